@@ -1,0 +1,99 @@
+// IoBackend: the seam between coroutines and the operating system. uring_backend is the engine,
+// sim_backend (tests/sim) a network with a virtual clock; an epoll backend comes later.
+// Completion style: the caller owns an Operation, starts it, and must keep it, the iovec array and
+// the bytes it names alive until complete() was called with more == false. cancel() only asks: the
+// last completion still comes. complete() runs inside the loop's reaping and must only note the
+// result and schedule a coroutine. One backend per shard, used on its thread only (but for wake()).
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "core/base/assert.h"
+#include "core/base/result.h"
+#include "core/base/address.h"
+#include "core/runtime/reactor.h"
+
+namespace core {
+
+using Handle = int;  // a file descriptor, or a simulated one
+inline constexpr Handle kNoHandle = -1;
+inline constexpr int kNoBuffer = -1;
+
+struct Completion {
+    int result;      // >= 0: bytes or a handle; < 0: -errno
+    bool more;       // a multishot operation goes on
+    int buffer;      // provided buffer that holds the bytes, or kNoBuffer
+};
+
+class Operation {
+  public:
+    Operation() = default;
+    Operation(const Operation&) = delete;
+    Operation& operator=(const Operation&) = delete;
+    virtual ~Operation() { PH_ASSERT(!in_flight_); }
+
+    bool in_flight() const { return in_flight_; }
+    // For backends: notes the end of the operation, then tells its owner.
+    void deliver(const Completion& completion) {
+        if (!completion.more) in_flight_ = false;
+        complete(completion);
+    }
+    void started() {
+        PH_ASSERT(!in_flight_);
+        in_flight_ = true;
+    }
+
+  protected:
+    virtual void complete(const Completion& completion) = 0;
+
+  private:
+    bool in_flight_ = false;
+};
+
+struct IoStats {
+    std::uint64_t enters = 0;        // system calls of the loop
+    std::uint64_t submitted = 0;     // operations
+    std::uint64_t completed = 0;
+    std::uint64_t sends = 0;
+    std::uint64_t receives = 0;
+    std::uint64_t buffers_exhausted = 0;  // receives ended for want of a provided buffer
+    std::uint64_t overflows = 0;          // turns that found the completion queue overflowed
+};
+
+class IoBackend : public EventSource {
+  public:
+    virtual std::string_view name() const = 0;
+
+    // Synchronous, rare calls.
+    virtual IoResult<Handle> listen(const SocketAddress& address) = 0;  // SO_REUSEPORT
+    virtual IoResult<Handle> open_socket(const SocketAddress& peer, const SocketAddress* source) = 0;
+    virtual IoResult<SocketAddress> local_address(Handle handle) = 0;
+    virtual IoResult<SocketAddress> peer_address(Handle handle) = 0;
+    virtual void shutdown(Handle handle) = 0;  // both ways: pending operations complete
+    virtual void close(Handle handle, bool reset) = 0;  // no operation may be in flight
+
+    // Multishot: completes once per connection (result = its handle), until cancelled.
+    virtual void start_accept(Handle listener, Operation& operation) = 0;
+    // Multishot: completes once per filled buffer; result 0 is end of stream. Ends with -ENOBUFS when
+    // no provided buffer is free: recycle some, then start again.
+    virtual void start_receive(Handle handle, Operation& operation) = 0;
+    virtual void start_connect(Handle handle, const SocketAddress& peer, Operation& operation) = 0;
+    // One send per handle at a time; may complete short.
+    virtual void start_send(Handle handle, std::span<const iovec> parts, Operation& operation) = 0;
+    // One-shot: completes with the ready poll(2) events.
+    virtual void start_poll(Handle handle, short events, Operation& operation) = 0;
+    virtual void cancel(Operation& operation) = 0;
+
+    virtual std::string_view buffer(int id, std::size_t length) const = 0;
+    virtual void recycle(int id) = 0;
+    virtual std::size_t buffer_size() const = 0;
+
+    virtual const IoStats& stats() const = 0;
+};
+
+}  // namespace core

@@ -1,0 +1,19 @@
+// connect: opens a TCP connection from an optional source address within a deadline.
+// Errors: ETIMEDOUT at the deadline, else what connect(2) says. No retries, no name lookups.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/base/result.h"
+#include "core/io/shard.h"
+#include "core/net/tcp_stream.h"
+#include "core/runtime/task.h"
+
+namespace core {
+
+Task<IoResult<std::unique_ptr<TcpStream>>> connect(Shard& shard, SocketAddress peer,
+                                                   std::optional<SocketAddress> source,
+                                                   Instant deadline);
+
+}  // namespace core

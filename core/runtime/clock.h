@@ -1,0 +1,53 @@
+// Time as the rest of the code sees it: a seam, so that simulations run days in milliseconds.
+// Instant is monotonic and drives timers and rates; WallTime is for people, headers and message age.
+// Lives on one shard; the shard's reactor samples it once per loop turn.
+#pragma once
+
+#include <chrono>
+
+namespace core {
+
+using Duration = std::chrono::nanoseconds;
+
+struct MonotonicTime {
+    using duration = Duration;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<MonotonicTime, Duration>;
+    static constexpr bool is_steady = true;
+};
+
+using Instant = MonotonicTime::time_point;
+using WallTime = std::chrono::time_point<std::chrono::system_clock, Duration>;
+
+inline constexpr Instant kNever = Instant::max();
+
+class Clock {
+  public:
+    virtual ~Clock() = default;
+    virtual Instant now() const = 0;
+    virtual WallTime wall() const = 0;
+};
+
+class SystemClock final : public Clock {
+  public:
+    Instant now() const override;
+    WallTime wall() const override;
+};
+
+// Moves only when told to.
+class VirtualClock final : public Clock {
+  public:
+    explicit VirtualClock(WallTime epoch) : epoch_(epoch) {}
+    Instant now() const override { return now_; }
+    WallTime wall() const override { return epoch_ + now_.time_since_epoch(); }
+    void advance_to(Instant instant) {
+        if (instant > now_) now_ = instant;
+    }
+
+  private:
+    WallTime epoch_;
+    Instant now_{};
+};
+
+}  // namespace core

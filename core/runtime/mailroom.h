@@ -1,0 +1,36 @@
+// Mailroom: all mailboxes between N shards, and the rule for waking a sleeper: a shard is woken only
+// if it announced that it sleeps. Created before the shards, outlives them. post() is called on the
+// sending shard's thread, the Inbox side on the receiving shard's.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/runtime/mailbox.h"
+#include "core/runtime/reactor.h"
+
+namespace core {
+
+class Mailroom {
+  public:
+    explicit Mailroom(std::size_t shards);
+    ~Mailroom();
+
+    std::size_t shards() const { return desks_.size(); }
+    // Registers how to wake a shard. Before any letter is sent to it.
+    void attach(std::size_t shard, EventSource& source);
+    Inbox& inbox(std::size_t shard);
+
+    // Sends; a letter to oneself is delivered in the next turn like any other.
+    void post(std::size_t from, std::size_t to, const Letter& letter);
+    // From a thread that is no shard (signals, helper threads): rare, takes a lock.
+    void post_from_outside(std::size_t to, const Letter& letter);
+
+  private:
+    class Desk;
+    std::vector<std::unique_ptr<Desk>> desks_;
+};
+
+}  // namespace core

@@ -1,0 +1,55 @@
+// Content: the immutable octets of one message (header section with our Received first, CRLF lines,
+// not dot-stuffed) in chunks of memory, plus the offsets of lines that begin with a dot, so that
+// sending by DATA gathers straight from it with stuffing done by the iovec list (RFC 5321 4.5.2).
+// Built on the origin shard by append(), frozen by seal(), then read by the home shard of a path, and
+// freed by the origin only. Pure. Invariant: after seal() it ends in CRLF.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace relay {
+
+class Content {
+  public:
+    static constexpr std::size_t kFirstChunk = 4096;
+    static constexpr std::size_t kLargestChunk = 65536;
+
+    // Room for so many octets in one chunk, e.g. from MAIL's SIZE; capped at kLargestChunk.
+    void reserve(std::size_t octets);
+    void append(std::string_view octets);
+    // The next octet to be appended is a dot at the beginning of a line.
+    void mark_leading_dot() { leading_dots_.push_back(size_); }
+    // Ends building: the last line gets a CRLF if it has none, spare memory is given back.
+    void seal();
+
+    std::size_t size() const { return size_; }        // octets, without stuffing
+    std::size_t stuffed_size() const { return size_ + leading_dots_.size(); }
+    std::size_t memory() const;                       // octets held
+    bool ends_in_crlf() const;
+
+    // Gathered writing. As they are (BDAT), or with leading dots doubled (DATA; without final dot).
+    void gather(std::vector<iovec>& parts) const;
+    void gather_stuffed(std::vector<iovec>& parts) const;
+    std::string to_string() const;  // tests and small messages
+    // Copies the first octets, e.g. to look at the header section.
+    std::string head(std::size_t limit) const;
+
+  private:
+    struct Chunk {
+        std::unique_ptr<char[]> octets;
+        std::size_t used = 0;
+        std::size_t capacity = 0;
+    };
+    std::vector<Chunk> chunks_;
+    std::vector<std::size_t> leading_dots_;  // ascending offsets
+    std::size_t size_ = 0;
+};
+
+}  // namespace relay

@@ -1,0 +1,48 @@
+// Disposition: what an attempt came to, for one recipient. The scope says how far the cause reaches
+// (Postfix's smtp_trouble): a session error is no fault of the message, a recipient error none of the
+// site. Pure. The reply text is bounded by kMaxReplyText.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace relay {
+
+enum class Outcome : std::uint8_t {
+    none,       // not tried, or tried without a result that counts: goes back untouched
+    delivered,  // final: the site took responsibility
+    deferred,   // try again by schedule
+    bounced,    // final: permanent failure
+    expired,    // final: older than max_age
+};
+
+enum class Scope : std::uint8_t { session, site, message, recipient };
+
+struct EnhancedCode {
+    std::uint8_t klass = 0;  // 2, 4, 5; 0: none given
+    std::uint16_t subject = 0;
+    std::uint16_t detail = 0;
+    bool operator==(const EnhancedCode&) const = default;
+};
+
+inline constexpr std::size_t kMaxReplyText = 1024;  // octets kept of a remote reply
+
+struct Disposition {
+    Outcome outcome = Outcome::none;
+    Scope scope = Scope::recipient;
+    std::uint16_t code = 0;           // SMTP reply code; ours when the site gave none
+    EnhancedCode enhanced;
+    std::string text;                 // reply without codes, lines joined by a space
+    std::string command;              // what it answered: "MAIL", "RCPT", ".", "connect", ...
+    bool local = false;               // the text is ours, not the site's
+    bool ambiguous_end = false;       // the final dot was sent and no reply came (RFC 5321 3.8)
+    std::string peer_name;            // MX host
+    std::string peer_address;         // its IP
+    std::string source_address;       // our IP
+    std::string session_id;
+};
+
+std::string_view to_string(Outcome outcome);
+
+}  // namespace relay
