@@ -1,26 +1,10 @@
 // Time as the rest of the code sees it: a seam, so that simulations run days in milliseconds.
-// Instant is monotonic and drives timers and rates; WallTime is for people, headers and message age.
 // Lives on one shard; the shard's reactor samples it once per loop turn.
 #pragma once
 
-#include <chrono>
+#include "core/base/time.h"
 
 namespace core {
-
-using Duration = std::chrono::nanoseconds;
-
-struct MonotonicTime {
-    using duration = Duration;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<MonotonicTime, Duration>;
-    static constexpr bool is_steady = true;
-};
-
-using Instant = MonotonicTime::time_point;
-using WallTime = std::chrono::time_point<std::chrono::system_clock, Duration>;
-
-inline constexpr Instant kNever = Instant::max();
 
 class Clock {
   public:

@@ -13,8 +13,7 @@
 #include <vector>
 
 #include "core/base/intrusive_list.h"
-#include "core/runtime/clock.h"
-#include "core/runtime/timer_set.h"
+#include "core/base/time.h"
 #include "relay/message/content.h"
 #include "relay/message/disposition.h"
 #include "relay/message/message_id.h"
@@ -61,7 +60,6 @@ struct Message {
     std::uint32_t origin = 0;         // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
 
-    // How much smaller than the content the header we added is not counted: SIZE= counts all octets.
     std::size_t size() const { return content.size(); }
 };
 

@@ -1,0 +1,40 @@
+// Acceptance: the one door into the queue, for SMTP and HTTP alike. One per shard (the origin shard of
+// what it accepts). check() answers before content is read whether there is room; commit() takes a
+// complete message and returns once the promise holds: with durability "memory" at once, with a
+// journal after the batch that holds it is synced. After commit() the message belongs to the queue.
+// Limits: memory.limit (refused with Refusal::memory_full), draining (Refusal::draining).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "core/io/shard.h"
+#include "core/runtime/task.h"
+#include "relay/message/message.h"
+
+namespace relay {
+
+enum class Refusal : std::uint8_t {
+    memory_full,  // SMTP 452 4.3.1, HTTP 503 with Retry-After
+    draining,     // SMTP 421 4.3.2, HTTP 503 with Retry-After
+};
+
+class Acceptance {
+  public:
+    virtual ~Acceptance() = default;
+
+    // Room for a message of so many octets (0: not known yet)? No value: go on.
+    virtual std::optional<Refusal> check(std::size_t octets) const = 0;
+
+    // A new message with id, creation time and origin set; content empty, no recipients.
+    virtual std::unique_ptr<Message> begin() = 0;
+
+    // Takes a message with sealed content and at least one recipient; answers its id once committed.
+    virtual core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) = 0;
+};
+
+}  // namespace relay
