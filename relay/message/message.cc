@@ -1,0 +1,45 @@
+#include "relay/message/message.h"
+
+#include <array>
+
+#include "core/base/assert.h"
+
+namespace relay {
+
+std::string_view to_string(RecipientState state) {
+    constexpr std::array<std::string_view, 6> kNames = {"receiving", "committed", "scheduled",
+                                                        "ready",     "in_flight", "final"};
+    return kNames[static_cast<std::size_t>(state)];
+}
+
+bool may_follow(RecipientState from, RecipientState to) {
+    using enum RecipientState;
+    switch (from) {
+        case receiving:  // refused or dropped before the commit: destroyed in this state
+            return to == committed;
+        case committed:  // due at once, due later, or over before the first attempt
+            return to == scheduled || to == ready || to == final;
+        case scheduled:  // due, or ended while waiting: expired, no route, removed by a person
+            return to == ready || to == final;
+        case ready:  // sent, or sent home untouched, or ended while waiting
+            return to == in_flight || to == scheduled || to == final;
+        case in_flight:  // answered, deferred, or prefetched and returned untouched
+            return to == final || to == scheduled || to == ready;
+        case final:
+            return false;
+    }
+    return false;
+}
+
+std::string_view Recipient::domain() const {
+    const std::string_view text = address;
+    const auto at = text.rfind('@');
+    return at == std::string_view::npos ? std::string_view{} : text.substr(at + 1);
+}
+
+void Recipient::move_to(RecipientState next) {
+    PH_ASSERT(may_follow(state, next));
+    state = next;
+}
+
+}  // namespace relay

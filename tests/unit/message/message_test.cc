@@ -1,0 +1,50 @@
+#include "relay/message/message.h"
+
+#include <gtest/gtest.h>
+
+namespace relay {
+namespace {
+
+using enum RecipientState;
+
+TEST(Recipient, DomainIsBehindTheLastAt) {
+    Message message;
+    EXPECT_EQ(Recipient(message, "a@example.com").domain(), "example.com");
+    EXPECT_EQ(Recipient(message, "\"a@b\"@Example.COM").domain(), "Example.COM");
+    EXPECT_EQ(Recipient(message, "a@[192.0.2.1]").domain(), "[192.0.2.1]");
+    EXPECT_EQ(Recipient(message, "postmaster").domain(), "");
+}
+
+TEST(RecipientState, FinalIsReachableFromEveryCommittedStateAndNeverLeft) {
+    for (const auto state : {committed, scheduled, ready, in_flight}) {
+        EXPECT_TRUE(may_follow(state, final)) << to_string(state);
+        EXPECT_FALSE(may_follow(final, state)) << to_string(state);
+        EXPECT_FALSE(may_follow(state, receiving)) << to_string(state);
+        EXPECT_FALSE(may_follow(state, committed)) << to_string(state);
+    }
+    EXPECT_FALSE(may_follow(final, final));
+    EXPECT_FALSE(may_follow(receiving, final));
+    EXPECT_FALSE(may_follow(receiving, ready));
+    EXPECT_TRUE(may_follow(receiving, committed));
+    EXPECT_FALSE(may_follow(scheduled, in_flight));
+}
+
+TEST(Recipient, MovesAlongTheTable) {
+    Message message;
+    Recipient recipient(message, "a@example.com");
+    for (const auto next : {committed, scheduled, ready, in_flight, scheduled, ready, in_flight,
+                            ready, in_flight, final}) {
+        recipient.move_to(next);
+        EXPECT_EQ(recipient.state, next);
+    }
+    EXPECT_DEATH(recipient.move_to(ready), "may_follow");
+}
+
+TEST(Disposition, NamesOutcomes) {
+    EXPECT_EQ(to_string(Outcome::none), "none");
+    EXPECT_EQ(to_string(Outcome::deferred), "deferred");
+    EXPECT_EQ(to_string(Outcome::expired), "expired");
+}
+
+}  // namespace
+}  // namespace relay
