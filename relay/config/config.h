@@ -1,0 +1,146 @@
+// Config: the configuration as plain values, parsed and checked. Key names and meanings follow
+// docs/configuration.md; each member has its key's default. Made by parse_config() or load_config()
+// (relay/config/parse.h) on the main thread before the shards start, immutable from then on, shared
+// read-only by all shards. A Config that came from there has passed every check of one value and of
+// values against each other; that files and directories exist is checked by relay/config/check.h.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/address.h"
+#include "core/base/time.h"
+#include "core/base/units.h"
+#include "relay/shaping/limits.h"
+
+namespace relay {
+
+// A share of something, or a number of octets: "80%" or "20GiB".
+struct SizeOrShare {
+    std::uint64_t octets = 0;
+    unsigned percent = 0;  // 1 to 100; 0: octets count
+    std::uint64_t of(std::uint64_t whole) const;
+    bool operator==(const SizeOrShare&) const = default;
+};
+
+enum class IoChoice : std::uint8_t { automatic, io_uring };
+
+struct NodeConfig {
+    std::string hostname;  // load_config() fills it with the machine's FQDN when the key is absent
+    std::size_t shards = 0;  // 0: one per CPU this process may use
+    std::filesystem::path data_dir = "/var/lib/posthaste";
+    IoChoice io_backend = IoChoice::automatic;
+};
+
+enum class Durability : std::uint8_t { memory };  // "commit" is refused until there is a journal
+
+struct SpoolConfig {
+    Durability durability = Durability::memory;
+    std::uint64_t segment_size = 64ULL << 20;
+    SizeOrShare max_size{0, 80};  // of the file system
+    SizeOrShare min_free{0, 5};
+};
+
+struct MemoryConfig {
+    SizeOrShare limit{0, 75};  // of the cgroup's or the machine's memory: see memory_limit()
+};
+
+enum class ListenerProtocol : std::uint8_t { smtp, http };
+enum class LineEndings : std::uint8_t { reject, normalize };
+
+struct ListenerConfig {
+    std::string name;
+    ListenerProtocol protocol = ListenerProtocol::smtp;
+    std::vector<core::SocketAddress> addresses;  // at least one; port 0: any free one
+    std::vector<core::IpNetwork> allow;          // who may inject; empty: nobody
+    std::uint64_t max_message_size = 50ULL << 20;
+    std::size_t max_recipients = 1000;
+    std::size_t max_connections = 10000;
+    LineEndings line_endings = LineEndings::reject;
+    bool serve_inject = true;   // http
+    bool serve_metrics = true;  // http; /healthz and /readyz are always there
+
+    bool allows(const core::IpAddress& client) const;
+};
+
+struct DnsConfig {
+    std::vector<core::SocketAddress> servers;  // empty: the system's resolv.conf
+};
+
+struct NextHop {
+    std::string host;  // a name, or an address in text without brackets
+    std::uint16_t port = 25;
+    std::optional<core::IpAddress> address;  // set when host is an address
+    bool operator==(const NextHop&) const = default;
+};
+
+struct RouteConfig {
+    std::string domain;  // lower case: "example.com", "*.example.com" (below it) or "*"
+    std::vector<NextHop> hosts;
+
+    // Whatever the case of the domain, and with or without a final dot.
+    bool matches(std::string_view recipient_domain) const;
+};
+
+enum class DeliveryTls : std::uint8_t { none, opportunistic };  // both: clear text in this version
+
+struct DeliveryConfig {
+    std::uint16_t port = 25;
+    DeliveryTls tls = DeliveryTls::opportunistic;
+    std::vector<core::IpNetwork> prohibited_hosts;  // as MX targets; routes are not affected
+
+    bool prohibits(const core::IpAddress& host) const;
+};
+
+struct RetryConfig {
+    std::vector<core::Duration> intervals;  // at least one; the last repeats; +-10 % jitter
+    core::Duration max_age = std::chrono::days(5);
+};
+
+struct ShapingConfig {
+    std::vector<std::filesystem::path> files;
+    ShapingLimits defaults;
+};
+
+struct EventsConfig {
+    std::filesystem::path
+        log_dir;  // load_config() fills it: data_dir/events when the key is absent
+    std::uint64_t log_rotate_size = 256ULL << 20;
+    core::Duration log_keep = std::chrono::days(7);
+};
+
+struct Config {
+    NodeConfig node;
+    SpoolConfig spool;
+    MemoryConfig memory;
+    std::vector<ListenerConfig> listeners;  // at least one
+    DnsConfig dns;
+    std::vector<RouteConfig> routes;  // in order: the first match wins
+    DeliveryConfig delivery;
+    RetryConfig retry;
+    ShapingConfig shaping;
+    EventsConfig events;
+
+    const RouteConfig* route_for(std::string_view recipient_domain) const;  // nullptr: by MX
+};
+
+// A Config with every default, for tests and for parse_config() to start from; it has no listener.
+Config default_config();
+
+// What `allow` is without the key: loopback.
+std::vector<core::IpNetwork> default_allow();
+
+// Octets that memory.limit comes to, here and now: the smallest memory limit of our cgroup and its
+// parents, or else the machine's memory, is the whole.
+std::uint64_t memory_limit(const MemoryConfig& memory);
+
+// The machine's fully qualified name, or its plain name when that is all there is.
+std::string machine_hostname();
+
+}  // namespace relay
