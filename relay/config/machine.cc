@@ -1,0 +1,88 @@
+// What the configuration takes from the machine: its memory and its name.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <string>
+
+#include <netdb.h>
+#include <unistd.h>
+
+#include "core/base/ascii.h"
+#include "relay/config/config.h"
+
+namespace relay {
+namespace {
+
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+
+std::uint64_t machine_memory() {
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    const long page = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || page <= 0) return 1ULL << 30;  // never seen; a cautious guess
+    return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
+}
+
+// One number of octets, or kNoLimit for "max", a missing file or anything else.
+std::uint64_t limit_in_file(const std::filesystem::path& file) {
+    std::ifstream in(file);
+    std::uint64_t value = 0;
+    return in >> value ? value : kNoLimit;
+}
+
+// The path of our cgroup below the mount point: "0::/a/b" (version 2), "9:memory:/a/b" (version 1).
+std::string own_cgroup(std::string_view controller) {
+    std::ifstream in("/proc/self/cgroup");
+    for (std::string line; std::getline(in, line);) {
+        const std::size_t first = line.find(':');
+        const std::size_t second = line.find(':', first + 1);
+        if (first == std::string::npos || second == std::string::npos) continue;
+        if (line.substr(first + 1, second - first - 1) == controller) {
+            return line.substr(second + 1);
+        }
+    }
+    return "/";
+}
+
+// Limits of parents count too. Within a container the path may name a cgroup that is not visible
+// below the mount: the mount point itself is then ours, and is always among the looked at.
+std::uint64_t smallest_limit(const std::filesystem::path& mount, std::string_view controller,
+                             std::string_view file) {
+    std::uint64_t smallest = kNoLimit;
+    std::filesystem::path below = std::filesystem::path(own_cgroup(controller)).relative_path();
+    for (;; below = below.parent_path()) {
+        smallest = std::min(smallest, limit_in_file(mount / below / file));
+        if (below.empty()) return smallest;
+    }
+}
+
+}  // namespace
+
+std::uint64_t memory_limit(const MemoryConfig& memory) {
+    const std::uint64_t whole =
+        std::min({machine_memory(), smallest_limit("/sys/fs/cgroup", "", "memory.max"),
+                  smallest_limit("/sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes")});
+    return memory.limit.of(whole);
+}
+
+std::string machine_hostname() {
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+    if (std::strchr(name.data(), '.') != nullptr) return core::to_lower(name.data());
+    addrinfo hints{};
+    hints.ai_flags = AI_CANONNAME;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    std::string result = name.data();
+    if (getaddrinfo(name.data(), nullptr, &hints, &found) == 0 && found != nullptr) {
+        // A resolver that knows no domain for us may answer "localhost": worse than the plain name.
+        const std::string canonical = found->ai_canonname == nullptr ? "" : found->ai_canonname;
+        if (canonical.contains('.') && !canonical.starts_with("localhost")) result = canonical;
+        freeaddrinfo(found);
+    }
+    return core::to_lower(result);
+}
+
+}  // namespace relay
