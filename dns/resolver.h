@@ -1,0 +1,22 @@
+// Resolver: the seam between the relay and DNS. AresChannel asks real servers, CachedResolver
+// stands in front of it and is what the relay uses; tests script their own. One per shard, used on
+// it only. Names are absolute: nothing is ever completed with a search domain (RFC 5321
+// section 2.3.5), a trailing dot is allowed and ignored. A name that cannot be asked for (empty
+// label, over 63 or 255 octets) is answered nxdomain. A query always ends: bounded tries, then
+// timeout or servfail.
+#pragma once
+
+#include <string>
+
+#include "core/runtime/task.h"
+#include "dns/answer.h"
+
+namespace dns {
+
+class Resolver {
+  public:
+    virtual ~Resolver() = default;
+    virtual core::Task<DnsAnswer> query(std::string name, RecordType type) = 0;
+};
+
+}  // namespace dns
