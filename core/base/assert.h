@@ -15,7 +15,7 @@ namespace core {
 
 }  // namespace core
 
-#define PH_ASSERT(condition)                                               \
-    (__builtin_expect(static_cast<bool>(condition), 1)                     \
-         ? static_cast<void>(0)                                            \
+#define PH_ASSERT(condition)                           \
+    (__builtin_expect(static_cast<bool>(condition), 1) \
+         ? static_cast<void>(0)                        \
          : ::core::assertion_failed(#condition, __FILE__, __LINE__))

@@ -1,12 +1,12 @@
-// The operational log: for operators, off the path of a message. spdlog to stderr, one line a record,
-// CR and LF in values escaped by the formatter of the caller (see escaped()). Thread-safe.
+// The operational log: for operators, off the path of a message. spdlog to stderr, one line a
+// record, CR and LF in values escaped by the formatter of the caller (see escaped()). Thread-safe.
 #pragma once
-
-#include <spdlog/fmt/fmt.h>
 
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <spdlog/fmt/fmt.h>
 
 namespace core {
 

@@ -15,9 +15,7 @@ struct Rate {
     std::uint64_t count = 0;  // per period; never zero once parsed
     std::chrono::nanoseconds period{std::chrono::seconds{1}};
     // Time between two events at this rate.
-    std::chrono::nanoseconds interval() const {
-        return period / static_cast<std::int64_t>(count);
-    }
+    std::chrono::nanoseconds interval() const { return period / static_cast<std::int64_t>(count); }
     bool operator==(const Rate&) const = default;
 };
 

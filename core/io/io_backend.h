@@ -6,16 +6,16 @@
 // result and schedule a coroutine. One backend per shard, used on its thread only (but for wake()).
 #pragma once
 
-#include <sys/uio.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
+#include <sys/uio.h>
+
+#include "core/base/address.h"
 #include "core/base/assert.h"
 #include "core/base/result.h"
-#include "core/base/address.h"
 #include "core/runtime/reactor.h"
 
 namespace core {
@@ -25,9 +25,9 @@ inline constexpr Handle kNoHandle = -1;
 inline constexpr int kNoBuffer = -1;
 
 struct Completion {
-    int result;      // >= 0: bytes or a handle; < 0: -errno
-    bool more;       // a multishot operation goes on
-    int buffer;      // provided buffer that holds the bytes, or kNoBuffer
+    int result;  // >= 0: bytes or a handle; < 0: -errno
+    bool more;   // a multishot operation goes on
+    int buffer;  // provided buffer that holds the bytes, or kNoBuffer
 };
 
 class Operation {
@@ -56,8 +56,8 @@ class Operation {
 };
 
 struct IoStats {
-    std::uint64_t enters = 0;        // system calls of the loop
-    std::uint64_t submitted = 0;     // operations
+    std::uint64_t enters = 0;     // system calls of the loop
+    std::uint64_t submitted = 0;  // operations
     std::uint64_t completed = 0;
     std::uint64_t sends = 0;
     std::uint64_t receives = 0;
@@ -71,16 +71,17 @@ class IoBackend : public EventSource {
 
     // Synchronous, rare calls.
     virtual IoResult<Handle> listen(const SocketAddress& address) = 0;  // SO_REUSEPORT
-    virtual IoResult<Handle> open_socket(const SocketAddress& peer, const SocketAddress* source) = 0;
+    virtual IoResult<Handle> open_socket(const SocketAddress& peer,
+                                         const SocketAddress* source) = 0;
     virtual IoResult<SocketAddress> local_address(Handle handle) = 0;
     virtual IoResult<SocketAddress> peer_address(Handle handle) = 0;
-    virtual void shutdown(Handle handle) = 0;  // both ways: pending operations complete
+    virtual void shutdown(Handle handle) = 0;           // both ways: pending operations complete
     virtual void close(Handle handle, bool reset) = 0;  // no operation may be in flight
 
     // Multishot: completes once per connection (result = its handle), until cancelled.
     virtual void start_accept(Handle listener, Operation& operation) = 0;
-    // Multishot: completes once per filled buffer; result 0 is end of stream. Ends with -ENOBUFS when
-    // no provided buffer is free: recycle some, then start again.
+    // Multishot: completes once per filled buffer; result 0 is end of stream. Ends with -ENOBUFS
+    // when no provided buffer is free: recycle some, then start again.
     virtual void start_receive(Handle handle, Operation& operation) = 0;
     virtual void start_connect(Handle handle, const SocketAddress& peer, Operation& operation) = 0;
     // One send per handle at a time; may complete short.

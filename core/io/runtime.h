@@ -1,11 +1,14 @@
 // Runtime: starts one thread per shard, pins it, builds its ring on it, and runs its loop.
-// The program gives a function that, on each shard's thread, builds the shard's services and returns
-// the task to run; when every shard's task has returned, run() returns. Signals go to one handler on
-// shard 0. Errors of start-up (no io_uring) are returned as a sentence before any thread serves.
+// The program gives a function that, on each shard's thread, builds the shard's services and
+// returns the task to run; when every shard's task has returned, run() returns. Signals go to one
+// handler on shard 0. Errors of start-up (no io_uring) are returned as a sentence before any thread
+// serves.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
+#include <memory>
 #include <string>
 
 #include "core/base/result.h"
@@ -15,11 +18,11 @@
 namespace core {
 
 struct RuntimeOptions {
-    std::size_t shards = 1;       // see available_cpus()
-    bool pin_threads = true;      // shard i to the i-th allowed CPU
+    std::size_t shards = 1;                  // see available_cpus()
+    bool pin_threads = true;                 // shard i to the i-th allowed CPU
     std::size_t receive_buffers = 4096;      // per shard; power of two
     std::size_t receive_buffer_size = 4096;  // octets
-    std::uint64_t seed = 0;       // 0: from the system
+    std::uint64_t seed = 0;                  // 0: from the system
 };
 
 // CPUs that this process may use: affinity mask, and cgroup quota rounded up.

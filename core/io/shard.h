@@ -1,6 +1,6 @@
 // Shard: what one thread owns of the engine: clock, I/O backend, reactor, random numbers, its place
-// in the mailroom. Built on its own thread (io_uring binds to it). Everything above the engine gets a
-// Shard& and takes what it needs. A simulation builds several on one thread with its own backend.
+// in the mailroom. Built on its own thread (io_uring binds to it). Everything above the engine gets
+// a Shard& and takes what it needs. A simulation builds several on one thread with its own backend.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace core {
 
 class Shard {
   public:
-    Shard(std::size_t id, Clock& clock, IoBackend& io, Mailroom& mailroom, std::uint64_t seed)
+    Shard(std::size_t id, const Clock& clock, IoBackend& io, Mailroom& mailroom, std::uint64_t seed)
         : id_(id), io_(io), mailroom_(mailroom), reactor_(clock, io), prng_(seed) {
         mailroom.attach(id, io);
         reactor_.set_inbox(&mailroom.inbox(id));

@@ -6,20 +6,20 @@
 //   stream.consume(n);                          // n <= input->size(); the rest is read again
 //   auto sent = co_await stream.write(parts);   // all of it, or an error
 //
-// The view stays valid until consume() or close(). Every operation obeys the stream's deadline: when
-// it passes, pending and later operations fail with ETIMEDOUT until a new deadline is set.
+// The view stays valid until consume() or close(). Every operation obeys the stream's deadline:
+// when it passes, pending and later operations fail with ETIMEDOUT until a new deadline is set.
 // After abort() they fail with ECANCELED. close() must be awaited before the stream dies.
 #pragma once
-
-#include <sys/uio.h>
 
 #include <coroutine>
 #include <cstddef>
 #include <span>
 #include <string_view>
 
-#include "core/base/result.h"
+#include <sys/uio.h>
+
 #include "core/base/address.h"
+#include "core/base/result.h"
 #include "core/runtime/clock.h"
 #include "core/runtime/task.h"
 

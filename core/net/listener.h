@@ -1,6 +1,6 @@
-// Listener: accepts connections on one address of one shard (SO_REUSEPORT spreads them over shards).
-// accept() answers the next connection; more than kMaxBacklog accepted but unserved connections are
-// closed at once. stop() makes a pending and every later accept() answer null.
+// Listener: accepts connections on one address of one shard (SO_REUSEPORT spreads them over
+// shards). accept() answers the next connection; more than kMaxBacklog accepted but unserved
+// connections are closed at once. stop() makes a pending and every later accept() answer null.
 #pragma once
 
 #include <deque>

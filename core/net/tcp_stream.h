@@ -1,7 +1,7 @@
-// TcpStream: a ByteStream over one socket of the shard's IoBackend. A multishot receive stays armed,
-// so a closing or talking peer is noticed while idle. Input waits in provided buffers, at most
-// kMaxHeldBuffers of them: then receiving pauses until the reader catches up (back-pressure by the
-// TCP window). Writes gather straight from the caller's memory.
+// TcpStream: a ByteStream over one socket of the shard's IoBackend. A multishot receive stays
+// armed, so a closing or talking peer is noticed while idle. Input waits in provided buffers, at
+// most kMaxHeldBuffers of them: then receiving pauses until the reader catches up (back-pressure by
+// the TCP window). Writes gather straight from the caller's memory.
 #pragma once
 
 #include <coroutine>
@@ -70,7 +70,17 @@ class TcpStream final : public ByteStream {
         TcpStream& stream_;
     };
 
+    class Retry final : public Timer {
+      public:
+        explicit Retry(TcpStream& stream) : stream_(stream) {}
+        void expire() override { stream_.retry_receive(); }
+
+      private:
+        TcpStream& stream_;
+    };
+
     void received(const Completion& completion);
+    void retry_receive();
     void sent(const Completion& completion);
     void deadline_passed();
     void fail(int error);
@@ -90,7 +100,8 @@ class TcpStream final : public ByteStream {
     std::deque<Piece> pieces_;
     std::size_t front_offset_ = 0;
     bool end_of_stream_ = false;
-    int read_error_ = 0;  // errno; end of stream and errors come after the bytes before them
+    bool pausing_ = false;  // too many held buffers: the receive is being cancelled
+    int read_error_ = 0;    // errno; end of stream and errors come after the bytes before them
     std::coroutine_handle<> reader_;
 
     Send send_;
@@ -100,6 +111,7 @@ class TcpStream final : public ByteStream {
     std::coroutine_handle<> writer_;
 
     Deadline deadline_timer_;
+    Retry retry_timer_;
     Instant deadline_ = kNever;
     int failure_ = 0;  // ETIMEDOUT or ECANCELED: everything pending and later fails with it
     bool closing_ = false;

@@ -10,6 +10,8 @@ Instant SystemClock::now() const {
     return Instant{std::chrono::seconds{ts.tv_sec} + Duration{ts.tv_nsec}};
 }
 
-WallTime SystemClock::wall() const { return std::chrono::system_clock::now(); }
+WallTime SystemClock::wall() const {
+    return std::chrono::system_clock::now();
+}
 
 }  // namespace core

@@ -9,12 +9,12 @@ void Event::Waiter::await_suspend(std::coroutine_handle<> handle) {
 }
 
 void Event::Waiter::expire() {
-    unlink();
+    IntrusiveList<Waiter, EventWaiterTag>::remove(*this);
     event_.reactor_.schedule(handle_);
 }
 
 void Event::release(Waiter& waiter) {
-    static_cast<ListLink<EventWaiterTag>&>(waiter).unlink();
+    IntrusiveList<Waiter, EventWaiterTag>::remove(waiter);
     if (waiter.armed()) reactor_.timers().disarm(waiter);
     waiter.signalled_ = true;
     reactor_.schedule(waiter.handle_);
@@ -30,7 +30,8 @@ void Event::notify_one() {
 }
 
 void Event::notify_all() {
-    while (!waiters_.empty()) release(waiters_.front());
+    while (!waiters_.empty())
+        release(waiters_.front());
 }
 
 }  // namespace core

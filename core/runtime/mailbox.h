@@ -1,8 +1,8 @@
 // Mailbox: the bounded way from one shard to another; one per ordered pair, single producer, single
-// consumer. A letter is a function and its argument: the receiving shard calls it in its own turn, in
-// the order sent. What the letter points to changes owner with it.
-// Limit: kCapacity letters. A full mailbox answers false; Mailroom then keeps letters in the sender's
-// outbox, in order, until there is room, and so nothing is lost and nobody blocks.
+// consumer. A letter is a function and its argument: the receiving shard calls it in its own turn,
+// in the order sent. What the letter points to changes owner with it. Limit: kCapacity letters. A
+// full mailbox answers false; Mailroom then keeps letters in the sender's outbox, in order, until
+// there is room, and so nothing is lost and nobody blocks.
 #pragma once
 
 #include <array>

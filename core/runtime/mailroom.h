@@ -1,6 +1,9 @@
-// Mailroom: all mailboxes between N shards, and the rule for waking a sleeper: a shard is woken only
-// if it announced that it sleeps. Created before the shards, outlives them. post() is called on the
-// sending shard's thread, the Inbox side on the receiving shard's.
+// Mailroom: all mailboxes between N shards, and the rule for waking a sleeper: a shard is woken
+// only if it announced that it sleeps, and at most once per turn of the sender (Inbox::flush).
+// Created before the shards, outlives them. post() is called on the sending shard's thread, the
+// Inbox side on the receiving shard's. The race between a letter and falling asleep is decided by
+// one atomic exchange on the receiver's flag: either the sender sees "asleep" and wakes, or the
+// receiver's later exchange sees the letter.
 #pragma once
 
 #include <atomic>

@@ -20,6 +20,7 @@ bool Reactor::turn(bool may_block) {
     const bool received = inbox_ != nullptr && inbox_->drain();
     std::size_t work = timers_.expire(now_);
     work += run_ready();
+    if (inbox_ != nullptr) inbox_->flush();
 
     Instant until = ready_.empty() ? timers_.next() : Instant::min();
     const Instant before_wait = clock_.now();
@@ -42,10 +43,13 @@ bool Reactor::turn(bool may_block) {
 
 void Reactor::run() {
     now_ = clock_.now();
-    while (!stopping_) turn(true);
+    while (!stopping_)
+        turn(true);
     stopping_ = false;
 }
 
-void Reactor::stop() { stopping_ = true; }
+void Reactor::stop() {
+    stopping_ = true;
+}
 
 }  // namespace core

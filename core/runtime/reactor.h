@@ -27,12 +27,14 @@ class EventSource {
     virtual void wake() = 0;
 };
 
-// Work that other threads or shards left for this one: drained once per turn.
+// The shard's end of the mail between shards: drained and flushed once per turn.
 class Inbox {
   public:
     virtual ~Inbox() = default;
     // Takes what arrived; true when there was something.
     virtual bool drain() = 0;
+    // Before the loop waits: hands over what was sent this turn and wakes its receivers.
+    virtual void flush() = 0;
     // Announces the intent to sleep; false when something arrived meanwhile, so do not sleep.
     virtual bool prepare_to_sleep() = 0;
     virtual void woke_up() = 0;
@@ -48,7 +50,8 @@ struct ReactorStats {
 
 class Reactor {
   public:
-    Reactor(Clock& clock, EventSource& source) : clock_(clock), source_(source), now_(clock.now()) {}
+    Reactor(const Clock& clock, EventSource& source)
+        : clock_(clock), source_(source), now_(clock.now()) {}
 
     // The time of this turn: cheap, up to one turn old.
     Instant now() const { return now_; }
@@ -73,7 +76,7 @@ class Reactor {
     static constexpr std::size_t kTurnBudget = 4096;
     std::size_t run_ready();
 
-    Clock& clock_;
+    const Clock& clock_;
     EventSource& source_;
     Inbox* inbox_ = nullptr;
     Instant now_;

@@ -1,8 +1,9 @@
 // Task<T>: a lazy coroutine that returns one T to the one coroutine that awaits it.
 // It starts when awaited (or when a TaskGroup spawns it) and is destroyed only when finished or
-// never started. There are no detached tasks. Rules, enforced by clang-tidy where it can: parameters
-// by value (or references that outlive the task), no capturing lambda coroutines. Exceptions do not
-// cross tasks: an escaping exception is a bug and aborts. One shard runs a task from start to end.
+// never started. There are no detached tasks. Rules, enforced by clang-tidy where it can:
+// parameters by value (or references that outlive the task), no capturing lambda coroutines.
+// Exceptions do not cross tasks: an escaping exception is a bug and aborts. One shard runs a task
+// from start to end.
 #pragma once
 
 #include <coroutine>

@@ -1,7 +1,7 @@
 // TaskGroup: owns running tasks; the whole shutdown story. spawn() starts a task in the loop's next
 // step; close() refuses new ones and waits until all have finished. A group must be closed (or have
-// never run anything) when it dies. Asking tasks to end is the owner's business: abort their streams
-// or set the event that they wait on, then await close(). One shard.
+// never run anything) when it dies. Asking tasks to end is the owner's business: abort their
+// streams or set the event that they wait on, then await close(). One shard.
 #pragma once
 
 #include <coroutine>
@@ -32,7 +32,8 @@ class TaskGroup {
 
     Task<void> close() {
         closing_ = true;
-        while (running_ > 0) co_await empty_.wait();
+        while (running_ > 0)
+            co_await empty_.wait();
     }
 
     std::size_t running() const { return running_; }

@@ -1,0 +1,69 @@
+// HttpServer: accepts HTTP/1.1 connections of one listener on one shard and runs a session on each
+// (core/http/session.h has the limits of a conversation). Owned by the composition root; lives on
+// its shard and must be closed before it dies.
+//
+//   HttpServer server(shard, options, std::move(router));
+//   auto opened = server.open(address);   // once per address, before start()
+//   server.start();                       // returns at once; serves until close()
+//   co_await server.close();              // stops accepting, ends idle connections, lets requests
+//                                         // under way finish for drain_timeout, then cuts them off
+//
+// Limits: max_connections per shard, then 503 and close; of these refusals at most kMaxRefusals at a
+// time, then the connection is closed without a word.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "core/base/address.h"
+#include "core/http/router.h"
+#include "core/http/session.h"
+#include "core/io/shard.h"
+#include "core/net/listener.h"
+#include "core/runtime/event.h"
+#include "core/runtime/task_group.h"
+
+namespace core {
+
+struct HttpServerOptions {
+    std::size_t max_connections = 10'000;
+    Duration drain_timeout = std::chrono::seconds{10};
+    HttpLimits limits;
+};
+
+class HttpServer {
+  public:
+    static constexpr std::size_t kMaxRefusals = 256;
+
+    HttpServer(Shard& shard, HttpServerOptions options, Router router);
+    ~HttpServer();
+
+    IoResult<void> open(const SocketAddress& address);
+    std::vector<SocketAddress> addresses() const;  // with the ports chosen for port 0
+    void start();
+    Task<void> close();
+
+    std::size_t connections() const { return connections_; }
+    const HttpStats& stats() const { return shared_.stats; }
+
+    // A conversation on any stream (tests give scripted ones); counts as a connection.
+    Task<void> serve(std::unique_ptr<ByteStream> stream);
+
+  private:
+    Task<void> accept_loop(Listener* listener);
+    Task<void> turn_away(std::unique_ptr<ByteStream> stream);
+
+    Shard& shard_;
+    HttpServerOptions options_;
+    Router router_;
+    HttpSessions shared_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    TaskGroup tasks_;
+    Event fewer_;  // notified whenever a session ends
+    IntrusiveList<HttpSession, HttpSessionTag> sessions_;
+    std::size_t connections_ = 0;
+    std::size_t refusals_ = 0;
+};
+
+}  // namespace core

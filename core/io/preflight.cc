@@ -1,0 +1,70 @@
+#include "core/io/preflight.h"
+
+#include <cstring>
+#include <fstream>
+
+#include <sys/utsname.h>
+
+#include "core/io/uring_backend.h"
+
+namespace core {
+
+namespace {
+
+std::string sysctl_value() {
+    std::ifstream file("/proc/sys/kernel/io_uring_disabled");
+    std::string value;
+    file >> value;
+    return value;
+}
+
+std::string kernel_release() {
+    utsname names{};
+    ::uname(&names);
+    return names.release;
+}
+
+}  // namespace
+
+std::string explain_io_uring_error(int error) {
+    const std::string start = "io_uring is unavailable: ";
+    switch (error) {
+        case EPERM: {
+            const std::string disabled = sysctl_value();
+            if (disabled == "1" || disabled == "2") {
+                return start + "the sysctl kernel.io_uring_disabled is " + disabled +
+                       "; set it to 0, or to 1 with this user in kernel.io_uring_group";
+            }
+            return start +
+                   "the kernel refuses io_uring_setup (EPERM), most likely by the container "
+                   "runtime's seccomp profile; run with deploy/container/seccomp.json";
+        }
+        case ENOSYS:
+            return start +
+                   "io_uring_setup is not there (ENOSYS): a seccomp profile hides it (Podman's "
+                   "does; run with deploy/container/seccomp.json) or the kernel, " +
+                   kernel_release() + ", is built without it";
+        case ENOMEM:
+            return start +
+                   "no memory for the ring (ENOMEM); raise the locked-memory limit "
+                   "(LimitMEMLOCK= in systemd, ulimit -l) to 64 MiB or more";
+        case EINVAL:
+            return start + "kernel " + kernel_release() +
+                   " lacks what Posthaste needs of it (EINVAL); 6.1 or newer is required";
+        default:
+            return start + std::strerror(error);
+    }
+}
+
+std::optional<std::string> io_uring_unavailable() {
+    const SystemClock clock;
+    UringOptions options;
+    options.submission_entries = 8;
+    options.completion_entries = 16;
+    options.receive_buffers = 8;
+    const auto backend = UringBackend::create(options, clock);
+    if (backend) return std::nullopt;
+    return explain_io_uring_error(backend.error().value());
+}
+
+}  // namespace core

@@ -1,0 +1,258 @@
+#include "core/io/uring_backend.h"
+
+#include <algorithm>
+#include <climits>
+
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace core {
+
+namespace {
+
+constexpr std::uint64_t kIgnored = 0;  // user_data of a cancel request
+constexpr std::uint64_t kWake = 1;     // of the read that other threads complete
+
+IoResult<SocketAddress> name_of(int (*query)(int, sockaddr*, socklen_t*), Handle handle) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (query(handle, reinterpret_cast<sockaddr*>(&storage), &length) < 0) return io_error(errno);
+    return SocketAddress::from_native(reinterpret_cast<sockaddr*>(&storage));
+}
+
+void set_option(Handle handle, int level, int name) {
+    const int on = 1;
+    ::setsockopt(handle, level, name, &on, sizeof on);
+}
+
+}  // namespace
+
+IoResult<std::unique_ptr<UringBackend>> UringBackend::create(const UringOptions& options,
+                                                             const Clock& clock) {
+    std::unique_ptr<UringBackend> backend(new UringBackend(clock));
+    if (auto opened = backend->open(options); !opened) return std::unexpected(opened.error());
+    return backend;
+}
+
+IoResult<void> UringBackend::open(const UringOptions& options) {
+    io_uring_params params{};
+    params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                   IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_TASKRUN_FLAG |
+                   IORING_SETUP_COOP_TASKRUN;
+    params.cq_entries = options.completion_entries;
+    const int result = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
+    if (result < 0) return io_error(-result);
+    ring_open_ = true;
+    io_uring_ring_dontfork(&ring_);
+    arguments_.resize(options.submission_entries);
+    if (auto opened = buffers_.open(ring_, options.receive_buffers, options.receive_buffer_size);
+        !opened) {
+        return opened;
+    }
+    wake_fd_ = ::eventfd(0, EFD_CLOEXEC);
+    if (wake_fd_ < 0) return io_error(errno);
+    arm_wake();
+    return {};
+}
+
+UringBackend::~UringBackend() {
+    // The kernel lets go of all memory of ours before any of it is freed.
+    if (ring_open_) io_uring_queue_exit(&ring_);
+    if (wake_fd_ >= 0) ::close(wake_fd_);
+}
+
+io_uring_sqe* UringBackend::next_entry(Operation* operation) {
+    io_uring_sqe* entry = io_uring_get_sqe(&ring_);
+    if (entry == nullptr) {
+        submit();
+        entry = io_uring_get_sqe(&ring_);
+        PH_ASSERT(entry != nullptr);
+    }
+    if (operation != nullptr) operation->started();
+    stats_.submitted += 1;
+    return entry;
+}
+
+void UringBackend::submit() {
+    stats_.enters += 1;
+    const int result = io_uring_submit_and_get_events(&ring_);
+    // EBUSY and EAGAIN: completions must be reaped first; the entries stay queued.
+    PH_ASSERT(result >= 0 || result == -EBUSY || result == -EAGAIN || result == -EINTR);
+}
+
+void UringBackend::arm_wake() {
+    io_uring_sqe* entry = next_entry(nullptr);
+    io_uring_prep_read(entry, wake_fd_, &wake_count_, sizeof wake_count_, 0);
+    io_uring_sqe_set_data64(entry, kWake);
+    wake_armed_ = true;
+}
+
+void UringBackend::wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
+}
+
+void UringBackend::wait(Instant until) {
+    if (!wake_armed_) arm_wake();
+    const Instant now = clock_.now();
+    if (until <= now) {
+        const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
+        const bool pending = (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+        if (io_uring_sq_ready(&ring_) > 0 || pending) submit();
+    } else {
+        stats_.enters += 1;
+        io_uring_cqe* completion = nullptr;
+        if (until == kNever) {
+            io_uring_submit_and_wait(&ring_, 1);
+        } else {
+            const auto left = (until - now).count();
+            __kernel_timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
+            io_uring_submit_and_wait_timeout(&ring_, &completion, 1, &timeout, nullptr);
+        }
+    }
+    reap();
+}
+
+void UringBackend::reap() {
+    if (io_uring_cq_has_overflow(&ring_)) {
+        stats_.overflows += 1;
+        io_uring_get_events(&ring_);
+    }
+    reaped_.clear();
+    unsigned head = 0;
+    io_uring_cqe* completion = nullptr;
+    io_uring_for_each_cqe(&ring_, head, completion) {
+        reaped_.push_back({completion->user_data, completion->res, completion->flags});
+    }
+    io_uring_cq_advance(&ring_, static_cast<unsigned>(reaped_.size()));
+    stats_.completed += reaped_.size();
+
+    for (const Reaped& one : reaped_) {
+        if (one.user_data == kIgnored) continue;
+        if (one.user_data == kWake) {
+            wake_armed_ = false;
+            continue;
+        }
+        const bool has_buffer = (one.flags & IORING_CQE_F_BUFFER) != 0;
+        if (has_buffer) stats_.receives += 1;
+        if (one.result == -ENOBUFS) stats_.buffers_exhausted += 1;
+        const Completion result{
+            one.result, (one.flags & IORING_CQE_F_MORE) != 0,
+            has_buffer ? static_cast<int>(one.flags >> IORING_CQE_BUFFER_SHIFT) : kNoBuffer};
+        reinterpret_cast<Operation*>(one.user_data)->deliver(result);
+    }
+}
+
+IoResult<Handle> UringBackend::listen(const SocketAddress& address) {
+    sockaddr_storage storage{};
+    const socklen_t length = address.to_native(storage);
+    const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return io_error(errno);
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+    set_option(fd, SOL_SOCKET, SO_REUSEPORT);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it
+    if (storage.ss_family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&storage), length) < 0 || ::listen(fd, 4096) < 0) {
+        const int error = errno;
+        ::close(fd);
+        return io_error(error);
+    }
+    return fd;
+}
+
+IoResult<Handle> UringBackend::open_socket(const SocketAddress& peer, const SocketAddress* source) {
+    const int fd = ::socket(peer.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return io_error(errno);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+    if (source != nullptr) {
+        // The port is chosen at connect, so that one source reaches many peers from one port.
+        set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+        sockaddr_storage storage{};
+        const socklen_t length = source->to_native(storage);
+        if (::bind(fd, reinterpret_cast<sockaddr*>(&storage), length) < 0) {
+            const int error = errno;
+            ::close(fd);
+            return io_error(error);
+        }
+    }
+    return fd;
+}
+
+IoResult<SocketAddress> UringBackend::local_address(Handle handle) {
+    return name_of(::getsockname, handle);
+}
+
+IoResult<SocketAddress> UringBackend::peer_address(Handle handle) {
+    return name_of(::getpeername, handle);
+}
+
+void UringBackend::shutdown(Handle handle) {
+    ::shutdown(handle, SHUT_RDWR);
+}
+
+void UringBackend::close(Handle handle, bool reset) {
+    if (reset) {
+        const linger now{1, 0};
+        ::setsockopt(handle, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+    ::close(handle);
+}
+
+void UringBackend::start_accept(Handle listener, Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    io_uring_prep_multishot_accept(entry, listener, nullptr, nullptr, SOCK_CLOEXEC);
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::start_receive(Handle handle, Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    io_uring_prep_recv_multishot(entry, handle, nullptr, 0, 0);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+    entry->buf_group = BufferRing::kGroup;
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::start_connect(Handle handle, const SocketAddress& peer, Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    Arguments& slot = arguments();
+    const socklen_t length = peer.to_native(slot.address);
+    io_uring_prep_connect(entry, handle, reinterpret_cast<sockaddr*>(&slot.address), length);
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::start_send(Handle handle, std::span<const iovec> parts, Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    stats_.sends += 1;
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_WAITALL;
+    if (parts.size() == 1) {
+        io_uring_prep_send(entry, handle, parts[0].iov_base, parts[0].iov_len, kFlags);
+    } else {
+        Arguments& slot = arguments();
+        slot.message = {};
+        slot.message.msg_iov = const_cast<iovec*>(parts.data());
+        slot.message.msg_iovlen = std::min<std::size_t>(parts.size(), IOV_MAX);
+        io_uring_prep_sendmsg(entry, handle, &slot.message, kFlags);
+    }
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::start_poll(Handle handle, short events, Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    io_uring_prep_poll_add(entry, handle, static_cast<unsigned>(events));
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::cancel(Operation& operation) {
+    if (!operation.in_flight()) return;
+    io_uring_sqe* entry = next_entry(nullptr);
+    io_uring_prep_cancel64(entry, reinterpret_cast<std::uint64_t>(&operation), 0);
+    io_uring_sqe_set_data64(entry, kIgnored);
+}
+
+std::string_view UringBackend::buffer(int id, std::size_t length) const {
+    return buffers_.view(id, length);
+}
+
+}  // namespace core
