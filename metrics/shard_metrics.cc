@@ -1,0 +1,34 @@
+#include "metrics/shard_metrics.h"
+
+#include <algorithm>
+
+namespace metrics {
+
+ShardMetrics::ShardMetrics(std::size_t providers)
+    : provider_count_(std::clamp<std::size_t>(providers, 1, kMostProviders)),
+      providers_(std::make_unique<ProviderCounters[]>(provider_count_)) {}
+
+void ShardMetrics::publish(const EngineTotals& totals) {
+    engine_.turns.set(totals.turns);
+    engine_.enters.set(totals.enters);
+    engine_.submitted.set(totals.submitted);
+    engine_.completed.set(totals.completed);
+    engine_.sends.set(totals.sends);
+    engine_.receives.set(totals.receives);
+    engine_.buffers_exhausted.set(totals.buffers_exhausted);
+    engine_.overflows.set(totals.overflows);
+    engine_.busy_ns.set(totals.busy_ns);
+    engine_.idle_ns.set(totals.idle_ns);
+    engine_.longest_turn_ns.set(totals.longest_turn_ns);
+
+    constexpr std::uint64_t kShortestWindow = 100'000'000;
+    const std::uint64_t busy = totals.busy_ns - ratio_busy_ns_;
+    const std::uint64_t window = busy + (totals.idle_ns - ratio_idle_ns_);
+    if (window < kShortestWindow) return;
+    const double ratio = static_cast<double>(busy) / static_cast<double>(window);
+    engine_.busy_parts_per_million.set(static_cast<std::uint64_t>(ratio * 1e6));
+    ratio_busy_ns_ = totals.busy_ns;
+    ratio_idle_ns_ = totals.idle_ns;
+}
+
+}  // namespace metrics

@@ -1,0 +1,187 @@
+// ShardMetrics: everything one shard counts. Made before the shards start, one each, on cache lines
+// of its own; every call below belongs to the owning shard's thread and costs a few nanoseconds.
+// Any thread may read it at any time: that is what metrics/exposition.h does. Names, help and label
+// values are in metrics/catalogue.h and nowhere else. Providers are numbered: 0 is "other", 1 and
+// up are the configured domain tables, at most kMostProviders in all, so that the number of series
+// is bounded whatever mail comes (an index that is out of range counts as "other").
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/base/time.h"
+#include "metrics/counter.h"
+#include "metrics/histogram.h"
+
+namespace metrics {
+
+inline constexpr std::size_t kMostProviders = 200;
+inline constexpr std::size_t kOtherProvider = 0;
+
+enum class Protocol : std::uint8_t { smtp, http };
+inline constexpr std::size_t kProtocols = 2;
+
+// Why a message, a recipient or a connection was not taken.
+enum class Rejection : std::uint8_t {
+    relay_denied,  // not in `allow`
+    address,       // sender or recipient malformed
+    size,          // larger than max_message_size
+    recipients,    // more than max_recipients
+    content,       // bare CR or LF, header section too long
+    malformed,     // syntax, sequence, JSON
+    memory_full,   // memory.limit reached
+    draining,      // shutting down
+    connections,   // max_connections reached
+    timeout,       // the client was too slow
+};
+inline constexpr std::size_t kRejections = 10;
+
+enum class Outcome : std::uint8_t { delivered, deferred, bounced, expired };
+inline constexpr std::size_t kOutcomes = 4;
+
+// What became of an attempt to open a connection for delivery.
+enum class Connect : std::uint8_t {
+    ready,        // greeted and EHLO or HELO accepted
+    refused,      // by TCP
+    timeout,      // connecting or waiting for the greeting
+    unreachable,  // no route, no address
+    greeting,     // 4xx or 5xx instead of 220, or EHLO and HELO refused
+    broken,       // reset or closed before it was ready
+};
+inline constexpr std::size_t kConnects = 6;
+
+enum class Queue : std::uint8_t { scheduled, ready, in_flight };
+inline constexpr std::size_t kQueues = 3;
+
+// What held back a recipient that was ready.
+enum class Throttle : std::uint8_t { message_rate, connection_rate, connection_limit };
+inline constexpr std::size_t kThrottles = 3;
+
+enum class DnsType : std::uint8_t { mx, a, aaaa };
+inline constexpr std::size_t kDnsTypes = 3;
+
+enum class DnsResult : std::uint8_t { found, cached, no_data, no_domain, failed, timeout };
+inline constexpr std::size_t kDnsResults = 6;
+
+// Totals since the start that the shard's loop and ring keep as plain numbers.
+struct EngineTotals {
+    std::uint64_t turns = 0;
+    std::uint64_t enters = 0;  // system calls of the loop
+    std::uint64_t submitted = 0;
+    std::uint64_t completed = 0;
+    std::uint64_t sends = 0;
+    std::uint64_t receives = 0;
+    std::uint64_t buffers_exhausted = 0;
+    std::uint64_t overflows = 0;
+    std::uint64_t busy_ns = 0;
+    std::uint64_t idle_ns = 0;
+    std::uint64_t longest_turn_ns = 0;
+};
+
+// EngineTotals as others may read them.
+struct EngineCounters {
+    Counter turns, enters, submitted, completed, sends, receives, buffers_exhausted, overflows,
+        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million;
+};
+
+struct alignas(64) ProviderCounters {
+    std::array<Counter, kOutcomes> deliveries;
+    std::array<Counter, kConnects> connects;
+    Gauge connections_open;
+};
+
+class alignas(64) ShardMetrics {
+  public:
+    // providers: how many indices there are, "other" included.
+    explicit ShardMetrics(std::size_t providers = 1);
+    ShardMetrics(const ShardMetrics&) = delete;
+    ShardMetrics& operator=(const ShardMetrics&) = delete;
+
+    // Injection. A message counts once it is accepted, whatever its number of recipients.
+    void received(Protocol protocol) { received_[index(protocol)].add(); }
+    void rejected(Protocol protocol, Rejection why) {
+        rejected_[index(protocol)][index(why)].add();
+    }
+    void session_opened(Protocol protocol) {
+        sessions_[index(protocol)].add();
+        sessions_open_[index(protocol)].add();
+    }
+    void session_closed(Protocol protocol) { sessions_open_[index(protocol)].subtract(); }
+
+    // Queue. Recipients; only the sum over the shards is meaningful, as recipients travel.
+    void entered(Queue queue, std::int64_t recipients = 1) {
+        queues_[index(queue)].add(recipients);
+    }
+    void left(Queue queue, std::int64_t recipients = 1) {
+        queues_[index(queue)].subtract(recipients);
+    }
+    // When the oldest message that this shard is the origin of was accepted; none: WallTime{}.
+    void oldest(core::WallTime created) { oldest_.set(created.time_since_epoch().count()); }
+    void content_bytes(std::int64_t held) { content_bytes_.set(held); }
+
+    // Delivery. One outcome of one attempt of one recipient.
+    void delivery(std::size_t provider, Outcome outcome) {
+        of(provider).deliveries[index(outcome)].add();
+    }
+    // From acceptance to a final outcome, whichever.
+    void finished(core::Duration since_accepted) { delivery_seconds_.observe(since_accepted); }
+    void connect(std::size_t provider, Connect result) {
+        of(provider).connects[index(result)].add();
+    }
+    void connection_opened(std::size_t provider) { of(provider).connections_open.add(); }
+    void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
+    void throttled(Throttle reason) { throttled_[index(reason)].add(); }
+    void dns_lookup(DnsType type, DnsResult result) { dns_[index(type)][index(result)].add(); }
+
+    // Called by the shard now and then, at least once a second under load; makes the engine's
+    // totals readable and works out the busy ratio since the last call that was 100 ms or more ago.
+    void publish(const EngineTotals& totals);
+
+    // For exposition and tests; any thread.
+    const Counter& received_count(Protocol p) const { return received_[index(p)]; }
+    const Counter& rejected_count(Protocol p, Rejection why) const {
+        return rejected_[index(p)][index(why)];
+    }
+    const Counter& session_count(Protocol p) const { return sessions_[index(p)]; }
+    const Gauge& sessions_open(Protocol p) const { return sessions_open_[index(p)]; }
+    const Gauge& queue(Queue queue) const { return queues_[index(queue)]; }
+    core::WallTime oldest() const { return core::WallTime(core::Duration(oldest_.value())); }
+    const Gauge& content() const { return content_bytes_; }
+    std::size_t providers() const { return provider_count_; }
+    const ProviderCounters& provider(std::size_t i) const { return providers_[i]; }
+    const Histogram& delivery_seconds() const { return delivery_seconds_; }
+    const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
+    const Counter& dns_count(DnsType type, DnsResult result) const {
+        return dns_[index(type)][index(result)];
+    }
+    const EngineCounters& engine() const { return engine_; }
+
+  private:
+    template <typename Enum>
+    static constexpr std::size_t index(Enum value) {
+        return static_cast<std::size_t>(value);
+    }
+    ProviderCounters& of(std::size_t provider) {
+        return providers_[provider < provider_count_ ? provider : kOtherProvider];
+    }
+
+    std::array<Counter, kProtocols> received_;
+    std::array<std::array<Counter, kRejections>, kProtocols> rejected_;
+    std::array<Counter, kProtocols> sessions_;
+    std::array<Gauge, kProtocols> sessions_open_;
+    std::array<Gauge, kQueues> queues_;
+    Gauge oldest_;
+    Gauge content_bytes_;
+    Histogram delivery_seconds_;
+    std::array<Counter, kThrottles> throttled_;
+    std::array<std::array<Counter, kDnsResults>, kDnsTypes> dns_;
+    EngineCounters engine_;
+    std::size_t provider_count_;
+    std::unique_ptr<ProviderCounters[]> providers_;
+    std::uint64_t ratio_busy_ns_ = 0;  // totals at the last ratio
+    std::uint64_t ratio_idle_ns_ = 0;
+};
+
+}  // namespace metrics
