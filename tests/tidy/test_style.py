@@ -1,0 +1,141 @@
+"""The shape of files: length, width, head comments, and names that do not belong in this code."""
+
+import re
+
+import pytest
+
+from source_files import TOP, own_files, own_sources, without_comments_and_strings
+
+LONGEST_FILE = 600
+WIDEST_LINE = 100
+LONGEST_FUNCTION = 100  # functions aim at 70; above this the test fails
+HEAD_COMMENT = 2        # lines a header's head comment has at least
+
+# What must not be used, where it may be used after all, and what to use instead.
+BANNED = [
+    (r"\bstd::regex\b", [], "hostile input can make it slow or overflow the stack"),
+    (r"\bgetaddrinfo\b|\bgethostbyname\b", ["bench/", "tests/"], "blocks; use dns/"),
+    (r"\bsystem_clock::now\b|\bsteady_clock::now\b|\bclock_gettime\b",
+     ["core/runtime/clock.cc", "core/base/", "bench/", "tests/"], "ask the shard's clock"),
+    (r"\bsleep_for\b|\busleep\(|\bnanosleep\b|(?<![\w.:>])sleep\(", ["bench/", "tests/"],
+     "await a timer of the shard"),
+    (r"(?<![\w.:>])s?rand\(\)|\brandom_device\b", ["core/", "bench/", "tests/"],
+     "take a core::Prng"),
+    (r"\bstd::(recursive_)?mutex\b|\bstd::shared_mutex\b",
+     ["core/runtime/", "core/io/", "core/base/log.cc", "relay/events/", "bench/", "tests/"],
+     "shards share nothing"),
+    (r"\bstd::thread\b|\bstd::jthread\b",
+     ["core/io/runtime.cc", "relay/events/", "bench/", "tests/"], "one thread per shard"),
+    (r"\bstd::cout\b|\bstd::cerr\b", ["bench/", "tests/"], "use the log"),
+    (r"\busing namespace (?!std::(chrono_)?literals)\w", ["bench/", "tests/"], "name the namespace"),
+    (r"\b\w+(Manager|Util|Utils|Helper|Handler)\b(?=\s*(final\s*)?[:{])", [], "say what it is"),
+]
+
+
+def relative(path):
+    return str(path.relative_to(TOP))
+
+
+@pytest.mark.parametrize("path", own_sources(), ids=relative)
+def test_file(path):
+    text = path.read_text()
+    lines = text.split("\n")
+    problems = []
+    if len(lines) - 1 > LONGEST_FILE:
+        problems.append(f"{len(lines) - 1} lines: past {LONGEST_FILE} it is two nouns")
+    for number, line in enumerate(lines, 1):
+        if len(line) > WIDEST_LINE:
+            problems.append(f"line {number} has {len(line)} columns")
+        if "\t" in line or line != line.rstrip():
+            problems.append(f"line {number} has a tab or ends in white space")
+    if not text.endswith("\n") or text.endswith("\n\n"):
+        problems.append("ends without exactly one newline")
+    if path.suffix == ".h":
+        head = re.match(r"(//[^\n]*\n)+", text)
+        if not head or head.group(0).count("\n") < HEAD_COMMENT:
+            problems.append(f"opens without a head comment of at least {HEAD_COMMENT} lines")
+        if text.count("#pragma once") != 1:
+            problems.append("lacks #pragma once")
+    problems += banned_in(relative(path), text)
+    problems += [f"{name} is {length} lines long" for name, length in functions_of(text)
+                 if length > LONGEST_FUNCTION]
+    assert not problems, "\n".join([relative(path)] + problems)
+
+
+def banned_in(name, text):
+    code = without_comments_and_strings(text)
+    found = []
+    for pattern, allowed, reason in BANNED:
+        if any(name.startswith(prefix) for prefix in allowed):
+            continue
+        for match in re.finditer(pattern, code):
+            line = code.count("\n", 0, match.start()) + 1
+            found.append(f"line {line}: {match.group(0)}: {reason}")
+    return found
+
+
+def functions_of(text):
+    """(first line, number of lines) of each definition that the formatter's layout shows: it opens
+    at column 0 with a line ending in '{' and closes with '}' in column 0."""
+    lines = without_comments_and_strings(text).split("\n")
+    start = None
+    for number, line in enumerate(lines):
+        if start is None:
+            opens = line.endswith("{") and ("(" in line or line.startswith("    "))
+            kind = re.match(r"(namespace|class|struct|enum|union|extern|constexpr|const|static|"
+                            r"inline|template)\b[^(]*$", line)
+            if opens and not kind and number and not line.startswith("  "):
+                start = number
+            elif opens and line.startswith("    ") and re.match(r"[\w:~<].*\(", lines[number - 1]):
+                start = number - 1
+        elif line.startswith("}"):
+            yield lines[start].strip(), number - start + 1
+            start = None
+
+
+def test_the_checks_find_what_they_look_for():
+    assert banned_in("relay/a.cc", "auto t = std::chrono::system_clock::now();")
+    assert banned_in("relay/a.cc", "class QueueManager {")
+    assert not banned_in("relay/a.cc", '// std::regex\nauto s = "std::mutex";')
+    body = "int f(int a) {\n" + "    g();\n" * 120 + "}\n"
+    assert [length for _, length in functions_of("\n" + body)] == [122]
+
+
+def test_no_unfinished_marks_and_no_private_references():
+    """Nothing is left for later in the text, and no document outside the tree is cited."""
+    marks = re.compile(r"\b(TODO|FIXME|XXX)\b|\.\./shared|/work/(shared|main)")
+    problems = []
+    for path in own_files():
+        if path.suffix in (".h", ".cc", ".py", ".sh", ".md", ".txt", ".toml", ".yaml", "") and \
+                "tests/tidy" not in relative(path) and "/corpus/" not in relative(path):
+            try:
+                text = path.read_text()
+            except UnicodeDecodeError:
+                continue
+            problems += [f"{relative(path)}: {m.group(0)}" for m in marks.finditer(text)]
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def test_every_folder_is_in_the_readme():
+    """README's folder table has a line for each top folder and each folder of core and relay."""
+    readme = (TOP / "README.md").read_text()
+    folders = set()
+    for path in own_files():
+        parts = path.relative_to(TOP).parts
+        if len(parts) > 1 and not parts[0].startswith("."):
+            folders.add(parts[0])
+        if len(parts) > 2 and parts[0] in ("core", "relay", "bench", "tests"):
+            folders.add("/".join(parts[:2]))
+    missing = [folder for folder in sorted(folders) if f"`{folder}/`" not in readme]
+    assert not missing, f"README.md's folder table lacks {', '.join(missing)}"
+    named = re.findall(r"^\| `([^`]+)/`", readme, re.MULTILINE)
+    gone = [folder for folder in named if not (TOP / folder).is_dir()]
+    assert not gone, f"README.md names folders that do not exist: {', '.join(gone)}"
+
+
+def test_every_corpus_has_a_target():
+    corpora = {path.relative_to(TOP).parts[3] for path in own_files()
+               if relative(path).startswith("tests/fuzz/corpus/")}
+    targets = {path.name.removesuffix("_fuzz.cc") for path in own_files()
+               if path.name.endswith("_fuzz.cc")}
+    assert corpora == targets, f"without target: {corpora - targets}; without corpus: {targets - corpora}"
