@@ -1,0 +1,67 @@
+// EventLog: the event lines of all shards, on disk. One thread of its own appends what the shards
+// hand over to <log_dir>/events.jsonl, renames it to events-<time>.jsonl once it exceeds
+// log_rotate_size or is a day old, and deletes renamed files older than log_keep. Made and
+// destroyed by main(), outlives the shards. It is no journal: nothing is synced, a crash of the
+// machine may lose the last lines. Limits: at most kMostQueued octets wait for the disk; beyond
+// that the oldest batch is dropped and counted, as is what a full disk refuses. A shard never
+// waits. close() writes everything left.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "core/base/result.h"
+#include "core/base/time.h"
+#include "relay/events/event_sink.h"
+
+namespace relay {
+
+struct EventLogOptions {
+    std::filesystem::path directory;
+    std::uint64_t rotate_size = 256ULL << 20;
+    core::Duration keep = std::chrono::days(7);
+};
+
+class EventFile;
+
+class EventLog final : public EventSink {
+  public:
+    static constexpr std::size_t kMostQueued = 64U << 20;
+
+    // Makes the directory and opens the file; an error is a sentence.
+    static core::Result<std::unique_ptr<EventLog>> open(EventLogOptions options);
+    EventLog(const EventLog&) = delete;
+    EventLog& operator=(const EventLog&) = delete;
+    ~EventLog() override;
+
+    void take(EventBatch batch) override;
+    // Writes what is queued and ends the thread; what comes later is dropped and counted.
+    void close();
+
+    // Any thread.
+    std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
+    std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+
+  private:
+    explicit EventLog(std::unique_ptr<EventFile> file);
+    void run();
+
+    std::unique_ptr<EventFile> file_;  // the thread's
+    std::mutex mutex_;                 // guards the four below
+    std::condition_variable arrived_;
+    std::deque<EventBatch> queue_;
+    std::size_t queued_octets_ = 0;
+    bool closing_ = false;
+    std::atomic<std::uint64_t> written_{0};
+    std::atomic<std::uint64_t> dropped_{0};
+    std::thread thread_;
+};
+
+}  // namespace relay
