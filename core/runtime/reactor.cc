@@ -24,7 +24,7 @@ bool Reactor::turn(bool may_block) {
 
     Instant until = ready_.empty() ? timers_.next() : Instant::min();
     const Instant before_wait = clock_.now();
-    if (!may_block) until = Instant::min();
+    if (!may_block || stopping_) until = Instant::min();
     if (until > before_wait && inbox_ != nullptr && !inbox_->prepare_to_sleep()) {
         until = Instant::min();
     }
