@@ -45,9 +45,9 @@ struct EventRejection {
     std::string_view session_id;
 };
 
-// A message was accepted: committed, and answered with the response.
-void append_reception(std::string& lines, const Message& message, const EventPeer& client,
-                      const EventResponse& response, core::WallTime now);
+// A message was accepted: committed, and answered with the response. Returns how many records.
+std::size_t append_reception(std::string& lines, const Message& message, const EventPeer& client,
+                             const EventResponse& response, core::WallTime now);
 
 // What an attempt came to: Delivery, TransientFailure, Bounce or Expiration by the recipient's
 // disposition, whose outcome must not be none. site: the name of the site, empty when none was
@@ -56,11 +56,5 @@ void append_outcome(std::string& lines, const Recipient& recipient, std::string_
                     core::WallTime now);
 
 void append_rejection(std::string& lines, const EventRejection& rejection, core::WallTime now);
-
-// The text as a JSON string, quotes included.
-void append_json_string(std::string& out, std::string_view text);
-
-// "2026-11-22T21:30:00.123456Z"
-void append_rfc3339(std::string& out, core::WallTime time);
 
 }  // namespace relay

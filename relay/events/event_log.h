@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "core/base/result.h"
@@ -52,6 +53,8 @@ class EventLog final : public EventSink {
   private:
     explicit EventLog(std::unique_ptr<EventFile> file);
     void run();
+    // Waits for a batch; none: an hour passed or the log is closing. last: no more will come.
+    std::optional<EventBatch> next(bool& last);
 
     std::unique_ptr<EventFile> file_;  // the thread's
     std::mutex mutex_;                 // guards the four below

@@ -45,7 +45,7 @@ class EventWriter {
         EventWriter& writer_;
     };
 
-    void added();
+    void added(std::size_t records);
 
     EventSink& sink_;
     core::Reactor& reactor_;

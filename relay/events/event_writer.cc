@@ -1,0 +1,54 @@
+#include "relay/events/event_writer.h"
+
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace relay {
+
+EventWriter::EventWriter(EventSink& sink, core::Reactor& reactor)
+    : sink_(sink), reactor_(reactor) {}
+
+EventWriter::~EventWriter() {
+    PH_ASSERT(batch_.records == 0);
+}
+
+void EventWriter::reception(const Message& message, const EventPeer& client,
+                            const EventResponse& response) {
+    added(append_reception(batch_.lines, message, client, response, reactor_.wall()));
+}
+
+void EventWriter::outcome(const Recipient& recipient, std::string_view site) {
+    append_outcome(batch_.lines, recipient, site, reactor_.wall());
+    added(1);
+}
+
+void EventWriter::rejection(const EventRejection& rejection) {
+    append_rejection(batch_.lines, rejection, reactor_.wall());
+    added(1);
+}
+
+void EventWriter::added(std::size_t records) {
+    PH_ASSERT(!closed_);
+    batch_.records += records;
+    if (batch_.lines.size() >= kFlushAt) {
+        flush();
+    } else if (!timer_.armed()) {
+        reactor_.timers().arm(timer_, reactor_.now() + kFlushAfter);
+    }
+}
+
+void EventWriter::flush() {
+    if (timer_.armed()) reactor_.timers().disarm(timer_);
+    if (batch_.records == 0) return;
+    const bool full = batch_.lines.size() >= kFlushAt;
+    sink_.take(std::exchange(batch_, {}));
+    if (full) batch_.lines.reserve(kFlushAt + 2048);  // busy: the next will fill up as well
+}
+
+void EventWriter::close() {
+    flush();
+    closed_ = true;
+}
+
+}  // namespace relay
