@@ -1,11 +1,9 @@
 // Content: the immutable octets of one message (header section with our Received first, CRLF lines,
 // not dot-stuffed) in chunks of memory, plus the offsets of lines that begin with a dot, so that
 // sending by DATA gathers straight from it with stuffing done by the iovec list (RFC 5321 4.5.2).
-// Built on the origin shard by append(), frozen by seal(), then read by the home shard of a path, and
-// freed by the origin only. Pure. Invariant: after seal() it ends in CRLF.
+// Built on the origin shard by append(), frozen by seal(), then read by the home shard of a path,
+// and freed by the origin only. Pure. Invariant: after seal() it ends in CRLF.
 #pragma once
-
-#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <sys/uio.h>
 
 namespace relay {
 
@@ -29,9 +29,9 @@ class Content {
     // Ends building: the last line gets a CRLF if it has none, spare memory is given back.
     void seal();
 
-    std::size_t size() const { return size_; }        // octets, without stuffing
+    std::size_t size() const { return size_; }  // octets, without stuffing
     std::size_t stuffed_size() const { return size_ + leading_dots_.size(); }
-    std::size_t memory() const;                       // octets held
+    std::size_t memory() const;  // octets held
     bool ends_in_crlf() const;
 
     // Gathered writing. As they are (BDAT), or with leading dots doubled (DATA; without final dot).

@@ -1,6 +1,6 @@
 // Disposition: what an attempt came to, for one recipient. The scope says how far the cause reaches
-// (Postfix's smtp_trouble): a session error is no fault of the message, a recipient error none of the
-// site. Pure. The reply text is bounded by kMaxReplyText.
+// (Postfix's smtp_trouble): a session error is no fault of the message, a recipient error none of
+// the site. Pure. The reply text is bounded by kMaxReplyText.
 #pragma once
 
 #include <cstdint>
@@ -31,15 +31,15 @@ inline constexpr std::size_t kMaxReplyText = 1024;  // octets kept of a remote r
 struct Disposition {
     Outcome outcome = Outcome::none;
     Scope scope = Scope::recipient;
-    std::uint16_t code = 0;           // SMTP reply code; ours when the site gave none
+    std::uint16_t code = 0;  // SMTP reply code; ours when the site gave none
     EnhancedCode enhanced;
-    std::string text;                 // reply without codes, lines joined by a space
-    std::string command;              // what it answered: "MAIL", "RCPT", ".", "connect", ...
-    bool local = false;               // the text is ours, not the site's
-    bool ambiguous_end = false;       // the final dot was sent and no reply came (RFC 5321 3.8)
-    std::string peer_name;            // MX host
-    std::string peer_address;         // its IP
-    std::string source_address;       // our IP
+    std::string text;            // reply without codes, lines joined by a space
+    std::string command;         // what it answered: "MAIL", "RCPT", ".", "connect", ...
+    bool local = false;          // the text is ours, not the site's
+    bool ambiguous_end = false;  // the final dot was sent and no reply came (RFC 5321 3.8)
+    std::string peer_name;       // MX host
+    std::string peer_address;    // its IP
+    std::string source_address;  // our IP
     std::string session_id;
 };
 

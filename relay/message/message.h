@@ -1,8 +1,8 @@
-// Message and Recipient: what is queued. The origin shard creates a message, owns it and its content
-// until every recipient is final, and frees it. A recipient is owned by exactly one shard at any
-// moment: by its origin while it waits for a time, by the home shard of its path while it waits for a
-// connection or is being sent; it travels by mailbox and comes home with a disposition. The home shard
-// reads the message, which no longer changes, and writes only to the recipient.
+// Message and Recipient: what is queued. The origin shard creates a message, owns it and its
+// content until every recipient is final, and frees it. A recipient is owned by exactly one shard
+// at any moment: by its origin while it waits for a time, by the home shard of its path while it
+// waits for a connection or is being sent; it travels by mailbox and comes home with a disposition.
+// The home shard reads the message, which no longer changes, and writes only to the recipient.
 // States (docs/queue-states.md): receiving, committed, scheduled, ready, in flight, final.
 #pragma once
 
@@ -20,7 +20,14 @@
 
 namespace relay {
 
-enum class RecipientState : std::uint8_t { receiving, committed, scheduled, ready, in_flight, final };
+enum class RecipientState : std::uint8_t {
+    receiving,
+    committed,
+    scheduled,
+    ready,
+    in_flight,
+    final
+};
 
 std::string_view to_string(RecipientState state);
 // Whether the table in docs/queue-states.md has this step; every change of state asserts it.
@@ -37,27 +44,27 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     std::string address;              // as it goes into RCPT TO, without <>
     std::string_view domain() const;  // after the last @, as written
     RecipientState state = RecipientState::receiving;
-    std::uint16_t attempts = 0;       // those that count: a connection was tried or used
+    std::uint16_t attempts = 0;  // those that count: a connection was tried or used
     core::WallTime next_attempt{};
-    const Site* site = nullptr;       // where it goes now; owned by the origin shard
-    Disposition disposition;          // outcome of the latest attempt
+    const Site* site = nullptr;  // where it goes now; owned by the origin shard
+    Disposition disposition;     // outcome of the latest attempt
 
     void move_to(RecipientState next);
 };
 
 struct Message {
     MessageId id;
-    std::string sender;               // reverse-path without <>; empty for the null sender
+    std::string sender;  // reverse-path without <>; empty for the null sender
     std::vector<std::unique_ptr<Recipient>> recipients;
     Content content;
-    core::WallTime created{};         // when accepted
-    bool eight_bit = false;           // content has octets above 127
-    bool utf8 = false;                // an address or header needs SMTPUTF8 (RFC 6531)
+    core::WallTime created{};  // when accepted
+    bool eight_bit = false;    // content has octets above 127
+    bool utf8 = false;         // an address or header needs SMTPUTF8 (RFC 6531)
     std::string tenant;
     std::string campaign;
     std::string session_id;
-    std::string protocol;             // how it came: ESMTP, HTTP
-    std::uint32_t origin = 0;         // shard
+    std::string protocol;               // how it came: ESMTP, HTTP
+    std::uint32_t origin = 0;           // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
 
     std::size_t size() const { return content.size(); }

@@ -1,0 +1,170 @@
+#include "relay/message/address.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace relay {
+namespace {
+
+using std::string;
+using std::string_view;
+
+TEST(Mailbox, AcceptsWhatRfc5321Writes) {
+    for (const string_view text :
+         {"Smith@bar.com", "Green@foo.com", "first.last@example.com", "a+b=c@example.com",
+          "\"Joe Smith\"@example.com", "\"a@b>c\"@example.com", "\"\\\"quoted\\\\\"@example.com",
+          "\"\"@example.com", "user@[192.0.2.1]", "user@[IPv6:2001:db8::1]", "x@sub_domain.example",
+          "!#$%&'*+-/=?^_`{|}~@example.com", "user%other@example.com", "dom!user@example.com"}) {
+        const auto address = parse_mailbox(text);
+        ASSERT_TRUE(address) << text;
+        EXPECT_EQ(address->mailbox, text);
+        EXPECT_FALSE(address->utf8);
+        EXPECT_EQ(address->literal, text.back() == ']');
+    }
+    EXPECT_EQ(parse_mailbox("\"a@b\"@Example.COM")->domain, "Example.COM");
+    EXPECT_EQ(parse_mailbox("a@[192.0.2.1]")->domain, "[192.0.2.1]");
+}
+
+TEST(Mailbox, RefusesBadSyntax) {
+    for (const string_view text : {"",
+                                   "@example.com",
+                                   "a@",
+                                   "a@@example.com",
+                                   ".a@example.com",
+                                   "a.@example.com",
+                                   "a..b@example.com",
+                                   "a b@example.com",
+                                   "a@example..com",
+                                   "a@.example.com",
+                                   "a@example.com.",
+                                   "a@-example.com",
+                                   "a@example-.com",
+                                   "a@exa mple.com",
+                                   "a@example.com>",
+                                   "a@[300.1.1.1]",
+                                   "a@[192.0.2.1",
+                                   "a@[IPv6:192.0.2.1]",
+                                   "a@[2001:db8::1]",
+                                   "a@[]",
+                                   "a@[tag:x]",
+                                   "a@[192.0.2.1]x",
+                                   "\"a@example.com",
+                                   "\"a\"b@example.com",
+                                   "a\"b\"@example.com",
+                                   "<a@example.com>",
+                                   "a,b@example.com",
+                                   "a@b.com,c@d.com",
+                                   "a@exam\xc3ple.com",
+                                   "a@example.com\r",
+                                   "\xff@example.com",
+                                   "a@1.2.3.4:25"}) {
+        const auto address = parse_mailbox(text);
+        ASSERT_FALSE(address) << text;
+        EXPECT_EQ(address.error(), AddressFault::syntax) << text;
+    }
+}
+
+TEST(Mailbox, RefusesControlCharactersEverywhere) {
+    for (const char c : {'\0', '\r', '\n', '\t', '\x1b', '\x7f'}) {
+        for (const string_view text :
+             {"ab@example.com", "\"ab\"@example.com", "\"\\ab\"@x.example"}) {
+            for (std::size_t at = 0; at <= text.size(); ++at) {
+                string broken(text);
+                broken.insert(at, 1, c);
+                EXPECT_FALSE(parse_mailbox(broken)) << int{c} << " at " << at;
+            }
+        }
+    }
+}
+
+TEST(Mailbox, RefusesUnqualifiedDomains) {
+    for (const string_view text : {"a", "postmaster", "a@localhost", "\"a b\"@host", "\"a b\""}) {
+        const auto address = parse_mailbox(text);
+        ASSERT_FALSE(address) << text;
+        EXPECT_EQ(address.error(), AddressFault::unqualified) << text;
+    }
+}
+
+TEST(Mailbox, HasTheLimitsOfSection4_5_3_1) {
+    const string local(64, 'a');
+    EXPECT_TRUE(parse_mailbox(local + "@example.com"));
+    EXPECT_EQ(parse_mailbox(local + "a@example.com").error(), AddressFault::too_long);
+    const string label(63, 'b');
+    EXPECT_TRUE(parse_mailbox("a@" + label + ".com"));
+    EXPECT_FALSE(parse_mailbox("a@" + label + "b.com"));
+    const string domain = label + "." + label + "." + label + "." + string(60, 'c');
+    EXPECT_TRUE(parse_mailbox("a@" + domain));                                  // 252 octets
+    EXPECT_EQ(parse_mailbox("abc@" + domain).error(), AddressFault::too_long);  // a path of 258
+    EXPECT_EQ(parse_mailbox("a@" + domain + ".dddd").error(), AddressFault::too_long);
+}
+
+TEST(Mailbox, ReadsUtf8) {
+    for (const string_view text :
+         {"Ĳ@example.com", "user@bücher.example", "\"пример test\"@example.com", "用户@例子.广告",
+          "😀@example.com"}) {
+        const auto address = parse_mailbox(text);
+        ASSERT_TRUE(address) << text;
+        EXPECT_TRUE(address->utf8);
+    }
+}
+
+TEST(Utf8, KnowsValidSequences) {
+    EXPECT_EQ(utf8_sequence("\xc3\xa9"), 2U);
+    EXPECT_EQ(utf8_sequence("\xe2\x82\xac"), 3U);
+    EXPECT_EQ(utf8_sequence("\xf0\x9f\x98\x80"), 4U);
+    for (const string_view text :
+         {"", "a", "\x80", "\xc3", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80",
+          "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xe2\x28\xa1"}) {
+        EXPECT_EQ(utf8_sequence(text), 0U);
+    }
+}
+
+TEST(Path, ReadsNullAndRest) {
+    const auto null = parse_path("<> SIZE=10");
+    ASSERT_TRUE(null);
+    EXPECT_TRUE(null->null);
+    EXPECT_EQ(null->rest, " SIZE=10");
+    const auto path = parse_path("<\"a>b\"@example.com> X=<y>");
+    ASSERT_TRUE(path);
+    EXPECT_FALSE(path->null);
+    EXPECT_EQ(path->address.mailbox, "\"a>b\"@example.com");
+    EXPECT_EQ(path->rest, " X=<y>");
+}
+
+TEST(Path, DropsTheSourceRoute) {
+    const auto path = parse_path("<@hosta.int,@jkl.org:userc@d.bar.org>");
+    ASSERT_TRUE(path);
+    EXPECT_EQ(path->address.mailbox, "userc@d.bar.org");
+    EXPECT_EQ(path->address.domain, "d.bar.org");
+    EXPECT_EQ(path->rest, "");
+    EXPECT_FALSE(parse_path("<@hosta.int>"));
+    EXPECT_FALSE(parse_path("<@hosta.int:>"));
+    EXPECT_FALSE(parse_path("<@hosta.int,userc@d.bar.org>"));
+    EXPECT_FALSE(parse_path("<hosta.int:userc@d.bar.org>"));
+}
+
+TEST(Path, RefusesWhatIsNotOne) {
+    for (const string_view text : {"", "a@b.com", "<a@b.com", "a@b.com>", "< a@b.com>",
+                                   "<a@b.com >", "<<a@b.com>>", "<", "<a@b.com\r>"}) {
+        EXPECT_EQ(parse_path(text).error(), AddressFault::syntax) << text;
+    }
+    EXPECT_EQ(parse_path("<postmaster>").error(), AddressFault::unqualified);
+    EXPECT_EQ(parse_path("<a@host> X").error(), AddressFault::unqualified);
+}
+
+TEST(Domain, IsANameOrALiteral) {
+    EXPECT_TRUE(is_domain("example.com"));
+    EXPECT_TRUE(is_domain("localhost"));
+    EXPECT_FALSE(is_domain(""));
+    EXPECT_FALSE(is_domain("example.com."));
+    EXPECT_FALSE(is_domain("a b"));
+    EXPECT_FALSE(is_domain("a)b"));
+    EXPECT_TRUE(is_address_literal("[127.0.0.1]"));
+    EXPECT_TRUE(is_address_literal("[ipv6:::1]"));
+    EXPECT_FALSE(is_address_literal("127.0.0.1"));
+    EXPECT_FALSE(is_address_literal("[::1]"));
+}
+
+}  // namespace
+}  // namespace relay
