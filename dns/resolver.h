@@ -9,7 +9,7 @@
 #include <string>
 
 #include "core/runtime/task.h"
-#include "dns/answer.h"
+#include "dns/wire/answer.h"
 
 namespace dns {
 

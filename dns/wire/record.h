@@ -1,6 +1,6 @@
 // DNS resource records as values. Names are text: lower case, no trailing dot, the root is ".".
 // An octet of a label that is not a letter, digit, '-' or '_' is written as \DDD (RFC 1035 section
-// 5.1), so a dot in the text always separates labels. Pure; limits are in dns/wire.h.
+// 5.1), so a dot in the text always separates labels. Pure; limits are in dns/wire/message.h.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dns/record.h"
+#include "dns/wire/record.h"
 
 namespace dns {
 

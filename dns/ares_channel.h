@@ -1,0 +1,78 @@
+// AresChannel: asks real DNS servers. c-ares is the transport only (servers, retries, sockets); the
+// messages are built and parsed by dns/wire. Its sockets are polled by the shard's IoBackend, one
+// one-shot poll per socket, its timeouts wait in one coroutine, so that nothing here ever blocks.
+// UDP first; a truncated or garbled answer is asked for again by TCP. A server that does not know
+// EDNS (FORMERR without OPT) makes the whole channel go without.
+// One per shard. open() reads /etc/resolv.conf: call it before serving. close() ends pending
+// queries as servfail, then closes the sockets; await it before the channel dies (asserted).
+// Limits: kMaxServers servers; kTries rounds over them, the first waits kFirstTimeout and each next
+// one twice as long; kMaxInFlight queries, further ones are answered servfail at once.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/io/shard.h"
+#include "core/runtime/event.h"
+#include "core/runtime/task_group.h"
+#include "dns/resolver.h"
+
+namespace dns {
+
+struct AresOptions {
+    std::vector<std::string> servers;  // "ip", "ip:port", "[ip6]:port"; none: /etc/resolv.conf
+    bool trust_ad = false;             // the AD bit of these servers' answers means something
+};
+
+struct AresStats {
+    std::uint64_t queries = 0;    // messages asked for, over UDP and TCP
+    std::uint64_t over_tcp = 0;   // of these over TCP
+    std::uint64_t malformed = 0;  // answers that dns/wire refused
+    bool edns = true;
+};
+
+class AresChannel final : public Resolver {
+  public:
+    static constexpr std::size_t kMaxServers = 4;
+    static constexpr std::size_t kMaxInFlight = 4096;
+    static constexpr int kTries = 3;
+    static constexpr std::chrono::milliseconds kFirstTimeout{1500};
+
+    static core::Result<std::unique_ptr<AresChannel>> open(core::Shard& shard, AresOptions options);
+    ~AresChannel() override;
+
+    core::Task<DnsAnswer> query(std::string name, RecordType type) override;
+    core::Task<void> close();
+
+    AresStats stats() const { return stats_; }
+
+  private:
+    class Transport;
+    class RandomIds;
+    struct Exchange;
+
+    AresChannel(core::Shard& shard, bool trust_ad);
+    core::Task<DnsAnswer> ask(std::string name, RecordType type);
+    core::Task<void> exchange(Transport& transport, std::string name, RecordType type,
+                              Exchange& result);
+    core::Task<void> pump();
+
+    core::Shard& shard_;
+    const bool trust_ad_;
+    core::Event work_;  // a socket is ready, a query was sent, or the end has come
+    core::Event ended_;
+    std::unique_ptr<Transport> udp_;
+    std::unique_ptr<Transport> tcp_;
+    std::unique_ptr<RandomIds> ids_;
+    core::TaskGroup tasks_;
+    std::size_t running_ = 0;
+    bool closing_ = false;
+    AresStats stats_;
+};
+
+}  // namespace dns
