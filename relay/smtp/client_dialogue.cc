@@ -1,0 +1,527 @@
+#include "relay/smtp/client_dialogue.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "core/base/ascii.h"
+#include "core/base/assert.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::string_view kCrLf = "\r\n";
+
+bool accepted(const Disposition& result) {
+    return result.outcome == Outcome::none && result.code >= 200 && result.code < 300;
+}
+
+Disposition from_reply(const Reply& reply, std::string_view command, Scope scope) {
+    Disposition result;
+    result.outcome = reply.positive()    ? Outcome::delivered
+                     : reply.permanent() ? Outcome::bounced
+                                         : Outcome::deferred;
+    result.scope = scope;
+    result.code = reply.code;
+    result.enhanced = reply.enhanced;
+    result.text = reply.text;
+    result.command = command;
+    return result;
+}
+
+Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_view command) {
+    Disposition result;
+    result.outcome = Outcome::deferred;
+    result.scope = Scope::session;
+    result.code = 451;
+    result.enhanced = enhanced;
+    result.text = std::move(text);
+    result.command = command;
+    result.local = true;
+    return result;
+}
+
+// Replies by which a server says that it lost track of the group, not that it minds the message.
+bool lost_track(const Reply& reply) {
+    return reply.code == 500 || reply.code == 502 || reply.code == 503 ||
+           (reply.code == 554 && reply.enhanced == EnhancedCode{5, 5, 0});
+}
+
+// RFC 5321 section 4.5.3.1.10: the server takes no more recipients in this transaction. 552 is the
+// code of older servers. With an enhanced code that says something else it is something else.
+bool too_many_recipients(const Reply& reply) {
+    const bool says_so = reply.enhanced.subject == 5 && reply.enhanced.detail == 3;
+    const bool plain = reply.enhanced.klass == 0 && (reply.code == 452 || reply.code == 552);
+    return says_so || plain;
+}
+
+std::string_view name_of(int command) {
+    constexpr std::string_view kNames[] = {"connect", "EHLO", "HELO", "RSET", "MAIL", "RCPT",
+                                           "DATA",    "BDAT", ".",    ".",    "QUIT"};
+    return kNames[command];
+}
+
+}  // namespace
+
+ClientDialogue::ClientDialogue(std::string ehlo_name, PipelineMode mode, bool chunking)
+    : ehlo_name_(std::move(ehlo_name)), mode_(mode), chunking_(chunking) {
+    expect(Command::greeting, nullptr);
+}
+
+bool ClientDialogue::can_begin() const {
+    return greeted_ && !ended_ && !quit_wanted_ && open_.size() < kMaxOpenTransactions;
+}
+
+void ClientDialogue::begin(Transaction& transaction) {
+    PH_ASSERT(can_begin() && transaction.content != nullptr && !transaction.recipients.empty());
+    transaction.results.assign(transaction.recipients.size(), Disposition{});
+    transaction.phase = Transaction::Phase::waiting;
+    transaction.next_command = 0;
+    transaction.accepted = 0;
+    transaction.answered = transaction.behind_dot = transaction.by_chunk = false;
+    if (refuse_locally(transaction)) {
+        transaction.phase = Transaction::Phase::done;
+        finished_.push_back(&transaction);
+        return;
+    }
+    open_.push_back(&transaction);
+}
+
+void ClientDialogue::quit() {
+    quit_wanted_ = true;
+}
+
+Transaction* ClientDialogue::take_finished() {
+    if (finished_.empty()) return nullptr;
+    Transaction* transaction = finished_.front();
+    finished_.pop_front();
+    return transaction;
+}
+
+// What this server cannot take is not sent to it (RFC 1870 section 6.1, RFC 6152, RFC 6531
+// section 3.2).
+bool ClientDialogue::refuse_locally(Transaction& transaction) const {
+    const auto refuse = [&](std::uint16_t code, EnhancedCode enhanced, std::string text) {
+        Disposition result;
+        result.outcome = Outcome::bounced;
+        result.scope = Scope::message;
+        result.code = code;
+        result.enhanced = enhanced;
+        result.text = std::move(text);
+        result.command = "MAIL";
+        result.local = true;
+        settle(transaction, result, false);
+        return true;
+    };
+    if (extensions_.size_limit > 0 && transaction.content->size() > extensions_.size_limit) {
+        return refuse(552, {5, 3, 4},
+                      "message of " + std::to_string(transaction.content->size()) +
+                          " octets is over the limit of the receiving host, " +
+                          std::to_string(extensions_.size_limit));
+    }
+    if (transaction.utf8 && !extensions_.utf8) {
+        return refuse(553, {5, 6, 7}, "receiving host does not offer SMTPUTF8");
+    }
+    if (transaction.eight_bit && !extensions_.eight_bit) {
+        return refuse(554, {5, 6, 3}, "receiving host does not offer 8BITMIME");
+    }
+    return false;
+}
+
+void ClientDialogue::settle(Transaction& transaction, const Disposition& disposition,
+                            bool only_accepted) const {
+    for (Disposition& result : transaction.results) {
+        if (only_accepted ? accepted(result) : result.outcome == Outcome::none) {
+            result = disposition;
+        }
+    }
+}
+
+// ---- the sender's cursor
+
+void ClientDialogue::compose(std::vector<iovec>& parts) {
+    commands_.clear();
+    if (ended_) return;
+    if (say_hello_ || say_helo_) {
+        commands_.append(say_helo_ ? "HELO " : "EHLO ").append(ehlo_name_).append(kCrLf);
+        expect(say_helo_ ? Command::helo : Command::ehlo, nullptr);
+        say_hello_ = say_helo_ = false;
+    }
+    const Content* chunk = nullptr;
+    if (greeted_) {
+        if (lone_dot_needed_) {
+            lone_dot_needed_ = false;
+            commands_.append(".\r\n");
+            expect(Command::lone_dot, nullptr);
+        }
+        for (Transaction* transaction : open_) {
+            if (transaction->phase == Transaction::Phase::content) {
+                transaction->content->gather_stuffed(parts);
+                commands_.append(".\r\n");
+                expect(Command::dot, transaction);
+                transaction->phase = Transaction::Phase::result;
+            } else if (may_send_envelope(*transaction)) {
+                send_envelope(*transaction);
+                if (transaction->by_chunk && transaction->phase == Transaction::Phase::result) {
+                    chunk = transaction->content;
+                }
+            }
+        }
+        if (quit_wanted_ && open_.empty() && unanswered_.empty()) {
+            commands_.append("QUIT\r\n");
+            expect(Command::quit, nullptr);
+        }
+    }
+    if (!commands_.empty()) parts.push_back({commands_.data(), commands_.size()});
+    if (chunk != nullptr) chunk->gather(parts);
+}
+
+bool ClientDialogue::may_send_envelope(const Transaction& transaction) const {
+    if (effective_mode() == PipelineMode::lock_step) {
+        const bool first = &transaction == open_.front();
+        return first && unanswered_.empty() && transaction.phase < Transaction::Phase::content;
+    }
+    if (transaction.phase != Transaction::Phase::waiting) return false;
+    if (unanswered_.empty()) return true;
+    // Behind a final dot, and behind nothing else: DATA stays the last command on the wire.
+    return effective_mode() == PipelineMode::next && !uses_chunking() && unanswered_.size() == 1 &&
+           unanswered_.front().command == Command::dot;
+}
+
+void ClientDialogue::send_envelope(Transaction& transaction) {
+    if (effective_mode() == PipelineMode::lock_step) return send_lock_step(transaction);
+    transaction.behind_dot = !unanswered_.empty();
+    transaction.phase = Transaction::Phase::envelope;
+    send_reset();
+    send_mail(transaction);
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i)
+        send_rcpt(transaction, i);
+    send_data(transaction);
+}
+
+void ClientDialogue::send_lock_step(Transaction& transaction) {
+    transaction.phase = Transaction::Phase::envelope;
+    if (reset_needed_) return send_reset();
+    const std::size_t step = transaction.next_command++;
+    if (step == 0) return send_mail(transaction);
+    if (step <= transaction.recipients.size()) return send_rcpt(transaction, step - 1);
+    send_data(transaction);
+}
+
+void ClientDialogue::send_reset() {
+    if (!reset_needed_) return;
+    reset_needed_ = false;
+    commands_.append("RSET\r\n");
+    expect(Command::rset, nullptr);
+}
+
+void ClientDialogue::send_mail(Transaction& transaction) {
+    commands_.append("MAIL FROM:<").append(transaction.sender).append(">");
+    if (extensions_.size) {
+        char digits[24];
+        const auto end =
+            std::to_chars(digits, digits + sizeof digits, transaction.content->size()).ptr;
+        commands_.append(" SIZE=").append(digits, end);
+    }
+    if (transaction.eight_bit && extensions_.eight_bit) commands_.append(" BODY=8BITMIME");
+    if (transaction.utf8) commands_.append(" SMTPUTF8");
+    commands_.append(kCrLf);
+    expect(Command::mail, &transaction);
+}
+
+void ClientDialogue::send_rcpt(Transaction& transaction, std::size_t recipient) {
+    commands_.append("RCPT TO:<").append(transaction.recipients[recipient]).append(">\r\n");
+    expect(Command::rcpt, &transaction, recipient);
+}
+
+void ClientDialogue::send_data(Transaction& transaction) {
+    transaction.by_chunk = uses_chunking();
+    if (!transaction.by_chunk) {
+        commands_.append("DATA\r\n");
+        expect(Command::data, &transaction);
+        return;
+    }
+    commands_.append("BDAT ").append(std::to_string(transaction.content->size()));
+    commands_.append(" LAST\r\n");
+    expect(Command::bdat, &transaction);
+    transaction.phase = Transaction::Phase::result;
+}
+
+// ---- the receiver's cursor
+
+ClientDialogue::Event ClientDialogue::receive(std::string_view& input) {
+    while (!ended_) {
+        switch (parser_.feed(input)) {
+            case ReplyParser::Status::need_input:
+                return Event::need_input;
+            case ReplyParser::Status::malformed:
+                return end_session(local_deferral({4, 5, 0}, "malformed reply", awaited()));
+            case ReplyParser::Status::complete:
+                break;
+        }
+        const Reply& reply = parser_.reply();
+        if (unanswered_.empty()) {  // unsolicited, usually 421
+            return end_session(from_reply(reply, "idle", Scope::session));
+        }
+        const Unanswered asked = unanswered_.front();
+        unanswered_.pop_front();
+        const Event event = on_reply(asked, reply);
+        if (event != Event::need_input) return event;
+    }
+    input = {};
+    return Event::closing;
+}
+
+ClientDialogue::Event ClientDialogue::on_reply(const Unanswered& asked, const Reply& reply) {
+    if (asked.command == Command::quit) {
+        ended_ = true;
+        return Event::closed;
+    }
+    if (asked.command <= Command::helo) return on_hello(asked, reply);
+    if (asked.transaction != nullptr) asked.transaction->answered = true;
+    if (reply.code == 421) {  // RFC 5321 section 3.8: the server closes the channel
+        return end_session(
+            from_reply(reply, name_of(static_cast<int>(asked.command)), Scope::session),
+            asked.transaction);
+    }
+    if (asked.transaction == nullptr) {
+        // An answer that no longer matters; but content once asked for must be ended.
+        if (asked.command == Command::data && reply.intermediate()) lone_dot_needed_ = true;
+        return Event::need_input;
+    }
+    switch (asked.command) {
+        case Command::mail:
+            return on_mail(*asked.transaction, reply);
+        case Command::rcpt:
+            return on_rcpt(*asked.transaction, asked.recipient, reply);
+        case Command::data:
+            return on_data(*asked.transaction, reply);
+        default:
+            return on_result(*asked.transaction, asked, reply);
+    }
+}
+
+ClientDialogue::Event ClientDialogue::on_hello(const Unanswered& asked, const Reply& reply) {
+    const bool ehlo_unknown =
+        asked.command == Command::ehlo &&
+        (reply.code == 500 || reply.code == 502 || reply.code == 504 || reply.code == 550);
+    if (ehlo_unknown) {  // RFC 5321 section 4.1.1.1
+        say_helo_ = true;
+        return Event::need_input;
+    }
+    if (!reply.positive()) {
+        return end_session(
+            from_reply(reply, name_of(static_cast<int>(asked.command)), Scope::session));
+    }
+    if (asked.command == Command::greeting) {
+        say_hello_ = true;
+        return Event::need_input;
+    }
+    extensions_ = {};
+    if (asked.command == Command::ehlo) read_extensions(reply.text);
+    greeted_ = true;
+    return Event::ready;
+}
+
+void ClientDialogue::read_extensions(std::string_view text) {
+    bool first = true;  // the first line is the server's name
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (std::exchange(first, false)) continue;
+        const std::size_t space = std::min(line.find(' '), line.size());
+        const std::string_view keyword = line.substr(0, space);
+        if (core::equals_ignoring_case(keyword, "PIPELINING")) extensions_.pipelining = true;
+        if (core::equals_ignoring_case(keyword, "CHUNKING")) extensions_.chunking = true;
+        if (core::equals_ignoring_case(keyword, "8BITMIME")) extensions_.eight_bit = true;
+        if (core::equals_ignoring_case(keyword, "SMTPUTF8")) extensions_.utf8 = true;
+        if (core::equals_ignoring_case(keyword, "ENHANCEDSTATUSCODES")) {
+            extensions_.enhanced_codes = true;
+        }
+        if (core::equals_ignoring_case(keyword, "SIZE")) {
+            extensions_.size = true;
+            const std::string_view value = core::trim(line.substr(space));
+            std::from_chars(value.data(), value.data() + value.size(), extensions_.size_limit);
+        }
+    }
+}
+
+ClientDialogue::Event ClientDialogue::on_mail(Transaction& transaction, const Reply& reply) {
+    if (transaction.behind_dot && lost_track(reply)) return fall_back(transaction);
+    if (reply.intermediate()) {
+        return end_session(local_deferral({4, 5, 0}, "unexpected reply to MAIL", "MAIL"));
+    }
+    if (!reply.positive()) {
+        // The 503s that follow in the group say nothing new: RCPT finds its results settled.
+        settle(transaction, from_reply(reply, "MAIL", Scope::message), false);
+    }
+    return after_lock_step_reply(transaction);
+}
+
+ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::size_t recipient,
+                                              const Reply& reply) {
+    Disposition& result = transaction.results[recipient];
+    if (result.outcome == Outcome::none) {
+        if (reply.positive()) {  // 250, 251 and every other 2yz
+            result.code = reply.code;
+            ++transaction.accepted;
+        } else if (transaction.accepted > 0 && too_many_recipients(reply)) {
+            result.code = 452;  // stays without outcome: goes again at once, in another transaction
+        } else if (lost_track(reply) && transaction.accepted == 0 &&
+                   effective_mode() != PipelineMode::lock_step) {
+            return fall_back(transaction);
+        } else {
+            result = from_reply(reply, "RCPT", Scope::recipient);
+        }
+    }
+    return after_lock_step_reply(transaction);
+}
+
+// In lock-step nothing is sent behind a refusal that leaves nobody to send to.
+ClientDialogue::Event ClientDialogue::after_lock_step_reply(Transaction& transaction) {
+    if (effective_mode() != PipelineMode::lock_step) return Event::need_input;
+    const bool somebody_left = std::ranges::any_of(transaction.results, [](const auto& result) {
+        return result.outcome == Outcome::none && result.code != 452;
+    });
+    if (somebody_left) return Event::need_input;
+    reset_needed_ = true;
+    return finish(transaction);
+}
+
+ClientDialogue::Event ClientDialogue::on_data(Transaction& transaction, const Reply& reply) {
+    if (reply.intermediate()) {
+        if (transaction.accepted > 0) {
+            transaction.phase = Transaction::Phase::content;
+            return Event::need_input;
+        }
+        lone_dot_needed_ = true;  // RFC 2920 section 3.1: end the content nobody gets
+        return finish(transaction);
+    }
+    if (reply.positive()) {
+        return end_session(local_deferral({4, 5, 0}, "unexpected reply to DATA", "DATA"));
+    }
+    if (transaction.accepted > 0 && lost_track(reply) &&
+        effective_mode() != PipelineMode::lock_step) {
+        return fall_back(transaction);
+    }
+    settle(transaction, from_reply(reply, "DATA", Scope::message), true);
+    reset_needed_ = true;
+    return finish(transaction);
+}
+
+ClientDialogue::Event ClientDialogue::on_result(Transaction& transaction, const Unanswered& asked,
+                                                const Reply& reply) {
+    const bool chunk = asked.command == Command::bdat;
+    if (reply.intermediate()) {
+        return end_session(local_deferral({4, 5, 0}, "unexpected reply to the content", "."));
+    }
+    if (chunk && !reply.positive()) {
+        reset_needed_ = true;  // RFC 3030 section 2
+        const bool unknown = lost_track(reply) || reply.code == 504;
+        if (unknown && transaction.accepted > 0) return fall_back(transaction);
+    }
+    if (!chunk && lost_track(reply) && !unanswered_.empty()) {
+        // A server confused by the group behind the dot: whether it took the message is unknown.
+        mode_ = PipelineMode::message;
+        Disposition unsure = from_reply(reply, ".", Scope::session);
+        unsure.outcome = Outcome::deferred;
+        unsure.ambiguous_end = true;
+        settle(transaction, unsure, true);
+    }
+    ++completed_;
+    settle(transaction, from_reply(reply, chunk ? "BDAT" : ".", Scope::message), true);
+    return finish(transaction);
+}
+
+// ---- ends
+
+// The server lost track of a group: nothing of the message was transferred, so it goes again at
+// once, in a simpler mode that stays in force for the session.
+ClientDialogue::Event ClientDialogue::fall_back(Transaction& transaction) {
+    if (transaction.by_chunk) {
+        chunking_ = false;
+    } else {
+        mode_ = transaction.behind_dot ? PipelineMode::message : PipelineMode::lock_step;
+    }
+    for (Unanswered& asked : unanswered_) {
+        if (asked.transaction == &transaction) asked.transaction = nullptr;
+    }
+    transaction.results.assign(transaction.recipients.size(), Disposition{});
+    transaction.phase = Transaction::Phase::waiting;
+    transaction.next_command = 0;
+    transaction.accepted = 0;
+    transaction.behind_dot = transaction.by_chunk = false;
+    reset_needed_ = true;
+    return Event::fell_back;
+}
+
+ClientDialogue::Event ClientDialogue::finish(Transaction& transaction) {
+    transaction.phase = Transaction::Phase::done;
+    std::erase(open_, &transaction);
+    for (Unanswered& asked : unanswered_) {
+        if (asked.transaction == &transaction) asked.transaction = nullptr;
+    }
+    finished_.push_back(&transaction);
+    return Event::finished;
+}
+
+ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transaction* answered,
+                                                  bool last_write_done) {
+    ended_ = true;
+    ending_ = why;
+    if (ending_.outcome == Outcome::delivered) ending_.outcome = Outcome::deferred;
+    const Transaction* oldest = open_.empty() ? nullptr : open_.front();
+    while (!open_.empty()) {
+        Transaction& transaction = *open_.front();
+        Disposition owed = ending_;
+        if (owed.outcome == Outcome::bounced) owed.outcome = Outcome::deferred;
+        const bool content_sent = transaction.phase == Transaction::Phase::result;
+        if (content_sent && answered != &transaction) {
+            owed.ambiguous_end = last_write_done && transaction.accepted > 0;
+        }
+        // A peer that closes between messages is normal, and what was prefetched is not to blame;
+        // but the first message of a connection must count, or a site could refuse it for ever.
+        const bool untouched = transaction.phase == Transaction::Phase::waiting ||
+                               &transaction != oldest ||
+                               (completed_ > 0 && !content_sent && !transaction.accepted &&
+                                (!transaction.answered || why.code == 421));
+        if (!untouched) settle(transaction, owed, false);
+        finish(transaction);
+    }
+    unanswered_.clear();
+    return Event::closing;
+}
+
+void ClientDialogue::connection_lost(std::string_view reason, bool last_write_done) {
+    if (ended_) return;
+    Disposition why = local_deferral({4, 4, 2}, std::string(reason), awaited());
+    end_session(why, nullptr, last_write_done);
+}
+
+std::string_view ClientDialogue::awaited() const {
+    if (unanswered_.empty()) return "idle";
+    return name_of(static_cast<int>(unanswered_.front().command));
+}
+
+std::chrono::seconds ClientDialogue::timeout() const {
+    using std::chrono::seconds;
+    if (unanswered_.empty()) return seconds{300};
+    switch (unanswered_.front().command) {
+        case Command::data:
+            return seconds{120};
+        case Command::bdat:
+        case Command::dot:
+        case Command::lone_dot:
+            return seconds{600};
+        case Command::rset:
+            return seconds{20};
+        case Command::quit:
+            return seconds{5};
+        default:
+            return seconds{300};
+    }
+}
+
+}  // namespace relay

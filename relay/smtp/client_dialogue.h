@@ -1,0 +1,180 @@
+// ClientDialogue: the sending half of SMTP (RFC 5321) as a state machine without I/O. Two cursors
+// run over one list of commands: the sender's (compose() gathers all that may leave now, for one
+// write) and the receiver's (each reply answers the oldest unanswered command, by count alone: RFC
+// 2920 section 3.1). The driver begins transactions ahead of time, so that the next message's MAIL,
+// RCPT and DATA can leave behind the final dot of the one before.
+//
+//   dialogue.begin(transaction)   while can_begin()
+//   dialogue.compose(parts)       write them all, then
+//   dialogue.receive(input)       until it answers need_input; finished() transactions are the
+//                                 driver's again
+//
+// Modes (section 3.1 of RFC 2920 allows the third): lock_step, one command at a time; message, MAIL
+// RCPT DATA in a group; next, that group behind the previous message's final dot. With CHUNKING
+// (RFC 3030) a transaction is MAIL RCPT BDAT-LAST in one flight, and the next waits for its result
+// (RFC 4468 section 3.2). A site that cannot follow is served in the next simpler mode at once; the
+// driver reads mode() and chunking() afterwards and remembers them.
+// Pure; owned by one connection. Limit: kMaxOpenTransactions begun and unfinished.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/uio.h>
+
+#include "relay/message/content.h"
+#include "relay/message/disposition.h"
+#include "relay/smtp/reply.h"
+
+namespace relay {
+
+enum class PipelineMode : std::uint8_t { lock_step, message, next };
+
+// One message to one or more recipients of one domain. The driver owns it and what it names until
+// it is finished or the dialogue ended.
+struct Transaction {
+    std::string_view sender;
+    std::vector<std::string_view> recipients;
+    const Content* content = nullptr;
+    bool eight_bit = false;
+    bool utf8 = false;
+    // Per recipient, once finished. Outcome::none: not answered for, may go again at once.
+    std::vector<Disposition> results;
+
+  private:
+    friend class ClientDialogue;
+    enum class Phase : std::uint8_t { waiting, envelope, content, result, done };
+    Phase phase = Phase::waiting;
+    std::size_t next_command = 0;  // lock-step: how much of the envelope was sent
+    std::size_t accepted = 0;      // recipients
+    bool answered = false;         // some reply of this transaction came
+    bool behind_dot = false;       // its envelope left in the previous message's last group
+    bool by_chunk = false;
+};
+
+struct Extensions {
+    bool pipelining = false;
+    bool chunking = false;
+    bool eight_bit = false;
+    bool utf8 = false;
+    bool size = false;
+    bool enhanced_codes = false;
+    std::uint64_t size_limit = 0;  // 0: none stated
+};
+
+class ClientDialogue {
+  public:
+    static constexpr std::size_t kMaxOpenTransactions = 2;
+
+    enum class Event : std::uint8_t {
+        need_input,  // all input was taken
+        ready,       // greeting and EHLO are done: transactions may begin
+        finished,    // take_finished() has one
+        fell_back,   // a simpler mode is in force; compose() goes on
+        closing,     // the server ends the session (421, refusal, nonsense): see ending()
+        closed,      // QUIT was answered
+    };
+
+    ClientDialogue(std::string ehlo_name, PipelineMode mode, bool chunking);
+
+    bool can_begin() const;
+    void begin(Transaction& transaction);
+    void quit();
+
+    // Appends what may leave now; empty if it is the server's turn. Valid until the next call.
+    void compose(std::vector<iovec>& parts);
+    Event receive(std::string_view& input);
+    Transaction* take_finished();
+
+    // The session is over without our doing (end of stream, timeout, error): every open transaction
+    // is finished; what its recipients are owed is decided here (RFC 5321 section 3.8). Whether the
+    // last write was done tells an ambiguous end of data from a message that was never complete.
+    void connection_lost(std::string_view reason, bool last_write_done);
+
+    // How long the server may take now (RFC 5321 section 4.5.3.2).
+    std::chrono::seconds timeout() const;
+    bool idle() const { return greeted_ && unanswered_.empty() && open_.empty(); }
+    std::string_view awaited() const;  // the oldest unanswered command, for messages
+    const Extensions& extensions() const { return extensions_; }
+    PipelineMode mode() const { return mode_; }
+    bool chunking() const { return chunking_; }
+    std::size_t completed() const { return completed_; }  // transactions that got their final reply
+    const Disposition& ending() const { return ending_; }
+
+  private:
+    enum class Command : std::uint8_t {
+        greeting,
+        ehlo,
+        helo,
+        rset,
+        mail,
+        rcpt,
+        data,
+        bdat,
+        dot,
+        lone_dot,
+        quit
+    };
+    struct Unanswered {
+        Command command;
+        Transaction* transaction;  // null: the answer no longer matters
+        std::size_t recipient = 0;
+    };
+
+    Event on_reply(const Unanswered& asked, const Reply& reply);
+    Event on_hello(const Unanswered& asked, const Reply& reply);
+    Event on_mail(Transaction& transaction, const Reply& reply);
+    Event on_rcpt(Transaction& transaction, std::size_t recipient, const Reply& reply);
+    Event on_data(Transaction& transaction, const Reply& reply);
+    Event on_result(Transaction& transaction, const Unanswered& asked, const Reply& reply);
+    Event end_session(const Disposition& why, Transaction* answered = nullptr,
+                      bool last_write_done = true);
+    Event fall_back(Transaction& transaction);
+    Event finish(Transaction& transaction);
+    void read_extensions(std::string_view text);
+    bool refuse_locally(Transaction& transaction) const;
+    void settle(Transaction& transaction, const Disposition& disposition, bool only_accepted) const;
+
+    void send_envelope(Transaction& transaction);
+    void send_reset();
+    void send_mail(Transaction& transaction);
+    void send_rcpt(Transaction& transaction, std::size_t recipient);
+    void send_data(Transaction& transaction);
+    void send_lock_step(Transaction& transaction);
+    Event after_lock_step_reply(Transaction& transaction);
+    bool may_send_envelope(const Transaction& transaction) const;
+    PipelineMode effective_mode() const {
+        return extensions_.pipelining ? mode_ : PipelineMode::lock_step;
+    }
+    bool uses_chunking() const { return chunking_ && extensions_.chunking; }
+    void expect(Command command, Transaction* transaction, std::size_t recipient = 0) {
+        unanswered_.push_back({command, transaction, recipient});
+    }
+
+    std::string ehlo_name_;
+    PipelineMode mode_;
+    bool chunking_;
+    Extensions extensions_;
+    ReplyParser parser_;
+    std::deque<Unanswered> unanswered_;
+    std::deque<Transaction*> open_;  // begun, unfinished; oldest first
+    std::deque<Transaction*> finished_;
+    std::string commands_;  // what compose() gave last
+    std::size_t completed_ = 0;
+    bool greeted_ = false;
+    bool say_hello_ = false;
+    bool say_helo_ = false;
+    bool reset_needed_ = false;
+    bool lone_dot_needed_ = false;
+    bool quit_wanted_ = false;
+    bool ended_ = false;
+    Disposition ending_;
+};
+
+}  // namespace relay
