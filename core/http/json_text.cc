@@ -8,7 +8,9 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-bool continuation(unsigned char octet) { return (octet & 0xC0U) == 0x80U; }
+bool continuation(unsigned char octet) {
+    return (octet & 0xC0U) == 0x80U;
+}
 
 // Length of the well-formed UTF-8 sequence at text[at] (RFC 3629 section 4), or 0.
 std::size_t sequence_length(std::string_view text, std::size_t at) {

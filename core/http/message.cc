@@ -1,9 +1,9 @@
 #include "core/http/message.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <chrono>
 #include <iterator>
+
+#include <spdlog/fmt/fmt.h>
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"

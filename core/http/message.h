@@ -27,14 +27,14 @@ struct HttpField {
 };
 
 struct HttpRequest {
-    std::string method;                   // as sent; methods are case-sensitive
-    std::string path;                     // origin form, without the query, not percent-decoded
-    std::string query;                    // behind the first '?', without it
-    int version = 11;                     // 10 or 11
-    std::vector<HttpField> fields;        // in the order sent; trailers are dropped
+    std::string method;             // as sent; methods are case-sensitive
+    std::string path;               // origin form, without the query, not percent-decoded
+    std::string query;              // behind the first '?', without it
+    int version = 11;               // 10 or 11
+    std::vector<HttpField> fields;  // in the order sent; trailers are dropped
     std::string body;
     std::optional<std::uint64_t> content_length;  // as announced; none with chunked coding
-    SocketAddress peer;                   // who is connected, whatever the fields claim
+    SocketAddress peer;                           // who is connected, whatever the fields claim
     SocketAddress local;
 
     // The value of the first field of this name (any case), or null.
@@ -45,8 +45,8 @@ struct HttpResponse {
     int status = 200;
     std::string content_type = "application/json";
     std::string body;
-    std::vector<HttpField> fields;        // further ones; no CR or LF in them (asserted)
-    bool close = false;                   // end the connection after this response
+    std::vector<HttpField> fields;  // further ones; no CR or LF in them (asserted)
+    bool close = false;             // end the connection after this response
 };
 
 // One entry of the contract's error document; field may be empty.

@@ -43,6 +43,7 @@ class RequestParser {
     bool expects_continue() const;
     bool done() const;  // the request is complete
     void set_body_limit(std::uint64_t octets);
+    void set_peer(const SocketAddress& peer, const SocketAddress& local);
 
     struct Progress {
         std::size_t consumed = 0;  // of what was offered; offer the rest again with more behind it

@@ -1,6 +1,6 @@
-// Router: which handler answers which method and path. Filled at start by the composition root, then
-// read-only and shared by the sessions of one server (one shard). Paths match exactly; GET answers
-// HEAD too. Unknown paths get 404, unknown methods on known paths 405 with Allow.
+// Router: which handler answers which method and path. Filled at start by the composition root,
+// then read-only and shared by the sessions of one server (one shard). Paths match exactly; GET
+// answers HEAD too. Unknown paths get 404, unknown methods on known paths 405 with Allow.
 //
 // A route may have a gate: it sees the head before any octet of the body is read (and before
 // "100 Continue" is sent), and may refuse the request there: back-pressure, who may inject.
@@ -28,7 +28,7 @@ struct HttpRoute {
     std::string path;
     std::size_t max_body = 0;  // 0: a request with a body is refused
     HttpHandler handler;
-    HttpGate gate;             // may be empty
+    HttpGate gate;  // may be empty
 };
 
 class Router {

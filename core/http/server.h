@@ -8,8 +8,8 @@
 //   co_await server.close();              // stops accepting, ends idle connections, lets requests
 //                                         // under way finish for drain_timeout, then cuts them off
 //
-// Limits: max_connections per shard, then 503 and close; of these refusals at most kMaxRefusals at a
-// time, then the connection is closed without a word.
+// Limits: max_connections per shard, then 503 and close; of these refusals at most kMaxRefusals at
+// a time, then the connection is closed without a word.
 #pragma once
 
 #include <cstddef>
@@ -52,7 +52,9 @@ class HttpServer {
 
   private:
     Task<void> accept_loop(Listener* listener);
+    Task<void> run_session(std::unique_ptr<ByteStream> stream);
     Task<void> turn_away(std::unique_ptr<ByteStream> stream);
+    Task<void> refuse_politely(std::unique_ptr<ByteStream> stream, bool with_words);
 
     Shard& shard_;
     HttpServerOptions options_;

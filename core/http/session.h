@@ -4,9 +4,9 @@
 //
 // Limits and what happens at each: head 64 KiB → 431; body by route → 413; memory for all bodies of
 // the server → 503; no whole head within head_timeout of its first octet → 408; body slower than
-// min_body_rate after body_grace, or longer than body_timeout → 408; idle_timeout without a request →
-// closed; max_requests per connection → the last response says close. A response that leaves part of
-// a request unread is followed by reading and dropping (linger_*) so that the peer sees it.
+// min_body_rate after body_grace, or longer than body_timeout → 408; idle_timeout without a request
+// → closed; max_requests per connection → the last response says close. A response that leaves part
+// of a request unread is followed by reading and dropping (linger_*) so that the peer sees it.
 #pragma once
 
 #include <chrono>
@@ -32,7 +32,7 @@ struct HttpLimits {
     Duration head_timeout = std::chrono::seconds{10};
     Duration body_grace = std::chrono::seconds{20};
     Duration body_timeout = std::chrono::minutes{10};
-    std::uint64_t min_body_rate = 16 * 1024;          // octets per second, once the grace is over
+    std::uint64_t min_body_rate = 16 * 1024;  // octets per second, once the grace is over
     Duration write_timeout = std::chrono::seconds{60};
     Duration linger_time = std::chrono::seconds{5};
     std::uint64_t linger_octets = 64 * 1024 * 1024;
@@ -75,7 +75,7 @@ class HttpSession final : public ListLink<HttpSessionTag> {
     Task<bool> read_head();
     Task<Next> answer_head();
     Task<Next> exchange(const HttpRoute* route);
-    Task<std::optional<ParseFailure>> read_body();
+    Task<std::optional<ParseFailure>> read_body(std::size_t limit);
     std::optional<ParseFailure> take_body_octets(std::string_view input);
     Task<Next> respond(HttpResponse response, bool request_read);
     Task<Next> refuse(ParseFailure failure);
@@ -97,7 +97,6 @@ class HttpSession final : public ListLink<HttpSessionTag> {
     bool idle_ = true;
     bool head_request_ = false;
     bool keep_alive_ = false;
-    bool partial_ = false;  // something of a request came before the failure
 };
 
 }  // namespace core

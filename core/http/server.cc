@@ -1,0 +1,112 @@
+#include "core/http/server.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+
+namespace core {
+
+HttpServer::HttpServer(Shard& shard, HttpServerOptions options, Router router)
+    : shard_(shard),
+      options_(options),
+      router_(std::move(router)),
+      tasks_(shard.reactor()),
+      fewer_(shard.reactor()) {}
+
+HttpServer::~HttpServer() = default;
+
+IoResult<void> HttpServer::open(const SocketAddress& address) {
+    auto listener = std::make_unique<Listener>(shard_);
+    auto opened = listener->open(address);
+    if (!opened) return opened;
+    listeners_.push_back(std::move(listener));
+    return {};
+}
+
+std::vector<SocketAddress> HttpServer::addresses() const {
+    std::vector<SocketAddress> all;
+    for (const auto& listener : listeners_)
+        all.push_back(listener->address());
+    return all;
+}
+
+void HttpServer::start() {
+    for (const auto& listener : listeners_)
+        tasks_.spawn(accept_loop(listener.get()));
+}
+
+Task<void> HttpServer::accept_loop(Listener* listener) {
+    while (true) {
+        std::unique_ptr<ByteStream> stream = co_await listener->accept();
+        if (stream == nullptr) co_return;
+        if (connections_ < options_.max_connections) {
+            tasks_.spawn(serve(std::move(stream)));
+        } else {
+            tasks_.spawn(turn_away(std::move(stream)));
+        }
+    }
+}
+
+Task<void> HttpServer::serve(std::unique_ptr<ByteStream> stream) {
+    ++connections_;  // counted before the task starts: a burst is accepted within one turn
+    ++shared_.stats.connections;
+    return run_session(std::move(stream));
+}
+
+Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream) {
+    {
+        HttpSession session(*stream, router_, options_.limits, shared_, shard_.reactor());
+        sessions_.push_back(session);
+        co_await session.run();
+        session.unlink();
+    }
+    co_await stream->close();
+    --connections_;
+    fewer_.notify_all();
+}
+
+Task<void> HttpServer::turn_away(std::unique_ptr<ByteStream> stream) {
+    ++shared_.stats.connections_refused;
+    ++refusals_;
+    return refuse_politely(std::move(stream), refusals_ <= kMaxRefusals);
+}
+
+Task<void> HttpServer::refuse_politely(std::unique_ptr<ByteStream> stream, bool with_words) {
+    if (with_words) {
+        HttpResponse response = error_response(503, "too many connections");
+        response.fields.push_back({"Retry-After", "5"});
+        std::string out;
+        append_response_head(out, response, false, shard_.wall());
+        out += response.body;
+        stream->set_deadline(shard_.now() + options_.limits.linger_time);
+        const auto sent = co_await stream->write(out);
+        // Reading what was sent keeps the reset of a close from overtaking the response.
+        if (sent) {
+            const auto input = co_await stream->read();
+            if (input) stream->consume(input->size());
+        }
+    }
+    co_await stream->close();
+    --refusals_;
+}
+
+Task<void> HttpServer::close() {
+    shared_.draining = true;
+    for (const auto& listener : listeners_)
+        listener->stop();
+    sessions_.for_each([](HttpSession& session) {
+        if (session.idle()) session.abort();
+    });
+    const Instant deadline = shard_.now() + options_.drain_timeout;
+    while (connections_ > 0 && shard_.now() < deadline)
+        co_await fewer_.wait(deadline);
+    if (connections_ > 0) {
+        log_warning("http: {} connections are cut off, drain time is over", connections_);
+        sessions_.for_each([](HttpSession& session) { session.abort(); });
+    }
+    co_await tasks_.close();
+    for (const auto& listener : listeners_)
+        co_await listener->close();
+}
+
+}  // namespace core

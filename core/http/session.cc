@@ -1,0 +1,230 @@
+#include "core/http/session.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace core {
+
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::size_t kOutgoingKept = 16 * 1024;  // of out_'s memory, between responses
+
+HttpResponse no_room() {
+    HttpResponse response = error_response(503, "too many request bodies are being handled");
+    response.fields.push_back({"Retry-After", "5"});
+    return response;
+}
+
+}  // namespace
+
+HttpSession::HttpSession(ByteStream& stream, const Router& router, const HttpLimits& limits,
+                         HttpSessions& shared, Reactor& reactor)
+    : stream_(stream), router_(router), limits_(limits), shared_(shared), reactor_(reactor) {}
+
+HttpSession::~HttpSession() {
+    charge_body(0);
+}
+
+Task<void> HttpSession::run() {
+    while (true) {
+        const bool complete = co_await read_head();
+        if (!complete) break;
+        if (co_await answer_head() == Next::end) break;
+    }
+}
+
+// Reads into pending_ up to the end of a head, and not an octet further. False when the
+// conversation is over; whatever there was to say has then been said.
+Task<bool> HttpSession::read_head() {
+    pending_.clear();
+    idle_ = true;
+    stream_.set_deadline(reactor_.now() + limits_.idle_timeout);
+    while (true) {
+        if (idle_ && shared_.draining) co_return false;
+        auto input = co_await stream_.read();
+        if (!input || input->empty()) {
+            if (!input && input.error() == std::errc::timed_out && !idle_) {
+                co_await refuse({408, "the request did not come in time"});
+            }
+            co_return false;
+        }
+        const std::string_view octets = *input;
+        if (idle_) {  // empty lines before a request are skipped (RFC 9112 section 2.2)
+            const std::size_t first = std::min(octets.find_first_not_of("\r\n"), octets.size());
+            if (first > 0) {
+                stream_.consume(first);
+                continue;
+            }
+            idle_ = false;
+            stream_.set_deadline(reactor_.now() + limits_.head_timeout);
+        }
+        const std::size_t before = pending_.size();
+        pending_.append(octets.substr(0, limits_.max_head + 1 - before));
+        const std::size_t end = RequestParser::head_end(pending_, before);
+        if (end != std::string::npos && end <= limits_.max_head) {
+            pending_.resize(end);
+            stream_.consume(end - before);
+            co_return true;
+        }
+        stream_.consume(pending_.size() - before);
+        if (pending_.size() > limits_.max_head) {
+            co_await refuse({431, "the header of the request is too large"});
+            co_return false;
+        }
+    }
+}
+
+Task<HttpSession::Next> HttpSession::answer_head() {
+    ++shared_.stats.requests;
+    ++requests_;
+    parser_ = RequestParser();
+    head_request_ = false;
+    keep_alive_ = false;
+    if (auto failure = parser_.parse_head(pending_)) co_return co_await refuse(std::move(*failure));
+    pending_.clear();
+
+    const HttpRequest& head = parser_.request();
+    head_request_ = head.method == "HEAD";
+    keep_alive_ = parser_.keep_alive() && requests_ < limits_.max_requests;
+    const HttpRoute* route = router_.find(head.method, head.path);
+    if (route == nullptr) {
+        HttpResponse refusal = router_.refusal(head.method, head.path);
+        co_return co_await respond(std::move(refusal), parser_.done());
+    }
+    co_return co_await exchange(route);
+}
+
+Task<HttpSession::Next> HttpSession::exchange(const HttpRoute* route) {
+    parser_.set_peer(stream_.peer(), stream_.local());
+    if (route->gate) {
+        std::optional<HttpResponse> refusal = route->gate(parser_.request());
+        if (refusal) co_return co_await respond(std::move(*refusal), parser_.done());
+    }
+    if (!parser_.done()) {
+        std::optional<ParseFailure> failure = co_await read_body(route->max_body);
+        if (failure) co_return co_await refuse(std::move(*failure));
+    }
+    stream_.set_deadline(kNever);
+    HttpRequest request = parser_.take();
+    HttpResponse response = co_await route->handler(std::move(request));
+    charge_body(0);
+    co_return co_await respond(std::move(response), true);
+}
+
+// The whole body, or why not. A failure with status 0 means that the peer is gone.
+Task<std::optional<ParseFailure>> HttpSession::read_body(std::size_t limit) {
+    const std::uint64_t announced = parser_.request().content_length.value_or(0);
+    if (announced > limit) co_return ParseFailure{413, "the body is too large"};
+    if (announced > limits_.max_body_memory) co_return ParseFailure{503, {}};
+    parser_.set_body_limit(limit);
+
+    const Instant start = reactor_.now();
+    stream_.set_deadline(body_deadline(start));
+    if (parser_.expects_continue() && !stream_.has_input()) {
+        const auto sent = co_await stream_.write(kContinue);
+        if (!sent) co_return ParseFailure{0, {}};
+    }
+    std::size_t paced = 0;
+    while (!parser_.done()) {
+        auto input = co_await stream_.read();
+        if (!input && input.error() == std::errc::timed_out) {
+            co_return ParseFailure{408, "the body did not come in time"};
+        }
+        if (!input || input->empty()) co_return ParseFailure{0, {}};
+        if (auto failure = take_body_octets(*input)) co_return failure;
+        if (parser_.body_size() - paced >= limits_.min_body_rate) {
+            paced = parser_.body_size();
+            stream_.set_deadline(body_deadline(start));
+        }
+    }
+    co_return std::nullopt;
+}
+
+std::optional<ParseFailure> HttpSession::take_body_octets(std::string_view input) {
+    // Only a chunk header or the trailers can be left over from the input before: they are short.
+    std::string_view offered = input;
+    const std::size_t before = pending_.size();
+    if (before > 0) {
+        pending_.append(input);
+        offered = pending_;
+    }
+    RequestParser::Progress progress = parser_.put_body(offered);
+    if (progress.failure) return std::move(progress.failure);
+    if (parser_.done()) {
+        PH_ASSERT(progress.consumed > before);
+        stream_.consume(progress.consumed - before);
+        pending_.clear();
+    } else {
+        if (before > 0) {
+            pending_.erase(0, progress.consumed);
+        } else {
+            pending_.assign(offered.substr(progress.consumed));
+        }
+        stream_.consume(input.size());
+    }
+    charge_body(parser_.body_size());
+    if (shared_.body_memory > limits_.max_body_memory) return ParseFailure{503, {}};
+    return std::nullopt;
+}
+
+// Refuses and ends: what follows in the stream cannot be told apart from the request any more.
+Task<HttpSession::Next> HttpSession::refuse(ParseFailure failure) {
+    if (failure.status == 0) co_return Next::end;
+    if (failure.status == 408) ++shared_.stats.timeouts;
+    keep_alive_ = false;
+    HttpResponse response =
+        failure.status == 503 ? no_room() : error_response(failure.status, failure.sentence);
+    co_return co_await respond(std::move(response), false);
+}
+
+Task<HttpSession::Next> HttpSession::respond(HttpResponse response, bool request_read) {
+    charge_body(0);
+    const bool keep_alive = keep_alive_ && request_read && !response.close && !shared_.draining;
+    const int klass = response.status / 100;
+    PH_ASSERT(klass >= 2 && klass <= 5);
+    ++shared_.stats.responses[klass];
+
+    out_.clear();
+    append_response_head(out_, response, keep_alive, reactor_.wall());
+    const bool body = !head_request_ && response.status != 204 && !response.body.empty();
+    const std::array<iovec, 2> parts{as_iovec(out_), as_iovec(response.body)};
+    const std::span<const iovec> all(parts.data(), body ? 2 : 1);
+    stream_.set_deadline(reactor_.now() + limits_.write_timeout);
+    const IoResult<void> sent = co_await stream_.write(all);
+    if (out_.capacity() > kOutgoingKept) std::string().swap(out_);
+    if (!sent) co_return Next::end;
+    if (keep_alive) co_return Next::go_on;
+    if (!request_read) co_await linger();
+    co_return Next::end;
+}
+
+// Closing with input unread resets the connection, and the reset may overtake the response
+// (RFC 9112 section 9.6). So reads on for a while, and drops it.
+Task<void> HttpSession::linger() {
+    stream_.set_deadline(reactor_.now() + limits_.linger_time);
+    std::uint64_t dropped = 0;
+    while (dropped < limits_.linger_octets) {
+        const auto input = co_await stream_.read();
+        if (!input || input->empty()) break;
+        dropped += input->size();
+        stream_.consume(input->size());
+    }
+}
+
+Instant HttpSession::body_deadline(Instant start) const {
+    const std::uint64_t seconds = parser_.body_size() / limits_.min_body_rate;
+    const Duration earned = std::chrono::seconds{static_cast<std::int64_t>(seconds)};
+    return start + std::min<Duration>(limits_.body_grace + earned, limits_.body_timeout);
+}
+
+void HttpSession::charge_body(std::size_t octets) {
+    shared_.body_memory += octets;
+    shared_.body_memory -= charged_;
+    charged_ = octets;
+}
+
+}  // namespace core

@@ -1,0 +1,280 @@
+#include "relay/inject/http_ingress.h"
+
+#include <algorithm>
+#include <coroutine>
+#include <iterator>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "core/base/ascii.h"
+#include "core/http/json_text.h"
+#include "relay/inject/content_text.h"
+#include "relay/message/address.h"
+#include "relay/message/received.h"
+
+namespace relay {
+
+using metrics::Protocol;
+using metrics::Rejection;
+
+namespace {
+
+constexpr std::string_view kRetryAfterSeconds = "5";
+constexpr std::size_t kListedErrors = 1000;    // fail_count and failed_recipients are complete
+constexpr std::size_t kRecipientMemory = 256;  // octets that one takes while it is queued, about
+constexpr std::size_t kShownAddress = 320;     // octets of a caller's address in our answer
+
+// Lets the rest of the shard run.
+struct NextTurn {
+    core::Reactor& reactor;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) { reactor.schedule(handle); }
+    void await_resume() const noexcept {}
+};
+
+std::string_view sentence(AddressFault fault) {
+    switch (fault) {
+        case AddressFault::syntax:
+            return "is not a mail address";
+        case AddressFault::too_long:
+            return "is longer than RFC 5321 section 4.5.3.1 allows";
+        case AddressFault::unqualified:
+            return "has no fully qualified domain";
+    }
+    return "is not a mail address";
+}
+
+bool is_json(std::string_view content_type) {
+    const std::string_view type = core::trim(content_type.substr(0, content_type.find(';')));
+    return core::equals_ignoring_case(type, "application/json");
+}
+
+std::string literal(const core::IpAddress& address) {
+    const core::IpAddress plain = address.unmapped();
+    return (plain.is_v6() ? "[IPv6:" : "[") + plain.to_string() + "]";
+}
+
+Rejection reason(int status, std::string_view field) {
+    if (status == 422 && field == "content") return Rejection::content;
+    return Rejection::malformed;
+}
+
+}  // namespace
+
+// One request on its way to becoming a message. The views of request live in parser.
+struct HttpIngress::Batch {
+    std::unique_ptr<InjectRequestParser> parser;
+    InjectRequest request;
+    std::unique_ptr<Message> message;
+    std::size_t next = 0;                     // recipient to be looked at
+    std::string failed_recipients;            // JSON strings, the elements of an array
+    std::string errors;                       // likewise, of the first kListedErrors
+    std::vector<core::HttpProblem> problems;  // the same, for the case that nobody is left
+    std::size_t failed = 0;
+};
+
+HttpIngress::HttpIngress(core::Shard& shard, HttpIngressOptions options, Acceptance& acceptance,
+                         metrics::ShardMetrics& metrics)
+    : shard_(shard), options_(std::move(options)), acceptance_(acceptance), metrics_(metrics) {}
+
+HttpIngress::~HttpIngress() = default;
+
+void HttpIngress::add_routes(core::Router& router) {
+    core::HttpRoute route;
+    route.method = "POST";
+    route.path = "/api/inject/v1";
+    route.max_body = body_limit();
+    route.handler = [this](core::HttpRequest request) { return inject(std::move(request)); };
+    route.gate = [this](const core::HttpRequest& head) { return gate(head); };
+    router.add(std::move(route));
+}
+
+std::optional<core::HttpResponse> HttpIngress::gate(const core::HttpRequest& head) {
+    const bool allowed = std::ranges::any_of(options_.allow, [&](const core::IpNetwork& network) {
+        return network.contains(head.peer.ip);
+    });
+    if (!allowed) {
+        return reject(Rejection::relay_denied, 403, "your address may not inject mail here");
+    }
+    const std::string* type = head.field("Content-Type");
+    if (type == nullptr || !is_json(*type)) {  // also keeps web pages in a browser nearby out
+        return reject(Rejection::malformed, 415, "the Content-Type must be application/json",
+                      "Content-Type");
+    }
+    for (const std::string_view name : {"Content-Encoding", "Idempotency-Key"}) {
+        const std::string* value = head.field(name);
+        if (value == nullptr || core::equals_ignoring_case(*value, "identity")) continue;
+        return reject(Rejection::malformed, 422,
+                      fmt::format("{} is not available in this version", name), name);
+    }
+    if (head.content_length > body_limit()) {
+        return reject(Rejection::size, 413,
+                      fmt::format("a request may have {} octets", body_limit()));
+    }
+    const auto refusal = acceptance_.check(head.content_length.value_or(0));
+    if (refusal) return unavailable(*refusal);
+    return std::nullopt;
+}
+
+core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
+    auto batch = std::make_unique<Batch>();
+    batch->parser = take_parser();
+    std::optional<core::HttpResponse> refusal = begin(request.body, *batch);
+    while (!refusal && batch->next < batch->request.recipients.size()) {
+        if (batch->next > 0) co_await NextTurn{shard_.reactor()};
+        take_recipients(*batch, kRecipientsPerTurn);
+    }
+    if (!refusal && batch->message->recipients.empty()) {
+        metrics_.rejected(Protocol::http, Rejection::address);
+        refusal = core::error_response(422, batch->problems);
+    }
+    if (!refusal) refusal = write_content(request.peer.ip, *batch);
+    give_back(std::move(batch->parser));
+    if (refusal) co_return std::move(*refusal);
+    std::string().swap(request.body);  // the message has its own copy, and commit may take a while
+    co_return co_await commit(std::move(batch));
+}
+
+// JSON, sender and size: everything that can refuse the request as a whole and costs little.
+std::optional<core::HttpResponse> HttpIngress::begin(std::string_view body, Batch& batch) {
+    auto parsed = batch.parser->parse(body);
+    if (!parsed) {
+        const InjectProblem& fault = parsed.error();
+        return reject(reason(fault.status, fault.field), fault.status, fault.message, fault.field);
+    }
+    batch.request = std::move(*parsed);
+    if (batch.request.content.size() > options_.max_message_size) {
+        return reject(Rejection::size, 413,
+                      fmt::format("a message may have {} octets", options_.max_message_size),
+                      "content");
+    }
+    const std::size_t recipients = batch.request.recipients.size();
+    if (recipients > kMaxRecipients) {
+        return reject(Rejection::recipients, 413,
+                      fmt::format("a request may have {} recipients", kMaxRecipients),
+                      "recipients");
+    }
+    const std::size_t memory = batch.request.content.size() + recipients * kRecipientMemory;
+    if (const auto refusal = acceptance_.check(memory)) return unavailable(*refusal);
+    std::string_view sender = batch.request.sender;
+    if (sender == "<>") sender = {};
+    bool utf8 = false;
+    if (!sender.empty()) {
+        const auto address = parse_mailbox(sender);
+        if (!address) {
+            return reject(Rejection::address, 422, sentence(address.error()), "envelope_sender");
+        }
+        utf8 = address->utf8;
+    }
+    batch.message = acceptance_.begin();
+    batch.message->sender = sender;
+    batch.message->utf8 = utf8;
+    batch.message->protocol = "HTTP";
+    batch.message->recipients.reserve(recipients);
+    return std::nullopt;
+}
+
+void HttpIngress::take_recipients(Batch& batch, std::size_t count) {
+    const auto& all = batch.request.recipients;
+    const std::size_t end = std::min(all.size(), batch.next + count);
+    for (; batch.next < end; ++batch.next) {
+        const std::string_view text = all[batch.next];
+        const auto address = parse_mailbox(text);
+        if (address) {
+            batch.message->utf8 |= address->utf8;
+            batch.message->recipients.push_back(
+                std::make_unique<Recipient>(*batch.message, std::string(address->mailbox)));
+            continue;
+        }
+        note_failure(batch, text.substr(0, kShownAddress), sentence(address.error()));
+    }
+}
+
+void HttpIngress::note_failure(Batch& batch, std::string_view address, std::string_view why) {
+    if (batch.failed > 0) batch.failed_recipients += ',';
+    core::append_json_string(batch.failed_recipients, address);
+    if (++batch.failed > kListedErrors) return;
+    if (batch.failed > 1) batch.errors += ',';
+    core::append_json_string(batch.errors, fmt::format("{}: {}", address, why));
+    batch.problems.push_back({std::string(why), fmt::format("recipients[{}].email", batch.next)});
+}
+
+std::optional<core::HttpResponse> HttpIngress::write_content(core::IpAddress peer, Batch& batch) {
+    Message& message = *batch.message;
+    const std::string from = literal(peer);
+    const std::string id = message.id.to_string();
+    ReceivedFields fields;
+    fields.from = from;
+    fields.peer = peer;
+    fields.by = options_.hostname;
+    fields.with = "HTTP";
+    fields.id = id;
+    if (batch.request.recipients.size() == 1) fields.recipient = message.recipients[0]->address;
+    fields.time = message.created;
+    const std::string received = received_field(fields);
+
+    const std::string_view text = batch.request.content;
+    message.content.reserve(received.size() + text.size() + text.size() / 32);
+    message.content.append(received);
+    const auto facts = append_text(message.content, text);
+    if (!facts) return reject(Rejection::content, 422, facts.error(), "content");
+    if (facts->received_fields >= kMaxReceivedFields) {
+        return reject(
+            Rejection::content, 422,
+            fmt::format("the message was received {} times: a loop (RFC 5321 section 6.3)",
+                        facts->received_fields),
+            "content");
+    }
+    message.content.seal();
+    if (message.content.size() - received.size() > options_.max_message_size) {
+        return reject(Rejection::size, 413,
+                      fmt::format("a message may have {} octets", options_.max_message_size),
+                      "content");
+    }
+    message.eight_bit = facts->eight_bit;
+    message.utf8 |= facts->utf8_header;
+    return std::nullopt;
+}
+
+core::Task<core::HttpResponse> HttpIngress::commit(std::unique_ptr<Batch> batch) {
+    const std::size_t accepted = batch->message->recipients.size();
+    const auto committed = co_await acceptance_.commit(std::move(batch->message));
+    if (!committed) co_return unavailable(committed.error());
+    metrics_.received(Protocol::http);
+    core::HttpResponse response;
+    response.body = fmt::format(
+        "{{\"success_count\":{},\"fail_count\":{},\"failed_recipients\":[{}],\"errors\":[{}],"
+        "\"ids\":[\"{}\"]}}\n",
+        accepted, batch->failed, batch->failed_recipients, batch->errors, committed->to_string());
+    co_return response;
+}
+
+core::HttpResponse HttpIngress::unavailable(Refusal refusal) {
+    const bool full = refusal == Refusal::memory_full;
+    core::HttpResponse response =
+        reject(full ? Rejection::memory_full : Rejection::draining, 503,
+               full ? "there is no room for more mail at the moment" : "shutting down");
+    response.fields.push_back({"Retry-After", std::string(kRetryAfterSeconds)});
+    return response;
+}
+
+core::HttpResponse HttpIngress::reject(Rejection why, int status, std::string_view message,
+                                       std::string_view field) {
+    metrics_.rejected(Protocol::http, why);
+    return core::error_response(status, message, field);
+}
+
+std::unique_ptr<InjectRequestParser> HttpIngress::take_parser() {
+    if (spare_parsers_.empty()) return std::make_unique<InjectRequestParser>();
+    auto parser = std::move(spare_parsers_.back());
+    spare_parsers_.pop_back();
+    return parser;
+}
+
+void HttpIngress::give_back(std::unique_ptr<InjectRequestParser> parser) {
+    if (parser->capacity() > kMaxSpareParserCapacity) return;  // do not hold a campaign's memory
+    if (spare_parsers_.size() < kMaxSpareParsers) spare_parsers_.push_back(std::move(parser));
+}
+
+}  // namespace relay

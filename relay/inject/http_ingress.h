@@ -1,0 +1,74 @@
+// HttpIngress: POST /api/inject/v1, the way in for callers who speak HTTP. One per http listener
+// and shard; adds its route to that listener's Router and must outlive the server. A request
+// becomes one Message with all its recipients: content is stored once. 200 is answered only after
+// Acceptance has committed it (docs/http-api.md has request, response and statuses).
+//
+// The gate refuses before the body is read: 403 outside the allowed networks (peer address only),
+// 413 by announced length, 503 with Retry-After while Acceptance has no room or drains.
+// Limits: max_message_size of content (413); body_limit() for the request (413); kMaxRecipients
+// (413). Lists longer than kRecipientsPerTurn are taken in several turns of the loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/address.h"
+#include "core/http/router.h"
+#include "core/io/shard.h"
+#include "core/runtime/task.h"
+#include "metrics/shard_metrics.h"
+#include "relay/inject/acceptance.h"
+#include "relay/inject/inject_request.h"
+
+namespace relay {
+
+struct HttpIngressOptions {
+    std::string hostname;
+    std::vector<core::IpNetwork> allow;
+    std::size_t max_message_size = 50U << 20;
+};
+
+class HttpIngress {
+  public:
+    static constexpr std::size_t kMaxRecipients = 1'000'000;
+    static constexpr std::size_t kRecipientsPerTurn = 2000;
+    static constexpr std::size_t kMaxSpareParsers = 4;
+    static constexpr std::size_t kMaxSpareParserCapacity = 1U << 20;
+
+    HttpIngress(core::Shard& shard, HttpIngressOptions options, Acceptance& acceptance,
+                metrics::ShardMetrics& metrics);
+    ~HttpIngress();
+
+    void add_routes(core::Router& router);
+    // Escapes may double the content; the rest is room for a million recipients.
+    std::size_t body_limit() const { return 2 * options_.max_message_size + (32U << 20); }
+
+    std::optional<core::HttpResponse> gate(const core::HttpRequest& head);
+    core::Task<core::HttpResponse> inject(core::HttpRequest request);
+
+  private:
+    struct Batch;
+    std::unique_ptr<InjectRequestParser> take_parser();
+    void give_back(std::unique_ptr<InjectRequestParser> parser);
+    std::optional<core::HttpResponse> begin(std::string_view body, Batch& batch);
+    std::optional<core::HttpResponse> write_content(core::IpAddress peer, Batch& batch);
+    void take_recipients(Batch& batch, std::size_t count);
+    void note_failure(Batch& batch, std::string_view address, std::string_view why);
+    core::Task<core::HttpResponse> commit(std::unique_ptr<Batch> batch);
+    core::HttpResponse unavailable(Refusal refusal);
+    core::HttpResponse reject(metrics::Rejection why, int status, std::string_view message,
+                              std::string_view field = {});
+
+    core::Shard& shard_;
+    HttpIngressOptions options_;
+    Acceptance& acceptance_;
+    metrics::ShardMetrics& metrics_;
+    std::vector<std::unique_ptr<InjectRequestParser>> spare_parsers_;
+};
+
+}  // namespace relay
