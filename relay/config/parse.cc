@@ -1,0 +1,501 @@
+#include "relay/config/parse.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "core/base/ascii.h"
+#include "relay/config/section.h"
+
+namespace relay {
+namespace {
+
+using core::TomlValue;
+using Kind = TomlValue::Kind;
+
+constexpr std::uint64_t kNoMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kMostEntries = 10'000;  // listeners, routes, networks: a list of a person
+
+// The parser of one file. Each function reads one table; all of them run, whatever went wrong
+// before.
+class ConfigParser {
+  public:
+    ConfigParser(const TomlValue& root, std::string file)
+        : root_(root), file_(std::move(file)), top_(root_, "the configuration", file_, problems_) {}
+
+    std::expected<Config, Problems> parse() {
+        node();
+        spool();
+        memory();
+        listeners();
+        dns();
+        routes();
+        delivery();
+        retry();
+        shaping();
+        events();
+        later_features();
+        top_.finish();
+        if (problems_.empty()) return std::move(config_);
+        std::ranges::sort(problems_, {},
+                          [](const Problem& each) { return std::tie(each.line, each.sentence); });
+        return std::unexpected(std::move(problems_));
+    }
+
+  private:
+    Section section(const TomlValue& table, std::string name) {
+        return {table, std::move(name), file_, problems_};
+    }
+    // A table such as [node]; an empty one when it is absent, so that its rules apply all the same.
+    Section table(std::string_view key);
+    // The tables of [[listener]].
+    std::vector<const TomlValue*> tables(std::string_view key);
+    void networks(Section& from, std::string_view key, std::vector<core::IpNetwork>& out);
+
+    void node();
+    void spool();
+    void memory();
+    void listeners();
+    ListenerConfig listener(const TomlValue& table);
+    void smtp_listener(Section& from, ListenerConfig& listener);
+    void http_listener(Section& from, ListenerConfig& listener);
+    void allow(Section& from, ListenerConfig& listener);
+    void distinct(const std::vector<const TomlValue*>& tables);
+    void dns();
+    void routes();
+    std::optional<NextHop> next_hop(Section& from, const TextAtLine& item);
+    void delivery();
+    void retry();
+    void shaping();
+    void events();
+    void later_features();
+
+    static const TomlValue kEmpty;
+    const TomlValue& root_;
+    std::string file_;
+    Problems problems_;
+    Section top_;
+    Config config_ = default_config();
+};
+
+const TomlValue ConfigParser::kEmpty{};
+
+Section ConfigParser::table(std::string_view key) {
+    const std::string name = "[" + std::string(key) + "]";
+    const TomlValue* value = top_.take(key);
+    if (value != nullptr && value->kind != Kind::table) {
+        problems_.push_back({file_, value->line, name + " must be one table"});
+        value = nullptr;
+    }
+    return section(value == nullptr ? kEmpty : *value, name);
+}
+
+std::vector<const TomlValue*> ConfigParser::tables(std::string_view key) {
+    const TomlValue* value = top_.take(key);
+    if (value == nullptr) return {};
+    std::vector<const TomlValue*> found;
+    const std::string wrong = std::string(key) + " must be written as [[" + std::string(key) + "]]";
+    if (value->kind != Kind::array) {
+        problems_.push_back({file_, value->line, wrong});
+        return {};
+    }
+    for (const TomlValue& item : value->items) {
+        if (item.kind != Kind::table || found.size() == kMostEntries) {
+            problems_.push_back({file_, item.line, wrong + ", at most 10000 times"});
+            return found;
+        }
+        found.push_back(&item);
+    }
+    return found;
+}
+
+void ConfigParser::networks(Section& from, std::string_view key,
+                            std::vector<core::IpNetwork>& out) {
+    std::vector<TextAtLine> items;
+    if (!from.texts(key, items)) return;
+    out.clear();
+    for (const TextAtLine& item : items) {
+        const auto network = core::IpNetwork::parse(item.text);
+        if (network) {
+            out.push_back(*network);
+        } else {
+            from.problem_with(key, item.line, ": " + network.error());
+        }
+    }
+}
+
+void ConfigParser::node() {
+    Section from = table("node");
+    NodeConfig& node = config_.node;
+    if (from.text("hostname", node.hostname) && !is_host_name(node.hostname)) {
+        from.problem_with("hostname", from.take("hostname")->line,
+                          "= \"" + node.hostname.substr(0, 80) +
+                              "\" is not the name of a host such as \"mta1.example.com\"");
+    }
+    from.integer("shards", node.shards, 0, 256);
+    std::string data_dir;
+    if (from.text("data_dir", data_dir)) {
+        if (data_dir.empty()) {
+            from.problem_with("data_dir", from.take("data_dir")->line, "must not be empty");
+        }
+        node.data_dir = data_dir;
+    }
+    from.choice<IoChoice>("io_backend", node.io_backend,
+                          {{"auto", IoChoice::automatic}, {"io_uring", IoChoice::io_uring}},
+                          {"epoll"});
+    from.finish();
+}
+
+void ConfigParser::spool() {
+    Section from = table("spool");
+    SpoolConfig& spool = config_.spool;
+    const TomlValue* durability = from.take("durability");
+    const bool asks_for_commit =
+        durability == nullptr || (durability->kind == Kind::text && durability->text == "commit");
+    if (asks_for_commit) {
+        const int line = durability != nullptr ? durability->line : std::max(from.line(), 1);
+        from.problem(line, std::string("[spool] durability = \"commit\"") +
+                               (durability == nullptr ? ", the default," : "") +
+                               " is not available in this version: there is no journal yet; write "
+                               "durability = \"memory\" under [spool] to run without one (what is "
+                               "queued is lost when the process ends)");
+    } else {
+        from.choice<Durability>("durability", spool.durability, {{"memory", Durability::memory}});
+    }
+    from.size("segment_size", spool.segment_size, 1U << 20, 4ULL << 30);
+    from.size_or_share("max_size", spool.max_size);
+    from.size_or_share("min_free", spool.min_free);
+    from.finish();
+}
+
+void ConfigParser::memory() {
+    Section from = table("memory");
+    from.size_or_share("limit", config_.memory.limit);
+    if (config_.memory.limit.percent == 0 && config_.memory.limit.octets < (16U << 20)) {
+        from.problem_with("limit", from.take("limit")->line, "must be at least 16MiB");
+    }
+    from.finish();
+}
+
+void ConfigParser::listeners() {
+    const auto all = tables("listener");
+    for (const TomlValue* table : all)
+        config_.listeners.push_back(listener(*table));
+    if (all.empty()) {
+        top_.problem(1,
+                     "at least one [[listener]] is needed, with protocol = \"smtp\" and address = "
+                     "[\"127.0.0.1:2525\"] for instance");
+    }
+    distinct(all);
+}
+
+ListenerConfig ConfigParser::listener(const TomlValue& table) {
+    Section from = section(table, "[[listener]]");
+    ListenerConfig listener;
+    from.choice<ListenerProtocol>(
+        "protocol", listener.protocol,
+        {{"smtp", ListenerProtocol::smtp}, {"http", ListenerProtocol::http}});
+    listener.name = listener.protocol == ListenerProtocol::smtp ? "smtp" : "http";
+    if (from.text("name", listener.name) && (listener.name.empty() || listener.name.size() > 64)) {
+        from.problem_with("name", from.take("name")->line, "must have 1 to 64 characters");
+    }
+    std::vector<TextAtLine> addresses;
+    if (!from.texts("address", addresses)) {
+        if (from.take("address") == nullptr) {
+            from.problem(table.line, "[[listener]] needs an address such as [\"127.0.0.1:2525\"]");
+        }
+    } else if (addresses.empty()) {
+        from.problem_with("address", from.take("address")->line, "must name at least one address");
+    }
+    for (const TextAtLine& item : addresses) {
+        const auto address = core::SocketAddress::parse(item.text);
+        if (address) {
+            listener.addresses.push_back(*address);
+        } else {
+            from.problem_with("address", item.line, ": " + address.error());
+        }
+    }
+    allow(from, listener);
+    enum class Nothing : std::uint8_t { nothing };
+    Nothing nothing{};
+    from.choice<Nothing>("tls", nothing, {{"none", Nothing::nothing}}, {"starttls", "implicit"});
+    from.not_available("certificate");
+    from.not_available("private_key");
+    // "optional" without any credential is what this version does: AUTH is not offered.
+    from.choice<Nothing>("auth", nothing,
+                         {{"none", Nothing::nothing}, {"optional", Nothing::nothing}},
+                         {"required"});
+    from.size("max_message_size", listener.max_message_size, 1024, 1ULL << 30);
+    from.integer("max_recipients", listener.max_recipients, 1, 1'000'000);
+    from.integer("max_connections", listener.max_connections, 1, 1'000'000);
+    if (listener.protocol == ListenerProtocol::smtp) {
+        smtp_listener(from, listener);
+    } else {
+        http_listener(from, listener);
+    }
+    from.finish();
+    return listener;
+}
+
+void ConfigParser::smtp_listener(Section& from, ListenerConfig& listener) {
+    from.choice<LineEndings>(
+        "line_endings", listener.line_endings,
+        {{"reject", LineEndings::reject}, {"normalize", LineEndings::normalize}});
+    if (const TomlValue* serve = from.take("serve"); serve != nullptr) {
+        from.problem_with("serve", serve->line, "is for listeners with protocol = \"http\"");
+    }
+}
+
+void ConfigParser::http_listener(Section& from, ListenerConfig& listener) {
+    if (const TomlValue* value = from.take("line_endings"); value != nullptr) {
+        from.problem_with("line_endings", value->line, "is for listeners with protocol = \"smtp\"");
+    }
+    std::vector<TextAtLine> served;
+    if (!from.texts("serve", served)) return;
+    listener.serve_inject = listener.serve_metrics = false;
+    for (const TextAtLine& item : served) {
+        if (item.text == "inject") {
+            listener.serve_inject = true;
+        } else if (item.text == "metrics") {
+            listener.serve_metrics = true;
+        } else if (item.text == "admin" || item.text == "console") {
+            from.problem_with("serve", item.line,
+                              "= \"" + item.text + "\" is not available in this version; " +
+                                  "\"inject\" and \"metrics\" are");
+        } else {
+            from.problem_with("serve", item.line,
+                              "has no service \"" + item.text.substr(0, 80) +
+                                  "\"; there are \"inject\" and \"metrics\"");
+        }
+    }
+}
+
+// A network that holds most of the world would make an open relay, which gets its addresses listed
+// within hours. No private network is larger than 10.0.0.0/8 and fc00::/7.
+void ConfigParser::allow(Section& from, ListenerConfig& listener) {
+    listener.allow = default_allow();
+    networks(from, "allow", listener.allow);
+    for (const core::IpNetwork& network : listener.allow) {
+        const bool v4 = network.to_string().contains('.');
+        if (network.prefix_length() >= (v4 ? 8 : 7)) continue;
+        from.problem_with("allow", from.take("allow")->line,
+                          "must not contain " + network.to_string() +
+                              ": anybody could send mail through this relay (an open relay); name "
+                              "the networks of your own senders");
+    }
+}
+
+void ConfigParser::distinct(const std::vector<const TomlValue*>& tables) {
+    std::set<std::string> names;
+    std::set<core::SocketAddress> addresses;
+    for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+        const ListenerConfig& each = config_.listeners[i];
+        if (!names.insert(each.name).second) {
+            top_.problem(tables[i]->line, "two listeners have the name \"" + each.name + "\"");
+        }
+        for (const core::SocketAddress& address : each.addresses) {
+            if (address.port == 0 || addresses.insert(address).second) continue;
+            top_.problem(tables[i]->line, address.to_string() + " is listened on twice");
+        }
+    }
+}
+
+void ConfigParser::dns() {
+    Section from = table("dns");
+    std::vector<TextAtLine> servers;
+    from.texts("servers", servers);
+    for (const TextAtLine& item : servers) {
+        const auto address = core::SocketAddress::parse(item.text, 53);
+        if (address && address->port != 0) {
+            config_.dns.servers.push_back(*address);
+        } else {
+            from.problem_with("servers", item.line,
+                              ": " + (address ? "port 0 is no DNS server's" : address.error()));
+        }
+    }
+    bool trust_ad = false;
+    if (from.flag("trust_ad", trust_ad) && trust_ad) {
+        from.problem_with("trust_ad", from.take("trust_ad")->line,
+                          "= true is not available in this version: there is no DANE yet");
+    }
+    from.finish();
+}
+
+std::optional<NextHop> ConfigParser::next_hop(Section& from, const TextAtLine& item) {
+    NextHop hop;
+    if (const auto address = core::SocketAddress::parse(item.text, hop.port); address) {
+        hop.host = address->ip.to_string();
+        hop.port = address->port;
+        hop.address = address->ip;
+    } else {
+        const std::size_t colon = item.text.find(':');
+        hop.host = core::to_lower(item.text.substr(0, colon));
+        if (hop.host.ends_with('.')) hop.host.pop_back();
+        const bool numeric = hop.host.find_first_not_of("0123456789.") == std::string::npos;
+        const auto port = colon == std::string::npos
+                              ? core::SocketAddress{{}, hop.port}
+                              : core::SocketAddress::parse("0.0.0.0" + item.text.substr(colon))
+                                    .value_or(core::SocketAddress{});
+        hop.port = port.port;
+        if (numeric || !is_host_name(hop.host, true)) hop.port = 0;
+    }
+    if (hop.port != 0) return hop;
+    from.problem_with("hosts", item.line,
+                      "= \"" + item.text.substr(0, 80) +
+                          "\" is not a host: write \"name\", \"name:port\", \"address:port\" or "
+                          "\"[ipv6]:port\"");
+    return std::nullopt;
+}
+
+void ConfigParser::routes() {
+    for (const TomlValue* table : tables("route")) {
+        Section from = section(*table, "[[route]]");
+        RouteConfig route;
+        const bool named = from.text("domain", route.domain);
+        route.domain = core::to_lower(route.domain);
+        const std::string_view name = route.domain.starts_with("*.")
+                                          ? std::string_view(route.domain).substr(2)
+                                          : std::string_view(route.domain);
+        if (!named || (route.domain != "*" && !is_host_name(name, true))) {
+            from.problem(table->line,
+                         "[[route]] needs a domain: \"example.com\", \"*.example.com\" or \"*\"");
+        }
+        std::vector<TextAtLine> hosts;
+        if (!from.texts("hosts", hosts) || hosts.empty()) {
+            from.problem(table->line, "[[route]] needs hosts such as [\"127.0.0.1:2600\"]");
+        }
+        for (const TextAtLine& item : hosts) {
+            if (auto hop = next_hop(from, item)) route.hosts.push_back(std::move(*hop));
+        }
+        from.finish();
+        config_.routes.push_back(std::move(route));
+    }
+}
+
+void ConfigParser::delivery() {
+    Section from = table("delivery");
+    from.integer("port", config_.delivery.port, 1, 65535);
+    from.choice<DeliveryTls>(
+        "tls", config_.delivery.tls,
+        {{"none", DeliveryTls::none}, {"opportunistic", DeliveryTls::opportunistic}},
+        {"encrypt", "verify"});
+    networks(from, "prohibited_hosts", config_.delivery.prohibited_hosts);
+    from.finish();
+}
+
+void ConfigParser::retry() {
+    Section from = table("retry");
+    std::vector<TextAtLine> intervals;
+    if (from.texts("intervals", intervals)) {
+        config_.retry.intervals.clear();
+        for (const TextAtLine& item : intervals) {
+            const auto interval = core::parse_duration(item.text);
+            if (interval && *interval >= std::chrono::milliseconds(1)) {
+                config_.retry.intervals.push_back(*interval);
+            } else {
+                from.problem_with(
+                    "intervals", item.line,
+                    ": " + (interval ? "\"" + item.text + "\" is too short" : interval.error()));
+            }
+        }
+        if (intervals.empty()) {
+            from.problem_with("intervals", from.take("intervals")->line,
+                              "must have at least one time");
+        }
+    }
+    from.duration("max_age", config_.retry.max_age, std::chrono::seconds(1));
+    from.finish();
+}
+
+void ConfigParser::shaping() {
+    Section from = table("shaping");
+    std::vector<TextAtLine> files;
+    from.texts("files", files);
+    for (const TextAtLine& item : files) {
+        if (item.text.empty()) from.problem_with("files", item.line, "must not be empty names");
+        config_.shaping.files.emplace_back(item.text);
+    }
+    if (const TomlValue* value = from.take("default"); value != nullptr) {
+        if (value->kind != Kind::table) {
+            from.problem_with("default", value->line,
+                              "must be a table: { connection_limit = 10, … }");
+        } else {
+            Section limits = section(*value, "[shaping] default");
+            ShapingLimits& out = config_.shaping.defaults;
+            limits.integer("connection_limit", out.connection_limit, 1, kMostConnectionsPerPath);
+            limits.integer("max_deliveries_per_connection", out.max_deliveries_per_connection, 1,
+                           kMostDeliveriesPerConnection);
+            limits.rate("max_message_rate", out.max_message_rate);
+            limits.rate("max_connection_rate", out.max_connection_rate);
+            limits.finish();
+        }
+    }
+    from.finish();
+}
+
+void ConfigParser::events() {
+    Section from = table("events");
+    std::string log_dir;
+    from.text("log_dir", log_dir);
+    config_.events.log_dir = log_dir;
+    from.size("log_rotate_size", config_.events.log_rotate_size, 1U << 20, kNoMost);
+    from.duration("log_keep", config_.events.log_keep, std::chrono::minutes(1));
+    from.finish();
+}
+
+void ConfigParser::later_features() {
+    for (const char* key :
+         {"credential", "egress_source", "egress_pool", "tenant", "dkim", "webhook"}) {
+        const TomlValue* value = top_.take(key);
+        if (value == nullptr || (value->kind == Kind::array && value->items.empty())) continue;
+        const int line = value->items.empty() ? value->line : value->items.front().line;
+        top_.problem(line, "[[" + std::string(key) + "]] is not available in this version");
+    }
+}
+
+std::filesystem::path below(const std::filesystem::path& directory,
+                            const std::filesystem::path& path) {
+    return (directory / path).lexically_normal();  // an absolute path stays as it is
+}
+
+}  // namespace
+
+std::expected<Config, Problems> parse_config(std::string_view text, const std::string& file) {
+    const auto root = core::parse_toml(text);
+    if (!root) {
+        return std::unexpected(Problems{{file, root.error().line, root.error().sentence}});
+    }
+    return ConfigParser(*root, file).parse();
+}
+
+std::expected<Config, Problems> load_config(const std::filesystem::path& file) {
+    const auto refuse = [&](std::string sentence) {
+        return std::unexpected(Problems{{file.string(), 0, std::move(sentence)}});
+    };
+    std::error_code error;
+    if (std::filesystem::is_directory(file, error)) return refuse("is a directory");
+    std::ifstream in(file, std::ios::binary);
+    if (!in) return refuse("cannot be read: " + core::error_from_errno(errno).message());
+    std::string text(core::kMostTomlOctets + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    auto config = parse_config(text, file.string());
+    if (!config) return config;
+
+    const std::filesystem::path directory = std::filesystem::absolute(file).parent_path();
+    if (config->node.hostname.empty()) config->node.hostname = machine_hostname();
+    config->node.data_dir = below(directory, config->node.data_dir);
+    config->events.log_dir = config->events.log_dir.empty()
+                                 ? config->node.data_dir / "events"
+                                 : below(directory, config->events.log_dir);
+    for (auto& each : config->shaping.files)
+        each = below(directory, each);
+    return config;
+}
+
+}  // namespace relay
