@@ -1,0 +1,172 @@
+#include "relay/smtp/command.h"
+
+#include <array>
+#include <limits>
+#include <optional>
+
+#include "core/base/ascii.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::size_t kMaxSizeDigits = 20;  // RFC 1870 section 4
+
+struct VerbName {
+    std::string_view name;
+    Verb verb;
+};
+
+constexpr std::array<VerbName, 16> kVerbs = {{
+    {"MAIL", Verb::mail},
+    {"RCPT", Verb::rcpt},
+    {"DATA", Verb::data},
+    {"BDAT", Verb::bdat},
+    {"RSET", Verb::rset},
+    {"EHLO", Verb::ehlo},
+    {"HELO", Verb::helo},
+    {"NOOP", Verb::noop},
+    {"QUIT", Verb::quit},
+    {"VRFY", Verb::vrfy},
+    {"EXPN", Verb::expn},
+    {"HELP", Verb::help},
+    {"TURN", Verb::turn},
+    {"ETRN", Verb::etrn},
+    {"AUTH", Verb::auth},
+    {"STARTTLS", Verb::starttls},
+}};
+
+constexpr std::string_view trim_blanks(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+        text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
+    return text;
+}
+
+// The text up to the next blank; moves past it.
+std::string_view next_word(std::string_view& text) {
+    text = trim_blanks(text);
+    const std::string_view word = text.substr(0, text.find_first_of(" \t"));
+    text.remove_prefix(word.size());
+    return word;
+}
+
+// Digits only, at most 20 of them; a number beyond 64 bits is no number here.
+std::optional<std::uint64_t> parse_count(std::string_view digits) {
+    if (digits.empty() || digits.size() > kMaxSizeDigits) return std::nullopt;
+    std::uint64_t value = 0;
+    for (const char c : digits) {
+        if (!core::is_digit(c)) return std::nullopt;
+        const auto digit = static_cast<std::uint64_t>(c - '0');
+        if (value > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) return std::nullopt;
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+// "FROM:<path>" or "TO:<path>". Blanks before the path are let pass, as most servers do.
+std::expected<PathView, AddressFault> parse_path_after(std::string_view keyword,
+                                                       std::string_view argument) {
+    if (!core::starts_with_ignoring_case(argument, keyword)) {
+        return std::unexpected(AddressFault::syntax);
+    }
+    auto path = parse_path(trim_blanks(argument.substr(keyword.size())));
+    if (path && !path->rest.empty() && path->rest.front() != ' ') {
+        return std::unexpected(AddressFault::syntax);
+    }
+    return path;
+}
+
+// No value: fine.
+std::optional<ReplyLine> parse_mail_parameter(std::string_view word, MailParameters& parameters) {
+    const auto equals = word.find('=');
+    const std::string_view name = word.substr(0, equals);
+    const bool has_value = equals != std::string_view::npos;
+    const std::string_view value = has_value ? word.substr(equals + 1) : std::string_view{};
+
+    if (core::equals_ignoring_case(name, "SIZE")) {
+        const auto size = parse_count(value);
+        if (!size) return "501 5.5.4 SIZE takes a number of octets";
+        parameters.size = *size;
+        return std::nullopt;
+    }
+    if (core::equals_ignoring_case(name, "BODY")) {
+        parameters.eight_bit = core::equals_ignoring_case(value, "8BITMIME");
+        if (parameters.eight_bit || core::equals_ignoring_case(value, "7BIT")) return std::nullopt;
+        return "501 5.5.4 BODY is 7BIT or 8BITMIME";
+    }
+    if (core::equals_ignoring_case(name, "SMTPUTF8")) {
+        if (has_value) return "501 5.5.4 SMTPUTF8 takes no value";
+        parameters.utf8 = true;
+        return std::nullopt;
+    }
+    return "555 5.5.4 Unknown parameter";
+}
+
+}  // namespace
+
+Command parse_command(std::string_view line) {
+    const std::string_view word = line.substr(0, line.find_first_of(" \t"));
+    for (const VerbName& known : kVerbs) {
+        if (core::equals_ignoring_case(word, known.name)) {
+            return {known.verb, trim_blanks(line.substr(word.size()))};
+        }
+    }
+    return {Verb::unknown, {}};
+}
+
+std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended) {
+    const auto path = parse_path_after("FROM:", argument);
+    if (!path) {
+        switch (path.error()) {
+            case AddressFault::syntax:
+                return std::unexpected("501 5.1.7 Syntax: MAIL FROM:<address>");
+            case AddressFault::too_long:
+                return std::unexpected("501 5.1.7 Sender address too long");
+            case AddressFault::unqualified:
+                return std::unexpected("554 5.1.8 Sender needs a fully qualified domain");
+        }
+    }
+    MailCommand mail{.path = *path, .parameters = {}};
+    std::string_view rest = path->rest;
+    for (auto word = next_word(rest); !word.empty(); word = next_word(rest)) {
+        if (!extended) return std::unexpected("555 5.5.4 Parameters need EHLO");
+        if (const auto fault = parse_mail_parameter(word, mail.parameters)) {
+            return std::unexpected(*fault);
+        }
+    }
+    if (path->address.utf8 && !mail.parameters.utf8) {
+        return std::unexpected("550 5.6.7 This sender address needs SMTPUTF8");
+    }
+    return mail;
+}
+
+std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument) {
+    const auto path = parse_path_after("TO:", argument);
+    if (!path) {
+        switch (path.error()) {
+            case AddressFault::syntax:
+                return std::unexpected("501 5.1.3 Syntax: RCPT TO:<address>");
+            case AddressFault::too_long:
+                return std::unexpected("501 5.1.3 Recipient address too long");
+            case AddressFault::unqualified:
+                return std::unexpected("554 5.1.2 Recipient needs a fully qualified domain");
+        }
+    }
+    if (path->null) return std::unexpected("501 5.1.3 Nobody can be mailed at <>");
+    if (!trim_blanks(path->rest).empty()) return std::unexpected("555 5.5.4 Unknown parameter");
+    return RcptCommand{*path};
+}
+
+std::expected<BdatCommand, ReplyLine> parse_bdat(std::string_view argument) {
+    const auto size = parse_count(next_word(argument));
+    const std::string_view word = next_word(argument);
+    const bool last = core::equals_ignoring_case(word, "LAST");
+    if (!size || (!last && !word.empty()) || !next_word(argument).empty()) {
+        return std::unexpected("501 5.5.4 Syntax: BDAT octets [LAST]");
+    }
+    return BdatCommand{*size, last};
+}
+
+}  // namespace relay
