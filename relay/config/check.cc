@@ -1,0 +1,55 @@
+#include "relay/config/check.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <unistd.h>
+
+#include "core/base/result.h"
+#include "relay/config/parse.h"
+
+namespace relay {
+
+std::string directory_complaint(const std::filesystem::path& directory) {
+    std::error_code error;
+    std::filesystem::path nearest = directory;
+    while (!std::filesystem::exists(std::filesystem::symlink_status(nearest, error))) {
+        if (error && error != std::errc::no_such_file_or_directory) break;
+        const std::filesystem::path parent = nearest.parent_path();
+        if (parent == nearest || parent.empty()) break;
+        nearest = parent;
+    }
+    if (!std::filesystem::is_directory(nearest, error)) {
+        return nearest.string() + (error ? ": " + error.message() : " is not a directory");
+    }
+    if (access(nearest.c_str(), W_OK | X_OK) == 0) return "";
+    const std::string reason = core::error_from_errno(errno).message();
+    return nearest == directory ? "cannot be written into: " + reason
+                                : "cannot be made in " + nearest.string() + ": " + reason;
+}
+
+std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file) {
+    auto config = load_config(file);
+    if (!config) return std::unexpected(std::move(config.error()));
+
+    Problems problems;
+    const auto check_directory = [&](const char* key, const std::filesystem::path& directory) {
+        const std::string complaint = directory_complaint(directory);
+        if (complaint.empty()) return;
+        problems.push_back({file.string(), 0,
+                            std::string(key) + " = \"" + directory.string() + "\": " + complaint});
+    };
+    check_directory("[node] data_dir", config->node.data_dir);
+    check_directory("[events] log_dir", config->events.log_dir);
+
+    auto shaping = ShapingPolicy::load(config->shaping.files, config->shaping.defaults);
+    if (!shaping) std::ranges::move(shaping.error(), std::back_inserter(problems));
+    if (!problems.empty()) return std::unexpected(std::move(problems));
+    return CheckedConfig{std::move(*config), std::move(shaping->policy),
+                         std::move(shaping->warnings)};
+}
+
+}  // namespace relay

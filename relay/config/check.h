@@ -1,0 +1,28 @@
+// What `posthaste check` looks at beyond the text of the configuration: whether everything it names
+// is there and right, on this machine, as this user. Nothing is made or changed. Used by `serve`
+// too, so that a start fails for the same reasons and with the same sentences as a check.
+#pragma once
+
+#include <expected>
+#include <filesystem>
+
+#include "relay/config/config.h"
+#include "relay/shaping/policy.h"
+#include "relay/shaping/problem.h"
+
+namespace relay {
+
+struct CheckedConfig {
+    Config config;
+    ShapingPolicy shaping;
+    Problems warnings;
+};
+
+// Loads the file, then checks: shaping files are there and parse, data_dir and events.log_dir are
+// writable directories or can be made. All problems found, or what serve needs.
+std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file);
+
+// Empty when the directory can be written into, or made below one that can.
+std::string directory_complaint(const std::filesystem::path& directory);
+
+}  // namespace relay

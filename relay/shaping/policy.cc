@@ -1,0 +1,260 @@
+#include "relay/shaping/policy.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include "core/base/ascii.h"
+#include "core/base/result.h"
+#include "core/base/toml.h"
+
+namespace relay {
+namespace {
+
+using core::TomlMember;
+using core::TomlValue;
+using Kind = TomlValue::Kind;
+
+// What one table says; the rest comes from the table below it.
+struct Overrides {
+    std::optional<std::uint32_t> connection_limit;
+    std::optional<std::uint32_t> max_deliveries_per_connection;
+    std::optional<core::Rate> max_message_rate;
+    std::optional<core::Rate> max_connection_rate;
+
+    void apply(ShapingLimits& limits) const {
+        if (connection_limit) limits.connection_limit = *connection_limit;
+        if (max_deliveries_per_connection) {
+            limits.max_deliveries_per_connection = *max_deliveries_per_connection;
+        }
+        if (max_message_rate) limits.max_message_rate = *max_message_rate;
+        if (max_connection_rate) limits.max_connection_rate = *max_connection_rate;
+    }
+};
+
+constexpr std::string_view kDefaultTable = "default";
+constexpr std::string_view kProviderTable = "provider";
+
+std::string normalized(std::string_view domain) {
+    if (domain.ends_with('.')) domain.remove_suffix(1);
+    return core::to_lower(domain);
+}
+
+// A key such as "local:10": KumoMTA's way to say that a limit is not shared among nodes. Ours never
+// are, so the word changes nothing.
+std::string_view without_local(std::string_view text) {
+    constexpr std::string_view kLocal = "local:";
+    return text.starts_with(kLocal) ? text.substr(kLocal.size()) : text;
+}
+
+class ShapingParser {
+  public:
+    void file(const ShapingText& source) {
+        file_ = source.file;
+        const auto root = core::parse_toml(source.text);
+        if (!root) return problem(root.error().line, root.error().sentence);
+        for (const TomlMember& member : root->members) {
+            if (member.key == kProviderTable) {
+                providers(member);
+            } else if (member.value.kind != Kind::table) {
+                not_a_table(member);
+            } else {
+                domain(member);
+            }
+        }
+    }
+
+    Problems problems;
+    Problems warnings;
+    Overrides defaults;
+    std::map<std::string, Overrides> domains;
+
+  private:
+    void problem(int line, std::string sentence) {
+        problems.push_back({file_, line, std::move(sentence)});
+    }
+    void warning(int line, std::string sentence) {
+        warnings.push_back({file_, line, std::move(sentence)});
+    }
+
+    void providers(const TomlMember& member) {
+        for (const TomlMember& each : member.value.members) {
+            warning(each.line, "[provider.\"" + each.key +
+                                   "\"]: providers are not available in this version; it has no "
+                                   "effect");
+        }
+    }
+
+    void not_a_table(const TomlMember& member) {
+        problem(member.line, "\"" + member.key.substr(0, 80) +
+                                 "\" must be a table: options stand below [\"default\"] or a "
+                                 "domain such as [\"example.com\"]");
+    }
+
+    void domain(const TomlMember& member) {
+        const std::string name = normalized(member.key);
+        const bool is_domain = !name.empty() && name.size() <= 253 &&
+                               name.find_first_of(" \t@/*") == std::string::npos;
+        if (!is_domain) {
+            return problem(member.line, "\"" + member.key.substr(0, 80) + "\" is not a domain");
+        }
+        if (name != kDefaultTable && domains.size() >= kMostDomainTables &&
+            !domains.contains(name)) {
+            return problem(member.line, "there are more than " + std::to_string(kMostDomainTables) +
+                                            " tables of domains");
+        }
+        Overrides& into = name == kDefaultTable ? defaults : domains[name];
+        const TomlMember* replace = member.value.find("replace_base");
+        if (replace != nullptr && replace->value.kind == Kind::boolean && replace->value.boolean) {
+            into = {};
+        }
+        for (const TomlMember& each : member.value.members)
+            option(name, each, into);
+    }
+
+    void option(const std::string& table, const TomlMember& member, Overrides& into) {
+        const std::string& key = member.key;
+        if (key == "connection_limit") {
+            number(table, member, kMostConnectionsPerPath, into.connection_limit);
+        } else if (key == "max_deliveries_per_connection") {
+            number(table, member, kMostDeliveriesPerConnection, into.max_deliveries_per_connection);
+        } else if (key == "max_message_rate") {
+            rate(table, member, into.max_message_rate);
+        } else if (key == "max_connection_rate") {
+            rate(table, member, into.max_connection_rate);
+        } else if (key == "replace_base") {
+            if (member.value.kind != Kind::boolean) wrong(table, member, "true or false");
+        } else if (key == "mx_rollup" && member.value.kind == Kind::boolean &&
+                   !member.value.boolean) {
+            // What a table means here anyway: the domain has paths of its own.
+        } else if (key == "mx_rollup") {
+            warning(member.line, "[\"" + table + "\"] mx_rollup: a domain with a table has paths " +
+                                     "of its own in this version, whatever its MX hosts");
+        } else {
+            warning(member.line, "[\"" + table + "\"] " + key +
+                                     " is not available in this version; it has no effect");
+        }
+    }
+
+    void wrong(const std::string& table, const TomlMember& member, const std::string& expected) {
+        problem(member.line, "[\"" + table + "\"] " + member.key + " must be " + expected);
+    }
+
+    void number(const std::string& table, const TomlMember& member, std::uint32_t most,
+                std::optional<std::uint32_t>& out) {
+        std::int64_t value = member.value.integer;
+        if (member.value.kind == Kind::text) {  // "local:10"
+            const auto rate = core::parse_rate(std::string(without_local(member.value.text)) +
+                                               "/s");  // the number of a rate
+            value = rate ? static_cast<std::int64_t>(rate->count) : 0;
+        } else if (member.value.kind != Kind::integer) {
+            value = 0;
+        }
+        if (value < 1 || value > most) {
+            return wrong(table, member, "an integer from 1 to " + std::to_string(most));
+        }
+        out = static_cast<std::uint32_t>(value);
+    }
+
+    void rate(const std::string& table, const TomlMember& member, std::optional<core::Rate>& out) {
+        if (member.value.kind != Kind::text) {
+            return wrong(table, member, "a rate in quotes such as \"100/s\"");
+        }
+        std::string_view text = without_local(member.value.text);
+        if (const auto comma = text.find(",max_burst"); comma != std::string_view::npos) {
+            warning(member.line, "[\"" + table + "\"] " + member.key +
+                                     ": max_burst is not available in this version; it has no "
+                                     "effect");
+            text = text.substr(0, comma);
+        }
+        const auto parsed = core::parse_rate(text);
+        if (!parsed) return wrong(table, member, "a rate: " + parsed.error());
+        out = *parsed;
+    }
+
+    std::string file_;
+};
+
+core::Result<std::string> read_file(const std::filesystem::path& path) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) return core::failure("is a directory");
+    errno = 0;
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return core::failure("cannot be read: " + core::error_from_errno(errno).message());
+    std::string text(core::kMostTomlOctets + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    return text;
+}
+
+}  // namespace
+
+ShapingPolicy::ShapingPolicy(const ShapingLimits& defaults) : defaults_(defaults) {}
+
+std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::parse(
+    const std::vector<ShapingText>& texts, const ShapingLimits& defaults) {
+    ShapingParser parser;
+    for (const ShapingText& each : texts)
+        parser.file(each);
+    if (!parser.problems.empty()) return std::unexpected(std::move(parser.problems));
+
+    ShapingPolicy policy(defaults);
+    parser.defaults.apply(policy.defaults_);
+    policy.tables_.reserve(parser.domains.size());
+    for (const auto& [domain, overrides] : parser.domains) {
+        Entry entry{policy.defaults_, 0};
+        overrides.apply(entry.limits);
+        if (policy.provider_names_.size() <= kMostNamedProviders) {
+            entry.provider = policy.provider_names_.size();
+            policy.provider_names_.push_back(domain);
+        }
+        policy.tables_.emplace(domain, entry);
+    }
+    return Loaded{std::move(policy), std::move(parser.warnings)};
+}
+
+std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::load(
+    const std::vector<std::filesystem::path>& files, const ShapingLimits& defaults) {
+    std::vector<ShapingText> texts;
+    Problems problems;
+    for (const auto& file : files) {
+        if (auto text = read_file(file); text) {
+            texts.push_back({file.string(), std::move(*text)});
+        } else {
+            problems.push_back({file.string(), 0, text.error()});
+        }
+    }
+    auto loaded = parse(texts, defaults);
+    if (problems.empty()) return loaded;
+    if (!loaded) std::ranges::move(loaded.error(), std::back_inserter(problems));
+    return std::unexpected(std::move(problems));
+}
+
+const ShapingPolicy::Entry* ShapingPolicy::find(std::string_view domain) const {
+    if (tables_.empty()) return nullptr;
+    if (domain.ends_with('.')) domain.remove_suffix(1);
+    std::array<char, 253> lower;
+    if (domain.size() > lower.size()) return nullptr;  // longer than any name in DNS
+    std::ranges::transform(domain, lower.begin(), core::ascii_lower);
+    const auto found = tables_.find(std::string_view(lower.data(), domain.size()));
+    return found == tables_.end() ? nullptr : &found->second;
+}
+
+const ShapingLimits& ShapingPolicy::limits_for(std::string_view domain) const {
+    const Entry* entry = find(domain);
+    return entry == nullptr ? defaults_ : entry->limits;
+}
+
+bool ShapingPolicy::has_table(std::string_view domain) const {
+    return find(domain) != nullptr;
+}
+
+std::size_t ShapingPolicy::provider_of(std::string_view domain) const {
+    const Entry* entry = find(domain);
+    return entry == nullptr ? 0 : entry->provider;
+}
+
+}  // namespace relay

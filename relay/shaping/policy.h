@@ -1,0 +1,76 @@
+// ShapingPolicy: the limits of every destination, from [shaping] and the shaping files, in
+// KumoMTA's syntax (docs/configuration.md, "Shaping files"). Loaded on the main thread, immutable
+// from then on, shared read-only by all shards. A domain with a table of its own has paths of its
+// own, so that its limits bind nobody else (docs/decisions/0004-domain-tables-make-paths.md). What
+// the files ask for and this version cannot do is a warning with file and line; a limit that makes
+// no sense is a problem. Limits: kMostDomainTables tables; a file is at most 4 MiB. Domains beyond
+// the first 199 with a table are counted as "other" in metrics; their limits hold all the same.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "relay/shaping/limits.h"
+#include "relay/shaping/problem.h"
+
+namespace relay {
+
+inline constexpr std::size_t kMostDomainTables = 100'000;
+inline constexpr std::size_t kMostNamedProviders = 199;  // with "other": 200 label values
+
+// One text of a shaping file; several merge in order, later values over earlier ones.
+struct ShapingText {
+    std::string file;  // for messages
+    std::string text;
+};
+
+class ShapingPolicy {
+  public:
+    struct Loaded;
+
+    // No files: the defaults for everybody.
+    explicit ShapingPolicy(const ShapingLimits& defaults = {});
+    static std::expected<Loaded, Problems> parse(const std::vector<ShapingText>& texts,
+                                                 const ShapingLimits& defaults);
+    static std::expected<Loaded, Problems> load(const std::vector<std::filesystem::path>& files,
+                                                const ShapingLimits& defaults);
+
+    // Whatever the case of the domain, and with or without a final dot.
+    const ShapingLimits& limits_for(std::string_view domain) const;
+    // The domain has a table, and so paths of its own.
+    bool has_table(std::string_view domain) const;
+    // For metrics: 0 is "other".
+    std::size_t provider_of(std::string_view domain) const;
+    // Names by provider number; "other" first, then the domains in order of the alphabet.
+    const std::vector<std::string>& provider_names() const { return provider_names_; }
+
+  private:
+    struct Entry {
+        ShapingLimits limits;
+        std::size_t provider = 0;
+    };
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+    const Entry* find(std::string_view domain) const;
+
+    ShapingLimits defaults_;
+    std::unordered_map<std::string, Entry, Hash, std::equal_to<>> tables_;
+    std::vector<std::string> provider_names_{"other"};
+};
+
+struct ShapingPolicy::Loaded {
+    ShapingPolicy policy;
+    Problems warnings;
+};
+
+}  // namespace relay
