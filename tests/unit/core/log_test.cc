@@ -1,0 +1,45 @@
+#include "core/base/log.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+TEST(Escaped, LeavesOneLineWhateverComes) {
+    EXPECT_EQ(core::escaped("plain text"), "plain text");
+    EXPECT_EQ(core::escaped("a\r\nready\t\x1b[0m\x7f"), "a\\x0d\\x0aready\\x09\\x1b[0m\\x7f");
+    EXPECT_EQ(core::escaped(std::string_view("a\0b", 3)), "a\\x00b");
+    EXPECT_EQ(core::escaped("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
+}
+
+TEST(Escaped, CannotBeForgedByItsInput) {
+    EXPECT_EQ(core::escaped("\\x0d"), "\\\\x0d");
+}
+
+TEST(Escaped, IsCutAtItsLimit) {
+    EXPECT_EQ(core::escaped("0123456789", 10), "0123456789");
+    EXPECT_EQ(core::escaped("0123456789x", 10), "0123456789...");
+    EXPECT_LE(core::escaped(std::string(100000, '\n')).size(), 4 * 512U + 3);
+}
+
+TEST(Log, WritesALineWithItsLevel) {
+    testing::internal::CaptureStderr();
+    core::log_info("listening on {}", 25);
+    core::log_debug("not shown");
+    core::log_error("{}", "braces {} in a value are no format");
+    const std::string out = testing::internal::GetCapturedStderr();
+    EXPECT_NE(out.find(" info listening on 25\n"), std::string::npos) << out;
+    EXPECT_NE(out.find(" error braces {} in a value are no format\n"), std::string::npos) << out;
+    EXPECT_EQ(out.find("not shown"), std::string::npos) << out;
+}
+
+TEST(Log, ShowsDebugWhenAsked) {
+    core::set_log_level(core::LogLevel::kDebug);
+    testing::internal::CaptureStderr();
+    core::log_debug("now {}", "shown");
+    core::set_log_level(core::LogLevel::kInfo);
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(" debug now shown\n"), std::string::npos);
+}
+
+}  // namespace

@@ -1,0 +1,270 @@
+#include "core/net/listener.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/net/connector.h"
+#include "core/runtime/task_group.h"
+#include "tests/sim/sim_world.h"
+#include "tests/unit/core/net/rig.h"
+
+namespace core {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::pause;
+using test::Rig;
+
+const SocketAddress kLoopback{IpAddress::v4(0x7f000001), 0};
+
+class ListenerTest : public testing::TestWithParam<std::string> {
+  protected:
+    std::unique_ptr<Rig> rig = test::make_rig(GetParam());
+};
+
+Task<void> serve(Listener& listener, int& served) {
+    while (auto stream = co_await listener.accept()) {
+        ++served;
+        co_await stream->write("220 hello\r\n");
+        co_await stream->close();
+    }
+}
+
+Task<void> visit(Shard& shard, SocketAddress address, int& greeted) {
+    auto stream = co_await connect(shard, address, std::nullopt, shard.now() + seconds{10});
+    EXPECT_TRUE(stream);
+    if (!stream) co_return;
+    (*stream)->set_deadline(shard.now() + seconds{10});
+    std::string heard;
+    while (true) {
+        const auto input = co_await (*stream)->read();
+        if (!input || input->empty()) break;
+        heard += *input;
+        (*stream)->consume(input->size());
+    }
+    if (heard == "220 hello\r\n") ++greeted;
+    co_await (*stream)->close();
+}
+
+Task<void> serve_many(Shard& shard, int visitors, int& served, int& greeted) {
+    Listener listener(shard);
+    const auto opened = listener.open(kLoopback);
+    EXPECT_TRUE(opened);
+    EXPECT_NE(listener.address().port, 0);
+    TaskGroup servers(shard.reactor());
+    TaskGroup clients(shard.reactor());
+    servers.spawn(serve(listener, served));
+    for (int i = 0; i < visitors; ++i)
+        clients.spawn(visit(shard, listener.address(), greeted));
+    co_await clients.close();
+    listener.stop();
+    co_await servers.close();
+    co_await listener.close();
+    const auto late = co_await listener.accept();
+    EXPECT_EQ(late, nullptr);
+}
+
+TEST_P(ListenerTest, serves_everybody_once) {
+    int served = 0;
+    int greeted = 0;
+    rig->run(serve_many(rig->shard(), 200, served, greeted));
+    EXPECT_EQ(served, 200);
+    EXPECT_EQ(greeted, 200);
+}
+
+Task<void> visit_nobody(Shard& shard, SocketAddress address, int& ended) {
+    auto stream = co_await connect(shard, address, std::nullopt, shard.now() + seconds{10});
+    if (!stream) {
+        ++ended;
+        co_return;
+    }
+    (*stream)->set_deadline(shard.now() + seconds{10});
+    const auto input = co_await (*stream)->read();
+    const bool timed_out = !input && input.error().value() == ETIMEDOUT;
+    if (!timed_out) ++ended;
+    co_await (*stream)->close();
+}
+
+Task<void> overflow_backlog(Shard& shard, int visitors, int& ended_before_close, int& ended) {
+    Listener listener(shard);
+    const auto opened = listener.open(kLoopback);
+    EXPECT_TRUE(opened);
+    TaskGroup clients(shard.reactor());
+    for (int i = 0; i < visitors; ++i) {
+        clients.spawn(visit_nobody(shard, listener.address(), ended));
+        if (i % 100 == 99) co_await pause(shard, milliseconds{5});
+    }
+    co_await pause(shard, milliseconds{200});
+    ended_before_close = ended;
+    co_await listener.close();  // and those that wait for service are let go
+    co_await clients.close();
+}
+
+TEST_P(ListenerTest, closes_what_exceeds_the_backlog_and_the_rest_at_its_end) {
+    constexpr int kTooMany = 40;
+    constexpr int kVisitors = static_cast<int>(Listener::kMaxBacklog) + kTooMany;
+    int ended_before_close = 0;
+    int ended = 0;
+    rig->run(overflow_backlog(rig->shard(), kVisitors, ended_before_close, ended));
+    EXPECT_EQ(ended_before_close, kTooMany);
+    EXPECT_EQ(ended, kVisitors);
+}
+
+Task<void> accept_one(Listener& listener, bool& none) {
+    const auto stream = co_await listener.accept();
+    none = stream == nullptr;
+}
+
+Task<void> stop_pending(Shard& shard, bool& none) {
+    Listener listener(shard);
+    const auto opened = listener.open(kLoopback);
+    EXPECT_TRUE(opened);
+    TaskGroup group(shard.reactor());
+    group.spawn(accept_one(listener, none));
+    co_await pause(shard, milliseconds{5});
+    listener.stop();
+    co_await group.close();
+    co_await listener.close();
+}
+
+TEST_P(ListenerTest, stop_ends_a_pending_accept) {
+    bool none = false;
+    rig->run(stop_pending(rig->shard(), none));
+    EXPECT_TRUE(none);
+}
+
+Task<void> share_a_port(Shard& shard, int& served, int& greeted) {
+    Listener first(shard);
+    Listener second(shard);
+    const auto opened = first.open(kLoopback);
+    EXPECT_TRUE(opened);
+    const auto again = second.open(first.address());
+    EXPECT_TRUE(again);
+    TaskGroup servers(shard.reactor());
+    TaskGroup clients(shard.reactor());
+    servers.spawn(serve(first, served));
+    servers.spawn(serve(second, served));
+    for (int i = 0; i < 64; ++i)
+        clients.spawn(visit(shard, first.address(), greeted));
+    co_await clients.close();
+    first.stop();
+    second.stop();
+    co_await servers.close();
+    co_await first.close();
+    co_await second.close();
+}
+
+TEST_P(ListenerTest, two_listeners_share_one_address) {
+    int served = 0;
+    int greeted = 0;
+    rig->run(share_a_port(rig->shard(), served, greeted));
+    EXPECT_EQ(served, 64);
+    EXPECT_EQ(greeted, 64);
+}
+
+// ---- Connecting
+
+Task<void> connect_refused(Shard& shard, int& error) {
+    SocketAddress nobody;
+    {
+        Listener listener(shard);
+        const auto opened = listener.open(kLoopback);
+        EXPECT_TRUE(opened);
+        nobody = listener.address();
+        co_await listener.close();
+    }
+    const auto stream = co_await connect(shard, nobody, std::nullopt, shard.now() + seconds{10});
+    error = stream ? 0 : stream.error().value();
+}
+
+TEST_P(ListenerTest, nobody_there_is_refused) {
+    int error = 0;
+    rig->run(connect_refused(rig->shard(), error));
+    EXPECT_EQ(error, ECONNREFUSED);
+}
+
+Task<void> connect_from(Shard& shard, SocketAddress source, SocketAddress& seen) {
+    Listener listener(shard);
+    const auto opened = listener.open(kLoopback);
+    EXPECT_TRUE(opened);
+    auto stream = co_await connect(shard, listener.address(), source, shard.now() + seconds{10});
+    EXPECT_TRUE(stream);
+    if (!stream) {
+        co_await listener.close();
+        co_return;
+    }
+    const auto accepted = co_await listener.accept();
+    seen = accepted->peer();
+    EXPECT_EQ((*stream)->local(), seen);
+    co_await (*stream)->close();
+    co_await accepted->close();
+    co_await listener.close();
+}
+
+TEST_P(ListenerTest, a_source_address_is_used) {
+    SocketAddress seen;
+    const SocketAddress source{IpAddress::v4(0x7f000005), 0};
+    rig->run(connect_from(rig->shard(), source, seen));
+    EXPECT_EQ(seen.ip, source.ip);
+    EXPECT_NE(seen.port, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, ListenerTest, testing::Values("uring", "sim", "ragged"),
+                         [](const auto& parameter) { return parameter.param; });
+
+Task<void> connect_until(Shard& shard, SocketAddress peer, Duration patience, int& error,
+                         Duration& took) {
+    const Instant start = shard.now();
+    const auto stream = co_await connect(shard, peer, std::nullopt, start + patience);
+    error = stream ? 0 : stream.error().value();
+    took = shard.now() - start;
+    if (stream) co_await (*stream)->close();
+}
+
+TEST(Connect, a_black_hole_ends_at_the_deadline) {
+    sim::SimWorld world{1};
+    world.network().set_planner([](const sim::Opening&) {
+        sim::LinkPlan plan;
+        plan.connect = sim::ConnectResult::black_hole;
+        return plan;
+    });
+    int error = 0;
+    Duration took{};
+    const SocketAddress peer{IpAddress::v4(0x0a000002), 25};
+    ASSERT_TRUE(
+        world.run(world.shard(), connect_until(world.shard(), peer, seconds{30}, error, took)));
+    EXPECT_EQ(error, ETIMEDOUT);
+    EXPECT_GE(took, seconds{30});
+    EXPECT_LT(took, seconds{31});
+    EXPECT_EQ(world.network().open_handles(), 0U);
+}
+
+// The kernel's own black hole: a listener whose queue is full drops what comes more.
+TEST(Connect, a_full_accept_queue_ends_at_the_deadline) {
+    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_storage storage{};
+    const socklen_t length = kLoopback.to_native(storage);
+    ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&storage), length), 0);
+    ASSERT_EQ(::listen(listener, 0), 0);
+    socklen_t size = sizeof storage;
+    ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&storage), &size), 0);
+    const auto peer = SocketAddress::from_native(reinterpret_cast<sockaddr*>(&storage));
+    const int filler = ::socket(AF_INET, SOCK_STREAM, 0);
+    ASSERT_EQ(::connect(filler, reinterpret_cast<sockaddr*>(&storage), size), 0);
+
+    const auto rig = test::make_rig("uring");
+    int error = 0;
+    Duration took{};
+    rig->run(connect_until(rig->shard(), peer, milliseconds{150}, error, took));
+    EXPECT_EQ(error, ETIMEDOUT);
+    EXPECT_GE(took, milliseconds{150});
+    ::close(filler);
+    ::close(listener);
+}
+
+}  // namespace
+}  // namespace core

@@ -1,0 +1,229 @@
+#include "core/runtime/mailroom.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/base/prng.h"
+#include "core/runtime/clock.h"
+
+namespace core {
+namespace {
+
+// A sleeping place without I/O: wait() blocks on a condition until wake() or the time.
+class Bed final : public EventSource {
+  public:
+    void wait(Instant until) override {
+        std::unique_lock lock(mutex_);
+        if (until > SystemClock{}.now()) {
+            ++sleeps;
+            // Bounded, so that a lost wake-up shows as a slow test and a failed count, not a hang.
+            if (!woken_.wait_for(lock, std::chrono::seconds{5}, [this] { return pending_; })) {
+                ++overslept;
+            }
+        }
+        pending_ = false;
+    }
+    void wake() override {
+        const std::scoped_lock lock(mutex_);
+        pending_ = true;
+        woken_.notify_one();
+    }
+    int sleeps = 0;
+    int overslept = 0;
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable woken_;
+    bool pending_ = false;
+};
+
+void* as_item(std::uintptr_t number) {
+    return reinterpret_cast<void*>(number);
+}
+
+struct Log {
+    std::vector<std::uintptr_t> items;
+    static void note(void* context, void* item) {
+        static_cast<Log*>(context)->items.push_back(reinterpret_cast<std::uintptr_t>(item));
+    }
+};
+
+TEST(Mailbox, is_bounded_and_keeps_order) {
+    auto box = std::make_unique<Mailbox>();
+    Log log;
+    EXPECT_TRUE(box->empty());
+    for (std::uintptr_t i = 0; i < Mailbox::kCapacity; ++i) {
+        ASSERT_TRUE(box->push({Log::note, &log, as_item(i)}));
+    }
+    EXPECT_FALSE(box->push({Log::note, &log, as_item(0)}));
+    EXPECT_EQ(box->drain([](const Letter& letter) { letter.open(letter.context, letter.item); }),
+              Mailbox::kCapacity);
+    EXPECT_TRUE(box->empty());
+    EXPECT_TRUE(box->push({Log::note, &log, as_item(7)}));
+    for (std::uintptr_t i = 0; i < Mailbox::kCapacity; ++i)
+        ASSERT_EQ(log.items[i], i);
+}
+
+TEST(Mailroom, more_letters_than_a_mailbox_holds_arrive_in_order) {
+    Mailroom room(2);
+    Bed beds[2];
+    for (std::size_t i = 0; i < 2; ++i)
+        room.attach(i, beds[i]);
+    Log log;
+    constexpr std::uintptr_t kLetters = Mailbox::kCapacity * 3 + 5;
+    for (std::uintptr_t i = 0; i < kLetters; ++i)
+        room.post(0, 1, {Log::note, &log, as_item(i)});
+    for (int turns = 0; turns < 10 && log.items.size() < kLetters; ++turns) {
+        room.inbox(0).flush();
+        room.inbox(1).drain();
+    }
+    ASSERT_EQ(log.items.size(), kLetters);
+    for (std::uintptr_t i = 0; i < kLetters; ++i)
+        ASSERT_EQ(log.items[i], i);
+    EXPECT_TRUE(room.inbox(0).prepare_to_sleep());
+}
+
+TEST(Mailroom, who_holds_unsent_letters_does_not_sleep) {
+    Mailroom room(2);
+    Bed beds[2];
+    for (std::size_t i = 0; i < 2; ++i)
+        room.attach(i, beds[i]);
+    Log log;
+    for (std::uintptr_t i = 0; i <= Mailbox::kCapacity; ++i) {
+        room.post(0, 1, {Log::note, &log, as_item(i)});
+    }
+    room.inbox(0).flush();
+    EXPECT_FALSE(room.inbox(0).prepare_to_sleep());
+    room.inbox(0).woke_up();
+    room.inbox(1).drain();
+    room.inbox(0).flush();
+    EXPECT_TRUE(room.inbox(0).prepare_to_sleep());
+    EXPECT_FALSE(room.inbox(1).prepare_to_sleep());  // one more came
+}
+
+TEST(Mailroom, a_letter_to_oneself_waits_for_the_next_drain) {
+    Mailroom room(1);
+    Bed bed;
+    room.attach(0, bed);
+    struct Echo {
+        Mailroom& room;
+        int opened = 0;
+        static void open(void* context, void* /*item*/) {
+            auto& echo = *static_cast<Echo*>(context);
+            if (++echo.opened < 3) echo.room.post(0, 0, {open, context, nullptr});
+        }
+    } echo{room};
+    room.post(0, 0, {Echo::open, &echo, nullptr});
+    room.inbox(0).flush();
+    for (int expected = 1; expected <= 3; ++expected) {
+        EXPECT_TRUE(room.inbox(0).drain());
+        EXPECT_EQ(echo.opened, expected);
+        room.inbox(0).flush();
+    }
+    EXPECT_FALSE(room.inbox(0).drain());
+}
+
+// One shard of the test below: counts what comes, answers it, and stops at a goal.
+struct Player {
+    Mailroom& room;
+    std::size_t self;
+    std::size_t shards;
+    Bed& bed;
+    SystemClock clock;
+    Reactor reactor;
+    std::vector<std::uintptr_t> next_from;  // order is checked per sender
+    std::uintptr_t received = 0;
+    std::uintptr_t sent = 0;
+    std::uintptr_t goal;
+    bool in_order = true;
+
+    Player(Mailroom& mail, std::size_t number, std::size_t count, Bed& place, std::uintptr_t end)
+        : room(mail),
+          self(number),
+          shards(count),
+          bed(place),
+          reactor(clock, place),
+          next_from(count, 0),
+          goal(end) {
+        room.attach(self, bed);
+        reactor.set_inbox(&room.inbox(self));
+    }
+    static std::uintptr_t pack(std::size_t from, std::uintptr_t number) {
+        return number << 8 | from;
+    }
+    static void open(void* context, void* item) {
+        auto& player = *static_cast<Player*>(context);
+        const auto packed = reinterpret_cast<std::uintptr_t>(item);
+        player.in_order &= player.next_from[packed & 0xff]++ == packed >> 8;
+        if (++player.received == player.goal) player.reactor.stop();
+    }
+};
+
+TEST(Mailroom, threads_exchange_letters_in_order_and_none_is_lost_or_sleeps_on) {
+    constexpr std::size_t kShards = 3;
+    constexpr std::uintptr_t kEach = 60'000;  // from each to each other
+    Mailroom room(kShards);
+    Bed beds[kShards];
+    std::vector<std::unique_ptr<Player>> players;
+    for (std::size_t i = 0; i < kShards; ++i) {
+        players.push_back(
+            std::make_unique<Player>(room, i, kShards, beds[i], kEach * (kShards - 1)));
+    }
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < kShards; ++i) {
+            threads.emplace_back([&players, &room, i] {
+                Player& me = *players[i];
+                Prng prng{i};
+                // Bursts of all sizes, with turns between them that may sleep.
+                for (std::uintptr_t sent = 0; sent < kEach;) {
+                    const std::uintptr_t burst = std::min(kEach - sent, 1 + prng.below(9000));
+                    for (std::uintptr_t n = sent; n < sent + burst; ++n) {
+                        for (std::size_t to = 0; to < me.shards; ++to) {
+                            if (to == i) continue;
+                            room.post(
+                                i, to,
+                                {Player::open, players[to].get(), as_item(Player::pack(i, n))});
+                        }
+                    }
+                    sent += burst;
+                    me.reactor.turn(false);
+                }
+                if (me.received < me.goal) me.reactor.run();
+                // The others may still wait for what lies in our outbox.
+                while (!room.inbox(i).prepare_to_sleep()) {
+                    room.inbox(i).woke_up();
+                    room.inbox(i).flush();
+                    std::this_thread::yield();
+                }
+            });
+        }
+    }
+    for (std::size_t i = 0; i < kShards; ++i) {
+        EXPECT_EQ(players[i]->received, kEach * (kShards - 1));
+        EXPECT_TRUE(players[i]->in_order);
+        EXPECT_EQ(beds[i].overslept, 0);
+    }
+}
+
+TEST(Mailroom, letters_from_outside_wake_a_sleeper) {
+    Mailroom room(1);
+    Bed bed;
+    Player player(room, 0, 1, bed, 100);
+    std::jthread shard([&player] { player.reactor.run(); });
+    for (std::uintptr_t i = 0; i < 100; ++i) {
+        room.post_from_outside(0, {Player::open, &player, as_item(Player::pack(0, i))});
+        std::this_thread::sleep_for(std::chrono::microseconds{200});
+    }
+    shard.join();
+    EXPECT_EQ(player.received, 100U);
+    EXPECT_TRUE(player.in_order);
+    EXPECT_EQ(bed.overslept, 0);
+}
+
+}  // namespace
+}  // namespace core
