@@ -60,6 +60,8 @@ class ByteStream {
     virtual void consume(std::size_t length) = 0;
     virtual void set_deadline(Instant deadline) = 0;
     virtual void abort() = 0;
+    // A read() that waits now answers EINTR; one that does not is not touched.
+    virtual void interrupt() = 0;
     virtual Task<void> close() = 0;
 
     virtual const SocketAddress& peer() const = 0;

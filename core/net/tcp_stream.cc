@@ -97,6 +97,7 @@ void TcpStream::wait_readable(std::coroutine_handle<> reader) {
 
 IoResult<std::string_view> TcpStream::take_input() {
     if (failure_ != 0) return io_error(failure_);
+    if (std::exchange(interrupted_, false)) return io_error(EINTR);
     if (!pieces_.empty()) {
         const Piece& piece = pieces_.front();
         return shard_.io().buffer(piece.buffer, piece.length).substr(front_offset_);
@@ -190,6 +191,12 @@ void TcpStream::abort() {
     if (failure_ == ECANCELED || closing_) return;
     fail(ECANCELED);
     shard_.io().cancel(receive_);
+}
+
+void TcpStream::interrupt() {
+    if (!reader_) return;
+    interrupted_ = true;
+    wake_reader();
 }
 
 void TcpStream::wake_reader() {

@@ -26,6 +26,7 @@ class TcpStream final : public ByteStream {
     void consume(std::size_t length) override;
     void set_deadline(Instant deadline) override;
     void abort() override;
+    void interrupt() override;
     Task<void> close() override;
     const SocketAddress& peer() const override { return peer_; }
     const SocketAddress& local() const override { return local_; }
@@ -99,6 +100,7 @@ class TcpStream final : public ByteStream {
     Receive receive_;
     std::deque<Piece> pieces_;
     std::size_t front_offset_ = 0;
+    bool interrupted_ = false;
     bool end_of_stream_ = false;
     bool pausing_ = false;  // too many held buffers: the receive is being cancelled
     int read_error_ = 0;    // errno; end of stream and errors come after the bytes before them

@@ -33,7 +33,7 @@ struct Disposition {
     Scope scope = Scope::recipient;
     std::uint16_t code = 0;  // SMTP reply code; ours when the site gave none
     EnhancedCode enhanced;
-    std::string text;            // reply without codes, lines joined by a space
+    std::string text;            // reply without codes, lines joined by a newline
     std::string command;         // what it answered: "MAIL", "RCPT", ".", "connect", ...
     bool local = false;          // the text is ours, not the site's
     bool ambiguous_end = false;  // the final dot was sent and no reply came (RFC 5321 3.8)

@@ -52,7 +52,9 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     void move_to(RecipientState next);
 };
 
-struct Message {
+struct MessageListTag;
+
+struct Message final : core::ListLink<MessageListTag> {
     MessageId id;
     std::string sender;  // reverse-path without <>; empty for the null sender
     std::vector<std::unique_ptr<Recipient>> recipients;
@@ -64,6 +66,8 @@ struct Message {
     std::string campaign;
     std::string session_id;
     std::string protocol;               // how it came: ESMTP, HTTP
+    std::string client_name;     // EHLO name of who injected it, if any
+    std::string client_address;  // IP of who injected it
     std::uint32_t origin = 0;           // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
 

@@ -1,0 +1,20 @@
+#include "relay/queue/ready_queue.h"
+
+#include "core/base/ascii.h"
+
+namespace relay {
+
+void ReadyQueue::take_transaction(std::vector<Recipient*>& taken) {
+    Recipient& first = pop_front();
+    taken.push_back(&first);
+    while (!empty() && taken.size() < kMaxRecipientsPerTransaction) {
+        Recipient& next = front();
+        if (next.message != first.message ||
+            !core::equals_ignoring_case(next.domain(), first.domain())) {
+            return;
+        }
+        taken.push_back(&pop_front());
+    }
+}
+
+}  // namespace relay

@@ -1,0 +1,45 @@
+// ReadyQueue: recipients of one path that wait for a connection, first come first served. Owned by
+// the path on its home shard, which owns the recipients meanwhile. Recipients of one message and
+// domain arrive side by side, so a transaction for several of them is taken from the front as it
+// is. Limit: none of its own; what is queued is bounded by the memory limit at acceptance.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "relay/message/message.h"
+
+namespace relay {
+
+class ReadyQueue {
+  public:
+    static constexpr std::size_t kMaxRecipientsPerTransaction = 100;  // RFC 5321 section 4.5.3.1.8
+
+    bool empty() { return recipients_.empty(); }
+    std::size_t size() const { return size_; }
+    Recipient& front() { return recipients_.front(); }
+
+    void push_back(Recipient& recipient) {
+        recipients_.push_back(recipient);
+        ++size_;
+    }
+    // For what was taken and not used: keeps its turn.
+    void push_front(Recipient& recipient) {
+        recipients_.push_front(recipient);
+        ++size_;
+    }
+    Recipient& pop_front() {
+        --size_;
+        return recipients_.pop_front();
+    }
+
+    // Takes the first recipient and those behind it that can share its transaction: the same
+    // message, the same recipient domain. The queue must not be empty.
+    void take_transaction(std::vector<Recipient*>& taken);
+
+  private:
+    core::IntrusiveList<Recipient, RecipientQueueTag> recipients_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace relay

@@ -1,0 +1,183 @@
+#include "relay/queue/router.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/base/ascii.h"
+#include "core/base/log.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::size_t kMostDomainOctets = 255;
+
+std::uint64_t mix(std::uint64_t hash, std::string_view text) {
+    return (hash ^ std::hash<std::string_view>{}(text)) * 0x9e3779b97f4a7c15U;
+}
+
+Disposition disposition_of(const dns::RouteFailure& failure) {
+    Disposition result;
+    result.outcome = failure.permanent() ? Outcome::bounced : Outcome::deferred;
+    result.scope = Scope::site;
+    result.code = failure.code;
+    result.enhanced = {failure.klass, failure.subject, failure.detail};
+    result.text = failure.text;
+    result.command = "DNS";
+    result.local = true;
+    return result;
+}
+
+// What the path is named after the hosts: everything that makes deliveries differ.
+void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
+    std::uint64_t fingerprint = facts.port;
+    if (facts.routed) {
+        for (const NextHop& hop : facts.hops) {
+            if (!facts.name.empty()) facts.name.push_back(',');
+            facts.name.append(hop.host).append(":").append(std::to_string(hop.port));
+        }
+        fingerprint = mix(fingerprint, facts.name);
+    } else {
+        facts.name = facts.plan.site;
+        for (const dns::MxGroup& group : facts.plan.groups) {
+            fingerprint = mix(fingerprint, std::to_string(group.preference));
+            for (const std::string& host : group.hosts)
+                fingerprint = mix(fingerprint, host);
+        }
+    }
+    if (own_limits) facts.name = std::string(domain) + "!" + facts.name;
+    facts.fingerprint = fingerprint;
+}
+
+}  // namespace
+
+Router::Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver)
+    : shard_(shard), parts_(parts), receiver_(receiver), lookups_(shard.reactor()) {}
+
+Router::~Router() {
+    PH_ASSERT(waiting_ == 0);
+}
+
+void Router::route(Recipient& recipient) {
+    std::array<char, kMostDomainOctets> lower;
+    const std::string_view written = recipient.domain();
+    const std::size_t length = std::min(written.size(), lower.size());
+    std::ranges::transform(written.substr(0, length), lower.begin(), core::ascii_lower);
+    const std::string_view name(lower.data(), length);
+
+    auto found = domains_.find(name);
+    if (found == domains_.end()) {
+        if (domains_.size() >= kMaxDomains) forget_unused();
+        found = domains_.try_emplace(std::string(name)).first;
+    }
+    Domain& domain = found->second;
+    if (!domain.resolving && domain.expires > shard_.now()) return answer(domain, recipient);
+    domain.waiting.push_back(recipient);
+    ++waiting_;
+    if (domain.resolving) return;
+
+    const RouteConfig* route = parts_.config.route_for(found->first);
+    if (route == nullptr) {
+        domain.resolving = true;
+        if (!lookups_.spawn(resolve(found->first))) {
+            domain.resolving = false;  // closing: the owner collects what waits
+        }
+        return;
+    }
+    SiteFacts facts;
+    facts.routed = true;
+    facts.hops = route->hosts;
+    facts.limits = parts_.shaping.limits_for(found->first);
+    facts.provider = parts_.shaping.provider_of(found->first);
+    name_site(facts, found->first, parts_.shaping.has_table(found->first));
+    domain.site = intern(std::move(facts));
+    domain.expires = core::kNever;
+    --waiting_;
+    answer(domain, domain.waiting.pop_front());
+}
+
+core::Task<void> Router::resolve(std::string name) {
+    const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
+    Domain& domain = domains_.find(name)->second;  // not forgotten while it is resolving
+    learn(name, domain, result);
+    domain.resolving = false;
+    core::IntrusiveList<Recipient, RecipientQueueTag> waiting;
+    waiting.splice_back(domain.waiting);
+    while (!waiting.empty()) {
+        --waiting_;
+        answer(domain, waiting.pop_front());
+    }
+}
+
+void Router::learn(const std::string& name, Domain& domain, const dns::MxResult& result) {
+    Site* const before = std::exchange(domain.site, nullptr);
+    domain.failure = {};
+    if (result) {
+        SiteFacts facts;
+        facts.plan = *result;
+        facts.port = parts_.config.delivery.port;
+        facts.limits = parts_.shaping.limits_for(name);
+        facts.provider = parts_.shaping.provider_of(name);
+        name_site(facts, name, parts_.shaping.has_table(name));
+        domain.site = intern(std::move(facts));
+        domain.expires = shard_.now() + std::max(result->ttl, std::chrono::seconds{1});
+    } else {
+        domain.failure = disposition_of(result.error());
+        domain.expires = shard_.now() + std::max(result.error().ttl, std::chrono::seconds{1});
+    }
+    if (before != nullptr) unreference(before);
+}
+
+Site* Router::intern(SiteFacts facts) {
+    std::string key = facts.name + '#' + std::to_string(facts.fingerprint);
+    auto& place = sites_[std::move(key)];
+    if (place == nullptr) {
+        place = std::make_unique<Site>();
+        place->home = std::hash<std::string>{}(facts.name) % shard_.count();
+        place->facts = std::move(facts);
+    }
+    ++place->references;
+    return place.get();
+}
+
+void Router::unreference(Site* site) {
+    PH_ASSERT(site->references > 0);
+    if (--site->references > 0) return;
+    sites_.erase(site->facts.name + '#' + std::to_string(site->facts.fingerprint));
+}
+
+void Router::answer(Domain& domain, Recipient& recipient) {
+    if (domain.site == nullptr) {
+        recipient.disposition = domain.failure;
+        return receiver_.unroutable(recipient);
+    }
+    ++domain.site->references;
+    recipient.site = domain.site;
+    receiver_.routed(recipient);
+}
+
+void Router::release(Recipient& recipient) {
+    if (recipient.site == nullptr) return;
+    // The site is this shard's; only recipients see it as const.
+    unreference(const_cast<Site*>(std::exchange(recipient.site, nullptr)));
+}
+
+void Router::forget_unused() {
+    for (auto entry = domains_.begin(); entry != domains_.end();) {
+        Domain& domain = entry->second;
+        if (domain.resolving || !domain.waiting.empty()) {
+            ++entry;
+            continue;
+        }
+        if (domain.site != nullptr) unreference(domain.site);
+        entry = domains_.erase(entry);
+    }
+}
+
+core::Task<void> Router::close() {
+    co_await lookups_.close();
+    forget_unused();
+}
+
+}  // namespace relay

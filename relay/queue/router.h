@@ -1,0 +1,85 @@
+// Router: from a recipient's domain to its Site, on the origin shard. A [[route]] decides at once,
+// otherwise MX records do (dns/mx.h), one lookup for all recipients that wait for the same domain.
+// Answers hold for the TTL of the DNS answer and are asked for anew after it, also mid-queue.
+// route() parks the recipient or calls the receiver in place; close() awaits the lookups under way.
+// Limits: kMaxDomains remembered domains (beyond them the ones not in use are forgotten).
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/io/shard.h"
+#include "core/runtime/task_group.h"
+#include "dns/mx.h"
+#include "relay/config/config.h"
+#include "relay/message/message.h"
+#include "relay/queue/site.h"
+#include "relay/shaping/policy.h"
+
+namespace relay {
+
+class RouteReceiver {
+  public:
+    virtual ~RouteReceiver() = default;
+    // recipient.site is set and counted.
+    virtual void routed(Recipient& recipient) = 0;
+    // No site: recipient.disposition says why and for how long (bounced or deferred).
+    virtual void unroutable(Recipient& recipient) = 0;
+};
+
+struct RouterParts {
+    const Config& config;
+    const ShapingPolicy& shaping;
+    const dns::RoutingRules& rules;
+    dns::Resolver& resolver;
+};
+
+class Router {
+  public:
+    static constexpr std::size_t kMaxDomains = 200'000;
+
+    Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver);
+    ~Router();
+
+    void route(Recipient& recipient);
+    // The recipient no longer uses its site.
+    void release(Recipient& recipient);
+    core::Task<void> close();
+    std::size_t domains() const { return domains_.size(); }
+    std::size_t waiting() const { return waiting_; }
+
+  private:
+    struct Domain {
+        Site* site = nullptr;  // known
+        Disposition failure;   // known to fail, when failure.outcome is not none
+        core::Instant expires{};
+        bool resolving = false;
+        core::IntrusiveList<Recipient, RecipientQueueTag> waiting;
+    };
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    core::Task<void> resolve(std::string name);
+    void learn(const std::string& name, Domain& domain, const dns::MxResult& result);
+    Site* intern(SiteFacts facts);
+    void unreference(Site* site);
+    void answer(Domain& domain, Recipient& recipient);
+    void forget_unused();
+
+    core::Shard& shard_;
+    RouterParts parts_;
+    RouteReceiver& receiver_;
+    std::unordered_map<std::string, Domain, TextHash, std::equal_to<>> domains_;
+    std::unordered_map<std::string, std::unique_ptr<Site>> sites_;  // by name and fingerprint
+    std::size_t waiting_ = 0;
+    core::TaskGroup lookups_;
+};
+
+}  // namespace relay

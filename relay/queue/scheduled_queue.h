@@ -1,0 +1,51 @@
+// ScheduledQueue: recipients that wait for a time. One per origin shard, which owns the recipients.
+// A recipient costs nothing here but its own link: times are rounded up to slots of kSlot, a slot
+// is a list, and one timer stands for the earliest slot. Limit: as many slots as there are distinct
+// times within max_age; recipients are bounded by the memory limit at acceptance.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+
+#include "core/runtime/reactor.h"
+#include "relay/message/message.h"
+
+namespace relay {
+
+class ScheduledQueue {
+  public:
+    static constexpr core::Duration kSlot = std::chrono::milliseconds{100};
+
+    // due is called for each recipient whose time has come, in the order they were added.
+    ScheduledQueue(core::Reactor& reactor, std::function<void(Recipient&)> due);
+    ~ScheduledQueue();
+
+    void add(Recipient& recipient, core::Duration delay);
+    // Gives up all, e.g. at the end: visit(Recipient&).
+    void clear(const std::function<void(Recipient&)>& visit);
+    std::size_t size() const { return size_; }
+
+  private:
+    using List = core::IntrusiveList<Recipient, RecipientQueueTag>;
+    class Alarm final : public core::Timer {
+      public:
+        explicit Alarm(ScheduledQueue& queue) : queue_(queue) {}
+        void expire() override { queue_.ring(); }
+
+      private:
+        ScheduledQueue& queue_;
+    };
+
+    void ring();
+    void arm();
+
+    core::Reactor& reactor_;
+    std::function<void(Recipient&)> due_;
+    std::map<std::int64_t, List> slots_;
+    std::size_t size_ = 0;
+    Alarm alarm_;
+};
+
+}  // namespace relay

@@ -1,0 +1,36 @@
+// Site: where a domain's mail goes: the hosts of a [[route]], or the set of MX hosts that the
+// domain shares with others ("MX rollup"). With an egress source it makes a path. Made by the
+// Router of an origin shard, immutable, freed by that origin once no recipient and no domain refers
+// to it. The home shard reads it while it holds a recipient that points to it, and keeps a copy of
+// what it needs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dns/mx.h"
+#include "relay/config/config.h"
+#include "relay/shaping/limits.h"
+
+namespace relay {
+
+struct SiteFacts {
+    std::string name;           // key of the path; equal names mean equal hosts and limits
+    bool routed = false;        // hops, not plan
+    std::vector<NextHop> hops;  // in order
+    dns::MxPlan plan;           // by preference
+    std::uint16_t port = 25;    // of MX hosts
+    ShapingLimits limits;
+    std::size_t provider = 0;       // metrics label
+    std::uint64_t fingerprint = 0;  // of hosts and their order; the name leaves preferences out
+};
+
+struct Site {
+    SiteFacts facts;
+    std::size_t home = 0;        // shard that owns the path
+    std::size_t references = 0;  // recipients and domains; the origin's alone
+};
+
+}  // namespace relay
