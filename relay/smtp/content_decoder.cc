@@ -36,7 +36,7 @@ bool has_eight_bit(std::string_view text) {
 
 }  // namespace
 
-void ContentDecoder::begin(Content& content, std::uint64_t max_size, LineEndings endings,
+void ContentDecoder::begin(Content& content, std::uint64_t max_size, BareEndings endings,
                            bool dots) {
     content_ = &content;
     endings_ = endings;
@@ -53,11 +53,11 @@ void ContentDecoder::begin(Content& content, std::uint64_t max_size, LineEndings
     staged_size_ = 0;
 }
 
-void ContentDecoder::begin_data(Content& content, std::uint64_t max_size, LineEndings endings) {
+void ContentDecoder::begin_data(Content& content, std::uint64_t max_size, BareEndings endings) {
     begin(content, max_size, endings, true);
 }
 
-void ContentDecoder::begin_chunks(Content& content, std::uint64_t max_size, LineEndings endings) {
+void ContentDecoder::begin_chunks(Content& content, std::uint64_t max_size, BareEndings endings) {
     begin(content, max_size, endings, false);
 }
 
@@ -73,7 +73,7 @@ void ContentDecoder::feed_chunk(std::string_view input) {
 
 void ContentDecoder::end_chunks() {
     if (place_ != Place::cr) return;
-    if (endings_ == LineEndings::reject) {
+    if (endings_ == BareEndings::reject) {
         note(ContentFault::bare_line_ending);
     } else {
         put(' ');
@@ -188,7 +188,7 @@ ContentDecoder::Place ContentDecoder::step_at_line_start(char c) {
 }
 
 ContentDecoder::Place ContentDecoder::step_in_text(char c) {
-    const bool reject = endings_ == LineEndings::reject;
+    const bool reject = endings_ == BareEndings::reject;
     if (c == '\r') return Place::cr;
     if (c == '\n') {
         if (reject) {
@@ -205,7 +205,7 @@ ContentDecoder::Place ContentDecoder::step_in_text(char c) {
 
 // A CR is behind us and no LF came.
 ContentDecoder::Place ContentDecoder::bare_cr(char next) {
-    if (endings_ == LineEndings::reject) {
+    if (endings_ == BareEndings::reject) {
         note(ContentFault::bare_line_ending);
     } else {
         put(' ');

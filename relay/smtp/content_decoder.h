@@ -4,7 +4,7 @@
 // the content is dropped, and the octets are read on to their true end, so that framing is never
 // lost. Pure.
 //
-// A bare CR, bare LF or NUL is a fault with LineEndings::reject. With normalize a bare LF becomes
+// A bare CR, bare LF or NUL is a fault with BareEndings::reject. With normalize a bare LF becomes
 // CRLF, a bare CR and a NUL a space, but none of them can end the content.
 // Limits: size (counted as Content counts), kMaxLine octets a line with its CRLF, kMaxReceived.
 // The result does not depend on how the input was cut.
@@ -20,7 +20,8 @@
 
 namespace relay {
 
-enum class LineEndings : std::uint8_t { reject, normalize };
+// What a CR without LF, an LF without CR, or a NUL gets.
+enum class BareEndings : std::uint8_t { reject, normalize };
 
 // Several may be found in one message; the lowest bit is the one to answer.
 enum class ContentFault : std::uint8_t {
@@ -38,8 +39,8 @@ class ContentDecoder {
     static constexpr std::size_t kMaxReceived = 100;  // so many are a loop
 
     // Starts with a new message; content must live until its end.
-    void begin_data(Content& content, std::uint64_t max_size, LineEndings endings);
-    void begin_chunks(Content& content, std::uint64_t max_size, LineEndings endings);
+    void begin_data(Content& content, std::uint64_t max_size, BareEndings endings);
+    void begin_chunks(Content& content, std::uint64_t max_size, BareEndings endings);
 
     // Takes octets up to the end of data; answers how many. at_end() tells when it is reached.
     std::size_t feed_data(std::string_view input);
@@ -64,7 +65,7 @@ class ContentDecoder {
         end,
     };
 
-    void begin(Content& content, std::uint64_t max_size, LineEndings endings, bool dots);
+    void begin(Content& content, std::uint64_t max_size, BareEndings endings, bool dots);
     std::size_t take(std::string_view input);
     std::size_t take_lines(std::string_view lines);
     std::size_t take_octets(std::string_view input, bool stop_at_line_start);
@@ -82,7 +83,7 @@ class ContentDecoder {
 
     // Constant while a message is read.
     Content* content_ = nullptr;
-    LineEndings endings_ = LineEndings::reject;
+    BareEndings endings_ = BareEndings::reject;
     bool dots_ = true;  // undo dot-stuffing, and end at a dot alone
     std::uint64_t max_size_ = 0;
 

@@ -135,12 +135,16 @@ void ServerDialogue::execute(const Command& command, std::string_view line) {
         case Verb::helo:
             return ehlo(command.argument, false);
         case Verb::mail:
+            command_ = "MAIL";
             return mail(command.argument);
         case Verb::rcpt:
+            command_ = "RCPT";
             return rcpt(command.argument);
         case Verb::data:
+            command_ = "DATA";
             return data(command.argument);
         case Verb::bdat:
+            command_ = "BDAT";
             return bdat(command.argument);
         case Verb::rset:
             return rset(command.argument);
@@ -192,10 +196,10 @@ void ServerDialogue::mail(std::string_view argument) {
     if (in_transaction_) return error("503 5.5.1 A transaction is open: send RCPT, or RSET");
     const auto mail = parse_mail(argument, extended_);
     if (!mail) return error(mail.error());
+    envelope_.sender = mail->path.address.mailbox;
     if (mail->parameters.size > options_.max_message_size) {
         return reject("552 5.3.4 Message bigger than the limit", RejectReason::too_big);
     }
-    envelope_.sender = mail->path.address.mailbox;
     envelope_.declared_size = mail->parameters.size;
     envelope_.eight_bit = mail->parameters.eight_bit;
     envelope_.utf8 = mail->parameters.utf8;
@@ -213,10 +217,9 @@ void ServerDialogue::rcpt(std::string_view argument) {
         return error("553 5.6.7 This recipient address needs SMTPUTF8");
     }
     if (!may_relay_) {
-        rejected_ = true;
-        rejection_ = {RejectReason::relaying_denied, "550 5.7.1 Relaying denied", envelope_.sender,
-                      std::string(address.mailbox)};
-        return error(rejection_.reply);
+        constexpr ReplyLine kDenied = "550 5.7.1 Relaying denied";
+        note(kDenied, RejectReason::relaying_denied, address.mailbox);
+        return error(kDenied);
     }
     if (address.literal) {
         return reject("550 5.1.2 Mail for address literals is not taken", RejectReason::address,
@@ -362,11 +365,11 @@ void ServerDialogue::begin_content(Content& content) {
     asked_reported_ = false;
     if (place_ == Place::data) {
         refused_data_ = false;
-        decoder_.begin_data(content, options_.max_message_size, options_.line_endings);
+        decoder_.begin_data(content, options_.max_message_size, options_.bare_endings);
         return reply("354 End with CRLF.CRLF");
     }
     chunks_begun_ = true;
-    decoder_.begin_chunks(content, options_.max_message_size, options_.line_endings);
+    decoder_.begin_chunks(content, options_.max_message_size, options_.bare_endings);
 }
 
 void ServerDialogue::accept_message(ReplyLine line) {
@@ -383,8 +386,7 @@ void ServerDialogue::refuse(ReplyLine line, RejectReason reason) {
     const ServerEvent refused = std::exchange(asked_, ServerEvent::none);
     asked_reported_ = false;
     if (refused == ServerEvent::content && place_ == Place::chunk) {
-        rejected_ = true;
-        rejection_ = {reason, std::string(line), envelope_.sender, {}};
+        note(line, reason, {});
         return discard_chunk(line);
     }
     place_ = Place::command;
@@ -407,6 +409,7 @@ void ServerDialogue::forget() {
 }
 
 void ServerDialogue::reset_transaction() {
+    command_ = {};
     in_transaction_ = chunks_begun_ = false;
     envelope_.sender.clear();
     envelope_.recipients.clear();
@@ -433,9 +436,17 @@ void ServerDialogue::error(ReplyLine line) {
 
 // An answer to something well-formed that we do not want, or not now.
 void ServerDialogue::reject(ReplyLine line, RejectReason reason, std::string_view recipient) {
-    rejected_ = true;
-    rejection_ = {reason, std::string(line), envelope_.sender, std::string(recipient)};
+    note(line, reason, recipient);
     reply(line);
+}
+
+void ServerDialogue::note(ReplyLine line, RejectReason reason, std::string_view recipient) {
+    rejected_ = true;
+    rejection_.reason = reason;
+    rejection_.reply = line;
+    rejection_.sender = envelope_.sender;
+    rejection_.recipient = recipient;
+    rejection_.command = command_;
 }
 
 }  // namespace relay

@@ -29,7 +29,7 @@ struct ServerDialogueOptions {
     std::string hostname;
     std::uint64_t max_message_size = 50ULL << 20;
     std::size_t max_recipients = 1000;
-    LineEndings line_endings = LineEndings::reject;
+    BareEndings bare_endings = BareEndings::reject;
 };
 
 enum class ServerEvent : std::uint8_t {
@@ -61,7 +61,8 @@ struct Rejection {
     RejectReason reason{};
     std::string reply;
     std::string sender;
-    std::string recipient;  // of RCPT; empty when all were concerned
+    std::string recipient;     // of RCPT; empty when all were concerned
+    std::string_view command;  // MAIL, RCPT, DATA, BDAT or nothing
 };
 
 struct Envelope {
@@ -146,6 +147,7 @@ class ServerDialogue {
     void reply(ReplyLine line);
     void error(ReplyLine line);
     void reject(ReplyLine line, RejectReason reason, std::string_view recipient = {});
+    void note(ReplyLine line, RejectReason reason, std::string_view recipient);
 
     // Constant after construction.
     const ServerDialogueOptions& options_;
@@ -172,7 +174,8 @@ class ServerDialogue {
 
     std::size_t errors_ = 0;
     std::size_t junk_ = 0;
-    std::string line_;  // the beginning of a command whose end has not come
+    std::string line_;          // the beginning of a command whose end has not come
+    std::string_view command_;  // the latest of MAIL, RCPT, DATA, BDAT
     std::string client_name_;
     std::string output_;
     Envelope envelope_;
