@@ -87,7 +87,8 @@ class AresChannel::Transport {
     Transport(core::IoBackend& io, core::Event& work) : io_(io), work_(work) {}
     ~Transport() { PH_ASSERT(channel_ == nullptr && quiet()); }
 
-    core::Result<void> open(const std::string& servers, bool over_tcp);
+    core::Result<void> open(const std::string& servers, bool over_tcp,
+                            std::chrono::milliseconds first_timeout);
     void send(const std::string& message, Exchange& exchange) {
         ares_send(channel_, reinterpret_cast<const unsigned char*>(message.data()),
                   static_cast<int>(message.size()), &Exchange::answered, &exchange);
@@ -140,11 +141,12 @@ class AresChannel::Transport {
     std::uint64_t generations_ = 0;
 };
 
-core::Result<void> AresChannel::Transport::open(const std::string& servers, bool over_tcp) {
+core::Result<void> AresChannel::Transport::open(const std::string& servers, bool over_tcp,
+                                                std::chrono::milliseconds first_timeout) {
     ares_options options{};
     // IGNTC: we see truncation and ask by TCP ourselves. EDNS: c-ares must not cut longer answers.
     options.flags = ARES_FLAG_IGNTC | ARES_FLAG_EDNS | (over_tcp ? ARES_FLAG_USEVC : 0);
-    options.timeout = static_cast<int>(kFirstTimeout.count());
+    options.timeout = static_cast<int>(first_timeout.count());
     options.tries = kTries;
     options.ednspsz = kUdpPayload;
     options.sock_state_cb = &Transport::state_changed;
@@ -272,9 +274,9 @@ core::Result<std::unique_ptr<AresChannel>> AresChannel::open(core::Shard& shard,
     if (!servers) return std::unexpected(servers.error());
 
     std::unique_ptr<AresChannel> channel(new AresChannel(shard, options.trust_ad));
-    auto opened = channel->udp_->open(*servers, false);
+    auto opened = channel->udp_->open(*servers, false, options.first_timeout);
     if (!opened) return std::unexpected(opened.error());
-    opened = channel->tcp_->open(*servers, true);
+    opened = channel->tcp_->open(*servers, true, options.first_timeout);
     if (!opened) {
         channel->udp_->destroy();
         return std::unexpected(opened.error());
@@ -373,6 +375,7 @@ core::Task<void> AresChannel::pump() {
 }
 
 core::Task<void> AresChannel::close() {
+    if (closing_) co_return;
     closing_ = true;
     udp_->cancel();
     tcp_->cancel();

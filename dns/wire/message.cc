@@ -328,6 +328,7 @@ std::optional<std::string> normal_name(std::string_view text) {
 
 core::Result<std::string> build_query(std::uint16_t id, std::string_view name, RecordType type,
                                       QueryOptions options) {
+    if (name.empty()) return core::failure("not a domain name");
     Message query;
     query.id = id;
     query.recursion_desired = true;

@@ -1,0 +1,208 @@
+#include "dns/cached_resolver.h"
+
+#include <optional>
+
+#include <gtest/gtest.h>
+
+#include "tests/sim/sim_world.h"
+#include "tests/unit/dns/scripted_resolver.h"
+
+namespace dns {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+core::Task<void> ask_into(Resolver& resolver, std::string name, RecordType type, DnsAnswer& answer,
+                          int& done) {
+    answer = co_await resolver.query(std::move(name), type);
+    ++done;
+}
+
+class CachedResolverTest : public testing::Test {
+  protected:
+    void make(CacheLimits limits = {}) { cache_.emplace(world_.shard(), upstream_, limits); }
+
+    DnsAnswer ask(const std::string& name, RecordType type = RecordType::mx) {
+        DnsAnswer answer;
+        int done = 0;
+        EXPECT_TRUE(world_.run(world_.shard(), ask_into(*cache_, name, type, answer, done)));
+        EXPECT_EQ(done, 1);
+        return answer;
+    }
+    // The reactor takes its time once per turn: a turn makes it notice.
+    void pass(core::Duration span) {
+        world_.run_for(span);
+        world_.shard().reactor().turn(false);
+    }
+    std::size_t asked() const { return upstream_.asked.size(); }
+
+    sim::SimWorld world_{7};
+    ScriptedResolver upstream_{world_.shard()};
+    std::optional<CachedResolver> cache_;
+};
+
+TEST_F(CachedResolverTest, AnswersFromMemoryUntilTheTtlEnds) {
+    make();
+    upstream_.mx("a.example", {{10, "mx.example"}}, 300);
+    EXPECT_EQ(ask("a.example").ttl, seconds{300});
+    pass(seconds{299});
+    EXPECT_EQ(ask("A.Example.").ttl, seconds{1});
+    EXPECT_EQ(asked(), 1U);
+    pass(seconds{1});
+    EXPECT_EQ(ask("a.example").ttl, seconds{300});
+    EXPECT_EQ(asked(), 2U);
+    EXPECT_EQ(cache_->counters().cache_hits, 1U);
+    EXPECT_EQ(cache_->counters().cache_misses, 2U);
+    EXPECT_EQ(cache_->counters().lookups[2][0], 2U);  // MX, ok
+    EXPECT_EQ(cache_->counters().entries, 1U);
+}
+
+TEST_F(CachedResolverTest, TypesAreApart) {
+    make();
+    upstream_.addresses("a.example", {"192.0.2.1", "2001:db8::1"});
+    EXPECT_EQ(ask("a.example", RecordType::a).records.size(), 1U);
+    EXPECT_EQ(ask("a.example", RecordType::aaaa).records.size(), 1U);
+    EXPECT_EQ(ask("a.example", RecordType::mx).status, DnsStatus::nodata);
+    EXPECT_EQ(asked(), 3U);
+}
+
+TEST_F(CachedResolverTest, HoldsTheTtlBetweenItsBounds) {
+    make();
+    upstream_.mx("zero.example", {{10, "mx.example"}}, 0);
+    upstream_.mx("long.example", {{10, "mx.example"}}, 30 * 86400);
+    EXPECT_EQ(ask("zero.example").ttl, seconds{30});
+    EXPECT_EQ(ask("long.example").ttl, hours{24});
+    upstream_.set("none.example", RecordType::mx, DnsStatus::nxdomain, 86400);
+    upstream_.set("empty.example", RecordType::mx, DnsStatus::nodata, 0);
+    EXPECT_EQ(ask("none.example").ttl, hours{3});
+    EXPECT_EQ(ask("empty.example").ttl, seconds{30});
+    pass(seconds{31});
+    ask("none.example");
+    EXPECT_EQ(asked(), 4U);
+    ask("empty.example");
+    EXPECT_EQ(asked(), 5U);
+}
+
+TEST_F(CachedResolverTest, RemembersFailuresForSecondsOnly) {
+    make();
+    upstream_.set("fail.example", RecordType::mx, DnsStatus::servfail, 0);
+    EXPECT_EQ(ask("fail.example").ttl, CachedResolver::kFailureTtl);
+    EXPECT_EQ(ask("fail.example").status, DnsStatus::servfail);
+    EXPECT_EQ(asked(), 1U);
+    pass(CachedResolver::kFailureTtl);
+    upstream_.mx("fail.example", {{10, "mx.example"}});
+    EXPECT_EQ(ask("fail.example").status, DnsStatus::ok);
+}
+
+TEST_F(CachedResolverTest, AsksOnceForEverybody) {
+    make();
+    upstream_.mx("a.example", {{10, "mx.example"}});
+    upstream_.latency = milliseconds{50};
+    std::vector<DnsAnswer> answers(100);
+    int done = 0;
+    for (DnsAnswer& answer : answers) {
+        world_.spawn(world_.shard(), ask_into(*cache_, "a.example", RecordType::mx, answer, done));
+    }
+    EXPECT_TRUE(world_.run_until([&] { return done == 100; }));
+    EXPECT_EQ(asked(), 1U);
+    EXPECT_EQ(cache_->counters().joined, 99U);
+    for (const DnsAnswer& answer : answers)
+        EXPECT_EQ(answer.status, DnsStatus::ok);
+    EXPECT_LT(world_.elapsed(), milliseconds{60});
+}
+
+TEST_F(CachedResolverTest, LookupsBeyondTheLimitWaitInOrder) {
+    make({.lookups = 4});
+    upstream_.latency = milliseconds{100};
+    std::vector<DnsAnswer> answers(12);
+    int done = 0;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        world_.spawn(world_.shard(), ask_into(*cache_, "d" + std::to_string(i) + ".example",
+                                              RecordType::mx, answers[i], done));
+    }
+    EXPECT_TRUE(world_.run_until([&] { return done == 12; }));
+    EXPECT_EQ(upstream_.most_at_once, 4U);
+    EXPECT_EQ(cache_->counters().delayed, 8U);
+    EXPECT_GE(world_.elapsed(), milliseconds{300});
+    EXPECT_LT(world_.elapsed(), milliseconds{350});
+    std::vector<std::string> in_order;
+    for (int i = 0; i < 12; ++i)
+        in_order.push_back("d" + std::to_string(i) + ".example MX");
+    EXPECT_EQ(upstream_.asked, in_order);
+    // And the places are free again.
+    EXPECT_EQ(ask("later.example").status, DnsStatus::nxdomain);
+    EXPECT_EQ(cache_->counters().delayed, 8U);
+}
+
+TEST_F(CachedResolverTest, TooManyWaitingAreRefusedAndNotRemembered) {
+    make({.lookups = 1, .waiting = 1});
+    upstream_.latency = milliseconds{100};
+    std::vector<DnsAnswer> answers(3);
+    int done = 0;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        world_.spawn(world_.shard(), ask_into(*cache_, "d" + std::to_string(i) + ".example",
+                                              RecordType::mx, answers[i], done));
+    }
+    EXPECT_TRUE(world_.run_until([&] { return done == 3; }));
+    EXPECT_EQ(answers[2].status, DnsStatus::servfail);
+    EXPECT_EQ(cache_->counters().shed, 1U);
+    EXPECT_EQ(ask("d2.example").status, DnsStatus::nxdomain);
+}
+
+TEST_F(CachedResolverTest, TheLeastRecentlyUsedGoesFirst) {
+    make({.entries = 3});
+    for (const char* name : {"a.example", "b.example", "c.example"})
+        ask(name);
+    ask("a.example");
+    ask("d.example");  // b is the one not used for longest
+    EXPECT_EQ(asked(), 4U);
+    EXPECT_EQ(cache_->counters().evicted, 1U);
+    EXPECT_EQ(cache_->counters().entries, 3U);
+    ask("a.example");
+    ask("c.example");
+    ask("d.example");
+    EXPECT_EQ(asked(), 4U);
+    ask("b.example");
+    EXPECT_EQ(asked(), 5U);
+}
+
+TEST_F(CachedResolverTest, OctetsAreBoundedToo) {
+    make({.octets = 20000});
+    for (int i = 0; i < 50; ++i) {
+        const std::string name = "d" + std::to_string(i) + ".example";
+        upstream_.set(name, RecordType::txt, DnsStatus::ok)
+            .records.push_back({name, RecordType::txt, 300, RawData{std::string(1000, 'x')}});
+        EXPECT_EQ(ask(name, RecordType::txt).status, DnsStatus::ok);
+    }
+    EXPECT_LT(cache_->counters().entries, 20U);
+    EXPECT_GT(cache_->counters().entries, 5U);
+    const std::string name = "huge.example";
+    upstream_.set(name, RecordType::txt, DnsStatus::ok)
+        .records.push_back({name, RecordType::txt, 300, RawData{std::string(30000, 'x')}});
+    EXPECT_EQ(ask(name, RecordType::txt).status, DnsStatus::ok);
+    EXPECT_EQ(ask(name, RecordType::txt).status, DnsStatus::ok);
+    EXPECT_GT(cache_->counters().entries, 5U);  // what never fits throws nothing out
+}
+
+TEST_F(CachedResolverTest, AddressesRotate) {
+    make();
+    upstream_.addresses("mx.example", {"192.0.2.1", "192.0.2.2", "192.0.2.3"});
+    std::string first;
+    for (int i = 0; i < 4; ++i) {
+        const DnsAnswer answer = ask("mx.example", RecordType::a);
+        ASSERT_EQ(answer.records.size(), 3U);
+        first += std::get<core::IpAddress>(answer.records[0].data).to_string().back();
+    }
+    EXPECT_EQ(first, "1231");
+}
+
+TEST_F(CachedResolverTest, ANameThatCannotBeAskedForDoesNotExist) {
+    make();
+    EXPECT_EQ(ask("a..b").status, DnsStatus::nxdomain);
+    EXPECT_EQ(asked(), 0U);
+}
+
+}  // namespace
+}  // namespace dns

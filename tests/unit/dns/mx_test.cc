@@ -1,0 +1,373 @@
+#include "dns/mx.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tests/sim/sim_world.h"
+#include "tests/unit/dns/scripted_resolver.h"
+
+namespace dns {
+namespace {
+
+using std::chrono::seconds;
+using Strings = std::vector<std::string>;
+
+core::Task<void> store_mx(Resolver& resolver, std::string domain, const RoutingRules& rules,
+                          std::optional<MxResult>& result) {
+    result = co_await resolve_mx(resolver, std::move(domain), rules);
+}
+
+core::Task<void> store_addresses(Resolver& resolver, std::string host, const RoutingRules& rules,
+                                 AddressFamilies families, std::optional<AddressResult>& result) {
+    result = co_await resolve_addresses(resolver, std::move(host), rules, families);
+}
+
+class MxTest : public testing::Test {
+  protected:
+    MxTest() {
+        for (const char* network : {"127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"}) {
+            rules_.prohibited.push_back(*core::IpNetwork::parse(network));
+        }
+        rules_.own_names = {"mta1.example.net"};
+        rules_.own_addresses = {*core::IpAddress::parse("192.0.2.99")};
+    }
+
+    MxResult resolve(const std::string& domain) {
+        std::optional<MxResult> result;
+        EXPECT_TRUE(world_.run(world_.shard(), store_mx(dns_, domain, rules_, result)));
+        return *result;
+    }
+    AddressResult host(const std::string& name,
+                       AddressFamilies families = AddressFamilies::v4_then_v6) {
+        std::optional<AddressResult> result;
+        EXPECT_TRUE(
+            world_.run(world_.shard(), store_addresses(dns_, name, rules_, families, result)));
+        return *result;
+    }
+    static Strings texts(const AddressResult& result) {
+        Strings list;
+        for (const auto& address : result->addresses)
+            list.push_back(address.to_string());
+        return list;
+    }
+    static std::string code_of(const RouteFailure& failure) {
+        return std::to_string(failure.code) + ' ' + std::to_string(failure.klass) + '.' +
+               std::to_string(failure.subject) + '.' + std::to_string(failure.detail);
+    }
+    void expect_failure(const std::string& domain, FailureKind kind, const std::string& code) {
+        const MxResult result = resolve(domain);
+        ASSERT_FALSE(result) << domain;
+        EXPECT_EQ(result.error().kind, kind) << domain << ": " << result.error().text;
+        EXPECT_EQ(code_of(result.error()), code) << domain;
+        EXPECT_NE(result.error().text, "");
+    }
+
+    sim::SimWorld world_{1};
+    ScriptedResolver dns_{world_.shard()};
+    RoutingRules rules_;
+};
+
+TEST_F(MxTest, SortsByPreferenceAndGroupsEquals) {
+    dns_.mx("example.com", {{20, "b.example.com"}, {10, "z.example.com"}, {20, "a.example.com"}},
+            77);
+    const MxResult plan = resolve("Example.COM");
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->domain, "example.com");
+    EXPECT_EQ(plan->ttl, seconds{77});
+    EXPECT_FALSE(plan->implicit);
+    ASSERT_EQ(plan->groups.size(), 2U);
+    EXPECT_EQ(plan->groups[0].preference, 10);
+    EXPECT_EQ(plan->groups[0].hosts, (Strings{"z.example.com"}));
+    EXPECT_EQ(plan->groups[1].hosts, (Strings{"a.example.com", "b.example.com"}));
+    EXPECT_EQ(plan->site, "(a|b|z).example.com");
+}
+
+TEST_F(MxTest, NoMxMeansTheDomainItself) {
+    dns_.addresses("example.com", {"192.0.2.1"});
+    const MxResult plan = resolve("example.com");
+    ASSERT_TRUE(plan);
+    EXPECT_TRUE(plan->implicit);
+    ASSERT_EQ(plan->groups.size(), 1U);
+    EXPECT_EQ(plan->groups[0].hosts, (Strings{"example.com"}));
+    EXPECT_EQ(plan->site, "example.com");
+}
+
+TEST_F(MxTest, ADomainThatDoesNotExistFailsForGood) {
+    expect_failure("nowhere.example", FailureKind::no_such_domain, "550 5.1.2");
+    EXPECT_TRUE(resolve("nowhere.example").error().permanent());
+}
+
+TEST_F(MxTest, FailingServersNeverMakeAPermanentFailure) {
+    dns_.set("fail.example", RecordType::mx, DnsStatus::servfail, 5);
+    dns_.set("slow.example", RecordType::mx, DnsStatus::timeout, 5);
+    expect_failure("fail.example", FailureKind::temporary, "451 4.4.3");
+    expect_failure("slow.example", FailureKind::temporary, "451 4.4.3");
+    EXPECT_FALSE(resolve("slow.example").error().permanent());
+    EXPECT_EQ(resolve("slow.example").error().ttl, seconds{5});
+}
+
+TEST_F(MxTest, NullMx) {
+    dns_.mx("null.example", {{0, "."}});
+    expect_failure("null.example", FailureKind::null_mx, "556 5.1.10");
+}
+
+TEST_F(MxTest, ADotAmongOthersIsIgnored) {
+    dns_.mx("odd.example", {{0, "."}, {10, "mx.odd.example"}});
+    const MxResult plan = resolve("odd.example");
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(delivery_order(*plan, world_.prng()), (Strings{"mx.odd.example"}));
+}
+
+TEST_F(MxTest, LiteralsAreNoHostsAndTheDomainsAddressIsNoFallback) {
+    dns_.mx("literal.example", {{10, "192.0.2.1"}, {20, "2001\\058db8\\058\\0581"}});
+    dns_.addresses("literal.example", {"192.0.2.7"});
+    expect_failure("literal.example", FailureKind::unusable, "550 5.4.4");
+}
+
+TEST_F(MxTest, OwnHostDropsItsPreferenceAndAllWorseOnes) {
+    dns_.mx("us.example",
+            {{10, "a.example"}, {20, "mta1.example.net"}, {20, "b.example"}, {30, "c.example"}});
+    const MxResult plan = resolve("us.example");
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(delivery_order(*plan, world_.prng()), (Strings{"a.example"}));
+    dns_.mx("loop.example", {{10, "mta1.example.net"}, {10, "b.example"}, {30, "c.example"}});
+    expect_failure("loop.example", FailureKind::own_host, "554 5.4.6");
+    dns_.addresses("mta1.example.net", {"192.0.2.99"});
+    expect_failure("mta1.example.net", FailureKind::own_host, "554 5.4.6");
+}
+
+TEST_F(MxTest, AliasRestartsTheLookup) {
+    dns_.alias("alias.example", "real.example", RecordType::mx, 60);
+    dns_.mx("real.example", {{10, "mx.real.example"}}, 300);
+    const MxResult plan = resolve("alias.example");
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->domain, "alias.example");
+    EXPECT_EQ(plan->canonical_name, "real.example");
+    EXPECT_EQ(plan->ttl, seconds{60});
+    EXPECT_EQ(plan->site, "mx.real.example");
+}
+
+TEST_F(MxTest, AliasWithoutMxMakesItsTargetTheHost) {
+    dns_.alias("alias.example", "real.example", RecordType::mx, 60);
+    dns_.addresses("real.example", {"192.0.2.1"});
+    const MxResult plan = resolve("alias.example");
+    ASSERT_TRUE(plan);
+    EXPECT_TRUE(plan->implicit);
+    EXPECT_EQ(plan->groups[0].hosts, (Strings{"real.example"}));
+}
+
+TEST_F(MxTest, AliasToNothingDoesNotExist) {
+    dns_.alias("alias.example", "gone.example", RecordType::mx);
+    expect_failure("alias.example", FailureKind::no_such_domain, "550 5.1.2");
+}
+
+TEST_F(MxTest, AliasesWithoutEndAreTemporaryAndBounded) {
+    dns_.alias("a.example", "b.example", RecordType::mx);
+    dns_.alias("b.example", "a.example", RecordType::mx);
+    expect_failure("a.example", FailureKind::temporary, "451 4.4.3");
+    EXPECT_LE(dns_.asked.size(), static_cast<std::size_t>(kMaxAliases) + 1);
+}
+
+TEST_F(MxTest, WhatIsNoDomainFailsWithoutALookup) {
+    for (const char* domain :
+         {"", "a..b", "[192.0.2.1]", "[IPv6:::1]", "192.0.2.1", "a b.example"}) {
+        expect_failure(domain, FailureKind::bad_domain, "550 5.1.2");
+    }
+    EXPECT_TRUE(dns_.asked.empty());
+}
+
+TEST_F(MxTest, InternationalDomainIsAskedByItsALabel) {
+    dns_.mx("xn--bcher-kva.example", {{10, "mx.example"}});
+    ASSERT_TRUE(
+        resolve("b\xc3\xbc"
+                "cher.example"));
+    EXPECT_EQ(dns_.asked, (Strings{"xn--bcher-kva.example MX"}));
+}
+
+TEST_F(MxTest, AHostCountsOnceAtItsBestPreference) {
+    dns_.mx("twice.example",
+            {{30, "a.example"}, {10, "b.example"}, {20, "a.example"}, {20, "a.example"}});
+    const MxResult plan = resolve("twice.example");
+    ASSERT_TRUE(plan);
+    ASSERT_EQ(plan->groups.size(), 2U);
+    EXPECT_EQ(plan->groups[1].preference, 20);
+    EXPECT_EQ(plan->groups[1].hosts, (Strings{"a.example"}));
+}
+
+TEST_F(MxTest, KeepsTheMostPreferredHundredHosts) {
+    DnsAnswer& answer = dns_.set("many.example", RecordType::mx, DnsStatus::ok);
+    for (std::uint16_t i = 0; i < 150; ++i) {
+        answer.records.push_back(
+            {"many.example", RecordType::mx, 60,
+             MxData{static_cast<std::uint16_t>(1000 - i), "mx" + std::to_string(i) + ".example"}});
+    }
+    const MxResult plan = resolve("many.example");
+    ASSERT_TRUE(plan);
+    const Strings order = delivery_order(*plan, world_.prng());
+    ASSERT_EQ(order.size(), kMaxMxHosts);
+    EXPECT_EQ(order.front(), "mx149.example");
+    EXPECT_EQ(order.back(), "mx50.example");
+    EXPECT_LE(plan->site.size(), kMaxSiteName);
+}
+
+// Equal preferences are shuffled anew for each plan: over many plans each host is as often at each
+// place (chi-squared, 7 degrees of freedom, p = 0.001), and places of two hosts are independent.
+TEST_F(MxTest, EqualPreferencesAreShuffledPerPlan) {
+    constexpr std::size_t kHosts = 8;
+    constexpr int kPlans = 16000;
+    DnsAnswer& answer = dns_.set("equal.example", RecordType::mx, DnsStatus::ok);
+    for (std::size_t i = 0; i < kHosts; ++i) {
+        answer.records.push_back(
+            {"equal.example", RecordType::mx, 60,
+             MxData{10, std::string(1, static_cast<char>('a' + i)) + ".example"}});
+    }
+    answer.records.push_back({"equal.example", RecordType::mx, 60, MxData{5, "first.example"}});
+    const MxResult plan = resolve("equal.example");
+    ASSERT_TRUE(plan);
+    core::Prng prng(20260101);
+    std::array<std::array<int, kHosts>, kHosts> seen{};
+    int a_before_b = 0;
+    for (int n = 0; n < kPlans; ++n) {
+        const Strings order = delivery_order(*plan, prng);
+        ASSERT_EQ(order.size(), kHosts + 1);
+        EXPECT_EQ(order[0], "first.example");
+        for (std::size_t place = 0; place < kHosts; ++place) {
+            ++seen[static_cast<std::size_t>(order[place + 1][0] - 'a')][place];
+        }
+        a_before_b += std::ranges::find(order, "a.example") < std::ranges::find(order, "b.example");
+    }
+    constexpr double kExpected = static_cast<double>(kPlans) / kHosts;
+    for (std::size_t place = 0; place < kHosts; ++place) {
+        double chi_squared = 0;
+        for (std::size_t host = 0; host < kHosts; ++host) {
+            const double off = seen[host][place] - kExpected;
+            chi_squared += off * off / kExpected;
+        }
+        EXPECT_LT(chi_squared, 24.32) << "place " << place;
+        EXPECT_GT(chi_squared, 0.0);
+    }
+    EXPECT_NEAR(a_before_b, kPlans / 2, 4 * 64);  // four standard deviations of 63.2
+}
+
+TEST(SiteName, FactorsTheCommonDomain) {
+    EXPECT_EQ(site_name({"mx.example.com"}), "mx.example.com");
+    EXPECT_EQ(site_name({"mx2.example.com", "mx1.example.com", "mx1.example.com"}),
+              "(mx1|mx2).example.com");
+    EXPECT_EQ(site_name({"alt1.in.example.com", "in.example.com", "alt2.in.example.com"}),
+              "(alt1|alt2)?.in.example.com");
+    EXPECT_EQ(site_name({"mx.example.com", "mx.example.net"}), "(mx.example.com|mx.example.net)");
+    EXPECT_EQ(site_name({"a.com", "b.com"}), "(a.com|b.com)");
+    // A common ending that is not a whole label is not a common domain.
+    EXPECT_EQ(site_name({"x.myexample.com", "y.example.com"}), "(x.myexample.com|y.example.com)");
+    EXPECT_EQ(site_name({"a.b.example.com", "c.example.com"}), "(a.b|c).example.com");
+}
+
+TEST(SiteName, DoesNotDependOnOrderAndTellsSetsApart) {
+    EXPECT_EQ(site_name({"b.x.org", "a.x.org"}), site_name({"a.x.org", "b.x.org"}));
+    EXPECT_NE(site_name({"a.x.org", "b.x.org"}), site_name({"a.x.org", "b.x.org", "x.org"}));
+    EXPECT_NE(site_name({"a.x.org"}), site_name({"a.x.org", "b.x.org"}));
+}
+
+TEST(SiteName, LongSetsEndInADigest) {
+    Strings hosts;
+    for (int i = 0; i < 50; ++i)
+        hosts.push_back("mx" + std::to_string(i) + ".example.com");
+    Strings others = hosts;
+    others.back() = "mx99.example.com";
+    const std::string name = site_name(hosts);
+    EXPECT_EQ(name.size(), kMaxSiteName);
+    EXPECT_NE(name, site_name(others));
+    std::ranges::reverse(hosts);
+    EXPECT_EQ(name, site_name(hosts));
+}
+
+TEST_F(MxTest, AddressesOfBothFamiliesAlternate) {
+    dns_.addresses("mx.example", {"192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"}, 40);
+    EXPECT_EQ(texts(host("MX.example.")),
+              (Strings{"192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3"}));
+    EXPECT_EQ(texts(host("mx.example", AddressFamilies::v6_then_v4)),
+              (Strings{"2001:db8::1", "192.0.2.1", "192.0.2.2", "192.0.2.3"}));
+    EXPECT_EQ(texts(host("mx.example", AddressFamilies::v6_only)), (Strings{"2001:db8::1"}));
+    EXPECT_EQ(host("mx.example")->ttl, seconds{40});
+    dns_.asked.clear();
+    EXPECT_EQ(texts(host("mx.example", AddressFamilies::v4_only)),
+              (Strings{"192.0.2.1", "192.0.2.2", "192.0.2.3"}));
+    EXPECT_EQ(dns_.asked, (Strings{"mx.example A"}));
+}
+
+TEST_F(MxTest, AddressesAreBounded) {
+    DnsAnswer& answer = dns_.set("mx.example", RecordType::a, DnsStatus::ok);
+    for (std::uint32_t i = 1; i <= 40; ++i) {
+        answer.records.push_back(
+            {"mx.example", RecordType::a, 60, core::IpAddress::v4(0xc0000200 + i)});
+    }
+    EXPECT_EQ(host("mx.example")->addresses.size(), kMaxAddresses);
+}
+
+TEST_F(MxTest, AHostWithOneFamilyIsEnoughEvenIfTheOtherLookupFails) {
+    dns_.addresses("v6.example", {"2001:db8::1"});
+    EXPECT_EQ(texts(host("v6.example")), (Strings{"2001:db8::1"}));
+    dns_.addresses("half.example", {"192.0.2.1"});
+    dns_.set("half.example", RecordType::aaaa, DnsStatus::timeout, 5);
+    EXPECT_EQ(texts(host("half.example")), (Strings{"192.0.2.1"}));
+}
+
+TEST_F(MxTest, HostsWithoutAddressTellPermanentFromTemporary) {
+    EXPECT_EQ(host("gone.example").error().kind, FailureKind::unusable);
+    EXPECT_EQ(dns_.asked, (Strings{"gone.example A"}));  // NXDOMAIN covers every type
+    dns_.set("txt.example", RecordType::txt, DnsStatus::ok);
+    EXPECT_EQ(code_of(host("txt.example").error()), "550 5.4.4");
+    dns_.set("half.example", RecordType::aaaa, DnsStatus::servfail, 5);
+    EXPECT_EQ(code_of(host("half.example").error()), "451 4.4.3");
+    dns_.set("fail.example", RecordType::a, DnsStatus::servfail, 5);
+    EXPECT_EQ(code_of(host("fail.example").error()), "451 4.4.3");
+    EXPECT_EQ(host("192.0.2.1").error().kind, FailureKind::unusable);
+}
+
+TEST_F(MxTest, ProhibitedAddressesAreLeftOut) {
+    dns_.addresses("mixed.example", {"127.0.0.1", "192.0.2.1", "::1"});
+    EXPECT_EQ(texts(host("mixed.example")), (Strings{"192.0.2.1"}));
+    for (const char* address : {"127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"}) {
+        const std::string name =
+            "bad" + std::to_string(std::hash<std::string>{}(address)) + ".example";
+        dns_.addresses(name, {address});
+        const AddressResult result = host(name);
+        ASSERT_FALSE(result) << address;
+        EXPECT_EQ(result.error().kind, FailureKind::prohibited) << address;
+        EXPECT_EQ(code_of(result.error()), "550 5.4.4");
+    }
+}
+
+TEST_F(MxTest, OwnAddressIsAnOwnHostWhateverItsName) {
+    dns_.addresses("us.example", {"192.0.2.1", "192.0.2.99"});
+    EXPECT_EQ(host("us.example").error().kind, FailureKind::own_host);
+    dns_.addresses("mapped.example", {"::ffff:192.0.2.99"});
+    EXPECT_EQ(host("mapped.example").error().kind, FailureKind::own_host);
+}
+
+TEST_F(MxTest, AHostMayBeAnAlias) {
+    dns_.alias("mx.example", "real.example", RecordType::a);
+    dns_.alias("mx.example", "real.example", RecordType::aaaa);
+    dns_.addresses("real.example", {"192.0.2.1"});
+    const AddressResult result = host("mx.example");
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->host, "mx.example");
+    EXPECT_EQ(result->canonical_name, "real.example");
+}
+
+TEST_F(MxTest, TemporaryWinsWhenFailuresAreMerged) {
+    dns_.set("fail.example", RecordType::a, DnsStatus::servfail, 5);
+    const RouteFailure temporary = host("fail.example").error();
+    const RouteFailure permanent = host("gone.example").error();
+    EXPECT_EQ(merge(permanent, temporary).kind, FailureKind::temporary);
+    EXPECT_EQ(merge(temporary, permanent).kind, FailureKind::temporary);
+    EXPECT_EQ(merge(temporary, permanent).ttl, seconds{5});
+    EXPECT_EQ(merge(permanent, permanent).kind, FailureKind::unusable);
+}
+
+}  // namespace
+}  // namespace dns

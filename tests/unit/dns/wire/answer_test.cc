@@ -1,0 +1,139 @@
+#include "dns/wire/answer.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "dns/wire/message.h"
+
+namespace dns {
+namespace {
+
+using std::chrono::seconds;
+
+Record mx(std::string owner, std::uint16_t preference, std::string exchange, std::uint32_t ttl) {
+    return {std::move(owner), RecordType::mx, ttl, MxData{preference, std::move(exchange)}};
+}
+Record alias(std::string owner, std::string target, std::uint32_t ttl) {
+    return {std::move(owner), RecordType::cname, ttl, CnameData{std::move(target)}};
+}
+Record soa(std::uint32_t ttl, std::uint32_t minimum) {
+    return {"com", RecordType::soa, ttl, SoaData{minimum}};
+}
+
+Message reply(std::vector<Record> answers, std::vector<Record> authority = {},
+              std::uint16_t code = 0) {
+    Message message;
+    message.response = true;
+    message.recursion_available = true;
+    message.name = "example.com";
+    message.type = RecordType::mx;
+    message.code = code;
+    message.answers = std::move(answers);
+    message.authority = std::move(authority);
+    return message;
+}
+
+TEST(DnsAnswerTest, TakesRecordsOfTheNameAndTheSmallestTtl) {
+    const auto answer = conclude(reply({mx("example.com", 10, "a.example.com", 300),
+                                        mx("evil.example.org", 1, "evil.example.org", 1),
+                                        mx("example.com", 20, "b.example.com", 120)}),
+                                 "Example.com.", RecordType::mx);
+    EXPECT_EQ(answer.status, DnsStatus::ok);
+    EXPECT_EQ(answer.records.size(), 2U);
+    EXPECT_EQ(answer.ttl, seconds{120});
+    EXPECT_EQ(answer.canonical_name, "example.com");
+}
+
+TEST(DnsAnswerTest, FollowsAliasesInAnyOrder) {
+    const auto answer =
+        conclude(reply({mx("c.net", 10, "mx.c.net", 900), alias("b.net", "c.net", 50),
+                        alias("example.com", "b.net", 70)}),
+                 "example.com", RecordType::mx);
+    EXPECT_EQ(answer.status, DnsStatus::ok);
+    EXPECT_EQ(answer.canonical_name, "c.net");
+    EXPECT_EQ(answer.ttl, seconds{50});
+}
+
+TEST(DnsAnswerTest, AliasesThatLoopAreAFailure) {
+    const auto answer =
+        conclude(reply({alias("example.com", "b.net", 50), alias("b.net", "example.com", 50)}),
+                 "example.com", RecordType::mx);
+    EXPECT_EQ(answer.status, DnsStatus::servfail);
+}
+
+TEST(DnsAnswerTest, TenAliasesAreFollowedAndElevenAreNot) {
+    for (const int count : {kMaxAliases, kMaxAliases + 1}) {
+        std::vector<Record> records{alias("example.com", "n1", 60)};
+        for (int i = 1; i < count; ++i) {
+            records.push_back(alias("n" + std::to_string(i), "n" + std::to_string(i + 1), 60));
+        }
+        records.push_back(mx("n" + std::to_string(count), 1, "mx", 60));
+        EXPECT_EQ(conclude(reply(records), "example.com", RecordType::mx).status,
+                  count == kMaxAliases ? DnsStatus::ok : DnsStatus::servfail);
+    }
+}
+
+TEST(DnsAnswerTest, AnAliasThatEndsOutsideTheAnswerIsNodataWithItsTarget) {
+    const auto answer =
+        conclude(reply({alias("example.com", "b.net", 50)}), "example.com", RecordType::mx);
+    EXPECT_EQ(answer.status, DnsStatus::nodata);
+    EXPECT_EQ(answer.canonical_name, "b.net");
+}
+
+TEST(DnsAnswerTest, NegativeTtlIsTheSmallerOfSoaTtlAndMinimum) {
+    const auto a = conclude(reply({}, {soa(900, 60)}, 3), "example.com", RecordType::mx);
+    EXPECT_EQ(a.status, DnsStatus::nxdomain);
+    EXPECT_EQ(a.ttl, seconds{60});
+    const auto b = conclude(reply({}, {soa(45, 3600)}), "example.com", RecordType::mx);
+    EXPECT_EQ(b.status, DnsStatus::nodata);
+    EXPECT_EQ(b.ttl, seconds{45});
+    const auto c = conclude(reply({}), "example.com", RecordType::mx);
+    EXPECT_EQ(c.status, DnsStatus::nodata);
+    EXPECT_EQ(c.ttl, seconds{0});
+}
+
+TEST(DnsAnswerTest, AReferralIsNotTheAbsenceOfRecords) {
+    const Record ns{"com", RecordType::ns, 60, RawData{"x"}};
+    EXPECT_EQ(conclude(reply({}, {ns}), "example.com", RecordType::mx).status, DnsStatus::servfail);
+    EXPECT_EQ(conclude(reply({}, {ns, soa(60, 60)}), "example.com", RecordType::mx).status,
+              DnsStatus::nodata);
+}
+
+TEST(DnsAnswerTest, WhatDoesNotBelongToTheQuestionIsAFailure) {
+    const auto status = [](const Message& message) {
+        return conclude(message, "example.com", RecordType::mx).status;
+    };
+    Message message = reply({mx("example.com", 10, "a.example.com", 300)});
+    EXPECT_EQ(status(message), DnsStatus::ok);
+    message.name = "example.org";
+    EXPECT_EQ(status(message), DnsStatus::servfail);
+    message.name = "example.com";
+    message.type = RecordType::a;
+    EXPECT_EQ(status(message), DnsStatus::servfail);
+    message.type = RecordType::mx;
+    message.response = false;
+    EXPECT_EQ(status(message), DnsStatus::servfail);
+    message.response = true;
+    message.truncated = true;
+    EXPECT_EQ(status(message), DnsStatus::servfail);
+    message.truncated = false;
+    for (const int code : {1, 2, 4, 5, 16}) {
+        message.code = static_cast<std::uint16_t>(code);
+        EXPECT_EQ(status(message), DnsStatus::servfail) << code;
+    }
+}
+
+TEST(DnsAnswerTest, ANameThatCannotBeDoesNotExist) {
+    EXPECT_EQ(conclude(reply({}), "a..b", RecordType::mx).status, DnsStatus::nxdomain);
+}
+
+TEST(DnsAnswerTest, CarriesTheAuthenticatedBit) {
+    Message message = reply({mx("example.com", 10, "a.example.com", 300)});
+    EXPECT_FALSE(conclude(message, "example.com", RecordType::mx).authenticated);
+    message.authenticated = true;
+    EXPECT_TRUE(conclude(message, "example.com", RecordType::mx).authenticated);
+}
+
+}  // namespace
+}  // namespace dns
