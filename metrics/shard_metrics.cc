@@ -31,4 +31,16 @@ void ShardMetrics::publish(const EngineTotals& totals) {
     ratio_idle_ns_ = totals.idle_ns;
 }
 
+void ShardMetrics::publish(const DnsTotals& totals) {
+    for (std::size_t type = 0; type < kDnsTypes; ++type) {
+        for (std::size_t result = 0; result < kDnsResults; ++result) {
+            dns_.lookups[type][result].set(totals.lookups[type][result]);
+        }
+    }
+    dns_.cache_hits.set(totals.cache_hits);
+    dns_.cache_misses.set(totals.cache_misses);
+    dns_.shed.set(totals.shed);
+    dns_.cache_entries.set(static_cast<std::int64_t>(totals.cache_entries));
+}
+
 }  // namespace metrics

@@ -59,11 +59,21 @@ inline constexpr std::size_t kQueues = 3;
 enum class Throttle : std::uint8_t { message_rate, connection_rate, connection_limit };
 inline constexpr std::size_t kThrottles = 3;
 
-enum class DnsType : std::uint8_t { mx, a, aaaa };
-inline constexpr std::size_t kDnsTypes = 3;
+enum class DnsType : std::uint8_t { a, aaaa, mx, txt, tlsa, other };
+inline constexpr std::size_t kDnsTypes = 6;
 
-enum class DnsResult : std::uint8_t { found, cached, no_data, no_domain, failed, timeout };
-inline constexpr std::size_t kDnsResults = 6;
+enum class DnsResult : std::uint8_t { found, no_data, no_domain, failed, timeout };
+inline constexpr std::size_t kDnsResults = 5;
+
+// Totals since the start that the shard's resolver keeps as plain numbers: questions sent by type
+// and result, and what its cache did.
+struct DnsTotals {
+    std::array<std::array<std::uint64_t, kDnsResults>, kDnsTypes> lookups{};
+    std::uint64_t cache_hits = 0;
+    std::uint64_t cache_misses = 0;
+    std::uint64_t cache_entries = 0;
+    std::uint64_t shed = 0;  // refused because too many were waiting
+};
 
 // Totals since the start that the shard's loop and ring keep as plain numbers.
 struct EngineTotals {
@@ -84,6 +94,12 @@ struct EngineTotals {
 struct EngineCounters {
     Counter turns, enters, submitted, completed, sends, receives, buffers_exhausted, overflows,
         busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million;
+};
+
+struct DnsCounters {
+    std::array<std::array<Counter, kDnsResults>, kDnsTypes> lookups;
+    Counter cache_hits, cache_misses, shed;
+    Gauge cache_entries;
 };
 
 struct alignas(64) ProviderCounters {
@@ -133,11 +149,11 @@ class alignas(64) ShardMetrics {
     void connection_opened(std::size_t provider) { of(provider).connections_open.add(); }
     void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
     void throttled(Throttle reason) { throttled_[index(reason)].add(); }
-    void dns_lookup(DnsType type, DnsResult result) { dns_[index(type)][index(result)].add(); }
 
     // Called by the shard now and then, at least once a second under load; makes the engine's
     // totals readable and works out the busy ratio since the last call that was 100 ms or more ago.
     void publish(const EngineTotals& totals);
+    void publish(const DnsTotals& totals);
 
     // For exposition and tests; any thread.
     const Counter& received_count(Protocol p) const { return received_[index(p)]; }
@@ -153,9 +169,7 @@ class alignas(64) ShardMetrics {
     const ProviderCounters& provider(std::size_t i) const { return providers_[i]; }
     const Histogram& delivery_seconds() const { return delivery_seconds_; }
     const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
-    const Counter& dns_count(DnsType type, DnsResult result) const {
-        return dns_[index(type)][index(result)];
-    }
+    const DnsCounters& dns() const { return dns_; }
     const EngineCounters& engine() const { return engine_; }
 
   private:
@@ -176,7 +190,7 @@ class alignas(64) ShardMetrics {
     Gauge content_bytes_;
     Histogram delivery_seconds_;
     std::array<Counter, kThrottles> throttled_;
-    std::array<std::array<Counter, kDnsResults>, kDnsTypes> dns_;
+    DnsCounters dns_;
     EngineCounters engine_;
     std::size_t provider_count_;
     std::unique_ptr<ProviderCounters[]> providers_;

@@ -1,0 +1,132 @@
+// The catalogue of metrics: every name, help text, type and label of what GET /metrics answers, and
+// the words that labels may have, in this one place. Names follow Prometheus' conventions (one
+// prefix, base units, _total for counters); label values come from closed sets, so the number of
+// series is bounded whatever mail passes. docs/metrics.md is checked against it by a test. Pure,
+// constant.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "metrics/shard_metrics.h"
+
+namespace metrics {
+
+enum class Kind : std::uint8_t { counter, gauge, histogram };
+
+struct Metric {
+    std::string_view name;
+    Kind kind;
+    std::string_view help;
+    std::array<std::string_view, 2> labels{};  // empty: none
+};
+
+// clang-format off
+inline constexpr Metric kMessagesReceived{"posthaste_messages_received_total", Kind::counter,
+    "Messages accepted for delivery.", {"protocol", "tenant"}};
+inline constexpr Metric kMessagesRejected{"posthaste_messages_rejected_total", Kind::counter,
+    "Messages, recipients and connections refused at injection.", {"protocol", "reason"}};
+inline constexpr Metric kSessions{"posthaste_sessions_total", Kind::counter,
+    "Connections accepted for injection.", {"protocol"}};
+inline constexpr Metric kSessionsOpen{"posthaste_sessions_open", Kind::gauge,
+    "Connections for injection open now.", {"protocol"}};
+inline constexpr Metric kDeliveries{"posthaste_deliveries_total", Kind::counter,
+    "Outcomes of delivery attempts, one per recipient and attempt.", {"provider", "outcome"}};
+inline constexpr Metric kDeliverySeconds{"posthaste_delivery_seconds", Kind::histogram,
+    "Time from acceptance to the final outcome of a recipient."};
+inline constexpr Metric kConnectionsOpen{"posthaste_connections_open", Kind::gauge,
+    "Connections for delivery open now.", {"provider"}};
+inline constexpr Metric kConnections{"posthaste_connections_total", Kind::counter,
+    "Attempts to open a connection for delivery, by result.", {"provider", "result"}};
+inline constexpr Metric kQueueRecipients{"posthaste_queue_recipients", Kind::gauge,
+    "Recipients queued now, by state.", {"state"}};
+inline constexpr Metric kQueueOldest{"posthaste_queue_oldest_seconds", Kind::gauge,
+    "Age of the oldest message that is queued; 0 when none is."};
+inline constexpr Metric kContentBytes{"posthaste_content_bytes", Kind::gauge,
+    "Memory held by the content of queued messages."};
+inline constexpr Metric kMemoryLimitBytes{"posthaste_memory_limit_bytes", Kind::gauge,
+    "What memory.limit comes to on this machine."};
+inline constexpr Metric kThrottled{"posthaste_throttled_total", Kind::counter,
+    "Times that a limit of shaping held back mail that was ready.", {"reason"}};
+inline constexpr Metric kDnsLookups{"posthaste_dns_lookups_total", Kind::counter,
+    "Questions sent to DNS servers.", {"type", "result"}};
+inline constexpr Metric kDnsCache{"posthaste_dns_cache_total", Kind::counter,
+    "Questions put to the DNS cache.", {"result"}};
+inline constexpr Metric kDnsCacheEntries{"posthaste_dns_cache_entries", Kind::gauge,
+    "Answers in the DNS cache."};
+inline constexpr Metric kEventsWritten{"posthaste_events_written_total", Kind::counter,
+    "Event records written to the event log."};
+inline constexpr Metric kEventsDropped{"posthaste_events_dropped_total", Kind::counter,
+    "Event records lost because the disk was too slow or refused them."};
+inline constexpr Metric kLoopTurns{"posthaste_loop_turns_total", Kind::counter,
+    "Turns of the shard's loop.", {"shard"}};
+inline constexpr Metric kIoEnters{"posthaste_io_enters_total", Kind::counter,
+    "System calls of the shard's loop (io_uring_enter).", {"shard"}};
+inline constexpr Metric kIoSubmitted{"posthaste_io_submitted_total", Kind::counter,
+    "Operations submitted to the kernel.", {"shard"}};
+inline constexpr Metric kIoCompleted{"posthaste_io_completed_total", Kind::counter,
+    "Completions reaped from the kernel.", {"shard"}};
+inline constexpr Metric kIoSends{"posthaste_io_sends_total", Kind::counter,
+    "Send operations.", {"shard"}};
+inline constexpr Metric kIoReceives{"posthaste_io_receives_total", Kind::counter,
+    "Filled receive buffers.", {"shard"}};
+inline constexpr Metric kIoBuffersExhausted{"posthaste_io_buffers_exhausted_total", Kind::counter,
+    "Receives that ended for want of a provided buffer.", {"shard"}};
+inline constexpr Metric kIoOverflows{"posthaste_io_overflows_total", Kind::counter,
+    "Turns that found the completion queue overflowed.", {"shard"}};
+inline constexpr Metric kShardBusyRatio{"posthaste_shard_busy_ratio", Kind::gauge,
+    "Share of its time that the shard spent working, lately; 1 is a full core.", {"shard"}};
+inline constexpr Metric kShardBusySeconds{"posthaste_shard_busy_seconds_total", Kind::counter,
+    "Time that the shard spent working.", {"shard"}};
+inline constexpr Metric kLongestTurn{"posthaste_loop_longest_turn_seconds", Kind::gauge,
+    "Longest turn of the shard's loop since the start.", {"shard"}};
+inline constexpr Metric kIoBackendInfo{"posthaste_io_backend_info", Kind::gauge,
+    "The I/O backend in use and why; always 1.", {"backend", "reason"}};
+inline constexpr Metric kBuildInfo{"posthaste_build_info", Kind::gauge,
+    "The version of this program; always 1.", {"version"}};
+inline constexpr Metric kProcessCpu{"process_cpu_seconds_total", Kind::counter,
+    "User and system CPU time of the process."};
+inline constexpr Metric kProcessResident{"process_resident_memory_bytes", Kind::gauge,
+    "Resident memory of the process."};
+inline constexpr Metric kProcessVirtual{"process_virtual_memory_bytes", Kind::gauge,
+    "Virtual memory of the process."};
+inline constexpr Metric kProcessOpenFds{"process_open_fds", Kind::gauge,
+    "Open file descriptors of the process."};
+inline constexpr Metric kProcessMaxFds{"process_max_fds", Kind::gauge,
+    "Most file descriptors that the process may open."};
+inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
+    "When the process started, in seconds since 1970."};
+
+// In the order of the answer.
+inline constexpr std::array kCatalogue{
+    &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
+    &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kQueueRecipients, &kQueueOldest,
+    &kContentBytes, &kMemoryLimitBytes, &kThrottled, &kDnsLookups, &kDnsCache, &kDnsCacheEntries,
+    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kIoEnters, &kIoSubmitted, &kIoCompleted,
+    &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoOverflows, &kShardBusyRatio,
+    &kShardBusySeconds, &kLongestTurn, &kIoBackendInfo, &kBuildInfo, &kProcessCpu,
+    &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart};
+
+// Words of labels, by the number of the enumeration.
+inline constexpr std::array<std::string_view, kProtocols> kProtocolWords{"smtp", "http"};
+inline constexpr std::array<std::string_view, kRejections> kRejectionWords{
+    "relay_denied", "address", "size", "recipients", "content", "malformed", "memory_full",
+    "draining", "connections", "timeout"};
+inline constexpr std::array<std::string_view, kOutcomes> kOutcomeWords{
+    "delivered", "deferred", "bounced", "expired"};
+inline constexpr std::array<std::string_view, kConnects> kConnectWords{
+    "ready", "refused", "timeout", "unreachable", "greeting", "broken"};
+inline constexpr std::array<std::string_view, kQueues> kQueueWords{
+    "scheduled", "ready", "in_flight"};
+inline constexpr std::array<std::string_view, kThrottles> kThrottleWords{
+    "message_rate", "connection_rate", "connection_limit"};
+inline constexpr std::array<std::string_view, kDnsTypes> kDnsTypeWords{
+    "a", "aaaa", "mx", "txt", "tlsa", "other"};
+inline constexpr std::array<std::string_view, kDnsResults> kDnsResultWords{
+    "found", "no_data", "no_domain", "failed", "timeout"};
+inline constexpr std::string_view kOnlyTenant = "default";  // until there are tenants
+// clang-format on
+
+}  // namespace metrics

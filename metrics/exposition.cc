@@ -1,0 +1,285 @@
+#include "metrics/exposition.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "core/base/assert.h"
+#include "metrics/catalogue.h"
+#include "metrics/process.h"
+
+namespace metrics {
+namespace {
+
+using Family = prometheus::MetricFamily;
+using Shards = std::span<const ShardMetrics* const>;
+
+prometheus::MetricType to_prometheus(Kind kind) {
+    switch (kind) {
+        case Kind::counter:
+            return prometheus::MetricType::Counter;
+        case Kind::gauge:
+            return prometheus::MetricType::Gauge;
+        case Kind::histogram:
+            return prometheus::MetricType::Histogram;
+    }
+    PH_ASSERT(false && "a kind of metric");
+    std::unreachable();
+}
+
+// Builds the families one after the other, in the order of the calls.
+class Page {
+  public:
+    void family(const Metric& metric) {
+        metric_ = &metric;
+        Family family;
+        family.name = metric.name;
+        family.help = metric.help;
+        family.type = to_prometheus(metric.kind);
+        families_.push_back(std::move(family));
+    }
+
+    void sample(double value, std::initializer_list<std::string_view> labels = {}) {
+        prometheus::ClientMetric& sample = add(labels);
+        if (metric_->kind == Kind::counter) {
+            sample.counter.value = value;
+        } else {
+            sample.gauge.value = value;
+        }
+    }
+
+    template <typename Integer>
+        requires std::is_integral_v<Integer>
+    void sample(Integer value, std::initializer_list<std::string_view> labels = {}) {
+        sample(static_cast<double>(value), labels);
+    }
+
+    prometheus::ClientMetric& add(std::initializer_list<std::string_view> labels) {
+        prometheus::ClientMetric sample;
+        std::size_t i = 0;
+        for (const std::string_view value : labels) {
+            PH_ASSERT(i < metric_->labels.size() && !metric_->labels[i].empty());
+            sample.label.push_back({std::string(metric_->labels[i]), std::string(value)});
+            ++i;
+        }
+        PH_ASSERT(i == metric_->labels.size() || metric_->labels[i].empty());
+        return families_.back().metric.emplace_back(std::move(sample));
+    }
+
+    std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+  private:
+    const Metric* metric_ = nullptr;
+    std::vector<Family> families_;
+};
+
+// read(const ShardMetrics&) is a Counter or Gauge.
+template <typename Read>
+auto sum(Shards shards, Read read) {
+    decltype(read(*shards.front()).value()) total{};
+    for (const ShardMetrics* each : shards)
+        total += read(*each).value();
+    return total;
+}
+
+void injection(Page& page, Shards shards) {
+    page.family(kMessagesReceived);
+    for (std::size_t p = 0; p < kProtocols; ++p) {
+        page.sample(sum(shards,
+                        [&](const ShardMetrics& s) -> auto& {
+                            return s.received_count(static_cast<Protocol>(p));
+                        }),
+                    {kProtocolWords[p], kOnlyTenant});
+    }
+    page.family(kMessagesRejected);
+    for (std::size_t p = 0; p < kProtocols; ++p) {
+        for (std::size_t r = 0; r < kRejections; ++r) {
+            page.sample(sum(shards,
+                            [&](const ShardMetrics& s) -> auto& {
+                                return s.rejected_count(static_cast<Protocol>(p),
+                                                        static_cast<Rejection>(r));
+                            }),
+                        {kProtocolWords[p], kRejectionWords[r]});
+        }
+    }
+    page.family(kSessions);
+    for (std::size_t p = 0; p < kProtocols; ++p) {
+        page.sample(sum(shards,
+                        [&](const ShardMetrics& s) -> auto& {
+                            return s.session_count(static_cast<Protocol>(p));
+                        }),
+                    {kProtocolWords[p]});
+    }
+    page.family(kSessionsOpen);
+    for (std::size_t p = 0; p < kProtocols; ++p) {
+        page.sample(sum(shards,
+                        [&](const ShardMetrics& s) -> auto& {
+                            return s.sessions_open(static_cast<Protocol>(p));
+                        }),
+                    {kProtocolWords[p]});
+    }
+}
+
+void delivery_seconds(Page& page, Shards shards) {
+    page.family(kDeliverySeconds);
+    auto& histogram = page.add({}).histogram;
+    std::uint64_t cumulative = 0;
+    for (std::size_t b = 0; b <= Histogram::kBuckets; ++b) {
+        for (const ShardMetrics* each : shards)
+            cumulative += each->delivery_seconds().count(b);
+        const double bound = b < Histogram::kBuckets
+                                 ? std::chrono::duration<double>(kDeliveryBuckets[b]).count()
+                                 : std::numeric_limits<double>::infinity();
+        histogram.bucket.push_back({cumulative, bound});
+    }
+    histogram.sample_count = cumulative;
+    for (const ShardMetrics* each : shards) {
+        histogram.sample_sum += each->delivery_seconds().sum_seconds();
+    }
+}
+
+void delivery(Page& page, Shards shards, const std::vector<std::string>& names) {
+    const std::size_t providers = std::min(names.size(), shards.front()->providers());
+    page.family(kDeliveries);
+    for (std::size_t p = 0; p < providers; ++p) {
+        for (std::size_t o = 0; o < kOutcomes; ++o) {
+            page.sample(
+                sum(shards,
+                    [&](const ShardMetrics& s) -> auto& { return s.provider(p).deliveries[o]; }),
+                {names[p], kOutcomeWords[o]});
+        }
+    }
+    delivery_seconds(page, shards);
+    page.family(kConnectionsOpen);
+    for (std::size_t p = 0; p < providers; ++p) {
+        page.sample(
+            sum(shards,
+                [&](const ShardMetrics& s) -> auto& { return s.provider(p).connections_open; }),
+            {names[p]});
+    }
+    page.family(kConnections);
+    for (std::size_t p = 0; p < providers; ++p) {
+        for (std::size_t c = 0; c < kConnects; ++c) {
+            page.sample(
+                sum(shards,
+                    [&](const ShardMetrics& s) -> auto& { return s.provider(p).connects[c]; }),
+                {names[p], kConnectWords[c]});
+        }
+    }
+}
+
+void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now) {
+    page.family(kQueueRecipients);
+    for (std::size_t q = 0; q < kQueues; ++q) {
+        const std::int64_t recipients = sum(
+            shards, [&](const ShardMetrics& s) -> auto& { return s.queue(static_cast<Queue>(q)); });
+        // One that travels between shards may be counted on neither or both for a moment.
+        page.sample(std::max<std::int64_t>(recipients, 0), {kQueueWords[q]});
+    }
+    core::Duration age{};
+    for (const ShardMetrics* each : shards) {
+        if (each->oldest() != core::WallTime{}) age = std::max(age, now - each->oldest());
+    }
+    page.family(kQueueOldest);
+    page.sample(std::chrono::duration<double>(age).count());
+    page.family(kContentBytes);
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.content(); }));
+    page.family(kMemoryLimitBytes);
+    page.sample(node.memory_limit_bytes);
+    page.family(kThrottled);
+    for (std::size_t t = 0; t < kThrottles; ++t) {
+        page.sample(sum(shards,
+                        [&](const ShardMetrics& s) -> auto& {
+                            return s.throttled_count(static_cast<Throttle>(t));
+                        }),
+                    {kThrottleWords[t]});
+    }
+}
+
+void dns(Page& page, Shards shards) {
+    page.family(kDnsLookups);
+    for (std::size_t t = 0; t < kDnsTypes; ++t) {
+        for (std::size_t r = 0; r < kDnsResults; ++r) {
+            page.sample(
+                sum(shards, [&](const ShardMetrics& s) -> auto& { return s.dns().lookups[t][r]; }),
+                {kDnsTypeWords[t], kDnsResultWords[r]});
+        }
+    }
+    page.family(kDnsCache);
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.dns().cache_hits; }),
+                {"hit"});
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.dns().cache_misses; }),
+                {"miss"});
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.dns().shed; }), {"shed"});
+    page.family(kDnsCacheEntries);
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.dns().cache_entries; }));
+}
+
+// One sample per shard; sums are left to whoever asks.
+void per_shard(Page& page, Shards shards, const Metric& metric, Counter EngineCounters::* counter,
+               double unit) {
+    page.family(metric);
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+        page.sample(static_cast<double>((shards[i]->engine().*counter).value()) * unit,
+                    {std::to_string(i)});
+    }
+}
+
+void engine(Page& page, Shards shards) {
+    per_shard(page, shards, kLoopTurns, &EngineCounters::turns, 1);
+    per_shard(page, shards, kIoEnters, &EngineCounters::enters, 1);
+    per_shard(page, shards, kIoSubmitted, &EngineCounters::submitted, 1);
+    per_shard(page, shards, kIoCompleted, &EngineCounters::completed, 1);
+    per_shard(page, shards, kIoSends, &EngineCounters::sends, 1);
+    per_shard(page, shards, kIoReceives, &EngineCounters::receives, 1);
+    per_shard(page, shards, kIoBuffersExhausted, &EngineCounters::buffers_exhausted, 1);
+    per_shard(page, shards, kIoOverflows, &EngineCounters::overflows, 1);
+    per_shard(page, shards, kShardBusyRatio, &EngineCounters::busy_parts_per_million, 1e-6);
+    per_shard(page, shards, kShardBusySeconds, &EngineCounters::busy_ns, 1e-9);
+    per_shard(page, shards, kLongestTurn, &EngineCounters::longest_turn_ns, 1e-9);
+}
+
+void node_and_process(Page& page, const NodeFacts& node) {
+    page.family(kIoBackendInfo);
+    page.sample(1, {node.io_backend, node.io_backend_reason});
+    page.family(kBuildInfo);
+    page.sample(1, {node.version});
+    const ProcessFacts process = process_facts();
+    page.family(kProcessCpu);
+    page.sample(process.cpu_seconds);
+    page.family(kProcessResident);
+    page.sample(process.resident_bytes);
+    page.family(kProcessVirtual);
+    page.sample(process.virtual_bytes);
+    page.family(kProcessOpenFds);
+    page.sample(process.open_fds);
+    page.family(kProcessMaxFds);
+    page.sample(process.max_fds);
+    page.family(kProcessStart);
+    page.sample(process.start_time_seconds);
+}
+
+}  // namespace
+
+std::string render(std::span<const ShardMetrics* const> shards,
+                   const std::vector<std::string>& provider_names, const NodeFacts& node,
+                   core::WallTime now) {
+    PH_ASSERT(!shards.empty());
+    Page page;
+    injection(page, shards);
+    delivery(page, shards, provider_names);
+    queue(page, shards, node, now);
+    dns(page, shards);
+    page.family(kEventsWritten);
+    page.sample(node.events_written);
+    page.family(kEventsDropped);
+    page.sample(node.events_dropped);
+    engine(page, shards);
+    node_and_process(page, node);
+    return page.text();
+}
+
+}  // namespace metrics

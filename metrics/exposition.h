@@ -1,0 +1,34 @@
+// Exposition: the answer to GET /metrics. Sums what the shards counted at the moment of the scrape;
+// nothing is kept between scrapes and no shard is disturbed. Any thread; what is passed must live
+// through the call. A millisecond or so with 200 providers on 64 shards.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/time.h"
+#include "metrics/shard_metrics.h"
+
+namespace metrics {
+
+inline constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+// What is true of the process as a whole.
+struct NodeFacts {
+    std::string_view version;
+    std::string_view io_backend = "io_uring";
+    std::string_view io_backend_reason;  // why this one: "configured", "probed"
+    std::uint64_t memory_limit_bytes = 0;
+    std::uint64_t events_written = 0;
+    std::uint64_t events_dropped = 0;
+};
+
+// provider_names: by provider number, "other" first; those without a name are not shown.
+std::string render(std::span<const ShardMetrics* const> shards,
+                   const std::vector<std::string>& provider_names, const NodeFacts& node,
+                   core::WallTime now);
+
+}  // namespace metrics
