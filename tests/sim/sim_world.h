@@ -20,7 +20,7 @@ namespace sim {
 
 struct WorldOptions {
     std::size_t shards = 1;
-    BackendOptions backend;
+    BackendOptions backend{};
 };
 
 class SimWorld {
