@@ -74,9 +74,9 @@ struct HttpIngress::Batch {
     std::size_t failed = 0;
 };
 
-HttpIngress::HttpIngress(core::Shard& shard, HttpIngressOptions options, Acceptance& acceptance,
+HttpIngress::HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
                          metrics::ShardMetrics& metrics)
-    : shard_(shard), options_(std::move(options)), acceptance_(acceptance), metrics_(metrics) {}
+    : reactor_(reactor), options_(std::move(options)), acceptance_(acceptance), metrics_(metrics) {}
 
 HttpIngress::~HttpIngress() = default;
 
@@ -122,7 +122,7 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
     batch->parser = take_parser();
     std::optional<core::HttpResponse> refusal = begin(request.body, *batch);
     while (!refusal && batch->next < batch->request.recipients.size()) {
-        if (batch->next > 0) co_await NextTurn{shard_.reactor()};
+        if (batch->next > 0) co_await NextTurn{reactor_};
         take_recipients(*batch, kRecipientsPerTurn);
     }
     if (!refusal && batch->message->recipients.empty()) {

@@ -19,7 +19,7 @@
 
 #include "core/base/address.h"
 #include "core/http/router.h"
-#include "core/io/shard.h"
+#include "core/runtime/reactor.h"
 #include "core/runtime/task.h"
 #include "metrics/shard_metrics.h"
 #include "relay/inject/acceptance.h"
@@ -40,7 +40,7 @@ class HttpIngress {
     static constexpr std::size_t kMaxSpareParsers = 4;
     static constexpr std::size_t kMaxSpareParserCapacity = 1U << 20;
 
-    HttpIngress(core::Shard& shard, HttpIngressOptions options, Acceptance& acceptance,
+    HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
                 metrics::ShardMetrics& metrics);
     ~HttpIngress();
 
@@ -64,7 +64,7 @@ class HttpIngress {
     core::HttpResponse reject(metrics::Rejection why, int status, std::string_view message,
                               std::string_view field = {});
 
-    core::Shard& shard_;
+    core::Reactor& reactor_;
     HttpIngressOptions options_;
     Acceptance& acceptance_;
     metrics::ShardMetrics& metrics_;

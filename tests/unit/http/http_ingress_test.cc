@@ -1,0 +1,291 @@
+#include "relay/inject/http_ingress.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/http/session.h"
+#include "tests/unit/http/scripted_stream.h"
+
+namespace {
+
+using http_test::ScriptedStream;
+using http_test::TestLoop;
+using metrics::Protocol;
+using metrics::Rejection;
+
+// Keeps what is committed, or refuses.
+class KeepingAcceptance final : public relay::Acceptance {
+  public:
+    std::optional<relay::Refusal> check(std::size_t octets) const override {
+        if (octets > room) return relay::Refusal::memory_full;
+        return refusal;
+    }
+    std::unique_ptr<relay::Message> begin() override {
+        auto message = std::make_unique<relay::Message>();
+        message->id = ids_.next(1'784'000'000'000);
+        message->created = core::WallTime{std::chrono::seconds{1'784'000'000}};
+        return message;
+    }
+    core::Task<std::expected<relay::MessageId, relay::Refusal>> commit(
+        std::unique_ptr<relay::Message> message) override {
+        if (commit_refusal) co_return std::unexpected(*commit_refusal);
+        const relay::MessageId id = message->id;
+        messages.push_back(std::move(message));
+        co_return id;
+    }
+
+    std::size_t room = ~std::size_t{0};
+    std::optional<relay::Refusal> refusal;
+    std::optional<relay::Refusal> commit_refusal;
+    std::vector<std::unique_ptr<relay::Message>> messages;
+
+  private:
+    relay::MessageIdGenerator ids_{0, 7};
+};
+
+core::Task<void> converse(core::HttpSession* session) {
+    co_await session->run();
+}
+
+class HttpIngress : public ::testing::Test {
+  protected:
+    HttpIngress() {
+        options_.hostname = "mta1.example.com";
+        options_.allow = {core::IpNetwork::parse("192.0.2.0/24").value()};
+        options_.max_message_size = 100'000;
+    }
+
+    // The response to a request with this body; fields replaces the usual Content-Type.
+    std::string post(const std::string& body,
+                     const std::string& fields = "Content-Type: application/json\r\n") {
+        return talk("POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\n" + fields +
+                    "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    }
+    std::string talk(std::string input) {
+        TestLoop loop;
+        ScriptedStream stream(loop.reactor());
+        stream.set_peer(peer_);
+        stream.say(std::move(input));
+        relay::HttpIngress ingress(loop.reactor(), options_, acceptance_, metrics_);
+        core::Router router;
+        ingress.add_routes(router);
+        core::HttpLimits limits;
+        core::HttpSessions shared;
+        core::HttpSession session(stream, router, limits, shared, loop.reactor());
+        loop.run(converse(&session));
+        return stream.heard();
+    }
+    static std::string request(const std::string& recipients,
+                               const std::string& content = R"("Subject: x\n\nhello\n")",
+                               const std::string& sender = R"("a@b.example")") {
+        return "{\"envelope_sender\":" + sender + ",\"recipients\":" + recipients +
+               ",\"content\":" + content + "}";
+    }
+    static bool has(const std::string& text, std::string_view what) {
+        return text.find(what) != std::string::npos;
+    }
+    std::uint64_t rejected(Rejection why) {
+        return metrics_.rejected_count(Protocol::http, why).value();
+    }
+
+    relay::HttpIngressOptions options_;
+    KeepingAcceptance acceptance_;
+    metrics::ShardMetrics metrics_;
+    std::string peer_ = "192.0.2.7:4711";
+};
+
+const std::string kOne = R"([{"email":"c@d.example"}])";
+
+TEST_F(HttpIngress, OneMessageForAllRecipients) {
+    const std::string text =
+        post(request(R"([{"email":"c@d.example"},{"email":"\"e f\"@g.example"}])"));
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 200 OK\r\n")) << text;
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    const relay::Message& message = *acceptance_.messages[0];
+    EXPECT_TRUE(
+        text.ends_with("\r\n\r\n{\"success_count\":2,\"fail_count\":0,\"failed_recipients\":[],"
+                       "\"errors\":[],\"ids\":[\"" +
+                       message.id.to_string() + "\"]}\n"))
+        << text;
+    EXPECT_EQ(message.sender, "a@b.example");
+    EXPECT_EQ(message.protocol, "HTTP");
+    ASSERT_EQ(message.recipients.size(), 2U);
+    EXPECT_EQ(message.recipients[0]->address, "c@d.example");
+    EXPECT_EQ(message.recipients[1]->address, "\"e f\"@g.example");
+    EXPECT_EQ(message.recipients[1]->message, &message);
+    const std::string content = message.content.to_string();
+    EXPECT_TRUE(content.starts_with(
+        "Received: from [192.0.2.7] ([192.0.2.7])\r\n\tby mta1.example.com with HTTP id " +
+        message.id.to_string()))
+        << content;
+    EXPECT_FALSE(has(content, " for <"));
+    EXPECT_TRUE(content.ends_with("\r\nSubject: x\r\n\r\nhello\r\n"));
+    EXPECT_EQ(metrics_.received_count(Protocol::http).value(), 1U);
+}
+
+TEST_F(HttpIngress, ReceivedNamesAnOnlyRecipient) {
+    post(request(kOne));
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    EXPECT_TRUE(has(acceptance_.messages[0]->content.to_string(), "for <c@d.example>"));
+}
+
+TEST_F(HttpIngress, NullSender) {
+    EXPECT_TRUE(has(post(request(kOne, R"("a: b\n\n")", R"("")")), " 200 OK"));
+    EXPECT_TRUE(has(post(request(kOne, R"("a: b\n\n")", R"("<>")")), " 200 OK"));
+    ASSERT_EQ(acceptance_.messages.size(), 2U);
+    EXPECT_EQ(acceptance_.messages[0]->sender, "");
+    EXPECT_EQ(acceptance_.messages[1]->sender, "");
+}
+
+TEST_F(HttpIngress, ManyRecipientsTakeSeveralTurns) {
+    std::string list = "[";
+    for (int i = 0; i < 5000; ++i) {
+        if (i > 0) list += ',';
+        list += "{\"email\":\"user" + std::to_string(i) + "@example.com\"}";
+    }
+    EXPECT_TRUE(has(post(request(list + "]")), "\"success_count\":5000,"));
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 5000U);
+    EXPECT_EQ(acceptance_.messages[0]->recipients[4999]->address, "user4999@example.com");
+}
+
+TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {
+    const std::string text = post(request(
+        R"([{"email":"c@d.example"},{"email":"no at"},{"email":"x@y"},{"email":"a@b.example\r\nRCPT TO:<z@z.example>"}])"));
+    EXPECT_TRUE(has(text, " 200 OK"));
+    EXPECT_TRUE(has(text,
+                    "\"success_count\":1,\"fail_count\":3,\"failed_recipients\":[\"no at\",\"x@y\","
+                    "\"a@b.example\\r\\nRCPT TO:<z@z.example>\"],\"errors\":[\"no at: is not a "
+                    "mail address\","))
+        << text;
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 1U);
+    EXPECT_FALSE(has(acceptance_.messages[0]->content.to_string(), " for <"));
+}
+
+TEST_F(HttpIngress, NobodyLeftIsStatus422) {
+    const std::string text = post(request(R"([{"email":"nobody"},{"email":""}])"));
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 422 ")) << text;
+    EXPECT_TRUE(has(text, "\"field\":\"recipients[0].email\"}"));
+    EXPECT_TRUE(has(text, "\"field\":\"recipients[1].email\"}"));
+    EXPECT_TRUE(acceptance_.messages.empty());
+    EXPECT_EQ(rejected(Rejection::address), 1U);
+}
+
+// A CR, LF or NUL in an address would become a command or a header field of its own.
+TEST_F(HttpIngress, SenderIsCheckedAfterJsonEscapes) {
+    for (const std::string sender :
+         {R"("a@b.example\r\nDATA")", R"("a@b.example\u0000")", R"("a b@c.example")", R"("@")",
+          R"("a@b.example>")", R"("a@b.example\n")"}) {
+        const std::string text = post(request(kOne, R"("a: b\n\n")", sender));
+        EXPECT_TRUE(text.starts_with("HTTP/1.1 422 ")) << sender << text;
+        EXPECT_TRUE(has(text, "\"field\":\"envelope_sender\"")) << text;
+    }
+    EXPECT_TRUE(acceptance_.messages.empty());
+}
+
+TEST_F(HttpIngress, ContentThatCannotBeMailIsStatus422) {
+    for (const std::string& content : std::vector<std::string>{
+             R"("a: b\r\r\n")", R"("a: b\u0000")", "\"" + std::string(999, 'x') + "\""}) {
+        const std::string text = post(request(kOne, content));
+        EXPECT_TRUE(text.starts_with("HTTP/1.1 422 ")) << content << text;
+        EXPECT_TRUE(has(text, "\"field\":\"content\"")) << text;
+    }
+    std::string loop = "\"";
+    for (int i = 0; i < 100; ++i)
+        loop += R"(Received: from x by y; z\n)";
+    EXPECT_TRUE(post(request(kOne, loop + R"(\n")")).starts_with("HTTP/1.1 422 "));
+    EXPECT_TRUE(acceptance_.messages.empty());
+    EXPECT_EQ(rejected(Rejection::content), 4U);
+}
+
+TEST_F(HttpIngress, Utf8AndEightBitAreMarked) {
+    post(request(kOne, R"("Subject: x\n\n\u00e9")"));
+    post(request(R"([{"email":"\u00e9@d.example"}])"));
+    post(request(kOne, R"("Subject: \u00e9\n\nx")"));
+    ASSERT_EQ(acceptance_.messages.size(), 3U);
+    EXPECT_TRUE(acceptance_.messages[0]->eight_bit);
+    EXPECT_FALSE(acceptance_.messages[0]->utf8);
+    EXPECT_FALSE(acceptance_.messages[1]->eight_bit);
+    EXPECT_TRUE(acceptance_.messages[1]->utf8);
+    EXPECT_TRUE(acceptance_.messages[2]->utf8);
+}
+
+TEST_F(HttpIngress, OnlyAllowedNetworksMayInject) {
+    peer_ = "198.51.100.1:99";
+    const std::string text = talk(
+        "POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n"
+        "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n");
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 403 "));
+    EXPECT_EQ(rejected(Rejection::relay_denied), 1U);
+    peer_ = "[::ffff:192.0.2.9]:99";  // the same network, written otherwise
+    EXPECT_TRUE(has(post(request(kOne)), " 200 OK"));
+    options_.allow.clear();
+    EXPECT_TRUE(post(request(kOne)).starts_with("HTTP/1.1 403 "));
+}
+
+TEST_F(HttpIngress, ContentTypeMustBeJson) {
+    EXPECT_TRUE(post(request(kOne), "").starts_with("HTTP/1.1 415 "));
+    EXPECT_TRUE(post(request(kOne), "Content-Type: text/plain\r\n").starts_with("HTTP/1.1 415 "));
+    EXPECT_TRUE(
+        has(post(request(kOne), "content-type: Application/JSON ; charset=utf-8\r\n"), " 200 OK"));
+}
+
+TEST_F(HttpIngress, WhatIsNotAvailableIsStatus422) {
+    const std::string json = "Content-Type: application/json\r\n";
+    EXPECT_TRUE(has(post(request(kOne), json + "Content-Encoding: gzip\r\n"),
+                    "\"field\":\"Content-Encoding\""));
+    EXPECT_TRUE(
+        has(post(request(kOne), json + "Idempotency-Key: 1\r\n"), "\"field\":\"Idempotency-Key\""));
+    EXPECT_TRUE(has(post(request(kOne), json + "Content-Encoding: identity\r\n"), " 200 OK"));
+    EXPECT_TRUE(has(post(request(kOne, R"({"text_body":"x"})")), "\"field\":\"content\""));
+    EXPECT_EQ(acceptance_.messages.size(), 1U);
+}
+
+TEST_F(HttpIngress, MalformedJsonIsStatus400) {
+    EXPECT_TRUE(post("{\"envelope_sender\":").starts_with("HTTP/1.1 400 "));
+    EXPECT_TRUE(post("").starts_with("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpIngress, SizesAreLimited) {
+    std::string lines = "\"";
+    for (int i = 0; i < 1250; ++i)
+        lines += std::string(76, 'x') + "\\n";
+    EXPECT_TRUE(has(post(request(kOne, lines + "\"")), " 200 OK"));  // 97,500 octets with CRLF
+    for (int i = 0; i < 34; ++i)
+        lines += std::string(76, 'x') + "\\n";
+    EXPECT_TRUE(
+        post(request(kOne, lines + "\"")).starts_with("HTTP/1.1 413 "));  // by its CRs alone
+    EXPECT_TRUE(talk("POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     "Content-Length: 99999999999\r\n\r\n")
+                    .starts_with("HTTP/1.1 413 "));
+    EXPECT_EQ(rejected(Rejection::size), 2U);
+}
+
+TEST_F(HttpIngress, BackPressureBeforeTheBodyIsRead) {
+    acceptance_.room = 1000;
+    const std::string text = talk(
+        "POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n");
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 503 ")) << text;
+    EXPECT_TRUE(has(text, "\r\nRetry-After: 5\r\n"));
+    EXPECT_EQ(rejected(Rejection::memory_full), 1U);
+    acceptance_.room = ~std::size_t{0};
+    acceptance_.refusal = relay::Refusal::draining;
+    EXPECT_TRUE(post(request(kOne)).starts_with("HTTP/1.1 503 "));
+    EXPECT_EQ(rejected(Rejection::draining), 1U);
+}
+
+TEST_F(HttpIngress, RefusalAtCommitIsStatus503) {
+    acceptance_.commit_refusal = relay::Refusal::memory_full;
+    const std::string text = post(request(kOne));
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 503 "));
+    EXPECT_TRUE(has(text, "\r\nRetry-After: 5\r\n"));
+    EXPECT_EQ(metrics_.received_count(Protocol::http).value(), 0U);
+}
+
+}  // namespace

@@ -1,0 +1,375 @@
+#include "core/http/session.h"
+
+#include <cstdlib>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/http/message.h"
+#include "tests/unit/http/scripted_stream.h"
+
+namespace {
+
+using core::HttpRequest;
+using core::HttpResponse;
+using http_test::ScriptedStream;
+using http_test::TestLoop;
+using std::chrono::seconds;
+
+core::Task<HttpResponse> echo(HttpRequest request) {
+    EXPECT_GE(request.body.capacity(), request.body.size() + core::kBodyPadding);
+    std::string text =
+        request.method + " " + request.path + "?" + request.query + " [" + request.body + "]";
+    co_return core::text_response(200, std::move(text), "text/plain");
+}
+
+core::Task<void> converse(core::HttpSession* session) {
+    co_await session->run();
+}
+
+class HttpSession : public ::testing::Test {
+  protected:
+    HttpSession() {
+        router_.add(
+            {.method = "POST", .path = "/echo", .max_body = 1000, .handler = echo, .gate = {}});
+        router_.add({.method = "GET", .path = "/echo", .max_body = 0, .handler = echo, .gate = {}});
+        router_.add({.method = "POST",
+                     .path = "/closed",
+                     .max_body = 1000,
+                     .handler = echo,
+                     .gate = [](const HttpRequest&) {
+                         return std::optional(core::error_response(403, "not you"));
+                     }});
+    }
+
+    // What the session answers to these pieces of input.
+    std::string answer(std::vector<std::string> pieces) {
+        for (std::string& piece : pieces)
+            stream_.say(std::move(piece));
+        play();
+        return stream_.heard();
+    }
+    // The same from the beginning of time, on another connection.
+    std::string answer_anew(std::vector<std::string> pieces) {
+        TestLoop loop;
+        ScriptedStream stream(loop.reactor());
+        for (std::string& piece : pieces)
+            stream.say(std::move(piece));
+        core::HttpSession session(stream, router_, limits_, shared_, loop.reactor());
+        loop.run(converse(&session));
+        return stream.heard();
+    }
+    void play() {
+        core::HttpSession session(stream_, router_, limits_, shared_, loop_.reactor());
+        loop_.run(converse(&session));
+    }
+
+    static std::size_t count(const std::string& text, std::string_view what) {
+        std::size_t found = 0;
+        for (std::size_t at = text.find(what); at != std::string::npos;
+             at = text.find(what, at + what.size())) {
+            ++found;
+        }
+        return found;
+    }
+    static bool has(const std::string& text, std::string_view what) {
+        return count(text, what) > 0;
+    }
+
+    TestLoop loop_;
+    core::Router router_;
+    core::HttpLimits limits_;
+    core::HttpSessions shared_;
+    ScriptedStream stream_{loop_.reactor()};
+};
+
+TEST_F(HttpSession, AnswersWithBodyAndFields) {
+    const std::string text =
+        answer({"POST /echo?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"});
+    EXPECT_EQ(text,
+              "HTTP/1.1 200 OK\r\nDate: Tue, 14 Jul 2026 03:33:20 GMT\r\nServer: posthaste\r\n"
+              "Content-Type: text/plain\r\nContent-Length: 22\r\nConnection: keep-alive\r\n\r\n"
+              "POST /echo?a=b [hello]");
+    EXPECT_EQ(shared_.body_memory, 0U);
+}
+
+TEST_F(HttpSession, KeepsTheConnectionAndTheOrderOfPipelinedRequests) {
+    const std::string one = "GET /echo?1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::string two =
+        "POST /echo?2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n";
+    const std::string three = "POST /echo?3 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nxy";
+    const std::string text = answer({one + two + three + one});
+    EXPECT_EQ(count(text, "HTTP/1.1 200 OK"), 4U);
+    EXPECT_LT(text.find("GET /echo?1 []"), text.find("POST /echo?2 [abcde]"));
+    EXPECT_LT(text.find("POST /echo?2 [abcde]"), text.find("POST /echo?3 [xy]"));
+    EXPECT_EQ(shared_.stats.requests, 4U);
+}
+
+TEST_F(HttpSession, HeadHasTheLengthAndNoBody) {
+    const std::string text = answer({"HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\n"});
+    EXPECT_TRUE(has(text, "Content-Length: 14\r\n"));
+    EXPECT_TRUE(text.ends_with("\r\n\r\n"));
+}
+
+TEST_F(HttpSession, ClosesWhenAsked) {
+    const std::string close = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const std::string text = answer({close + close});
+    EXPECT_EQ(count(text, "200 OK"), 1U);
+    EXPECT_TRUE(has(text, "Connection: close\r\n"));
+}
+
+TEST_F(HttpSession, OldVersionClosesUnlessKeepAlive) {
+    EXPECT_TRUE(has(answer({"GET /echo HTTP/1.0\r\n\r\n"}), "Connection: close\r\n"));
+}
+
+TEST_F(HttpSession, OldVersionMayKeepAlive) {
+    EXPECT_TRUE(has(answer({"GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"}),
+                    "Connection: keep-alive\r\n"));
+}
+
+TEST_F(HttpSession, EmptyLinesBeforeARequestAreSkipped) {
+    EXPECT_TRUE(has(answer({"\r\n", "\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}), "200 OK"));
+}
+
+TEST_F(HttpSession, AbsoluteTargetIsUnderstood) {
+    EXPECT_TRUE(has(answer({"GET http://mta.example/echo?q HTTP/1.1\r\nHost: x\r\n\r\n"}),
+                    "GET /echo?q []"));
+}
+
+TEST_F(HttpSession, UnknownPathAndMethod) {
+    const std::string text =
+        answer({"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+                "DELETE /echo HTTP/1.1\r\nHost: x\r\n\r\n"});
+    EXPECT_TRUE(has(text, "404 Not Found"));
+    EXPECT_TRUE(has(text, "405 Method Not Allowed"));
+    EXPECT_TRUE(has(text, "Allow: POST, GET, HEAD\r\n"));
+    EXPECT_TRUE(
+        has(text, "{\"errors\":[{\"message\":\"there is nothing at this path\",\"field\":null}]}"));
+    EXPECT_EQ(count(text, "keep-alive"), 2U);
+}
+
+TEST_F(HttpSession, GateRefusesBeforeTheBodyAndDropsIt) {
+    stream_.say(
+        "POST /closed HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 900\r\n\r\n");
+    stream_.say(std::string(900, 'x'));
+    play();
+    EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 403 Forbidden"));
+    EXPECT_TRUE(has(stream_.heard(), "Connection: close"));
+    EXPECT_EQ(stream_.unread(), 0U);
+}
+
+TEST_F(HttpSession, ContinueIsSentWhenTheClientWaits) {
+    stream_.say(
+        "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    stream_.say("ok", seconds{1});
+    play();
+    EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(HttpSession, ContinueIsNotSentWhenTheBodyIsHere) {
+    EXPECT_TRUE(answer({"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                        "Content-Length: 2\r\n\r\nok"})
+                    .starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(HttpSession, UnknownExpectation) {
+    EXPECT_TRUE(
+        has(answer({"GET /echo HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n"}), "HTTP/1.1 417"));
+}
+
+TEST_F(HttpSession, BodyOverTheLimitOfItsRoute) {
+    const std::string text = answer(
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", std::string(1001, 'x')});
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 413 "));
+    EXPECT_EQ(stream_.unread(), 0U);
+    EXPECT_EQ(count(text, "HTTP/1.1"), 1U);
+}
+
+TEST_F(HttpSession, ChunkedBodyOverTheLimitOfItsRoute) {
+    const std::string chunk = "1f4\r\n" + std::string(500, 'x') + "\r\n";
+    const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_TRUE(answer({head, chunk, chunk, "1\r\nx\r\n0\r\n\r\n"}).starts_with("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpSession, ChunkSizeThatOverflowsIsRefused) {
+    const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_TRUE(answer({head + "2\r\nab\r\nfffffffffffffffe\r\n"}).starts_with("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpSession, ChunkHeaderThatNeverEnds) {
+    const std::string head =
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=";
+    EXPECT_TRUE(answer({head, std::string(9000, 'a'), std::string(9000, 'a')})
+                    .starts_with("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpSession, MemoryForBodiesIsLimited) {
+    limits_.max_body_memory = 600;
+    shared_.body_memory = 200;  // somebody else's
+    const std::string text = answer(
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n", std::string(500, 'x')});
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 503 "));
+    EXPECT_TRUE(has(text, "Retry-After: 5\r\n"));
+    EXPECT_EQ(shared_.body_memory, 200U);
+}
+
+TEST_F(HttpSession, HeadOverTheLimit) {
+    stream_.say("GET /echo HTTP/1.1\r\nHost: x\r\n");
+    for (int i = 0; i < 70; ++i)
+        stream_.say("X-Field-" + std::to_string(i) + ": " + std::string(1000, 'v') + "\r\n");
+    play();
+    EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 431 "));
+}
+
+TEST_F(HttpSession, TooManyFields) {
+    std::string head = "GET /echo HTTP/1.1\r\nHost: x\r\n";
+    for (int i = 0; i < 200; ++i)
+        head += "X: y\r\n";
+    EXPECT_TRUE(answer({head + "\r\n"}).starts_with("HTTP/1.1 431 "));
+}
+
+// Where one side sees one request and another sees two (RFC 9112 section 11.2).
+TEST_F(HttpSession, AmbiguousLengthsAreRefusedAndNothingBehindThemIsRead) {
+    const std::vector<std::string> heads{
+        "Host: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Host: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
+        "Host: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n",
+        "Host: x\r\nContent-Length: 5, 5\r\n",
+        "Host: x\r\nContent-Length: +5\r\n",
+        "Host: x\r\nContent-Length: -5\r\n",
+        "Host: x\r\nContent-Length: 99999999999999999999\r\n",
+        "Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n",
+        "Host: x\r\nTransfer-Encoding: xchunked\r\n",
+        "Host: x\r\nTransfer-Encoding : chunked\r\n",
+        "Host: x\r\nContent-Length\r\n",
+        "Host: x\r\n Content-Length: 5\r\nX y: z\r\n",
+        "Host: x\r\nHost: y\r\n",
+        "Content-Length: 0\r\n",
+    };
+    for (const std::string& fields : heads) {
+        ScriptedStream stream(loop_.reactor());
+        stream.say("POST /echo HTTP/1.1\r\n" + fields +
+                   "\r\n0\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+        core::HttpSession session(stream, router_, limits_, shared_, loop_.reactor());
+        loop_.run(converse(&session));
+        EXPECT_EQ(count(stream.heard(), "HTTP/1.1 "), 1U) << fields;
+        EXPECT_FALSE(has(stream.heard(), " 200 ")) << fields << stream.heard();
+        EXPECT_TRUE(has(stream.heard(), "Connection: close")) << fields;
+    }
+}
+
+TEST_F(HttpSession, OtherVersionsAndGarbage) {
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
+        {"GET /echo HTTP/1.2\r\nHost: x\r\n\r\n", "505"},
+        {"GET /echo\r\n\r\n", "400"},
+        {"GET echo HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
+        {"G\x01T /echo HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
+        {"\x16\x03\x01\x02 tls?\r\n\r\n", "400"},
+        {"GET /echo HTTP/1.1\nHost: x\r\n\r\n", "400"},
+        {std::string("GET /echo HTTP/1.1\r\nHost: x\0y\r\n\r\n", 37), "400"},
+        {"EHLO me\r\nMAIL FROM:<>\r\n\r\n", "400"},
+    };
+    for (const auto& [input, status] : cases) {
+        ScriptedStream stream(loop_.reactor());
+        stream.say(input);
+        core::HttpSession session(stream, router_, limits_, shared_, loop_.reactor());
+        loop_.run(converse(&session));
+        EXPECT_TRUE(stream.heard().starts_with("HTTP/1.1 " + status)) << input << stream.heard();
+    }
+}
+
+TEST_F(HttpSession, SilentConnectionIsClosedWithoutAWord) {
+    stream_.stay_silent();
+    play();
+    EXPECT_EQ(stream_.heard(), "");
+    EXPECT_GE(loop_.elapsed(), limits_.idle_timeout);
+    EXPECT_LT(loop_.elapsed(), limits_.idle_timeout + seconds{1});
+}
+
+TEST_F(HttpSession, HeadThatDripsIsCutOff) {
+    for (const char c : std::string("GET /echo HTTP/1.1\r\nHost: x\r\n")) {
+        stream_.say(std::string(1, c), seconds{1});
+    }
+    stream_.stay_silent();
+    play();
+    EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 408 "));
+    EXPECT_LT(loop_.elapsed(),
+              seconds{1} + limits_.head_timeout + limits_.linger_time + seconds{1});
+    EXPECT_EQ(shared_.stats.timeouts, 1U);
+}
+
+TEST_F(HttpSession, BodyThatDripsIsCutOff) {
+    stream_.say("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+    for (int i = 0; i < 900; ++i)
+        stream_.say("x", seconds{1});
+    play();
+    EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 408 "));
+    EXPECT_LT(loop_.elapsed(), limits_.body_grace + limits_.linger_time + seconds{1});
+}
+
+TEST_F(HttpSession, BodyAtTheLeastRateIsRead) {
+    router_.add(
+        {.method = "PUT", .path = "/large", .max_body = 10'000'000, .handler = echo, .gate = {}});
+    const std::string second(limits_.min_body_rate, 'x');
+    stream_.say("PUT /large HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                std::to_string(second.size() * 100) + "\r\n\r\n");
+    for (int i = 0; i < 100; ++i)
+        stream_.say(second, seconds{1});
+    play();
+    EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpSession, RequestsPerConnectionAreLimited) {
+    limits_.max_requests = 2;
+    const std::string one = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::string text = answer({one + one + one});
+    EXPECT_EQ(count(text, "200 OK"), 2U);
+    EXPECT_EQ(count(text, "Connection: close"), 1U);
+}
+
+TEST_F(HttpSession, DrainingEndsAfterTheResponse) {
+    shared_.draining = true;
+    EXPECT_EQ(answer({"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}), "");
+}
+
+TEST_F(HttpSession, PeerThatIsGoneEndsTheSession) {
+    stream_.break_writes();
+    EXPECT_EQ(
+        answer({"GET /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}), "");
+    EXPECT_EQ(shared_.stats.requests, 1U);
+}
+
+TEST_F(HttpSession, EveryCutOfTheInputGivesTheSameAnswer) {
+    const std::string input =
+        "POST /echo?2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n"
+        "POST /echo?3 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nxyGET /nothing "
+        "HTTP/1.1\r\nHost: y\r\n\r\n";
+    const std::string whole = answer({input});
+    EXPECT_EQ(count(whole, "HTTP/1.1 "), 3U);
+    for (std::size_t cut = 1; cut < input.size(); ++cut) {
+        ASSERT_EQ(answer_anew({input.substr(0, cut), input.substr(cut)}), whole)
+            << "cut at " << cut;
+    }
+    std::vector<std::string> drops;
+    for (const char c : input)
+        drops.emplace_back(1, c);
+    EXPECT_EQ(answer_anew(std::move(drops)), whole);
+}
+
+TEST(HttpMessage, JsonErrorsEscapeWhatTheyQuote) {
+    EXPECT_EQ(core::error_response(422, "a \"b\"\r\n\x01\xff\xc3\xa9", "f").body,
+              "{\"errors\":[{\"message\":\"a "
+              "\\\"b\\\"\\r\\n\\u0001\xef\xbf\xbd\xc3\xa9\",\"field\":\"f\"}]}\n");
+}
+
+TEST(HttpMessage, DateIsImfFixdate) {  // the example of RFC 9110 section 5.6.7
+    EXPECT_EQ(core::http_date(core::WallTime{seconds{784111777}}), "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+}  // namespace
