@@ -205,7 +205,7 @@ class Sink:
                    "--ledger", self.ledger_file, *options]
         if capture:
             self.capture.mkdir(exist_ok=True)
-            command += ["--capture-dir", self.capture]
+            command += ["--capture", self.capture]
         self.process = Process(command, self.folder / "sink.log", name="smtp_sink")
         from processes import connects
         wait_until(lambda: connects(self.port) or not self.process.alive(), 10, "smtp_sink listens")

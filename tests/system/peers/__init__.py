@@ -1,0 +1,1 @@
+"""Real mail servers as receivers, each in a root of its own (see install)."""
