@@ -70,10 +70,12 @@ struct Together {
         : mailroom(shards),
           reactors(shards, nullptr),
           built(static_cast<std::ptrdiff_t>(shards)),
+          stopped(static_cast<std::ptrdiff_t>(shards)),
           running(shards) {}
     Mailroom mailroom;
     std::vector<Reactor*> reactors;  // each written by its thread before the latch
     std::latch built;
+    std::latch stopped;  // no ring is taken down while another shard may still wake it
     std::atomic<std::size_t> running;
     std::atomic<bool> failed{false};
     std::mutex mutex;
@@ -124,6 +126,7 @@ void run_shard(Together& together, const RuntimeOptions& options, std::size_t id
     TaskGroup root(shard.reactor());
     root.spawn(run_and_leave(together, shard, shard_main));
     shard.reactor().run();
+    together.stopped.arrive_and_wait();
 }
 
 }  // namespace
