@@ -66,8 +66,8 @@ struct Message final : core::ListLink<MessageListTag> {
     std::string campaign;
     std::string session_id;
     std::string protocol;               // how it came: ESMTP, HTTP
-    std::string client_name;     // EHLO name of who injected it, if any
-    std::string client_address;  // IP of who injected it
+    std::string client_name;            // EHLO name of who injected it, if any
+    std::string client_address;         // IP of who injected it
     std::uint32_t origin = 0;           // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
 

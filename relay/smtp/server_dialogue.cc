@@ -272,6 +272,7 @@ void ServerDialogue::rset(std::string_view argument) {
 
 void ServerDialogue::quit(std::string_view argument) {
     if (!argument.empty()) return error("501 5.5.4 QUIT takes no argument");
+    said_quit_ = true;
     close("221 2.0.0 Bye");
 }
 

@@ -114,6 +114,7 @@ class ServerDialogue {
     bool in_content() const { return place_ == Place::data || place_ == Place::chunk; }
     bool in_transaction() const { return in_transaction_; }
     bool closed() const { return place_ == Place::closed; }
+    bool said_quit() const { return said_quit_; }
     // DATA was refused: a client that has sent content already is out of step.
     bool refused_data() const { return refused_data_; }
     // Of the content read last.
@@ -163,6 +164,7 @@ class ServerDialogue {
     bool in_transaction_ = false;
     bool chunks_begun_ = false;
     bool refused_data_ = false;
+    bool said_quit_ = false;
     bool overlong_ = false;    // the line at hand is too long and not kept
     bool ends_in_cr_ = false;  // of an overlong line so far
 

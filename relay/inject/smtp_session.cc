@@ -1,0 +1,304 @@
+#include "relay/inject/smtp_session.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "core/base/assert.h"
+#include "relay/message/received.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::size_t kMaxLinger = 4 << 20;  // octets read and dropped
+
+metrics::Rejection counted_as(RejectReason reason) {
+    switch (reason) {
+        case RejectReason::address:
+            return metrics::Rejection::address;
+        case RejectReason::relaying_denied:
+            return metrics::Rejection::relay_denied;
+        case RejectReason::too_many_recipients:
+            return metrics::Rejection::recipients;
+        case RejectReason::too_big:
+            return metrics::Rejection::size;
+        case RejectReason::bare_line_ending:
+        case RejectReason::loop:
+        case RejectReason::bad_content:
+            return metrics::Rejection::content;
+        case RejectReason::memory_full:
+            return metrics::Rejection::memory_full;
+        case RejectReason::draining:
+            return metrics::Rejection::draining;
+        case RejectReason::too_many_errors:
+            break;
+    }
+    return metrics::Rejection::malformed;
+}
+
+// "550 5.7.1 Relaying denied", one of our own replies, into its parts.
+EventResponse parts_of(std::string_view reply, std::string_view command) {
+    EventResponse response;
+    const auto number = [&reply](auto& value) {
+        const auto [end, error] = std::from_chars(reply.data(), reply.data() + reply.size(), value);
+        PH_ASSERT(error == std::errc{});
+        const auto length = static_cast<std::size_t>(end - reply.data());
+        reply.remove_prefix(std::min(length + 1, reply.size()));
+    };
+    number(response.code);
+    number(response.enhanced.klass);
+    number(response.enhanced.subject);
+    number(response.enhanced.detail);
+    response.content = reply;
+    response.command = command;
+    return response;
+}
+
+}  // namespace
+
+SmtpSession::SmtpSession(SmtpSessionContext& context, std::unique_ptr<core::ByteStream> stream,
+                         bool may_relay, std::string id)
+    : context_(context),
+      stream_(std::move(stream)),
+      id_(std::move(id)),
+      opened_(context.reactor.now()),
+      dialogue_(context.dialogue, may_relay) {}
+
+SmtpSession::~SmtpSession() {
+    drop_content();
+}
+
+core::Task<void> SmtpSession::run() {
+    dialogue_.greet();
+    if (!dialogue_.may_relay() && stream_->has_input()) {
+        dialogue_.close("554 5.5.0 Wait for the greeting");
+    }
+    bool open = co_await flush();
+    while (open && !dialogue_.closed()) {
+        stream_->set_deadline(next_deadline());
+        const auto input = co_await stream_->read();
+        if (!input) {
+            say_why(input.error());
+            open = co_await flush();
+            break;
+        }
+        if (input->empty()) {  // the client has gone
+            open = false;
+            break;
+        }
+        const std::size_t length = input->size();
+        co_await take(*input);
+        stream_->consume(length);
+        watch_content();
+        if (!stream_->has_input() || dialogue_.closed() ||
+            dialogue_.output().size() >= kMaxReplies) {
+            open = co_await flush();
+        }
+    }
+    drop_content();
+    if (open && !dialogue_.said_quit()) co_await linger();
+    co_await stream_->close();
+}
+
+// Answers the events in one piece of input; the view stays valid until it is consumed.
+core::Task<void> SmtpSession::take(std::string_view input) {
+    for (;;) {
+        const ServerDialogue::Step step = dialogue_.feed(input);
+        input.remove_prefix(step.used);
+        switch (step.event) {
+            case ServerEvent::none:
+                co_return;
+            case ServerEvent::mail:
+                answer_mail();
+                break;
+            case ServerEvent::content:
+                begin_content();
+                break;
+            case ServerEvent::message:
+                co_await commit();
+                break;
+            case ServerEvent::rejected:
+                record_rejection();
+                break;
+            case ServerEvent::turnaround:
+                if (out_of_step(!input.empty())) {
+                    dialogue_.close("554 5.5.0 Out of step: wait for the reply");
+                } else if (!input.empty() && !co_await flush()) {
+                    co_return;
+                }
+                break;
+            case ServerEvent::closed:
+                co_return;
+        }
+    }
+}
+
+// Input behind a command that ends a group (RFC 2920 section 3.1) is harmless from a friend, but
+// what follows a refused DATA is content and must not run as commands.
+bool SmtpSession::out_of_step(bool more_input) const {
+    return more_input && (!dialogue_.may_relay() || dialogue_.refused_data());
+}
+
+void SmtpSession::answer_mail() {
+    const auto declared = static_cast<std::size_t>(dialogue_.envelope().declared_size);
+    const auto refusal = context_.acceptance.check(context_.unfinished + declared);
+    refusal ? refuse(*refusal) : dialogue_.accept_mail();
+}
+
+void SmtpSession::begin_content() {
+    const Envelope& envelope = dialogue_.envelope();
+    const auto declared = static_cast<std::size_t>(envelope.declared_size);
+    if (const auto refusal = context_.acceptance.check(context_.unfinished + declared)) {
+        return refuse(*refusal);
+    }
+    drop_content();
+    message_ = context_.acceptance.begin();
+    content_begun_ = context_.reactor.now();
+    room_asked_ = std::max(declared, kRoomStep);
+    const std::string id = message_->id.to_string();
+    const std::string received = received_field({
+        .from = dialogue_.client_name(),
+        .peer = stream_->peer().ip,
+        .by = context_.dialogue.hostname,
+        .with = dialogue_.protocol(),
+        .id = id,
+        .recipient =
+            envelope.recipients.size() == 1 ? std::string_view(envelope.recipients[0]) : "",
+        .time = message_->created,
+    });
+    if (declared > 0) message_->content.reserve(declared + received.size());
+    message_->content.append(received);
+    dialogue_.begin_content(message_->content);
+}
+
+// Counts the content that is still arriving, and asks for more room in steps.
+void SmtpSession::watch_content() {
+    if (!dialogue_.in_transaction()) return drop_content();  // refused, or RSET between chunks
+    if (message_ == nullptr) return;
+    const std::size_t size = message_->content.size();
+    context_.unfinished += size - unfinished_;
+    unfinished_ = size;
+    if (size <= room_asked_) return;
+    room_asked_ = size + kRoomStep;
+    if (!context_.acceptance.check(context_.unfinished)) return;
+    context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::memory_full);
+    dialogue_.close("421 4.3.1 No room for the rest of this message");
+}
+
+void SmtpSession::drop_content() {
+    context_.unfinished -= std::exchange(unfinished_, 0);
+    message_.reset();
+}
+
+core::Task<void> SmtpSession::commit() {
+    std::unique_ptr<Message> message = std::move(message_);
+    drop_content();
+    Envelope& envelope = dialogue_.envelope();
+    message->sender = envelope.sender;
+    message->recipients.reserve(envelope.recipients.size());
+    for (std::string& mailbox : envelope.recipients) {
+        message->recipients.push_back(std::make_unique<Recipient>(*message, std::move(mailbox)));
+    }
+    message->content.seal();
+    message->eight_bit = dialogue_.content().eight_bit();
+    message->utf8 = dialogue_.needs_smtputf8();
+    message->protocol = dialogue_.protocol();
+    message->session_id = id_;
+    message->client_name = dialogue_.client_name();
+    message->client_address = stream_->peer().ip.to_string();
+
+    const auto id = co_await context_.acceptance.commit(std::move(message));
+    if (!id) {
+        refuse(id.error());
+        co_return;
+    }
+    std::string reply =
+        context_.durable ? "250 2.0.0 Ok: queued as " : "250 2.0.0 Ok: queued in memory as ";
+    reply += id->to_string();
+    dialogue_.accept_message(reply);
+}
+
+void SmtpSession::refuse(Refusal refusal) {
+    switch (refusal) {
+        case Refusal::memory_full:
+            return dialogue_.refuse("452 4.3.1 No room for more mail now",
+                                    RejectReason::memory_full);
+        case Refusal::draining:
+            return dialogue_.refuse("421 4.3.2 Shutting down, try again", RejectReason::draining);
+    }
+}
+
+void SmtpSession::record_rejection() {
+    const Rejection& rejection = dialogue_.rejection();
+    context_.metrics.rejected(metrics::Protocol::smtp, counted_as(rejection.reason));
+    const std::string address = stream_->peer().ip.to_string();
+    context_.events.rejection({
+        .sender = rejection.sender,
+        .recipient = rejection.recipient,
+        .size = static_cast<std::size_t>(dialogue_.envelope().declared_size),
+        .peer = {dialogue_.client_name(), address},
+        .response = parts_of(rejection.reply, rejection.command),
+        .protocol = dialogue_.protocol(),
+        .session_id = id_,
+    });
+}
+
+core::Task<bool> SmtpSession::flush() {
+    std::string& output = dialogue_.output();
+    if (output.empty()) co_return true;
+    stream_->set_deadline(context_.reactor.now() + context_.times.idle);
+    const auto written = co_await stream_->write(output);
+    output.clear();
+    co_return written.has_value();
+}
+
+void SmtpSession::say_why(std::error_code error) {
+    if (error.value() != ETIMEDOUT) return;
+    if (draining_ && message_ == nullptr) {
+        context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::draining);
+        return dialogue_.close("421 4.3.2 Shutting down, try again");
+    }
+    context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::timeout);
+    dialogue_.close(message_ == nullptr ? "421 4.4.2 Waited too long for a command"
+                                        : "421 4.4.2 Content comes too slowly");
+}
+
+core::Instant SmtpSession::next_deadline() const {
+    const SmtpTimes& times = context_.times;
+    const core::Instant now = context_.reactor.now();
+    core::Instant deadline = now + times.idle;
+    if (!dialogue_.may_relay()) deadline = std::min(deadline, opened_ + times.stranger_session);
+    if (message_ != nullptr) {
+        // When the average rate would be too low if nothing more came.
+        const auto earned =
+            std::chrono::milliseconds(dialogue_.content().octets_read() * 1000 / times.least_rate);
+        deadline = std::min({deadline, content_begun_ + times.content,
+                             content_begun_ + times.content_grace + earned});
+    } else if (draining_) {
+        deadline = std::min(deadline, now + times.drain);
+    }
+    return deadline;
+}
+
+void SmtpSession::drain() {
+    draining_ = true;
+    dialogue_.drain();
+    stream_->set_deadline(next_deadline());
+}
+
+// Closing a socket with unread input resets the connection, and the last reply may be lost with it.
+// So a client that did not ask for the end is read from for a moment longer.
+core::Task<void> SmtpSession::linger() {
+    std::size_t dropped = 0;
+    stream_->set_deadline(context_.reactor.now() + context_.times.linger);
+    while (dropped < kMaxLinger) {
+        const auto input = co_await stream_->read();
+        if (!input || input->empty()) co_return;
+        dropped += input->size();
+        stream_->consume(input->size());
+    }
+}
+
+}  // namespace relay
