@@ -17,7 +17,9 @@ std::string directory_complaint(const std::filesystem::path& directory) {
     std::error_code error;
     std::filesystem::path nearest = directory;
     while (!std::filesystem::exists(std::filesystem::symlink_status(nearest, error))) {
-        if (error && error != std::errc::no_such_file_or_directory) break;
+        const bool absent = !error || error == std::errc::no_such_file_or_directory ||
+                            error == std::errc::not_a_directory;
+        if (!absent) break;
         const std::filesystem::path parent = nearest.parent_path();
         if (parent == nearest || parent.empty()) break;
         nearest = parent;

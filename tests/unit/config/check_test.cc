@@ -1,0 +1,78 @@
+#include "relay/config/check.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/config/temporary_directory.h"
+
+namespace relay {
+namespace {
+
+const std::string kLeast =
+    "[spool]\ndurability = \"memory\"\n[[listener]]\naddress = [\"127.0.0.1:2525\"]\n"
+    "[node]\ndata_dir = \"data\"\n";
+
+TEST(CheckConfig, GivesWhatServeNeeds) {
+    const TemporaryDirectory directory;
+    directory.write("s.toml", "[\"example.com\"]\nconnection_limit = 2\nenable_dane = true\n");
+    const auto file = directory.write("p.toml", kLeast +
+                                                    "[shaping]\nfiles = [\"s.toml\"]\n"
+                                                    "default = { connection_limit = 5 }\n");
+    const auto checked = check_config(file);
+    ASSERT_TRUE(checked.has_value());
+    EXPECT_EQ(checked->config.listeners.size(), 1U);
+    EXPECT_EQ(checked->shaping.limits_for("example.com").connection_limit, 2U);
+    EXPECT_EQ(checked->shaping.limits_for("example.org").connection_limit, 5U);
+    ASSERT_EQ(checked->warnings.size(), 1U);
+    EXPECT_EQ(checked->warnings[0].to_string(),
+              (directory.path() / "s.toml").string() +
+                  ":3: [\"example.com\"] enable_dane is not available in this version; it has no "
+                  "effect");
+    EXPECT_FALSE(std::filesystem::exists(directory.path() / "data"));  // a check makes nothing
+}
+
+TEST(CheckConfig, LooksIntoEverythingThatIsNamed) {
+    const TemporaryDirectory directory;
+    directory.write("plain", "not a directory");
+    directory.write("bad.toml", "[\"example.com\"]\nconnection_limit = 0\n");
+    const auto file = directory.write(
+        "p.toml",
+        "[spool]\ndurability = \"memory\"\n[[listener]]\naddress = [\"127.0.0.1:2525\"]\n"
+        "[node]\ndata_dir = \"plain/data\"\n[events]\nlog_dir = \"plain\"\n"
+        "[shaping]\nfiles = [\"absent.toml\", \"bad.toml\"]\n");
+    const auto checked = check_config(file);
+    ASSERT_FALSE(checked.has_value());
+    ASSERT_EQ(checked.error().size(), 4U);
+    EXPECT_TRUE(checked.error()[0].to_string().contains("[node] data_dir"));
+    EXPECT_TRUE(checked.error()[0].to_string().ends_with("plain is not a directory"));
+    EXPECT_TRUE(checked.error()[1].to_string().contains("[events] log_dir"));
+    EXPECT_TRUE(checked.error()[2].to_string().ends_with(
+        "absent.toml: cannot be read: No such file or directory"));
+    EXPECT_TRUE(checked.error()[3].to_string().contains("bad.toml:2: "));
+}
+
+TEST(CheckConfig, PassesOnProblemsOfTheText) {
+    const TemporaryDirectory directory;
+    const auto checked = check_config(directory.write("p.toml", "[node]\nx = 1\n"));
+    ASSERT_FALSE(checked.has_value());
+    EXPECT_EQ(checked.error().size(), 3U);
+}
+
+TEST(DirectoryComplaint, SaysWhetherOneCouldWrite) {
+    const TemporaryDirectory directory;
+    EXPECT_EQ(directory_complaint(directory.path()), "");
+    EXPECT_EQ(directory_complaint(directory.path() / "a/b/c"), "");
+    const auto file = directory.write("file", "");
+    EXPECT_TRUE(directory_complaint(file).ends_with("file is not a directory"));
+    EXPECT_TRUE(directory_complaint(file / "below").ends_with("file is not a directory"));
+    if (geteuid() == 0) return;  // root may write anywhere
+    ASSERT_EQ(chmod(directory.path().c_str(), 0500), 0);
+    EXPECT_TRUE(directory_complaint(directory.path()).starts_with("cannot be written into"));
+    chmod(directory.path().c_str(), 0700);
+}
+
+}  // namespace
+}  // namespace relay

@@ -1,0 +1,53 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "relay/config/config.h"
+#include "relay/config/section.h"
+
+namespace relay {
+namespace {
+
+TEST(Machine, MemoryIsNoMoreThanThereIs) {
+    const auto machine = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    const std::uint64_t whole = memory_limit({{0, 100}});
+    EXPECT_LE(whole, machine);
+    EXPECT_GT(whole, 16U << 20);
+    EXPECT_NEAR(static_cast<double>(memory_limit({{0, 50}})), static_cast<double>(whole) / 2, 100);
+    EXPECT_EQ(memory_limit({{12345678, 0}}), 12345678U);
+}
+
+TEST(Machine, HasAName) {
+    EXPECT_TRUE(is_host_name(machine_hostname(), true));
+}
+
+TEST(HostName, IsWhatDnsAllows) {
+    for (const char* name :
+         {"a", "mta1.example.com", "1.example", "xn--bcher-kva.example", "a-b.c"}) {
+        EXPECT_TRUE(is_host_name(name)) << name;
+    }
+    for (const char* name : {"", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a.b-", "a_b.c", "a b",
+                             "a\r\nb", "\xc3\xbc.example", "[127.0.0.1]"}) {
+        EXPECT_FALSE(is_host_name(name)) << name;
+    }
+    EXPECT_TRUE(is_host_name("_smtp.example", true));
+    EXPECT_TRUE(is_host_name(std::string(63, 'a')));
+    EXPECT_FALSE(is_host_name(std::string(64, 'a')));
+    std::string longest;
+    for (int i = 0; i < 126; ++i)
+        longest += "a.";
+    EXPECT_TRUE(is_host_name(longest + "a"));
+    EXPECT_FALSE(is_host_name(longest + "ab"));
+}
+
+TEST(Nearest, GuessesOnlyWhatIsNear) {
+    const std::vector<std::string> keys{"hostname", "shards", "data_dir"};
+    EXPECT_EQ(nearest("hostnmae", keys), "hostname");
+    EXPECT_EQ(nearest("shard", keys), "shards");
+    EXPECT_EQ(nearest("datadir", keys), "data_dir");
+    EXPECT_EQ(nearest("zebra", keys), "");
+    EXPECT_EQ(nearest(std::string(10000, 'h'), keys), "");
+}
+
+}  // namespace
+}  // namespace relay

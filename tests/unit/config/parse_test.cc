@@ -1,0 +1,372 @@
+#include "relay/config/parse.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/config/temporary_directory.h"
+
+namespace relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The least that is a configuration: two lines of [spool], then a listener.
+const std::string kLeast =
+    "[spool]\ndurability = \"memory\"\n[[listener]]\naddress = [\"127.0.0.1:2525\"]\n";
+
+Config parsed(const std::string& text) {
+    const auto config = parse_config(text, "t.toml");
+    if (!config) {
+        for (const Problem& each : config.error())
+            ADD_FAILURE() << each.to_string();
+        return default_config();
+    }
+    return *config;
+}
+
+std::vector<std::string> problems(const std::string& text) {
+    const auto config = parse_config(text, "t.toml");
+    std::vector<std::string> sentences;
+    if (config) return sentences;
+    for (const Problem& each : config.error())
+        sentences.push_back(each.to_string());
+    return sentences;
+}
+
+// The one problem of kLeast with some lines behind it.
+std::string problem_of(const std::string& lines) {
+    const auto all = problems(kLeast + lines);
+    EXPECT_EQ(all.size(), 1U) << lines;
+    for (std::size_t i = 1; i < all.size(); ++i)
+        ADD_FAILURE() << all[i];
+    return all.empty() ? "" : all.front();
+}
+
+bool has(const std::string& text, std::string_view part) {
+    return text.contains(part);
+}
+
+TEST(ParseConfig, TheLeastGivesTheDefaults) {
+    const Config config = parsed(kLeast);
+    EXPECT_EQ(config.node.hostname, "");
+    EXPECT_EQ(config.node.shards, 0U);
+    EXPECT_EQ(config.node.data_dir, "/var/lib/posthaste");
+    EXPECT_EQ(config.node.io_backend, IoChoice::automatic);
+    EXPECT_EQ(config.spool.durability, Durability::memory);
+    EXPECT_EQ(config.spool.segment_size, 64U << 20);
+    EXPECT_EQ(config.spool.max_size, (SizeOrShare{0, 80}));
+    EXPECT_EQ(config.spool.min_free, (SizeOrShare{0, 5}));
+    EXPECT_EQ(config.memory.limit, (SizeOrShare{0, 75}));
+    ASSERT_EQ(config.listeners.size(), 1U);
+    const ListenerConfig& listener = config.listeners.front();
+    EXPECT_EQ(listener.name, "smtp");
+    EXPECT_EQ(listener.protocol, ListenerProtocol::smtp);
+    EXPECT_EQ(listener.addresses.front().to_string(), "127.0.0.1:2525");
+    ASSERT_EQ(listener.allow.size(), 2U);
+    EXPECT_EQ(listener.allow[0].to_string(), "127.0.0.0/8");
+    EXPECT_EQ(listener.allow[1].to_string(), "::1/128");
+    EXPECT_EQ(listener.max_message_size, 50U << 20);
+    EXPECT_EQ(listener.max_recipients, 1000U);
+    EXPECT_EQ(listener.max_connections, 10000U);
+    EXPECT_EQ(listener.line_endings, LineEndings::reject);
+    EXPECT_TRUE(config.dns.servers.empty());
+    EXPECT_TRUE(config.routes.empty());
+    EXPECT_EQ(config.delivery.port, 25);
+    EXPECT_EQ(config.delivery.tls, DeliveryTls::opportunistic);
+    EXPECT_EQ(config.delivery.prohibited_hosts.size(), 4U);
+    EXPECT_EQ(config.retry.intervals,
+              (std::vector<core::Duration>{1min, 5min, 15min, 30min, 1h, 2h, 4h}));
+    EXPECT_EQ(config.retry.max_age, 120h);
+    EXPECT_EQ(config.shaping.defaults, ShapingLimits{});
+    EXPECT_EQ(config.events.log_rotate_size, 256U << 20);
+    EXPECT_EQ(config.events.log_keep, 168h);
+}
+
+TEST(ParseConfig, ReadsEveryKeyOfThisVersion) {
+    const Config config = parsed(R"(
+[node]
+hostname = "mta1.example.com"
+shards = 4
+data_dir = "/srv/mail"
+io_backend = "io_uring"
+[spool]
+durability = "memory"
+segment_size = "16MiB"
+max_size = "100GiB"
+min_free = "1%"
+[memory]
+limit = "2GiB"
+[[listener]]
+name = "in"
+protocol = "smtp"
+address = ["0.0.0.0:25", "[::]:25"]
+tls = "none"
+certificate = ""
+private_key = ""
+allow = ["10.0.0.0/8", "fd00::/8"]
+auth = "optional"
+max_message_size = "1MiB"
+max_recipients = 7
+max_connections = 9
+line_endings = "normalize"
+[[listener]]
+name = "web"
+protocol = "http"
+address = ["127.0.0.1:8025"]
+serve = ["metrics"]
+[dns]
+servers = ["192.0.2.53", "[2001:db8::53]:5353"]
+trust_ad = false
+[[route]]
+domain = "*.Example.COM"
+hosts = ["127.0.0.1:2600", "Relay.example.net", "[::1]:26", "backup:2525", "2001:db8::1"]
+[delivery]
+port = 2600
+tls = "none"
+prohibited_hosts = []
+[retry]
+intervals = ["1s", "2s"]
+max_age = "1h"
+[shaping]
+files = ["/etc/a.toml", "b.toml"]
+default = { connection_limit = 3, max_deliveries_per_connection = 4, max_message_rate = "5/m", max_connection_rate = "6/h" }
+[events]
+log_dir = "/srv/events"
+log_rotate_size = "1MiB"
+log_keep = "1h"
+)");
+    EXPECT_EQ(config.node.hostname, "mta1.example.com");
+    EXPECT_EQ(config.node.shards, 4U);
+    EXPECT_EQ(config.node.data_dir, "/srv/mail");
+    EXPECT_EQ(config.node.io_backend, IoChoice::io_uring);
+    EXPECT_EQ(config.spool.segment_size, 16U << 20);
+    EXPECT_EQ(config.spool.max_size, (SizeOrShare{100ULL << 30, 0}));
+    EXPECT_EQ(config.spool.min_free, (SizeOrShare{0, 1}));
+    EXPECT_EQ(config.memory.limit, (SizeOrShare{2ULL << 30, 0}));
+    ASSERT_EQ(config.listeners.size(), 2U);
+    const ListenerConfig& smtp = config.listeners[0];
+    EXPECT_EQ(smtp.name, "in");
+    EXPECT_EQ(smtp.addresses.size(), 2U);
+    EXPECT_EQ(smtp.allow.size(), 2U);
+    EXPECT_EQ(smtp.max_message_size, 1U << 20);
+    EXPECT_EQ(smtp.max_recipients, 7U);
+    EXPECT_EQ(smtp.max_connections, 9U);
+    EXPECT_EQ(smtp.line_endings, LineEndings::normalize);
+    const ListenerConfig& http = config.listeners[1];
+    EXPECT_EQ(http.protocol, ListenerProtocol::http);
+    EXPECT_FALSE(http.serve_inject);
+    EXPECT_TRUE(http.serve_metrics);
+    ASSERT_EQ(config.dns.servers.size(), 2U);
+    EXPECT_EQ(config.dns.servers[0].to_string(), "192.0.2.53:53");
+    EXPECT_EQ(config.dns.servers[1].to_string(), "[2001:db8::53]:5353");
+    ASSERT_EQ(config.routes.size(), 1U);
+    EXPECT_EQ(config.routes[0].domain, "*.example.com");
+    const std::vector<NextHop> hops{{"127.0.0.1", 2600, core::IpAddress::v4(0x7f000001)},
+                                    {"relay.example.net", 25, {}},
+                                    {"::1", 26, *core::IpAddress::parse("::1")},
+                                    {"backup", 2525, {}},
+                                    {"2001:db8::1", 25, *core::IpAddress::parse("2001:db8::1")}};
+    EXPECT_EQ(config.routes[0].hosts, hops);
+    EXPECT_EQ(config.delivery.port, 2600);
+    EXPECT_EQ(config.delivery.tls, DeliveryTls::none);
+    EXPECT_TRUE(config.delivery.prohibited_hosts.empty());
+    EXPECT_EQ(config.retry.intervals, (std::vector<core::Duration>{1s, 2s}));
+    EXPECT_EQ(config.retry.max_age, 1h);
+    EXPECT_EQ(config.shaping.files.size(), 2U);
+    EXPECT_EQ(config.shaping.defaults, (ShapingLimits{3, 4, {5, 1min}, {6, 1h}}));
+    EXPECT_EQ(config.events.log_dir, "/srv/events");
+    EXPECT_EQ(config.events.log_rotate_size, 1U << 20);
+    EXPECT_EQ(config.events.log_keep, 1h);
+}
+
+TEST(ParseConfig, ASpoolThatSaysNothingAsksForTheJournal) {
+    const auto silent = problems("\n[[listener]]\naddress = [\"127.0.0.1:2525\"]\n");
+    ASSERT_EQ(silent.size(), 1U);
+    EXPECT_TRUE(
+        silent[0].starts_with("t.toml:1: [spool] durability = \"commit\", the default, is "
+                              "not available in this version"))
+        << silent[0];
+    EXPECT_TRUE(has(silent[0], "write durability = \"memory\" under [spool]"));
+    const auto explicit_commit =
+        problems("[[listener]]\naddress = [\"127.0.0.1:1\"]\n[spool]\ndurability = \"commit\"\n");
+    ASSERT_EQ(explicit_commit.size(), 1U);
+    EXPECT_TRUE(explicit_commit[0].starts_with("t.toml:4: ")) << explicit_commit[0];
+    EXPECT_TRUE(has(explicit_commit[0], "not available in this version"));
+}
+
+TEST(ParseConfig, NeedsAListener) {
+    const auto all = problems("[spool]\ndurability = \"memory\"\n");
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_TRUE(has(all[0], "at least one [[listener]]")) << all[0];
+    EXPECT_TRUE(has(problem_of("[[listener]]\nname = \"b\"\n"),
+                    "t.toml:5: [[listener]] needs an "
+                    "address"));
+    EXPECT_TRUE(has(problem_of("[[listener]]\nname=\"b\"\naddress = []\n"), "at least one"));
+}
+
+TEST(ParseConfig, NamesUnknownKeysAndGuesses) {
+    EXPECT_EQ(problem_of("[node]\nhostnam = \"a\"\n"),
+              "t.toml:6: [node] has no key \"hostnam\"; is \"hostname\" meant?");
+    EXPECT_EQ(problem_of("[nodes]\nhostname = \"a\"\n"),
+              "t.toml:5: the configuration has no key \"nodes\"; is \"node\" meant?");
+    EXPECT_EQ(problem_of("[events]\nzzzzzzzz = 1\n"), "t.toml:6: [events] has no key \"zzzzzzzz\"");
+    EXPECT_EQ(problem_of("[shaping]\ndefault = { conection_limit = 1 }\n"),
+              "t.toml:6: [shaping] default has no key \"conection_limit\"; is \"connection_limit\" "
+              "meant?");
+}
+
+TEST(ParseConfig, NamesWrongTypes) {
+    EXPECT_EQ(problem_of("[node]\nshards = \"two\"\n"),
+              "t.toml:6: [node] shards must be an integer, not a string");
+    EXPECT_EQ(problem_of("[node]\nhostname = 5\n"),
+              "t.toml:6: [node] hostname must be a string, not an integer");
+    EXPECT_EQ(problem_of("[spool.x]\n").substr(0, 17), "t.toml:5: [spool]");
+    EXPECT_TRUE(has(problem_of("[retry]\nintervals = \"1m\"\n"), "must be a list of strings"));
+    EXPECT_TRUE(has(problem_of("[retry]\nintervals = [1]\n"), "must be a list of strings"));
+    EXPECT_TRUE(has(problem_of("[retry]\nmax_age = 5\n"), "must be a time in quotes"));
+    EXPECT_TRUE(has(problem_of("[dns]\ntrust_ad = \"no\"\n"), "must be true or false"));
+    EXPECT_TRUE(has(problem_of("[memory]\nlimit = 5\n"), "must be a share or size in quotes"));
+    EXPECT_TRUE(has(problem_of("[shaping]\ndefault = 5\n"), "must be a table"));
+    EXPECT_TRUE(has(problem_of("[route]\ndomain = \"*\"\n"), "must be written as [[route]]"));
+    EXPECT_TRUE(has(problems("node = 5\n" + kLeast).at(0), "t.toml:1: [node] must be one table"));
+}
+
+TEST(ParseConfig, NamesImpossibleValues) {
+    EXPECT_EQ(problem_of("[node]\nshards = -1\n"),
+              "t.toml:6: [node] shards must be from 0 to 256, not -1");
+    EXPECT_TRUE(has(problem_of("[node]\nhostname = \"a b\"\n"), "is not the name of a host"));
+    EXPECT_TRUE(has(problem_of("[node]\nhostname = \"\"\n"), "is not the name of a host"));
+    EXPECT_TRUE(has(problem_of("[node]\ndata_dir = \"\"\n"), "must not be empty"));
+    EXPECT_TRUE(has(problem_of("[memory]\nlimit = \"0%\"\n"), "1% to 100%"));
+    EXPECT_TRUE(has(problem_of("[memory]\nlimit = \"101%\"\n"), "1% to 100%"));
+    EXPECT_TRUE(has(problem_of("[memory]\nlimit = \"1KiB\"\n"), "at least 16MiB"));
+    EXPECT_TRUE(has(problem_of("[memory]\nlimit = \"much\"\n"), "neither a share"));
+    EXPECT_TRUE(has(problem_of("[delivery]\nport = 0\n"), "from 1 to 65535"));
+    EXPECT_TRUE(has(problem_of("[delivery]\nport = 99999\n"), "from 1 to 65535"));
+    EXPECT_TRUE(has(problem_of("[delivery]\nprohibited_hosts = [\"x\"]\n"), "not an IP network"));
+    EXPECT_TRUE(has(problem_of("[retry]\nintervals = []\n"), "at least one"));
+    EXPECT_TRUE(has(problem_of("[retry]\nintervals = [\"0s\"]\n"), "too short"));
+    EXPECT_TRUE(has(problem_of("[retry]\nmax_age = \"1 year\"\n"), "is not a time"));
+    EXPECT_TRUE(has(problem_of("[dns]\nservers = [\"resolver\"]\n"), "is not an IP address"));
+    EXPECT_TRUE(has(problem_of("[shaping]\ndefault = { connection_limit = 0 }\n"), "from 1 to"));
+    EXPECT_TRUE(
+        has(problem_of("[shaping]\ndefault = { max_message_rate = \"0/s\" }\n"), "allows nothing"));
+    EXPECT_TRUE(has(problem_of("[events]\nlog_rotate_size = \"1B\"\n"), "octets"));
+    EXPECT_TRUE(
+        has(problem_of("[[route]]\ndomain = \"a..b\"\nhosts = [\"x\"]\n"), "needs a domain"));
+    EXPECT_TRUE(has(problem_of("[[route]]\ndomain = \"*\"\nhosts = []\n"), "needs hosts"));
+    for (const char* host : {"", ":25", "a b", "a:0", "a:x", "1.2.3", "a:b:c", "-a", "a:"}) {
+        EXPECT_TRUE(
+            has(problem_of("[[route]]\ndomain = \"*\"\nhosts = [\"" + std::string(host) + "\"]\n"),
+                "is not a host"))
+            << host;
+    }
+}
+
+TEST(ParseConfig, RefusesToBeAnOpenRelay) {
+    for (const char* network :
+         {"0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96", "0.0.0.0/1", "2000::/3"}) {
+        const auto text = "[[listener]]\nname = \"b\"\naddress = [\"127.0.0.1:1\"]\nallow = [\"" +
+                          std::string(network) + "\"]\n";
+        const std::string problem = problem_of(text);
+        EXPECT_TRUE(problem.starts_with("t.toml:8: [[listener]] allow must not contain"))
+            << problem;
+        EXPECT_TRUE(has(problem, "open relay"));
+    }
+    const Config nobody = parsed(kLeast + "allow = []\n");
+    EXPECT_FALSE(nobody.listeners[0].allows(*core::IpAddress::parse("127.0.0.1")));
+}
+
+TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
+    const std::vector<std::string> asked{
+        "tls = \"starttls\"\n",
+        "tls = \"implicit\"\n",
+        "auth = \"required\"\n",
+        "certificate = \"/a.pem\"\n",
+        "private_key = \"/a.pem\"\n",
+        "[node]\nio_backend = \"epoll\"\n",
+        "[dns]\ntrust_ad = true\n",
+        "[delivery]\ntls = \"encrypt\"\n",
+        "[delivery]\ntls = \"verify\"\n",
+        "[[credential]]\nname = \"a\"\n",
+        "[[egress_source]]\nname = \"a\"\n",
+        "[[egress_pool]]\nname = \"a\"\n",
+        "[[tenant]]\nname = \"a\"\n",
+        "[[dkim]]\ndomain = \"a\"\n",
+        "[[webhook]]\nurl = \"a\"\n",
+        "[[listener]]\nname = \"h\"\nprotocol = \"http\"\naddress = [\"127.0.0.1:1\"]\n"
+        "serve = [\"console\"]\n"};
+    for (const std::string& lines : asked) {
+        EXPECT_TRUE(has(problem_of(lines), "not available in this version")) << lines;
+    }
+}
+
+TEST(ParseConfig, KeysBelongToTheirProtocol) {
+    EXPECT_TRUE(
+        has(problem_of("serve = [\"inject\"]\n"), "is for listeners with protocol = \"http\""));
+    EXPECT_TRUE(has(problem_of("[[listener]]\nname = \"h\"\nprotocol = \"http\"\n"
+                               "address = [\"127.0.0.1:1\"]\nline_endings = \"reject\"\n"),
+                    "is for listeners with protocol = \"smtp\""));
+}
+
+TEST(ParseConfig, ListenersDiffer) {
+    EXPECT_TRUE(has(problem_of("[[listener]]\naddress = [\"127.0.0.1:1\"]\n"),
+                    "two listeners have the name \"smtp\""));
+    EXPECT_TRUE(has(problem_of("[[listener]]\nname=\"b\"\naddress = [\"127.0.0.1:2525\"]\n"),
+                    "127.0.0.1:2525 is listened on twice"));
+    EXPECT_EQ(parsed(kLeast + "[[listener]]\nname=\"b\"\naddress = [\"127.0.0.1:0\"]\n"
+                              "[[listener]]\nname=\"c\"\naddress = [\"127.0.0.1:0\"]\n")
+                  .listeners.size(),
+              3U);
+}
+
+TEST(ParseConfig, ReportsEveryMistakeInOrder) {
+    const auto all = problems(
+        "[node]\nshards = 1000\nhostnme = \"x\"\n[delivery]\nport = \"a\"\n"
+        "[dkim]\n");
+    ASSERT_EQ(all.size(), 6U);
+    EXPECT_TRUE(all[0].starts_with("t.toml:1:"));  // spool and listener
+    EXPECT_TRUE(all[1].starts_with("t.toml:1:"));
+    EXPECT_TRUE(all[2].starts_with("t.toml:2:"));
+    EXPECT_TRUE(all[3].starts_with("t.toml:3:"));
+    EXPECT_TRUE(all[4].starts_with("t.toml:5:"));
+    EXPECT_TRUE(all[5].starts_with("t.toml:6:"));
+}
+
+TEST(ParseConfig, ReportsWhereTheSyntaxEnds) {
+    const auto all = problems("[node]\nhostname = \n");
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_TRUE(all[0].starts_with("t.toml:2: ")) << all[0];
+    EXPECT_FALSE(problems("[node\n").empty());
+    EXPECT_FALSE(problems("a = 1\na = 2\n").empty());
+    EXPECT_FALSE(problems(std::string(5U << 20, '#')).empty());
+}
+
+TEST(LoadConfig, FillsInWhatComesFromTheMachine) {
+    const TemporaryDirectory directory;
+    const auto file = directory.write("p.toml", kLeast +
+                                                    "[node]\ndata_dir = \"data\"\n[shaping]\n"
+                                                    "files = [\"s.toml\", \"/etc/s.toml\"]\n");
+    const auto config = load_config(file);
+    ASSERT_TRUE(config.has_value());
+    EXPECT_EQ(config->node.hostname, machine_hostname());
+    EXPECT_EQ(config->node.data_dir, directory.path() / "data");
+    EXPECT_EQ(config->events.log_dir, directory.path() / "data/events");
+    EXPECT_EQ(config->shaping.files[0], directory.path() / "s.toml");
+    EXPECT_EQ(config->shaping.files[1], "/etc/s.toml");
+}
+
+TEST(LoadConfig, SaysWhyAFileCannotBeRead) {
+    const TemporaryDirectory directory;
+    const auto missing = load_config(directory.path() / "no.toml");
+    ASSERT_FALSE(missing.has_value());
+    EXPECT_EQ(missing.error()[0].to_string(), (directory.path() / "no.toml").string() +
+                                                  ": cannot be read: No such file or directory");
+    EXPECT_FALSE(load_config(directory.path()).has_value());
+}
+
+}  // namespace
+}  // namespace relay
