@@ -1,0 +1,179 @@
+#include "relay/shaping/policy.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace relay {
+namespace {
+
+using namespace std::chrono_literals;
+using core::Rate;
+
+ShapingPolicy::Loaded loaded(const std::vector<std::string>& texts, ShapingLimits defaults = {}) {
+    std::vector<ShapingText> named;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        named.push_back({"s" + std::to_string(i) + ".toml", texts[i]});
+    }
+    auto policy = ShapingPolicy::parse(named, defaults);
+    if (!policy) {
+        for (const Problem& each : policy.error())
+            ADD_FAILURE() << each.to_string();
+        return {ShapingPolicy(defaults), {}};
+    }
+    return std::move(*policy);
+}
+
+std::vector<std::string> problems(const std::string& text) {
+    const auto policy = ShapingPolicy::parse({{"s.toml", text}}, {});
+    std::vector<std::string> sentences;
+    if (policy) return sentences;
+    for (const Problem& each : policy.error())
+        sentences.push_back(each.to_string());
+    return sentences;
+}
+
+TEST(ShapingPolicy, WithoutFilesTheDefaultsHold) {
+    const ShapingLimits defaults{3, 4, {5, 1min}, {6, 1h}};
+    const ShapingPolicy policy(defaults);
+    EXPECT_EQ(policy.limits_for("example.com"), defaults);
+    EXPECT_FALSE(policy.has_table("example.com"));
+    EXPECT_EQ(policy.provider_of("example.com"), 0U);
+    EXPECT_EQ(policy.provider_names(), std::vector<std::string>{"other"});
+}
+
+TEST(ShapingPolicy, MergesUpwards) {
+    const auto [policy, warnings] =
+        loaded({"[\"default\"]\nconnection_limit = 20\nmax_message_rate = \"200/s\"\n"
+                "[\"Example.COM.\"]\nmax_message_rate = \"1/s\"\n"},
+               {10, 100, {100, 1s}, {100, 1min}});
+    EXPECT_TRUE(warnings.empty());
+    EXPECT_EQ(policy.limits_for("example.org"), (ShapingLimits{20, 100, {200, 1s}, {100, 1min}}));
+    EXPECT_EQ(policy.limits_for("example.com"), (ShapingLimits{20, 100, {1, 1s}, {100, 1min}}));
+    EXPECT_EQ(policy.limits_for("EXAMPLE.com."), policy.limits_for("example.com"));
+    EXPECT_EQ(policy.limits_for("sub.example.com"), policy.limits_for("example.org"));
+    EXPECT_TRUE(policy.has_table("example.Com"));
+    EXPECT_FALSE(policy.has_table("default"));
+    EXPECT_FALSE(policy.has_table(std::string(1000, 'a')));
+}
+
+TEST(ShapingPolicy, LaterFilesWin) {
+    const auto [policy, warnings] =
+        loaded({"[\"a.example\"]\nconnection_limit = 1\nmax_deliveries_per_connection = 1\n"
+                "[\"b.example\"]\nconnection_limit = 1\nmax_deliveries_per_connection = 1\n",
+                "[\"a.example\"]\nconnection_limit = 2\n"
+                "[\"b.example\"]\nreplace_base = true\nconnection_limit = 2\n[default]\n"
+                "max_connection_rate = \"7/d\"\n"});
+    EXPECT_EQ(policy.limits_for("a.example"), (ShapingLimits{2, 1, {100, 1s}, {7, 24h}}));
+    EXPECT_EQ(policy.limits_for("b.example"), (ShapingLimits{2, 100, {100, 1s}, {7, 24h}}));
+    EXPECT_TRUE(warnings.empty());
+}
+
+TEST(ShapingPolicy, ReadsKumomtasForms) {
+    const auto [policy, warnings] =
+        loaded({"[\"a.example\"]\nconnection_limit = \"local:7\"\nmax_message_rate = "
+                "\"local:1,000/minute\"\nmax_connection_rate = \"5/hr,max_burst=1\"\n"
+                "mx_rollup = false\n"});
+    EXPECT_EQ(policy.limits_for("a.example"), (ShapingLimits{7, 100, {1000, 1min}, {5, 1h}}));
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_EQ(warnings[0].to_string(),
+              "s0.toml:4: [\"a.example\"] max_connection_rate: max_burst is not available in this "
+              "version; it has no effect");
+}
+
+TEST(ShapingPolicy, WarnsOfWhatItCannotDo) {
+    const auto [policy, warnings] = loaded(
+        {"[\"a.example\"]\nmx_rollup = true\nenable_tls = \"Required\"\nconnection_limit = 2\n"
+         "[provider.\"google\"]\nmatch = [{MXSuffix=\".google.com\"}]\n"
+         "[[\"a.example\".automation]]\nregex = \"x\"\naction = \"Suspend\"\nduration = \"1h\"\n"});
+    EXPECT_EQ(policy.limits_for("a.example").connection_limit, 2U);
+    std::vector<std::string> sentences;
+    for (const Problem& each : warnings)
+        sentences.push_back(each.to_string());
+    std::ranges::sort(sentences);
+    ASSERT_EQ(sentences.size(), 4U);
+    EXPECT_TRUE(sentences[0].starts_with("s0.toml:2: [\"a.example\"] mx_rollup: "));
+    EXPECT_EQ(sentences[1],
+              "s0.toml:3: [\"a.example\"] enable_tls is not available in this version; it has no "
+              "effect");
+    EXPECT_TRUE(sentences[2].starts_with("s0.toml:5: [provider.\"google\"]: ")) << sentences[2];
+    EXPECT_TRUE(sentences[3].starts_with("s0.toml:7: [\"a.example\"] automation is not"));
+}
+
+TEST(ShapingPolicy, RefusesWhatMakesNoSense) {
+    const auto all = problems(
+        "connection_limit = 5\n"
+        "[\"a.example\"]\nconnection_limit = 0\nmax_deliveries_per_connection = -1\n"
+        "max_message_rate = \"fast\"\nmax_connection_rate = 5\nreplace_base = 1\n"
+        "[\"b.example\"]\nconnection_limit = \"local:many\"\nmax_deliveries_per_connection = 1.5\n"
+        "[\"not a domain\"]\n");
+    ASSERT_EQ(all.size(), 9U);
+    for (const int line : {1, 3, 4, 5, 6, 7, 9, 10, 11}) {
+        const std::string place = "s.toml:" + std::to_string(line) + ": ";
+        EXPECT_EQ(std::ranges::count_if(all, [&](auto& each) { return each.starts_with(place); }),
+                  1)
+            << line;
+    }
+    EXPECT_EQ(problems("[\"a\"\n").size(), 1U);
+}
+
+TEST(ShapingPolicy, NumbersProvidersForMetrics) {
+    const auto [policy, warnings] = loaded({"[\"b.example\"]\n[\"a.example\"]\n[default]\n"});
+    EXPECT_EQ(policy.provider_names(),
+              (std::vector<std::string>{"other", "a.example", "b.example"}));
+    EXPECT_EQ(policy.provider_of("A.example"), 1U);
+    EXPECT_EQ(policy.provider_of("b.example."), 2U);
+    EXPECT_EQ(policy.provider_of("c.example"), 0U);
+}
+
+TEST(ShapingPolicy, NamesOnlySoManyProvidersButLimitsAllDomains) {
+    std::string text;
+    for (int i = 0; i < 1000; ++i) {
+        text += "[\"d" + std::to_string(i) + ".example\"]\nconnection_limit = 1\n";
+    }
+    const auto [policy, warnings] = loaded({text});
+    EXPECT_EQ(policy.provider_names().size(), kMostNamedProviders + 1);
+    for (int i = 0; i < 1000; ++i) {
+        const std::string domain = "d" + std::to_string(i) + ".example";
+        EXPECT_EQ(policy.limits_for(domain).connection_limit, 1U);
+        EXPECT_LE(policy.provider_of(domain), kMostNamedProviders);
+    }
+    EXPECT_EQ(policy.provider_of("d999.example"), 0U);
+}
+
+// The shape of the files that KumoMTA ships, whole: every table loads, nothing is an error.
+TEST(ShapingPolicy, TakesADefaultFileOfKumomta) {
+    const auto [policy, warnings] = loaded({R"(
+["default"]
+connection_limit = 10
+max_connection_rate = "100/min"
+max_deliveries_per_connection = 100
+max_message_rate = "100/s"
+idle_timeout = "60s"
+enable_tls = "Opportunistic"
+consecutive_connection_failures_before_delay = 100
+[["default".automation]]
+regex=[ '''Messages from \d+ temporarily deferred''' ]
+action = [ {SetConfig={name="max_message_rate", value="1/minute"}} ]
+duration = "90m"
+[provider."yahoo"]
+match=[{MXSuffix=".yahoodns.net"}]
+max_deliveries_per_connection = 20
+["yahoo.co.jp"]
+connection_limit = 2
+max_message_rate = "10/s"
+max_deliveries_per_connection = 20
+[["yahoo.co.jp".automation]]
+regex = "VS98-IP0 deferred"
+trigger = {Threshold="2/hr"}
+action = "Suspend"
+duration = "1 hour"
+)"});
+    EXPECT_EQ(policy.limits_for("yahoo.co.jp"), (ShapingLimits{2, 20, {10, 1s}, {100, 1min}}));
+    EXPECT_EQ(warnings.size(), 6U);
+}
+
+}  // namespace
+}  // namespace relay
