@@ -1,0 +1,352 @@
+#include "relay/egress/connection.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/net/connector.h"
+
+namespace relay {
+
+namespace {
+
+Disposition network_failure(EnhancedCode enhanced, std::string text) {
+    Disposition result;
+    result.outcome = Outcome::deferred;
+    result.scope = Scope::site;
+    result.code = 451;
+    result.enhanced = enhanced;
+    result.text = std::move(text);
+    result.command = "connect";
+    result.local = true;
+    return result;
+}
+
+Disposition from_route_failure(const dns::RouteFailure& failure) {
+    Disposition result =
+        network_failure({failure.klass, failure.subject, failure.detail}, failure.text);
+    result.outcome = failure.permanent() ? Outcome::bounced : Outcome::deferred;
+    result.code = failure.code;
+    result.command = "DNS";
+    return result;
+}
+
+std::string new_session_id(core::Prng& prng) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%013llx", static_cast<unsigned long long>(prng.next() >> 12));
+    return text;
+}
+
+metrics::Connect metric_of(const std::error_code& error) {
+    switch (error.value()) {
+        case ECONNREFUSED:
+            return metrics::Connect::refused;
+        case ETIMEDOUT:
+            return metrics::Connect::timeout;
+        case ECONNRESET:
+        case EPIPE:
+            return metrics::Connect::broken;
+        default:
+            return metrics::Connect::unreachable;
+    }
+}
+
+}  // namespace
+
+Connection::Connection(EgressContext& context, Path& path)
+    : context_(context),
+      path_(path),
+      deliveries_left_(path.site().limits.max_deliveries_per_connection),
+      session_id_(new_session_id(context.shard.prng())) {}
+
+Connection::~Connection() {
+    PH_ASSERT(stream_ == nullptr);
+}
+
+core::Task<void> Connection::run() {
+    const bool opened = co_await open();
+    const std::size_t provider = path_.site().provider;
+    if (opened) {
+        established_ = true;
+        context_.metrics.connect(provider, metrics::Connect::ready);
+        context_.metrics.connection_opened(provider);
+        path_.established(*this);
+        co_await converse();
+        context_.metrics.connection_closed(provider);
+    } else if (failure_) {
+        path_.unreachable(*failure_);
+    }
+    if (stream_ != nullptr) {
+        co_await stream_->close();
+        stream_.reset();
+    }
+    const bool tried = deliveries_left_ < path_.site().limits.max_deliveries_per_connection;
+    path_.ended(*this, established_ && tried && dialogue_->completed() == 0);
+}
+
+void Connection::wake() {
+    if (waiting_idle_) stream_->interrupt();
+}
+
+void Connection::abort() {
+    aborted_ = true;
+    if (stream_ != nullptr) stream_->abort();
+}
+
+// ---- opening
+
+std::vector<Connection::Candidate> Connection::candidates() const {
+    std::vector<Candidate> list;
+    const SiteFacts& site = path_.site();
+    if (site.routed) {
+        for (const NextHop& hop : site.hops)
+            list.push_back({hop.host, hop.port, 0, hop.address});
+        return list;
+    }
+    const auto preference_of = [&](const std::string& host) {
+        for (const dns::MxGroup& group : site.plan.groups) {
+            if (std::ranges::find(group.hosts, host) != group.hosts.end()) return group.preference;
+        }
+        return std::uint16_t{0};
+    };
+    for (std::string& host : dns::delivery_order(site.plan, context_.shard.prng())) {
+        const std::uint16_t preference = preference_of(host);
+        list.push_back({std::move(host), site.port, preference, std::nullopt});
+    }
+    return list;
+}
+
+core::Task<bool> Connection::open() {
+    std::size_t tried = 0;
+    std::vector<Candidate> list = candidates();
+    const dns::RoutingRules& rules = path_.site().routed ? context_.route_rules : context_.rules;
+    for (std::size_t i = 0; i < list.size() && tried < kMaxAddressesTried; ++i) {
+        const Candidate candidate = list[i];
+        std::vector<core::IpAddress> addresses;
+        if (candidate.address) {
+            addresses.push_back(*candidate.address);
+        } else {
+            auto found = co_await dns::resolve_addresses(context_.resolver, candidate.host, rules);
+            if (!found) {
+                if (found.error().kind == dns::FailureKind::own_host) {
+                    // RFC 5321 section 5.1: this preference and all worse ones lead back to us.
+                    std::erase_if(list, [&](const Candidate& other) {
+                        return other.preference >= candidate.preference;
+                    });
+                    i = list.size();
+                }
+                note_failure(from_route_failure(found.error()));
+                continue;
+            }
+            addresses = found->addresses;
+        }
+        for (const core::IpAddress& address : addresses) {
+            if (aborted_ || tried++ >= kMaxAddressesTried) break;
+            if (co_await try_address(candidate, address)) co_return true;
+        }
+        if (aborted_) break;
+    }
+    if (!failure_ && !aborted_) {
+        note_failure(network_failure({4, 4, 1}, "no host of the site could be tried"));
+    }
+    co_return false;
+}
+
+core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress address) {
+    const core::SocketAddress peer{address, candidate.port};
+    peer_name_ = candidate.host;
+    peer_address_ = address.to_string();
+    const core::Instant deadline = context_.shard.now() + context_.options.connect_timeout;
+    auto connected = co_await core::connect(context_.shard, peer, std::nullopt, deadline);
+    const std::size_t provider = path_.site().provider;
+    if (!connected) {
+        context_.metrics.connect(provider, metric_of(connected.error()));
+        note_failure(network_failure({4, 4, 1}, "connecting to " + candidate.host + " [" +
+                                                    peer.to_string() +
+                                                    "]: " + connected.error().message()));
+        co_return false;
+    }
+    stream_ = std::move(*connected);
+    source_address_ = stream_->local().ip.to_string();
+    const Manners manners = path_.manners();
+    dialogue_.emplace(context_.options.ehlo_name, manners.pipelining, manners.chunking);
+    over_ = false;
+    if (co_await greet()) co_return true;
+    context_.metrics.connect(provider, dialogue_->ending().local ? metrics::Connect::broken
+                                                                 : metrics::Connect::greeting);
+    Disposition why = dialogue_->ending();
+    why.scope = Scope::site;
+    // A host that refuses to talk is skipped; mail is not returned for it before max_age.
+    why.outcome = Outcome::deferred;
+    note_failure(std::move(why));
+    co_await stream_->close();
+    stream_.reset();
+    co_return false;
+}
+
+core::Task<bool> Connection::greet() {
+    while (!over_) {
+        if (dialogue_->can_begin()) co_return true;
+        parts_.clear();
+        dialogue_->compose(parts_);
+        if (!parts_.empty() && !co_await write()) co_return false;
+        if (!co_await read()) co_return false;
+    }
+    co_return false;
+}
+
+// A failure that may pass outweighs one that will not: mail is returned only when every host is
+// hopeless.
+void Connection::note_failure(Disposition why) {
+    why.peer_name = peer_name_;
+    why.peer_address = peer_address_;
+    why.session_id = session_id_;
+    if (!failure_ || failure_->outcome == Outcome::bounced || why.outcome == Outcome::deferred) {
+        failure_ = std::move(why);
+    }
+}
+
+// ---- serving
+
+core::Task<void> Connection::converse() {
+    while (!over_) {
+        take_work();
+        parts_.clear();
+        dialogue_->compose(parts_);
+        if (!parts_.empty()) {
+            co_await write();
+            continue;
+        }
+        if (dialogue_->idle()) {
+            if (path_.closing() || deliveries_left_ == 0) {
+                dialogue_->quit();
+                continue;
+            }
+            waiting_idle_ = true;
+            path_.becomes_idle(*this);
+        }
+        co_await read();
+        if (waiting_idle_) {
+            waiting_idle_ = false;
+            path_.becomes_busy(*this);
+        }
+    }
+    settle_finished();
+}
+
+// Takes what the dialogue can begin: the next message is always at hand when a reply comes.
+void Connection::take_work() {
+    while (deliveries_left_ > 0 && dialogue_->can_begin()) {
+        const auto slot = std::ranges::find_if(
+            deliveries_, [](const Delivery& delivery) { return delivery.recipients.empty(); });
+        PH_ASSERT(slot != deliveries_.end());
+        if (!path_.take_transaction(*slot)) return;
+        --deliveries_left_;
+        slot->fill_transaction();
+        dialogue_->begin(slot->transaction);
+        settle_finished();  // refused without being sent
+    }
+}
+
+core::Task<bool> Connection::write() {
+    // Large content leaves in slices, so that the deadline is one of progress, not of size.
+    std::size_t first = 0;
+    while (first < parts_.size()) {
+        std::size_t last = first;
+        std::size_t octets = 0;
+        while (last < parts_.size() &&
+               (octets == 0 || octets + parts_[last].iov_len <= kWriteSlice)) {
+            octets += parts_[last++].iov_len;
+        }
+        stream_->set_deadline(context_.shard.now() + context_.options.block_timeout);
+        const auto written =
+            co_await stream_->write(std::span<const iovec>(parts_).subspan(first, last - first));
+        if (!written) {
+            // A server that refuses early may close before it has read all; its reply says why.
+            dialogue_->connection_lost("sending: " + written.error().message(), false);
+            end_dialogue();
+            co_return false;
+        }
+        first = last;
+    }
+    co_return true;
+}
+
+core::Task<bool> Connection::read() {
+    const core::Duration patience =
+        waiting_idle_ ? context_.options.idle_timeout : core::Duration{dialogue_->timeout()};
+    stream_->set_deadline(context_.shard.now() + patience);
+    const auto input = co_await stream_->read();
+    if (!input) {
+        note_lost(input.error());
+        co_return !over_;
+    }
+    if (input->empty()) {
+        dialogue_->connection_lost("the server closed the connection", true);
+        end_dialogue();
+        co_return false;
+    }
+    const std::size_t length = input->size();
+    const bool going_on = take_events(*input);
+    stream_->consume(length);
+    co_return going_on;
+}
+
+void Connection::note_lost(const std::error_code& error) {
+    if (error.value() == EINTR) return;  // woken: there is work
+    if (error.value() == ETIMEDOUT && waiting_idle_) {
+        dialogue_->quit();
+        return;
+    }
+    const std::string reason = error.value() == ETIMEDOUT
+                                   ? "no reply to " + std::string(dialogue_->awaited()) + " in time"
+                                   : error.message();
+    dialogue_->connection_lost(reason, true);
+    end_dialogue();
+}
+
+bool Connection::take_events(std::string_view input) {
+    using Event = ClientDialogue::Event;
+    while (true) {
+        switch (dialogue_->receive(input)) {
+            case Event::need_input:
+                return true;
+            case Event::ready:
+                break;
+            case Event::finished:
+                settle_finished();
+                break;
+            case Event::fell_back:
+                path_.manners() = {dialogue_->mode(), dialogue_->chunking()};
+                core::log_info("{} [{}] cannot follow our pipelining: going on in a simpler mode",
+                               peer_name_, peer_address_);
+                break;
+            case Event::closing:
+            case Event::closed:
+                end_dialogue();
+                return false;
+        }
+    }
+}
+
+void Connection::settle_finished() {
+    if (!dialogue_) return;
+    while (Transaction* transaction = dialogue_->take_finished()) {
+        const auto slot = std::ranges::find_if(deliveries_, [&](const Delivery& delivery) {
+            return &delivery.transaction == transaction;
+        });
+        PH_ASSERT(slot != deliveries_.end());
+        path_.settle(*slot, *this);
+    }
+}
+
+void Connection::end_dialogue() {
+    over_ = true;
+    Manners& manners = path_.manners();
+    manners.pipelining = std::min(manners.pipelining, dialogue_->mode());
+    manners.chunking = manners.chunking && dialogue_->chunking();
+    settle_finished();
+}
+
+}  // namespace relay

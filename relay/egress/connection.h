@@ -1,0 +1,82 @@
+// Connection: one SMTP session of a path, from connecting to QUIT. Tries the site's hosts in order
+// of preference (equals shuffled, RFC 5321 section 5.1) and their addresses, then serves
+// transactions until there are none for idle_timeout, max_deliveries_per_connection is reached, or
+// the server ends it. The dialogue decides what is written and what a reply means; this class moves
+// the octets. Owned by its task in the path's group, on the home shard. Limits: kMaxAddressesTried
+// addresses per connecting; timeouts of RFC 5321 section 4.5.3.2.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/net/byte_stream.h"
+#include "core/runtime/task.h"
+#include "relay/egress/delivery.h"
+#include "relay/egress/egress_context.h"
+#include "relay/egress/path.h"
+
+namespace relay {
+
+class Connection {
+  public:
+    static constexpr std::size_t kMaxAddressesTried = 10;
+    static constexpr std::size_t kWriteSlice = 256 * 1024;  // octets under one deadline
+
+    Connection(EgressContext& context, Path& path);
+    ~Connection();
+
+    core::Task<void> run();
+    void wake();   // idle and there is work
+    void abort();  // at once; what is in flight counts as lost connection
+
+    bool was_established() const { return established_; }
+    // For dispositions and events.
+    const std::string& peer_name() const { return peer_name_; }
+    const std::string& peer_address() const { return peer_address_; }
+    const std::string& source_address() const { return source_address_; }
+    const std::string& session_id() const { return session_id_; }
+
+  private:
+    struct Candidate {
+        std::string host;
+        std::uint16_t port = 25;
+        std::uint16_t preference = 0;
+        std::optional<core::IpAddress> address;
+    };
+
+    std::vector<Candidate> candidates() const;
+    core::Task<bool> open();
+    core::Task<bool> try_address(Candidate candidate, core::IpAddress address);
+    core::Task<bool> greet();
+    core::Task<void> converse();
+    core::Task<bool> write();
+    core::Task<bool> read();
+    void take_work();
+    void settle_finished();
+    bool take_events(std::string_view input);
+    void note_failure(Disposition why);
+    void note_lost(const std::error_code& error);
+    void end_dialogue();
+
+    EgressContext& context_;
+    Path& path_;
+    std::unique_ptr<core::ByteStream> stream_;
+    std::optional<ClientDialogue> dialogue_;
+    std::array<Delivery, ClientDialogue::kMaxOpenTransactions> deliveries_;
+    std::uint32_t deliveries_left_;
+    std::vector<iovec> parts_;
+    std::optional<Disposition> failure_;  // why it could not be opened
+    std::string peer_name_;
+    std::string peer_address_;
+    std::string source_address_;
+    std::string session_id_;
+    bool established_ = false;
+    bool waiting_idle_ = false;
+    bool aborted_ = false;
+    bool over_ = false;  // the dialogue ended
+};
+
+}  // namespace relay

@@ -1,0 +1,46 @@
+#include "relay/egress/dispatcher.h"
+
+#include "core/base/assert.h"
+
+namespace relay {
+
+Dispatcher::Dispatcher(EgressContext context) : context_(context), sweep_(*this) {
+    context_.shard.reactor().timers().arm(sweep_, context_.shard.now() + kSweepEvery);
+}
+
+Dispatcher::~Dispatcher() {
+    PH_ASSERT(!sweep_.armed());
+}
+
+void Dispatcher::take(Recipient& recipient) {
+    PH_ASSERT(recipient.site != nullptr && recipient.site->home == context_.shard.id());
+    const SiteFacts& site = recipient.site->facts;
+    auto& path = paths_[site.name];
+    if (path == nullptr) path = std::make_unique<Path>(context_, site);
+    path->add(recipient);
+}
+
+Path* Dispatcher::find(const std::string& site) {
+    const auto found = paths_.find(site);
+    return found == paths_.end() ? nullptr : found->second.get();
+}
+
+void Dispatcher::sweep() {
+    const core::Instant now = context_.shard.now();
+    std::erase_if(paths_, [&](const auto& entry) {
+        return entry.second->ready() == 0 && entry.second->unused_since(now - kForgetAfter);
+    });
+    context_.shard.reactor().timers().arm(sweep_, now + kSweepEvery);
+}
+
+core::Task<void> Dispatcher::close(core::Instant deadline) {
+    if (sweep_.armed()) context_.shard.reactor().timers().disarm(sweep_);
+    // All paths at once: each has until the same deadline.
+    core::TaskGroup closing(context_.shard.reactor());
+    for (auto& [name, path] : paths_)
+        closing.spawn(path->close(deadline));
+    co_await closing.close();
+    paths_.clear();
+}
+
+}  // namespace relay

@@ -1,0 +1,49 @@
+// Dispatcher: the delivering side of one shard. It takes recipients whose path has its home here
+// and keeps the paths. One per shard, on its thread. Paths without recipients and connections are
+// forgotten after kForgetAfter, and with them what was learned about their servers.
+// Limit: one path per site that has recipients, or had some within kForgetAfter.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "core/runtime/timer_set.h"
+#include "relay/egress/egress_context.h"
+#include "relay/egress/path.h"
+
+namespace relay {
+
+class Dispatcher final : public RecipientTaker {
+  public:
+    static constexpr core::Duration kForgetAfter = std::chrono::hours{1};
+    static constexpr core::Duration kSweepEvery = std::chrono::minutes{1};
+
+    explicit Dispatcher(EgressContext context);
+    ~Dispatcher() override;
+
+    void take(Recipient& recipient) override;
+    core::Task<void> close(core::Instant deadline);
+
+    std::size_t paths() const { return paths_.size(); }
+    // Connections and ready recipients of a site; for tests and the admin API. Null: no such path.
+    Path* find(const std::string& site);
+
+  private:
+    class Sweep final : public core::Timer {
+      public:
+        explicit Sweep(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+        void expire() override { dispatcher_.sweep(); }
+
+      private:
+        Dispatcher& dispatcher_;
+    };
+
+    void sweep();
+
+    EgressContext context_;
+    std::unordered_map<std::string, std::unique_ptr<Path>> paths_;  // by site name
+    Sweep sweep_;
+};
+
+}  // namespace relay

@@ -1,0 +1,36 @@
+// EgressContext: what everything on the delivering side of one shard works with. Made by the
+// composition root, outlives the Dispatcher, its paths and connections. One shard.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "core/io/shard.h"
+#include "dns/mx.h"
+#include "metrics/shard_metrics.h"
+#include "relay/queue/exchange.h"
+#include "relay/smtp/client_dialogue.h"
+
+namespace relay {
+
+struct EgressOptions {
+    std::string ehlo_name;
+    core::Duration max_age = std::chrono::days{5};
+    core::Duration connect_timeout = std::chrono::seconds{30};
+    core::Duration idle_timeout = std::chrono::seconds{30};  // of a pooled connection
+    core::Duration block_timeout = std::chrono::minutes{3};  // RFC 5321 section 4.5.3.2.5
+    PipelineMode pipelining = PipelineMode::next;            // at most
+    bool chunking = true;
+};
+
+struct EgressContext {
+    core::Shard& shard;
+    const EgressOptions& options;
+    dns::Resolver& resolver;
+    const dns::RoutingRules& rules;        // for MX hosts
+    const dns::RoutingRules& route_rules;  // for hosts of a [[route]]: nothing is prohibited
+    Exchange& exchange;
+    metrics::ShardMetrics& metrics;
+};
+
+}  // namespace relay

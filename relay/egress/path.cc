@@ -1,0 +1,235 @@
+#include "relay/egress/path.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/log.h"
+#include "relay/egress/connection.h"
+
+namespace relay {
+
+Path::Path(EgressContext& context, const SiteFacts& site)
+    : context_(context),
+      site_(site),
+      message_rate_(site.limits.max_message_rate),
+      connection_rate_(site.limits.max_connection_rate,
+                       std::min<std::uint64_t>(site.limits.connection_limit,
+                                               site.limits.max_connection_rate.count)),
+      manners_{context.options.pipelining, context.options.chunking},
+      last_used_(context.shard.now()),
+      timer_(*this),
+      tasks_(context.shard.reactor()) {}
+
+Path::~Path() {
+    PH_ASSERT(connections_.empty() && ready_.empty());
+    if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
+}
+
+void Path::add(Recipient& recipient) {
+    last_used_ = context_.shard.now();
+    if (closing_) {
+        recipient.disposition = {};
+        return send_home(recipient);
+    }
+    const SiteFacts& latest = recipient.site->facts;
+    if (latest.fingerprint != site_.fingerprint) {  // the MX records changed, the set did not
+        site_.plan = latest.plan;
+        site_.fingerprint = latest.fingerprint;
+    }
+    ready_.push_back(recipient);
+    maintain();
+}
+
+// ---- how many connections
+
+void Path::maintain() {
+    if (closing_) return;
+    expire_old();
+    if (ready_.empty()) return;
+    wake_idle();
+    open_connections();
+}
+
+void Path::wake_idle() {
+    if (idle_.empty()) return;
+    const core::Instant allowed = message_rate_.next_at();
+    if (allowed > context_.shard.now()) {
+        context_.metrics.throttled(metrics::Throttle::message_rate);
+        return wake_at(allowed);
+    }
+    while (!idle_.empty() && woken_ * kBacklogPerConnection < ready_.size()) {
+        idle_.back()->wake();
+        idle_.pop_back();
+        ++woken_;
+    }
+}
+
+void Path::open_connections() {
+    const std::size_t by_backlog =
+        (ready_.size() + kBacklogPerConnection - 1) / kBacklogPerConnection;
+    const std::size_t wanted = std::min<std::size_t>(by_backlog, site_.limits.connection_limit);
+    while (connections_.size() < wanted && idle_.empty()) {
+        const core::Instant now = context_.shard.now();
+        if (paused_until_ > now) return wake_at(paused_until_);
+        // One probe until the site answers again; and no more connections for the rate's sake.
+        if (failures_ > 0 && connections_.size() > established_) return;
+        if (!connections_.empty() && message_rate_.next_at() > now) {
+            return wake_at(message_rate_.next_at());
+        }
+        if (!connection_rate_.try_take(now)) {
+            context_.metrics.throttled(metrics::Throttle::connection_rate);
+            return wake_at(connection_rate_.next_at());
+        }
+        auto connection = std::make_unique<Connection>(context_, *this);
+        connections_.push_back(connection.get());
+        tasks_.spawn(run(std::move(connection)));
+    }
+}
+
+core::Task<void> Path::run(std::unique_ptr<Connection> connection) {
+    co_await connection->run();
+}
+
+void Path::wake_at(core::Instant instant) {
+    core::TimerSet& timers = context_.shard.reactor().timers();
+    if (timer_.armed()) {
+        if (timer_.deadline() <= instant) return;
+        timers.disarm(timer_);
+    }
+    timers.arm(timer_, instant);
+}
+
+void Path::becomes_idle(Connection& connection) {
+    idle_.push_back(&connection);
+}
+
+void Path::becomes_busy(Connection& connection) {
+    if (std::erase(idle_, &connection) == 0 && woken_ > 0) --woken_;
+}
+
+void Path::established(Connection&) {
+    ++established_;
+}
+
+void Path::ended(Connection& connection, bool fruitless) {
+    std::erase(connections_, &connection);
+    std::erase(idle_, &connection);
+    if (connection.was_established()) {
+        --established_;
+        if (fruitless && !closing_) pause_after_failure();
+    }
+    last_used_ = context_.shard.now();
+    maintain();
+}
+
+void Path::pause_after_failure() {
+    const core::Duration pause =
+        std::min<core::Duration>(kLongestPause, kFirstPause * (1U << std::min(failures_, 10U)));
+    ++failures_;
+    paused_until_ = context_.shard.now() + pause;
+}
+
+void Path::unreachable(const Disposition& why) {
+    core::log_info("site {}: {} {}", site_.name, why.code, core::escaped(why.text));
+    pause_after_failure();
+    // While another connection works, what is ready can still be delivered.
+    if (established_ == 0) send_all_home(why);
+}
+
+// ---- recipients
+
+bool Path::take_transaction(Delivery& delivery) {
+    if (closing_) return false;
+    expire_old();
+    if (ready_.empty()) return false;
+    if (!message_rate_.try_take(context_.shard.now())) {
+        context_.metrics.throttled(metrics::Throttle::message_rate);
+        wake_at(message_rate_.next_at());
+        return false;
+    }
+    ready_.take_transaction(delivery.recipients);
+    const auto count = static_cast<std::int64_t>(delivery.recipients.size());
+    context_.metrics.left(metrics::Queue::ready, count);
+    context_.metrics.entered(metrics::Queue::in_flight, count);
+    for (Recipient* recipient : delivery.recipients)
+        recipient->move_to(RecipientState::in_flight);
+    return true;
+}
+
+void Path::settle(Delivery& delivery, const Connection& connection) {
+    const auto count = static_cast<std::int64_t>(delivery.recipients.size());
+    context_.metrics.left(metrics::Queue::in_flight, count);
+    bool reached = false;
+    for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
+        Recipient& recipient = *delivery.recipients[i];
+        Disposition& result = delivery.transaction.results[i];
+        if (result.outcome == Outcome::none) {
+            recipient.move_to(RecipientState::ready);
+            context_.metrics.entered(metrics::Queue::ready);
+            ready_.push_front(recipient);
+            continue;
+        }
+        reached = reached || result.scope != Scope::session;
+        result.peer_name = connection.peer_name();
+        result.peer_address = connection.peer_address();
+        result.source_address = connection.source_address();
+        result.session_id = connection.session_id();
+        recipient.disposition = std::move(result);
+        context_.exchange.to_origin(context_.shard, recipient);
+    }
+    delivery.recipients.clear();
+    if (reached) {
+        failures_ = 0;
+        paused_until_ = {};
+    }
+}
+
+void Path::expire_old() {
+    const core::WallTime now = context_.shard.wall();
+    while (!ready_.empty() && now - ready_.front().message->created >= context_.options.max_age) {
+        Recipient& recipient = ready_.pop_front();
+        context_.metrics.left(metrics::Queue::ready);
+        // The last reply, if any, stays quoted in the disposition.
+        recipient.disposition.outcome = Outcome::expired;
+        context_.exchange.to_origin(context_.shard, recipient);
+    }
+}
+
+void Path::send_home(Recipient& recipient) {
+    context_.metrics.left(metrics::Queue::ready);
+    context_.exchange.to_origin(context_.shard, recipient);
+}
+
+void Path::send_all_home(const Disposition& why) {
+    while (!ready_.empty()) {
+        Recipient& recipient = ready_.pop_front();
+        recipient.disposition = why;
+        send_home(recipient);
+    }
+}
+
+// ---- the end
+
+bool Path::unused_since(core::Instant instant) const {
+    return connections_.empty() && tasks_.running() == 0 && last_used_ < instant;
+}
+
+core::Task<void> Path::close(core::Instant deadline) {
+    closing_ = true;
+    send_all_home({});
+    for (Connection* connection : idle_)
+        connection->wake();
+    idle_.clear();
+    if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
+    core::Event never(context_.shard.reactor());
+    while (!connections_.empty() && context_.shard.now() < deadline) {
+        const core::Instant step = context_.shard.now() + std::chrono::milliseconds{50};
+        co_await never.wait(std::min(step, deadline));
+    }
+    for (Connection* connection : connections_)
+        connection->abort();
+    co_await tasks_.close();
+    send_all_home({});
+}
+
+}  // namespace relay

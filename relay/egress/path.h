@@ -1,0 +1,104 @@
+// Path: one destination as this node serves it: a site with its limits, the recipients that are
+// ready for it, and its pool of connections. Lives on the site's home shard, so that none of its
+// limits needs a lock. It decides how many connections there are: one for every
+// kBacklogPerConnection ready recipients, within connection_limit and max_connection_rate. A site
+// that cannot be reached defers everything that waits for it at once (one timer for the site, not a
+// timeout per message: RFC 5321 section 4.5.4.1) and is probed by one connection after a pause that
+// doubles from kFirstPause to kLongestPause. Limits: those of [shaping]; recipients older than
+// max_age leave as expired.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "core/base/intrusive_list.h"
+#include "core/runtime/task_group.h"
+#include "relay/egress/delivery.h"
+#include "relay/egress/egress_context.h"
+#include "relay/queue/ready_queue.h"
+#include "relay/queue/site.h"
+#include "relay/shaping/token_bucket.h"
+
+namespace relay {
+
+class Connection;
+
+// What was learned about a site's servers; holds as long as the path.
+struct Manners {
+    PipelineMode pipelining = PipelineMode::next;
+    bool chunking = true;
+};
+
+class Path {
+  public:
+    static constexpr std::size_t kBacklogPerConnection = 8;
+    static constexpr core::Duration kFirstPause = std::chrono::seconds{10};
+    static constexpr core::Duration kLongestPause = std::chrono::minutes{5};
+
+    Path(EgressContext& context, const SiteFacts& site);
+    ~Path();
+
+    void add(Recipient& recipient);
+    // No new transactions, ready recipients go home untried; awaits the connections, which finish
+    // what is in flight. At the deadline they are cut off.
+    core::Task<void> close(core::Instant deadline);
+
+    bool unused_since(core::Instant instant) const;
+    const SiteFacts& site() const { return site_; }
+    std::size_t connections() const { return connections_.size(); }
+    std::size_t ready() { return ready_.size(); }
+
+    // ---- for its connections
+    // False: nothing is ready, or the rate allows none now; wake() comes when that changes.
+    bool take_transaction(Delivery& delivery);
+    // Every recipient of the delivery goes home with its result, or back to the front untouched.
+    void settle(Delivery& delivery, const Connection& connection);
+    void established(Connection& connection);
+    void unreachable(const Disposition& why);
+    // fruitless: it tried transactions and completed none.
+    void ended(Connection& connection, bool fruitless);
+    void becomes_idle(Connection& connection);
+    void becomes_busy(Connection& connection);
+    Manners& manners() { return manners_; }
+    bool closing() const { return closing_; }
+
+  private:
+    class WakeTimer final : public core::Timer {
+      public:
+        explicit WakeTimer(Path& path) : path_(path) {}
+        void expire() override { path_.maintain(); }
+
+      private:
+        Path& path_;
+    };
+
+    static core::Task<void> run(std::unique_ptr<Connection> connection);
+    void maintain();
+    void wake_idle();
+    void open_connections();
+    void expire_old();
+    void wake_at(core::Instant instant);
+    void pause_after_failure();
+    void send_home(Recipient& recipient);
+    void send_all_home(const Disposition& why);
+
+    EgressContext& context_;
+    SiteFacts site_;
+    ReadyQueue ready_;
+    TokenBucket message_rate_;
+    TokenBucket connection_rate_;
+    Manners manners_;
+    std::vector<Connection*> connections_;  // opening, idle and busy
+    std::vector<Connection*> idle_;         // last used last; woken from the back
+    std::size_t woken_ = 0;                 // of idle_ taken out, not running yet
+    std::size_t established_ = 0;
+    unsigned failures_ = 0;  // in a row
+    core::Instant paused_until_{};
+    core::Instant last_used_{};
+    WakeTimer timer_;
+    bool closing_ = false;
+    core::TaskGroup tasks_;
+};
+
+}  // namespace relay
