@@ -1,0 +1,1 @@
+posthaste_fuzz_target(dns_wire USES dns_wire)
