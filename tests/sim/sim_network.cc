@@ -92,6 +92,11 @@ Handle SimNetwork::add_end(SimBackend& backend) {
     return handle;
 }
 
+std::uint64_t SimNetwork::arrived_at_client(const core::SocketAddress& client) const {
+    const auto found = arrivals_.find(client);
+    return found == arrivals_.end() ? 0 : found->second;
+}
+
 std::size_t SimNetwork::connections_to(const core::SocketAddress& server) const {
     return static_cast<std::size_t>(std::ranges::count_if(ends_, [&server](const auto& entry) {
         const End& one = entry.second;
@@ -177,6 +182,7 @@ void SimNetwork::start_connect(Handle handle) {
     here.plan = planner_ ? planner_(Opening{here.local, here.target, stats_.openings}) : LinkPlan{};
     ++stats_.openings;
     here.peer = here.target;
+    arrivals_[here.local] = 0;
     trace("connect", handle, static_cast<int>(here.plan.connect));
     const core::Duration there = latency(here.plan);
     const auto fail_after = [this, handle](core::Duration delay, int error) {
@@ -299,6 +305,7 @@ void SimNetwork::segment_arrives(Handle from, Handle to, std::string octets) {
     const bool cut = limit && here->arrived + octets.size() >= *limit;
     if (cut) octets.resize(*limit - std::min(*limit, here->arrived));
     here->arrived += octets.size();
+    if (!here->server_side) arrivals_[here->local] = here->arrived;
     here->readable += octets;
     stats_.octets += octets.size();
     trace("arrive", to, static_cast<std::int64_t>(octets.size()), octets);

@@ -76,6 +76,8 @@ class SimNetwork {
     core::Prng& prng() { return prng_; }
     const NetworkStats& stats() const { return stats_; }
     std::size_t open_handles() const { return ends_.size(); }
+    // Octets that came to the client's side of the latest connection from this address.
+    std::uint64_t arrived_at_client(const core::SocketAddress& client) const;
     std::size_t connections_to(const core::SocketAddress& server) const;  // open client sides
 
   private:
@@ -142,7 +144,8 @@ class SimNetwork {
     Planner planner_;
     std::map<core::Handle, End> ends_;
     std::map<core::SocketAddress, std::vector<core::Handle>> listeners_;
-    std::vector<Event> events_;  // a heap, earliest first
+    std::map<core::SocketAddress, std::uint64_t> arrivals_;  // by client address
+    std::vector<Event> events_;                              // a heap, earliest first
     std::uint64_t event_order_ = 0;
     core::Handle last_handle_ = 1000;
     std::uint16_t last_port_ = 30000;

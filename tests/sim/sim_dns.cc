@@ -1,0 +1,56 @@
+#include "tests/sim/sim_dns.h"
+
+#include "core/runtime/event.h"
+
+namespace sim {
+
+void SimZone::add_mx(const std::string& domain, std::uint16_t preference, const std::string& host) {
+    names[domain][dns::RecordType::mx].records.push_back({domain, dns::RecordType::mx,
+                                                          static_cast<std::uint32_t>(ttl.count()),
+                                                          dns::MxData{preference, host}});
+}
+
+void SimZone::add_address(const std::string& host, const core::IpAddress& address) {
+    const auto type = address.is_v4() ? dns::RecordType::a : dns::RecordType::aaaa;
+    names[host][type].records.push_back(
+        {host, type, static_cast<std::uint32_t>(ttl.count()), address});
+}
+
+void SimZone::fail(const std::string& name, dns::RecordType type, dns::DnsStatus status) {
+    names[name][type].status = status;
+}
+
+void SimZone::heal(const std::string& name, dns::RecordType type) {
+    names[name][type].status = dns::DnsStatus::ok;
+}
+
+core::Task<dns::DnsAnswer> SimDns::query(std::string name, dns::RecordType type) {
+    ++zone_.questions;
+    if (zone_.delay > core::Duration{}) {
+        core::Event never(shard_.reactor());
+        co_await never.wait(shard_.now() + zone_.delay);
+    }
+    dns::DnsAnswer answer;
+    answer.canonical_name = name;
+    answer.ttl = zone_.ttl;
+    const auto found = zone_.names.find(name);
+    if (found == zone_.names.end()) {
+        answer.status = dns::DnsStatus::nxdomain;
+        co_return answer;
+    }
+    const auto entry = found->second.find(type);
+    if (entry == found->second.end()) {
+        answer.status = dns::DnsStatus::nodata;
+    } else if (entry->second.status != dns::DnsStatus::ok) {
+        answer.status = entry->second.status;
+        answer.ttl = std::chrono::seconds{0};
+    } else if (entry->second.records.empty()) {
+        answer.status = dns::DnsStatus::nodata;
+    } else {
+        answer.status = dns::DnsStatus::ok;
+        answer.records = entry->second.records;
+    }
+    co_return answer;
+}
+
+}  // namespace sim

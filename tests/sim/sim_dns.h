@@ -1,0 +1,43 @@
+// SimDns: a dns::Resolver that answers from a table, after a virtual delay. The zone is shared by
+// all shards of a world and may change while it runs. A name with some record answers nodata for
+// other types, a name without any answers nxdomain; failures are set by name and type. One SimDns
+// per shard.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/io/shard.h"
+#include "dns/resolver.h"
+
+namespace sim {
+
+struct SimZone {
+    struct Entry {
+        dns::DnsStatus status = dns::DnsStatus::ok;
+        std::vector<dns::Record> records;
+    };
+    std::map<std::string, std::map<dns::RecordType, Entry>> names;
+    std::chrono::seconds ttl{300};
+    core::Duration delay = std::chrono::milliseconds{20};
+    std::size_t questions = 0;
+
+    void add_mx(const std::string& domain, std::uint16_t preference, const std::string& host);
+    void add_address(const std::string& host, const core::IpAddress& address);
+    void fail(const std::string& name, dns::RecordType type, dns::DnsStatus status);
+    void heal(const std::string& name, dns::RecordType type);
+};
+
+class SimDns final : public dns::Resolver {
+  public:
+    SimDns(core::Shard& shard, SimZone& zone) : shard_(shard), zone_(zone) {}
+    core::Task<dns::DnsAnswer> query(std::string name, dns::RecordType type) override;
+
+  private:
+    core::Shard& shard_;
+    SimZone& zone_;
+};
+
+}  // namespace sim
