@@ -5,6 +5,7 @@ import random
 SUBJECT = b"X-Sample: "
 HEADER = (
     b"X-Sample: %b\r\n"
+    b"X-Load-Id: %b\r\n"
     b"From: News <news@sender.test>\r\n"
     b"To: Reader <reader@example.test>\r\n"
     b"Subject: A sample\r\n"
@@ -21,7 +22,7 @@ def message(name, body):
     """A whole message, octets with CRLF; `name` finds it again. It declares what its body is:
     Courier mends a declaration that says more than is true."""
     encoding = b"7bit" if body.isascii() else b"8bit"
-    return HEADER % (name.encode(), name.encode(), encoding) + body
+    return HEADER % (name.encode(), name.encode(), name.encode(), encoding) + body
 
 
 def _long_lines():

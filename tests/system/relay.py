@@ -207,16 +207,19 @@ class Sink:
             self.capture.mkdir(exist_ok=True)
             command += ["--capture", self.capture]
         self.process = Process(command, self.folder / "sink.log", name="smtp_sink")
-        from processes import connects
-        wait_until(lambda: connects(self.port) or not self.process.alive(), 10, "smtp_sink listens")
-        assert self.process.alive(), self.process.output()
+        self.process.wait_for_output("smtp_sink: ready")
+
+    def ledger(self):
+        """[(message id, recipient, acknowledged?)] in the order of acceptance."""
+        if not self.ledger_file.exists():
+            return []
+        lines = self.ledger_file.read_text().splitlines(keepends=True)
+        fields = [line.rstrip("\n").split("\t") for line in lines if line.endswith("\n")]
+        return [(line[0], line[1], line[3] == "acknowledged") for line in fields]
 
     def accepted(self):
         """[(message id, recipient)] in the order of acceptance."""
-        if not self.ledger_file.exists():
-            return []
-        lines = self.ledger_file.read_text().splitlines()
-        return [tuple(line.split()[:2]) for line in lines]
+        return [entry[:2] for entry in self.ledger()]
 
     def wait_for(self, count, seconds=30):
         factor = 4 if sanitized() else 1
