@@ -1,0 +1,1 @@
+posthaste_fuzz_target(http_session USES core_http)
