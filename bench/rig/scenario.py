@@ -1,0 +1,177 @@
+"""A scenario: how much mail, how it is injected, what the sink is like. One run of one relay."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from rig.relays import RELAYS, free_port, greets, wait_until
+
+WARM_UP = 200  # messages sent and forgotten before measuring
+PATIENCE = 120  # seconds for what was accepted to arrive
+
+
+@dataclasses.dataclass
+class Scenario:
+    what: str
+    messages: dict          # by relay
+    source: tuple = ()      # options of smtp_source or http_source
+    sink: tuple = ()        # options of smtp_sink
+    connections: int = 10   # of the relay to the sink
+    batch: int = 1          # recipients per request
+    http: bool = False
+    one_connection: bool = False  # rate between the first and the last arrival at the sink
+    warm_up: int = WARM_UP
+
+    def fits(self, relay):
+        return relay.name in self.messages
+
+
+SCENARIOS = {
+    "lockstep": Scenario("each command waits for its reply",
+                         {"bare": 100_000, "posthaste": 100_000, "postfix": 6_000}),
+    "pipelined": Scenario("[content . MAIL RCPT DATA] in one write",
+                          {"bare": 150_000, "posthaste": 150_000, "postfix": 6_000},
+                          source=("--pipeline-next",)),
+    "http": Scenario("POST /api/inject/v1, 100 recipients a request; a message is a recipient",
+                     {"posthaste": 150_000}, batch=100, http=True),
+    "rtt50-data": Scenario("one connection to a sink 50 ms away, by DATA",
+                           {"posthaste": 200, "postfix": 80}, source=("--pipeline",),
+                           sink=("--rtt", "50ms", "--no-chunking"), connections=1,
+                           one_connection=True, warm_up=0),
+    "rtt50-bdat": Scenario("one connection to a sink 50 ms away, CHUNKING offered",
+                           {"posthaste": 200, "postfix": 80}, source=("--pipeline",),
+                           sink=("--rtt", "50ms"), connections=1, one_connection=True, warm_up=0),
+}
+
+
+class Sink:
+    def __init__(self, programs, folder, extra):
+        self.port = free_port()
+        self.stats_file = pathlib.Path(folder) / "sink.json"
+        self.stats_file.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [programs / "smtp_sink", "--listen", f"127.0.0.1:{self.port}", "--stats-file",
+             self.stats_file, *extra], stderr=subprocess.PIPE)
+        line = self.process.stderr.readline()
+        if b"ready" not in line:
+            raise RuntimeError(f"smtp_sink did not start: {line.decode()}")
+
+    def stats(self):
+        before = self.stats_file.stat().st_mtime_ns if self.stats_file.exists() else 0
+        self.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: self.stats_file.exists() and
+                   self.stats_file.stat().st_mtime_ns != before, 10, "the sink's counters")
+        return json.loads(self.stats_file.read_text())
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=10)
+        self.process.stderr.close()
+
+
+def source_command(scenario, relay, programs, messages, options):
+    common = ["--sessions", options.sessions, "--size", options.size]
+    if scenario.http:
+        command = [programs / "http_source", "--to", f"127.0.0.1:{relay.http_port}", "--messages",
+                   max(messages // scenario.batch, 1), "--recipients-per-message", scenario.batch]
+    else:
+        command = [programs / "smtp_source", "--to", f"127.0.0.1:{relay.port}", "--messages",
+                   messages, *scenario.source]
+    return [str(part) for part in command + common]
+
+
+def inject(command):
+    """Runs a source; its summary, and what it used of the CPU."""
+    before = os.times()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    after = os.times()
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+    summary = json.loads(done.stdout)
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return summary, used
+
+
+def wait_for_arrival(sink, wanted):
+    """Until so many recipients arrived; fails when nothing more comes, or more than was sent."""
+    last, since = -1, time.monotonic()
+    while True:
+        arrived = sink.stats()["recipients"]
+        if arrived >= wanted:
+            return
+        if arrived != last:
+            last, since = arrived, time.monotonic()
+        if time.monotonic() - since > PATIENCE:
+            raise RuntimeError(f"{arrived} of {wanted} recipients arrived, then nothing")
+        time.sleep(0.1)
+
+
+def run_scenario(name, relay_name, programs, folder, options):
+    scenario = SCENARIOS[name]
+    scale = min(options.scale, 1) if scenario.one_connection else options.scale
+    messages = max(int(scenario.messages[relay_name] * scale), 40)
+    messages -= messages % scenario.batch
+    sink = Sink(programs, folder, scenario.sink)
+    try:
+        relay = RELAYS[relay_name](folder, programs, sink.port, scenario.connections, options)
+        try:
+            relay.start()
+            return measure(scenario, relay, sink, messages, programs, options)
+        finally:
+            relay.stop()
+    finally:
+        sink.stop()
+
+
+def measure(scenario, relay, sink, messages, programs, options):
+    warm_up = scenario.warm_up - scenario.warm_up % scenario.batch
+    if warm_up:
+        inject(source_command(scenario, relay, programs, warm_up, options))
+        wait_for_arrival(sink, warm_up)
+    before = sink.stats()
+    counts = relay.counters()
+    switches = relay.meter.context_switches()
+    cpu = relay.meter.cpu_seconds()
+    began = time.monotonic_ns()
+    command = source_command(scenario, relay, programs, messages, options)
+    summary, source_cpu = inject(command)
+    wait_for_arrival(sink, warm_up + messages)
+    time.sleep(0.3)  # what the relay does after the last reply is its work too
+    cpu = relay.meter.cpu_seconds() - cpu
+    switches = relay.meter.context_switches() - switches
+    counts = {key: value - counts.get(key, 0) for key, value in relay.counters().items()}
+    after = sink.stats()
+    arrived = after["recipients"] - before["recipients"]
+    if arrived != messages or after["violations"]:
+        raise RuntimeError(f"sent {messages}, arrived {arrived}, "
+                           f"{after['violations']} violations of the protocol")
+    seconds = (after["last_accept_ns"] - began) / 1e9
+    rate = messages / seconds
+    if scenario.one_connection:
+        rate = (messages - 1) / after["seconds"] if after["seconds"] else 0
+    result = {
+        "messages": messages,
+        "seconds": round(seconds, 3),
+        "rate": round(rate, 2),
+        "injection_rate": round(summary["accepted_recipients"] / summary["seconds"], 1),
+        "cpu_us": round(cpu / messages * 1e6, 2),
+        "cpu_method": relay.meter.method,
+        "switches": round(switches / messages, 3),
+        "memory_mib": round(relay.meter.memory_peak() / 2**20, 1),
+        "latency_ms": summary["latency_ms"],
+        "source_cpu_us": round(source_cpu / messages * 1e6, 2),
+        "sink_writes": round((after["writes"] - before["writes"]) / messages, 3),
+        "connections": after["connections"] - before["connections"],
+        "by_bdat": after["by_bdat"] - before["by_bdat"],
+        "source": " ".join([pathlib.Path(command[0]).name, *command[1:]]),
+        "sink": " ".join(["smtp_sink", *scenario.sink]),
+    }
+    for metric, key in (("io_enters_total", "enters"), ("io_sends_total", "sends"),
+                        ("io_receives_total", "receives")):
+        if metric in counts:
+            result[key] = round(counts[metric] / messages, 3)
+    return result
