@@ -99,7 +99,9 @@ class ShapingParser {
         const bool is_domain = !name.empty() && name.size() <= 253 &&
                                name.find_first_of(" \t@/*") == std::string::npos;
         if (!is_domain) {
-            return problem(member.line, "\"" + member.key.substr(0, 80) + "\" is not a domain");
+            // KumoMTA's own files name queues of its own here, such as "http://….tsa.kumomta".
+            return warning(member.line, "[\"" + member.key.substr(0, 80) +
+                                            "\"] is not a domain; the table has no effect");
         }
         if (name != kDefaultTable && domains.size() >= kMostDomainTables &&
             !domains.contains(name)) {
