@@ -24,9 +24,9 @@ struct LoadOptions {
     std::uint64_t distinct_recipients = 1000;  // mailboxes per domain
     std::uint64_t domains = 1;                 // d0.load.example, d1.load.example, ...
     std::string domain_suffix = "load.example";
-    std::vector<std::string> weighted;  // "name=weight": instead of numbered domains
+    std::vector<std::string> weighted{};  // "name=weight": instead of numbered domains
     std::string sender = "sender@source.example";
-    std::string run_id;  // default: from the time
+    std::string run_id{};  // default: from the time
     std::uint64_t dot_lines = 0;
     double rate = 0;  // messages per second; 0: as fast as it goes
 };
