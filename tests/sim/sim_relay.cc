@@ -1,0 +1,225 @@
+#include "tests/sim/sim_relay.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sim {
+
+namespace {
+
+// The value behind "key": as it stands; strings without their quotes. Good for what we write.
+std::string field(std::string_view line, std::string_view key) {
+    const std::string wanted = "\"" + std::string(key) + "\":";
+    const auto found = line.find(wanted);
+    if (found == std::string_view::npos) return {};
+    std::string_view rest = line.substr(found + wanted.size());
+    if (rest.starts_with('"')) {
+        rest.remove_prefix(1);
+        return std::string(rest.substr(0, rest.find('"')));
+    }
+    return std::string(rest.substr(0, rest.find_first_of(",}")));
+}
+
+unsigned number(const std::string& text) {
+    unsigned value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+bool is_final(const std::string& type) {
+    return type == "Delivery" || type == "Bounce" || type == "Expiration";
+}
+
+}  // namespace
+
+struct SimRelay::Place {
+    Place(SimRelay& relay, core::Shard& on, SimZone& zone)
+        : shard(on),
+          resolver(on, zone),
+          events(relay.sink_, on.reactor()),
+          origin(on, relay::OriginOptions{}, relay.schedule_,
+                 relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver},
+                 relay.exchange_, events, metrics),
+          dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
+                                          relay.route_rules_, relay.exchange_, metrics}) {
+        relay.exchange_.attach(on.id(), origin, dispatcher);
+    }
+    core::Shard& shard;
+    SimDns resolver;
+    metrics::ShardMetrics metrics;
+    relay::EventWriter events;
+    relay::Origin origin;
+    relay::Dispatcher dispatcher;
+    std::size_t lost = 0;
+};
+
+SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
+    : world_(world),
+      config_(relay::default_config()),
+      shaping_(options.limits),
+      schedule_(options.intervals, options.max_age),
+      exchange_(world.shards()) {
+    config_.routes = std::move(options.routes);
+    config_.shaping.defaults = options.limits;
+    config_.delivery.port = 25;
+    egress_.ehlo_name = "relay.example";
+    egress_.max_age = options.max_age;
+    egress_.pipelining = options.pipelining;
+    egress_.chunking = options.chunking;
+    for (std::size_t i = 0; i < world.shards(); ++i) {
+        places_.push_back(std::make_unique<Place>(*this, world.shard(i), zone));
+    }
+}
+
+SimRelay::~SimRelay() {
+    PH_ASSERT(closed_);
+}
+
+std::string SimRelay::content_of(std::uint64_t number, std::size_t size) {
+    std::string content = "Subject: number " + std::to_string(number) + "\r\n\r\n";
+    core::Prng prng{number};
+    while (content.size() < size) {
+        if (prng.below(3) == 0) content += std::string(1 + prng.below(3), '.');
+        content += std::string(prng.below(60), static_cast<char>('a' + number % 26));
+        content += "\r\n";
+    }
+    return content;
+}
+
+core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipients,
+                                  std::string content) {
+    auto message = place.origin.begin();
+    message->sender = "news@sender.example";
+    message->protocol = "ESMTP";
+    std::size_t offset = 0;
+    while (offset < content.size()) {
+        const std::size_t end = content.find("\r\n", offset) + 2;
+        const std::string_view line = std::string_view(content).substr(offset, end - offset);
+        if (line.starts_with('.')) message->content.mark_leading_dot();
+        message->content.append(line);
+        offset = end;
+    }
+    message->content.seal();
+    for (std::string& recipient : recipients) {
+        message->recipients.push_back(
+            std::make_unique<relay::Recipient>(*message, std::move(recipient)));
+    }
+    const auto committed = co_await place.origin.commit(std::move(message));
+    if (!committed) ++refused_;
+}
+
+void SimRelay::inject(std::size_t shard, const std::vector<std::string>& recipients,
+                      std::size_t size) {
+    const std::string content = content_of(++messages_, size);
+    for (const std::string& recipient : recipients)
+        contents_[recipient] = content;
+    Place& place = *places_.at(shard);
+    world_.spawn(place.shard, commit(place, recipients, content));
+}
+
+std::size_t SimRelay::waiting() const {
+    std::size_t count = 0;
+    for (const auto& place : places_)
+        count += place->origin.messages();
+    return count;
+}
+
+bool SimRelay::run_until_drained(core::Duration limit) {
+    world_.run_for(std::chrono::milliseconds{1});  // lets what was injected get in
+    return world_.run_until([this] { return waiting() == 0; }, limit);
+}
+
+core::Task<void> SimRelay::close_place(Place& place, core::Instant deadline) {
+    place.origin.start_draining();
+    co_await place.dispatcher.close(deadline);
+    co_await place.origin.settled(deadline + std::chrono::seconds{10});
+    place.lost = co_await place.origin.close();
+    place.events.close();
+}
+
+bool SimRelay::close(core::Duration deadline) {
+    std::size_t left = places_.size();
+    const core::Instant end = world_.clock().now() + deadline;
+    const auto counted = [](core::Task<void> task, std::size_t& open) -> core::Task<void> {
+        co_await task;
+        --open;
+    };
+    for (auto& place : places_) {
+        world_.spawn(place->shard, counted(close_place(*place, end), left));
+    }
+    closed_ = world_.run_until([&left] { return left == 0; }, std::chrono::hours{2});
+    return closed_;
+}
+
+std::vector<Recorded> SimRelay::events() const {
+    for (const auto& place : places_) {
+        if (!closed_) place->events.flush();
+    }
+    std::vector<Recorded> records;
+    std::string_view lines = sink_.lines();
+    while (!lines.empty()) {
+        const auto end = lines.find('\n');
+        const std::string_view line = lines.substr(0, end);
+        records.push_back({field(line, "type"), field(line, "recipient"),
+                           number(field(line, "code")), number(field(line, "num_attempts")),
+                           std::string(line)});
+        lines.remove_prefix(end + 1);
+    }
+    return records;
+}
+
+std::vector<Recorded> SimRelay::events_of(const std::string& recipient) const {
+    std::vector<Recorded> records = events();
+    std::erase_if(records, [&](const Recorded& one) { return one.recipient != recipient; });
+    return records;
+}
+
+std::size_t SimRelay::count(const std::string& type) const {
+    const std::vector<Recorded> records = events();
+    return static_cast<std::size_t>(std::ranges::count(records, type, &Recorded::type));
+}
+
+std::vector<std::string> SimRelay::audit(const std::vector<SimMx*>& servers) const {
+    std::vector<std::string> wrong;
+    if (refused_ > 0) wrong.push_back("messages were refused: " + std::to_string(refused_));
+    struct Seen {
+        std::vector<std::string> finals;
+        std::size_t takes = 0;
+        std::size_t told = 0;  // with a 250 that reached us
+    };
+    std::map<std::string, Seen> seen;
+    for (const Recorded& one : events()) {
+        if (is_final(one.type)) seen[one.recipient].finals.push_back(one.type);
+    }
+    for (const SimMx* server : servers) {
+        for (const std::string& violation : server->violations())
+            wrong.push_back(violation);
+        for (const Taken& taken : server->ledger()) {
+            Seen& recipient = seen[taken.recipient];
+            ++recipient.takes;
+            if (server->reply_arrived(taken)) ++recipient.told;
+            const auto expected = contents_.find(taken.recipient);
+            if (expected == contents_.end()) {
+                wrong.push_back(taken.recipient + ": was never injected");
+            } else if (expected->second != taken.content) {
+                wrong.push_back(taken.recipient + ": content differs");
+            }
+        }
+    }
+    for (const auto& [recipient, content] : contents_) {
+        const Seen& one = seen[recipient];
+        if (one.finals.size() != 1) {
+            wrong.push_back(recipient + ": " + std::to_string(one.finals.size()) + " final events");
+            continue;
+        }
+        const bool delivered = one.finals[0] == "Delivery";
+        if (one.told != (delivered ? 1U : 0U)) {
+            wrong.push_back(recipient + ": " + one.finals[0] + ", but told 250 " +
+                            std::to_string(one.told) + " times and taken " +
+                            std::to_string(one.takes) + " times");
+        }
+    }
+    return wrong;
+}
+
+}  // namespace sim

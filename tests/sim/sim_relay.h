@@ -1,0 +1,86 @@
+// SimRelay: the relay's queue and delivering side, as main.cc composes them, on the shards of a
+// SimWorld with a resolver from a table. Messages go in by Acceptance; what became of them is read
+// from the event lines. audit() holds the events against the ledgers of the servers: every
+// recipient that was accepted has exactly one final disposition, the one its server's ledger calls
+// for, and nothing was delivered twice but where the 250 got lost. close() before the world ends.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "relay/config/config.h"
+#include "relay/egress/dispatcher.h"
+#include "relay/events/event_sink.h"
+#include "relay/events/event_writer.h"
+#include "relay/queue/origin.h"
+#include "tests/sim/sim_dns.h"
+#include "tests/sim/sim_mx.h"
+#include "tests/sim/sim_world.h"
+
+namespace sim {
+
+struct RelayOptions {
+    relay::ShapingLimits limits;
+    std::vector<core::Duration> intervals{std::chrono::minutes{20}, std::chrono::hours{1}};
+    core::Duration max_age = std::chrono::days{5};
+    relay::PipelineMode pipelining = relay::PipelineMode::next;
+    bool chunking = true;
+    std::vector<relay::RouteConfig> routes;
+};
+
+struct Recorded {
+    std::string type;
+    std::string recipient;
+    unsigned code = 0;
+    unsigned attempts = 0;
+    std::string line;
+};
+
+class SimRelay {
+  public:
+    SimRelay(SimWorld& world, SimZone& zone, RelayOptions options);
+    ~SimRelay();
+
+    // Accepts one message for all recipients; its content is content_of(number).
+    void inject(std::size_t shard, const std::vector<std::string>& recipients,
+                std::size_t size = 200);
+    static std::string content_of(std::uint64_t number, std::size_t size);
+
+    std::size_t waiting() const;  // messages with a recipient that is not final
+    bool run_until_drained(core::Duration limit);
+    // False when the relay did not come to its end.
+    bool close(core::Duration deadline = std::chrono::seconds{30});
+
+    std::vector<Recorded> events() const;
+    std::vector<Recorded> events_of(const std::string& recipient) const;
+    std::size_t count(const std::string& type) const;
+    std::size_t injected() const { return contents_.size(); }
+
+    // What is wrong, in sentences; empty: nothing. To be called when drained.
+    std::vector<std::string> audit(const std::vector<SimMx*>& servers) const;
+
+  private:
+    struct Place;
+    core::Task<void> commit(Place& place, std::vector<std::string> recipients, std::string content);
+    core::Task<void> close_place(Place& place, core::Instant deadline);
+
+    SimWorld& world_;
+    relay::Config config_;
+    relay::ShapingPolicy shaping_;
+    dns::RoutingRules rules_;
+    dns::RoutingRules route_rules_;
+    relay::RetrySchedule schedule_;
+    relay::EgressOptions egress_;
+    relay::Exchange exchange_;
+    relay::MemoryEventSink sink_;
+    std::vector<std::unique_ptr<Place>> places_;
+    std::map<std::string, std::string> contents_;  // by recipient
+    std::uint64_t messages_ = 0;
+    std::size_t refused_ = 0;
+    bool closed_ = false;
+};
+
+}  // namespace sim
