@@ -1,0 +1,2 @@
+posthaste_fuzz_target(config USES relay_config relay_shaping)
+posthaste_fuzz_target(quantities USES core_base)

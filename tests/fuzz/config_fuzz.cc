@@ -1,0 +1,64 @@
+// Any text as a configuration and as a shaping file. What is accepted must hold what the headers
+// promise; what is refused must say why, at a line that the text has.
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/base/assert.h"
+#include "relay/config/parse.h"
+#include "relay/shaping/policy.h"
+
+namespace {
+
+void check(const relay::Problems& problems, std::string_view text) {
+    const auto lines = std::ranges::count(text, '\n') + 1;
+    PH_ASSERT(!problems.empty());
+    for (const relay::Problem& each : problems) {
+        PH_ASSERT(!each.sentence.empty());
+        PH_ASSERT(each.line >= 0 && each.line <= lines);
+    }
+}
+
+void check(const relay::ShapingLimits& limits) {
+    PH_ASSERT(limits.connection_limit > 0 && limits.max_deliveries_per_connection > 0);
+    PH_ASSERT(limits.max_message_rate.count > 0 && limits.max_connection_rate.count > 0);
+    PH_ASSERT(limits.max_message_rate.interval().count() > 0);
+}
+
+void check(const relay::Config& config) {
+    PH_ASSERT(!config.listeners.empty());
+    for (const relay::ListenerConfig& each : config.listeners) {
+        PH_ASSERT(!each.addresses.empty() && each.max_recipients > 0 && each.max_connections > 0);
+        for (const core::IpNetwork& network : each.allow)
+            PH_ASSERT(network.prefix_length() >= 7);
+    }
+    for (const relay::RouteConfig& each : config.routes) {
+        PH_ASSERT(!each.domain.empty() && !each.hosts.empty());
+        for (const relay::NextHop& hop : each.hosts)
+            PH_ASSERT(hop.port > 0 && !hop.host.empty());
+    }
+    PH_ASSERT(!config.retry.intervals.empty());
+    PH_ASSERT(std::ranges::all_of(config.retry.intervals,
+                                  [](core::Duration each) { return each.count() > 0; }));
+    check(config.shaping.defaults);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    if (const auto config = relay::parse_config(text, "f"); config) {
+        check(*config);
+    } else {
+        check(config.error(), text);
+    }
+    if (const auto shaping = relay::ShapingPolicy::parse({{"f", text}}, {}); shaping) {
+        for (const std::string& name : shaping->policy.provider_names()) {
+            check(shaping->policy.limits_for(name));
+        }
+    } else {
+        check(shaping.error(), text);
+    }
+    return 0;
+}
