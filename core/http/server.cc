@@ -8,7 +8,7 @@ namespace core {
 
 HttpServer::HttpServer(Shard& shard, HttpServerOptions options, Router router)
     : shard_(shard),
-      options_(options),
+      options_(std::move(options)),
       router_(std::move(router)),
       tasks_(shard.reactor()),
       fewer_(shard.reactor()) {}
@@ -39,7 +39,8 @@ Task<void> HttpServer::accept_loop(Listener* listener) {
     while (true) {
         std::unique_ptr<ByteStream> stream = co_await listener->accept();
         if (stream == nullptr) co_return;
-        if (connections_ < options_.max_connections) {
+        if (connections_ < options_.max_connections &&
+            (!options_.enter || options_.enter(stream->peer()))) {
             tasks_.spawn(serve(std::move(stream)));
         } else {
             tasks_.spawn(turn_away(std::move(stream)));
@@ -60,7 +61,9 @@ Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream) {
         co_await session.run();
         session.unlink();
     }
+    const SocketAddress peer = stream->peer();
     co_await stream->close();
+    if (options_.leave) options_.leave(peer);
     --connections_;
     fewer_.notify_all();
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -28,6 +29,10 @@ namespace core {
 
 struct HttpServerOptions {
     std::size_t max_connections = 10'000;
+    // Limits that reach further than this shard, and counters: asked once a connection, and a true
+    // answer is followed by leave() when it ends. Empty: max_connections alone decides.
+    std::function<bool(const SocketAddress& peer)> enter;
+    std::function<void(const SocketAddress& peer)> leave;
     Duration drain_timeout = std::chrono::seconds{10};
     HttpLimits limits;
 };
@@ -47,11 +52,9 @@ class HttpServer {
     std::size_t connections() const { return connections_; }
     const HttpStats& stats() const { return shared_.stats; }
 
-    // A conversation on any stream (tests give scripted ones); counts as a connection.
-    Task<void> serve(std::unique_ptr<ByteStream> stream);
-
   private:
     Task<void> accept_loop(Listener* listener);
+    Task<void> serve(std::unique_ptr<ByteStream> stream);
     Task<void> run_session(std::unique_ptr<ByteStream> stream);
     Task<void> turn_away(std::unique_ptr<ByteStream> stream);
     Task<void> refuse_politely(std::unique_ptr<ByteStream> stream, bool with_words);

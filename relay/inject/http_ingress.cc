@@ -20,8 +20,9 @@ using metrics::Rejection;
 
 namespace {
 
+constexpr std::string_view kProtocol = "HTTP";
+constexpr std::string_view kPath = "/api/inject/v1";
 constexpr std::string_view kRetryAfterSeconds = "5";
-constexpr std::size_t kListedErrors = 1000;    // fail_count and failed_recipients are complete
 constexpr std::size_t kRecipientMemory = 256;  // octets that one takes while it is queued, about
 constexpr std::size_t kShownAddress = 320;     // octets of a caller's address in our answer
 
@@ -67,6 +68,7 @@ struct HttpIngress::Batch {
     std::unique_ptr<InjectRequestParser> parser;
     InjectRequest request;
     std::unique_ptr<Message> message;
+    core::IpAddress client;
     std::size_t next = 0;                     // recipient to be looked at
     std::string failed_recipients;            // JSON strings, the elements of an array
     std::string errors;                       // likewise, of the first kListedErrors
@@ -75,15 +77,19 @@ struct HttpIngress::Batch {
 };
 
 HttpIngress::HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
-                         metrics::ShardMetrics& metrics)
-    : reactor_(reactor), options_(std::move(options)), acceptance_(acceptance), metrics_(metrics) {}
+                         metrics::ShardMetrics& metrics, EventWriter& events)
+    : reactor_(reactor),
+      options_(std::move(options)),
+      acceptance_(acceptance),
+      metrics_(metrics),
+      events_(events) {}
 
 HttpIngress::~HttpIngress() = default;
 
 void HttpIngress::add_routes(core::Router& router) {
     core::HttpRoute route;
     route.method = "POST";
-    route.path = "/api/inject/v1";
+    route.path = kPath;
     route.max_body = body_limit();
     route.handler = [this](core::HttpRequest request) { return inject(std::move(request)); };
     route.gate = [this](const core::HttpRequest& head) { return gate(head); };
@@ -120,7 +126,7 @@ std::optional<core::HttpResponse> HttpIngress::gate(const core::HttpRequest& hea
 core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
     auto batch = std::make_unique<Batch>();
     batch->parser = take_parser();
-    std::optional<core::HttpResponse> refusal = begin(request.body, *batch);
+    std::optional<core::HttpResponse> refusal = begin(request, *batch);
     while (!refusal && batch->next < batch->request.recipients.size()) {
         if (batch->next > 0) co_await NextTurn{reactor_};
         take_recipients(*batch, kRecipientsPerTurn);
@@ -129,7 +135,7 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
         metrics_.rejected(Protocol::http, Rejection::address);
         refusal = core::error_response(422, batch->problems);
     }
-    if (!refusal) refusal = write_content(request.peer.ip, *batch);
+    if (!refusal) refusal = write_content(*batch);
     give_back(std::move(batch->parser));
     if (refusal) co_return std::move(*refusal);
     std::string().swap(request.body);  // the message has its own copy, and commit may take a while
@@ -137,8 +143,10 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
 }
 
 // JSON, sender and size: everything that can refuse the request as a whole and costs little.
-std::optional<core::HttpResponse> HttpIngress::begin(std::string_view body, Batch& batch) {
-    auto parsed = batch.parser->parse(body);
+std::optional<core::HttpResponse> HttpIngress::begin(const core::HttpRequest& request,
+                                                     Batch& batch) {
+    batch.client = request.peer.ip;
+    auto parsed = batch.parser->parse(request.body);
     if (!parsed) {
         const InjectProblem& fault = parsed.error();
         return reject(reason(fault.status, fault.field), fault.status, fault.message, fault.field);
@@ -147,13 +155,13 @@ std::optional<core::HttpResponse> HttpIngress::begin(std::string_view body, Batc
     if (batch.request.content.size() > options_.max_message_size) {
         return reject(Rejection::size, 413,
                       fmt::format("a message may have {} octets", options_.max_message_size),
-                      "content");
+                      "content", &batch);
     }
     const std::size_t recipients = batch.request.recipients.size();
     if (recipients > kMaxRecipients) {
         return reject(Rejection::recipients, 413,
-                      fmt::format("a request may have {} recipients", kMaxRecipients),
-                      "recipients");
+                      fmt::format("a request may have {} recipients", kMaxRecipients), "recipients",
+                      &batch);
     }
     const std::size_t memory = batch.request.content.size() + recipients * kRecipientMemory;
     if (const auto refusal = acceptance_.check(memory)) return unavailable(*refusal);
@@ -163,14 +171,16 @@ std::optional<core::HttpResponse> HttpIngress::begin(std::string_view body, Batc
     if (!sender.empty()) {
         const auto address = parse_mailbox(sender);
         if (!address) {
-            return reject(Rejection::address, 422, sentence(address.error()), "envelope_sender");
+            return reject(Rejection::address, 422, sentence(address.error()), "envelope_sender",
+                          &batch);
         }
         utf8 = address->utf8;
     }
     batch.message = acceptance_.begin();
     batch.message->sender = sender;
     batch.message->utf8 = utf8;
-    batch.message->protocol = "HTTP";
+    batch.message->protocol = kProtocol;
+    batch.message->client_address = batch.client.to_string();
     batch.message->recipients.reserve(recipients);
     return std::nullopt;
 }
@@ -197,18 +207,19 @@ void HttpIngress::note_failure(Batch& batch, std::string_view address, std::stri
     if (++batch.failed > kListedErrors) return;
     if (batch.failed > 1) batch.errors += ',';
     core::append_json_string(batch.errors, fmt::format("{}: {}", address, why));
+    record(batch, address, 422, why);
     batch.problems.push_back({std::string(why), fmt::format("recipients[{}].email", batch.next)});
 }
 
-std::optional<core::HttpResponse> HttpIngress::write_content(core::IpAddress peer, Batch& batch) {
+std::optional<core::HttpResponse> HttpIngress::write_content(Batch& batch) {
     Message& message = *batch.message;
-    const std::string from = literal(peer);
+    const std::string from = literal(batch.client);
     const std::string id = message.id.to_string();
     ReceivedFields fields;
     fields.from = from;
-    fields.peer = peer;
+    fields.peer = batch.client;
     fields.by = options_.hostname;
-    fields.with = "HTTP";
+    fields.with = kProtocol;
     fields.id = id;
     if (batch.request.recipients.size() == 1) fields.recipient = message.recipients[0]->address;
     fields.time = message.created;
@@ -216,9 +227,10 @@ std::optional<core::HttpResponse> HttpIngress::write_content(core::IpAddress pee
 
     const std::string_view text = batch.request.content;
     message.content.reserve(received.size() + text.size() + text.size() / 32);
+    message.client_address = batch.client.to_string();
     message.content.append(received);
     const auto facts = append_text(message.content, text);
-    if (!facts) return reject(Rejection::content, 422, facts.error(), "content");
+    if (!facts) return reject(Rejection::content, 422, facts.error(), "content", &batch);
     if (facts->received_fields >= kMaxReceivedFields) {
         return reject(
             Rejection::content, 422,
@@ -230,7 +242,7 @@ std::optional<core::HttpResponse> HttpIngress::write_content(core::IpAddress pee
     if (message.content.size() - received.size() > options_.max_message_size) {
         return reject(Rejection::size, 413,
                       fmt::format("a message may have {} octets", options_.max_message_size),
-                      "content");
+                      "content", &batch);
     }
     message.eight_bit = facts->eight_bit;
     message.utf8 |= facts->utf8_header;
@@ -241,7 +253,6 @@ core::Task<core::HttpResponse> HttpIngress::commit(std::unique_ptr<Batch> batch)
     const std::size_t accepted = batch->message->recipients.size();
     const auto committed = co_await acceptance_.commit(std::move(batch->message));
     if (!committed) co_return unavailable(committed.error());
-    metrics_.received(Protocol::http);
     core::HttpResponse response;
     response.body = fmt::format(
         "{{\"success_count\":{},\"fail_count\":{},\"failed_recipients\":[{}],\"errors\":[{}],"
@@ -260,9 +271,27 @@ core::HttpResponse HttpIngress::unavailable(Refusal refusal) {
 }
 
 core::HttpResponse HttpIngress::reject(Rejection why, int status, std::string_view message,
-                                       std::string_view field) {
+                                       std::string_view field, const Batch* batch) {
     metrics_.rejected(Protocol::http, why);
+    if (batch != nullptr) record(*batch, {}, status, message);
     return core::error_response(status, message, field);
+}
+
+void HttpIngress::record(const Batch& batch, std::string_view recipient, int status,
+                         std::string_view why) {
+    const std::string address = batch.client.to_string();
+    events_.rejection({
+        .sender = batch.request.sender.substr(0, kShownAddress),
+        .recipient = recipient,
+        .size = batch.request.content.size(),
+        .peer = {{}, address},
+        .response = {.code = static_cast<std::uint16_t>(status),
+                     .enhanced = {},
+                     .content = why,
+                     .command = kPath},
+        .protocol = kProtocol,
+        .session_id = {},
+    });
 }
 
 std::unique_ptr<InjectRequestParser> HttpIngress::take_parser() {

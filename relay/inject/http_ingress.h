@@ -5,6 +5,7 @@
 //
 // The gate refuses before the body is read: 403 outside the allowed networks (peer address only),
 // 413 by announced length, 503 with Retry-After while Acceptance has no room or drains.
+// Refused recipients, senders and contents are Rejection events, at most kListedErrors a request.
 // Limits: max_message_size of content (413); body_limit() for the request (413); kMaxRecipients
 // (413). Lists longer than kRecipientsPerTurn are taken in several turns of the loop.
 #pragma once
@@ -22,6 +23,7 @@
 #include "core/runtime/reactor.h"
 #include "core/runtime/task.h"
 #include "metrics/shard_metrics.h"
+#include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
 #include "relay/inject/inject_request.h"
 
@@ -36,12 +38,13 @@ struct HttpIngressOptions {
 class HttpIngress {
   public:
     static constexpr std::size_t kMaxRecipients = 1'000'000;
+    static constexpr std::size_t kListedErrors = 1000;  // fail_count, failed_recipients have all
     static constexpr std::size_t kRecipientsPerTurn = 2000;
     static constexpr std::size_t kMaxSpareParsers = 4;
     static constexpr std::size_t kMaxSpareParserCapacity = 1U << 20;
 
     HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
-                metrics::ShardMetrics& metrics);
+                metrics::ShardMetrics& metrics, EventWriter& events);
     ~HttpIngress();
 
     void add_routes(core::Router& router);
@@ -55,19 +58,22 @@ class HttpIngress {
     struct Batch;
     std::unique_ptr<InjectRequestParser> take_parser();
     void give_back(std::unique_ptr<InjectRequestParser> parser);
-    std::optional<core::HttpResponse> begin(std::string_view body, Batch& batch);
-    std::optional<core::HttpResponse> write_content(core::IpAddress peer, Batch& batch);
+    std::optional<core::HttpResponse> begin(const core::HttpRequest& request, Batch& batch);
+    std::optional<core::HttpResponse> write_content(Batch& batch);
     void take_recipients(Batch& batch, std::size_t count);
     void note_failure(Batch& batch, std::string_view address, std::string_view why);
     core::Task<core::HttpResponse> commit(std::unique_ptr<Batch> batch);
     core::HttpResponse unavailable(Refusal refusal);
+    // Answers and counts; with a batch, whose sender is known, it is also an event.
     core::HttpResponse reject(metrics::Rejection why, int status, std::string_view message,
-                              std::string_view field = {});
+                              std::string_view field = {}, const Batch* batch = nullptr);
+    void record(const Batch& batch, std::string_view recipient, int status, std::string_view why);
 
     core::Reactor& reactor_;
     HttpIngressOptions options_;
     Acceptance& acceptance_;
     metrics::ShardMetrics& metrics_;
+    EventWriter& events_;
     std::vector<std::unique_ptr<InjectRequestParser>> spare_parsers_;
 };
 

@@ -70,13 +70,15 @@ class HttpIngress : public ::testing::Test {
         ScriptedStream stream(loop.reactor());
         stream.set_peer(peer_);
         stream.say(std::move(input));
-        relay::HttpIngress ingress(loop.reactor(), options_, acceptance_, metrics_);
+        relay::EventWriter events(events_, loop.reactor());
+        relay::HttpIngress ingress(loop.reactor(), options_, acceptance_, metrics_, events);
         core::Router router;
         ingress.add_routes(router);
         core::HttpLimits limits;
         core::HttpSessions shared;
         core::HttpSession session(stream, router, limits, shared, loop.reactor());
         loop.run(converse(&session));
+        events.close();
         return stream.heard();
     }
     static std::string request(const std::string& recipients,
@@ -95,6 +97,7 @@ class HttpIngress : public ::testing::Test {
     relay::HttpIngressOptions options_;
     KeepingAcceptance acceptance_;
     metrics::ShardMetrics metrics_;
+    relay::MemoryEventSink events_;
     std::string peer_ = "192.0.2.7:4711";
 };
 
@@ -113,6 +116,7 @@ TEST_F(HttpIngress, OneMessageForAllRecipients) {
         << text;
     EXPECT_EQ(message.sender, "a@b.example");
     EXPECT_EQ(message.protocol, "HTTP");
+    EXPECT_EQ(message.client_address, "192.0.2.7");
     ASSERT_EQ(message.recipients.size(), 2U);
     EXPECT_EQ(message.recipients[0]->address, "c@d.example");
     EXPECT_EQ(message.recipients[1]->address, "\"e f\"@g.example");
@@ -124,7 +128,6 @@ TEST_F(HttpIngress, OneMessageForAllRecipients) {
         << content;
     EXPECT_FALSE(has(content, " for <"));
     EXPECT_TRUE(content.ends_with("\r\nSubject: x\r\n\r\nhello\r\n"));
-    EXPECT_EQ(metrics_.received_count(Protocol::http).value(), 1U);
 }
 
 TEST_F(HttpIngress, ReceivedNamesAnOnlyRecipient) {
@@ -165,6 +168,9 @@ TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {
     ASSERT_EQ(acceptance_.messages.size(), 1U);
     EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 1U);
     EXPECT_FALSE(has(acceptance_.messages[0]->content.to_string(), " for <"));
+    EXPECT_EQ(events_.records(), 3U);
+    EXPECT_TRUE(has(events_.lines(), "\"type\":\"Rejection\""));
+    EXPECT_TRUE(has(events_.lines(), "\"recipient\":\"no at\""));
 }
 
 TEST_F(HttpIngress, NobodyLeftIsStatus422) {
@@ -285,7 +291,7 @@ TEST_F(HttpIngress, RefusalAtCommitIsStatus503) {
     const std::string text = post(request(kOne));
     EXPECT_TRUE(text.starts_with("HTTP/1.1 503 "));
     EXPECT_TRUE(has(text, "\r\nRetry-After: 5\r\n"));
-    EXPECT_EQ(metrics_.received_count(Protocol::http).value(), 0U);
+    EXPECT_EQ(rejected(Rejection::memory_full), 1U);
 }
 
 }  // namespace
