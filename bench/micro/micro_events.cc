@@ -1,0 +1,59 @@
+// Event records: formatting one must stay far below what sending a message costs.
+#include <memory>
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include "relay/events/event.h"
+
+namespace {
+
+std::unique_ptr<relay::Message> message(std::size_t recipients) {
+    auto made = std::make_unique<relay::Message>();
+    made->id = {0x0199f2c000000001ULL, 0x0123456789abcdefULL};
+    made->sender = "newsletter@source.example";
+    made->content.append("Subject: x\r\n\r\ntext\r\n");
+    made->content.seal();
+    made->protocol = "ESMTP";
+    made->session_id = "0-12345";
+    for (std::size_t i = 0; i < recipients; ++i) {
+        made->recipients.push_back(std::make_unique<relay::Recipient>(
+            *made, "user" + std::to_string(i) + "@d0.load.example"));
+    }
+    return made;
+}
+
+void Reception(benchmark::State& state) {
+    const auto sample = message(static_cast<std::size_t>(state.range(0)));
+    std::string lines;
+    for (auto _ : state) {
+        lines.clear();
+        relay::append_reception(lines, *sample, {"client.example", "192.0.2.1:40000"},
+                                {250, {2, 0, 0}, "Ok: queued", "."}, core::WallTime{});
+        benchmark::DoNotOptimize(lines.data());
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(Reception)->Arg(1)->Arg(100);
+
+void Delivery(benchmark::State& state) {
+    const auto sample = message(1);
+    relay::Recipient& recipient = *sample->recipients.front();
+    recipient.attempts = 1;
+    recipient.disposition.outcome = relay::Outcome::delivered;
+    recipient.disposition.code = 250;
+    recipient.disposition.enhanced = {2, 0, 0};
+    recipient.disposition.text = "Ok: queued as 4bXw2F3kZz1234";
+    recipient.disposition.command = ".";
+    recipient.disposition.peer_name = "mx1.load.example";
+    recipient.disposition.peer_address = "192.0.2.25:25";
+    std::string lines;
+    for (auto _ : state) {
+        lines.clear();
+        relay::append_outcome(lines, recipient, "mx1.load.example", core::WallTime{});
+        benchmark::DoNotOptimize(lines.data());
+    }
+}
+BENCHMARK(Delivery);
+
+}  // namespace
