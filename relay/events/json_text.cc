@@ -3,6 +3,8 @@
 #include <array>
 #include <chrono>
 
+#include "core/base/utf8.h"
+
 namespace relay {
 namespace {
 
@@ -50,30 +52,6 @@ void append_digits(std::string& out, unsigned value, unsigned width) {
 
 }  // namespace
 
-std::size_t utf8_sequence(std::string_view text) {
-    const auto octet = [&](std::size_t i) -> unsigned {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-    };
-    const auto continues = [&](std::size_t i) { return (octet(i) & 0xc0U) == 0x80U; };
-    const unsigned first = octet(0);
-    const unsigned second = octet(1);
-    if (first < 0x80) return 1;
-    if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) {
-        if (!continues(1) || !continues(2)) return 0;
-        const bool overlong = first == 0xe0 && second < 0xa0;
-        const bool surrogate = first == 0xed && second > 0x9f;
-        return overlong || surrogate ? 0 : 3;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        if (!continues(1) || !continues(2) || !continues(3)) return 0;
-        const bool overlong = first == 0xf0 && second < 0x90;
-        const bool too_large = first == 0xf4 && second > 0x8f;
-        return overlong || too_large ? 0 : 4;
-    }
-    return 0;
-}
-
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
     std::size_t done = 0;
@@ -83,7 +61,7 @@ void append_json_string(std::string& out, std::string_view text) {
             ++at;
             continue;
         }
-        const std::size_t sequence = utf8_sequence(text.substr(at));
+        const std::size_t sequence = core::utf8_sequence(text.substr(at));
         if (sequence > 1) {
             at += sequence;
             continue;

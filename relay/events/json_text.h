@@ -16,8 +16,4 @@ void append_json_string(std::string& out, std::string_view text);
 // "2026-11-22T21:30:00.123456Z", quotes included.
 void append_rfc3339_string(std::string& out, core::WallTime time);
 
-// How many octets the UTF-8 sequence at the beginning of text has: 1 to 4, or 0 when there is none
-// (overlong forms, surrogates and values above U+10FFFF are none). Text must not be empty.
-std::size_t utf8_sequence(std::string_view text);
-
 }  // namespace relay

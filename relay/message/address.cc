@@ -4,6 +4,7 @@
 
 #include "core/base/address.h"
 #include "core/base/ascii.h"
+#include "core/base/utf8.h"
 
 namespace relay {
 
@@ -130,7 +131,7 @@ class Scanner {
     }
     bool step_over_utf8() {
         if (!is_high(text_[at_])) return false;
-        const std::size_t length = utf8_sequence(text_.substr(at_));
+        const std::size_t length = core::utf8_sequence(text_.substr(at_));
         if (length == 0) return false;
         utf8_ = true;
         at_ += length - 1;
@@ -215,32 +216,6 @@ bool is_address_literal(std::string_view text) {
     }
     const auto address = core::IpAddress::parse(inner);
     return address && address->is_v6() == v6;
-}
-
-std::size_t utf8_sequence(std::string_view text) {
-    const auto octet = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    if (text.empty()) return 0;
-    const unsigned lead = octet(0);
-    std::size_t length = 0;
-    unsigned low = 0x80;
-    unsigned high = 0xbf;  // bounds of the second octet
-    if (lead >= 0xc2 && lead <= 0xdf) {
-        length = 2;
-    } else if (lead >= 0xe0 && lead <= 0xef) {
-        length = 3;
-        if (lead == 0xe0) low = 0xa0;
-        if (lead == 0xed) high = 0x9f;
-    } else if (lead >= 0xf0 && lead <= 0xf4) {
-        length = 4;
-        if (lead == 0xf0) low = 0x90;
-        if (lead == 0xf4) high = 0x8f;
-    }
-    if (length == 0 || text.size() < length) return 0;
-    if (octet(1) < low || octet(1) > high) return 0;
-    for (std::size_t i = 2; i < length; ++i) {
-        if ((octet(i) & 0xc0) != 0x80) return 0;
-    }
-    return length;
 }
 
 }  // namespace relay

@@ -41,8 +41,4 @@ std::expected<PathView, AddressFault> parse_path(std::string_view text);
 bool is_domain(std::string_view text);
 bool is_address_literal(std::string_view text);
 
-// Length of the UTF-8 sequence of two to four octets at the beginning; 0 when there is none
-// (RFC 3629 section 4: no overlong forms, no surrogates).
-std::size_t utf8_sequence(std::string_view text);
-
 }  // namespace relay

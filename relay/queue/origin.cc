@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMessageOctets = 512;
 constexpr std::size_t kRecipientOctets = 512;
 
+constexpr core::Duration kStayHome = std::chrono::hours{1};  // longer than closing takes
+
 std::size_t memory_of(const Message& message) {
     return kMessageOctets + message.content.memory() + message.recipients.size() * kRecipientOctets;
 }
@@ -100,6 +102,7 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
 }
 
 void Origin::dispatch(Recipient& recipient) {
+    if (closing_) return scheduled_.add(recipient, kStayHome);
     ++on_the_way_;
     router_.route(recipient);
 }
@@ -127,7 +130,7 @@ void Origin::settle(Recipient& recipient) {
             recipient.move_to(RecipientState::scheduled);
             router_.release(recipient);
             metrics_.entered(metrics::Queue::scheduled);
-            scheduled_.add(recipient, core::Duration::zero());
+            scheduled_.add(recipient, closing_ ? kStayHome : core::Duration::zero());
             break;
         case Outcome::deferred:
             defer(recipient);

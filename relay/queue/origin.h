@@ -45,6 +45,8 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
 
     // Draining: commit() and check() refuse from now on.
     void start_draining() { draining_ = true; }
+    // Closing: nobody is sent out any more; who comes home untried stays.
+    void start_closing() { closing_ = true; }
     // Nobody on the way: every recipient left waits for a time (or none is left). With a deadline.
     core::Task<bool> settled(core::Instant deadline);
     // After the paths are closed: frees what is left and answers how many recipients that were.
@@ -79,6 +81,7 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
     core::Event came_to_rest_;
     bool draining_ = false;
+    bool closing_ = false;
 };
 
 }  // namespace relay

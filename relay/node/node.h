@@ -1,0 +1,76 @@
+// Node: what the shards of one process share: the checked configuration, the tables that are
+// read-only once the shards serve, the event log, each shard's counters, and the points at which
+// the shards wait for each other while they start and stop. Made by serve() on the main thread
+// before the shards, destroyed after them. Whatever is written later is atomic.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/io/shard.h"
+#include "core/runtime/task.h"
+#include "dns/mx.h"
+#include "metrics/shard_metrics.h"
+#include "relay/admin/liveness.h"
+#include "relay/config/check.h"
+#include "relay/egress/egress_context.h"
+#include "relay/events/event_log.h"
+#include "relay/inject/admission.h"
+#include "relay/queue/exchange.h"
+#include "relay/queue/retry_schedule.h"
+
+namespace relay {
+
+inline constexpr std::string_view kVersion = "0.1.0";
+
+class ShardServices;
+
+// All shards pass these in order, each only when all have come to it.
+enum class Step : std::uint8_t { built, first_listens, all_listen, ingress_closed, paths_closed };
+inline constexpr std::size_t kSteps = 5;
+
+class Node {
+  public:
+    Node(CheckedConfig checked, std::size_t shard_count, std::unique_ptr<EventLog> log);
+
+    // Waits until every shard has come to the step.
+    core::Task<void> arrive(core::Shard& shard, Step step);
+    // The start failed; the first sentence stands. Shards notice after the next step.
+    void fail(const std::string& sentence);
+    bool failed() const { return failed_.load(); }
+    std::string failure();
+
+    std::string metrics_text(core::WallTime now) const;
+    bool draining() const { return draining_.load(); }
+    void start_draining() { draining_.store(true); }
+
+    const Config config;
+    const ShapingPolicy shaping;
+    const std::size_t shard_count;
+    const std::unique_ptr<EventLog> events;
+    const RetrySchedule schedule;
+    const dns::RoutingRules rules;
+    const dns::RoutingRules route_rules;
+    const EgressOptions egress;
+    const std::uint64_t memory_limit;
+    Exchange exchange;
+    Liveness liveness;
+    std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics;
+    std::vector<std::shared_ptr<Admission>> admissions;       // by listener
+    std::vector<std::vector<core::SocketAddress>> addresses;  // by listener; shard 0 writes them
+    std::vector<core::Event*> stop_events;                    // by shard
+
+  private:
+    std::array<std::atomic<std::size_t>, kSteps> arrived_{};
+    std::atomic<bool> failed_{false};
+    std::atomic<bool> draining_{false};
+    std::mutex mutex_;
+    std::string failure_;
+};
+
+}  // namespace relay

@@ -1,0 +1,110 @@
+#include "relay/node/serve.h"
+
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+#include <sys/resource.h>
+
+#include "core/base/log.h"
+#include "core/io/preflight.h"
+#include "core/io/runtime.h"
+#include "relay/node/node.h"
+#include "relay/node/shard_services.h"
+
+namespace relay {
+
+namespace {
+
+// Connections are file descriptors: take as many as we may.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void stop_all(Node& node, core::Shard& shard) {
+    node.start_draining();
+    for (std::size_t i = 0; i < node.shard_count; ++i) {
+        shard.send(i, {[](void* event, void*) { static_cast<core::Event*>(event)->set(); },
+                       node.stop_events[i], nullptr});
+    }
+}
+
+core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSource* signals) {
+    while (const int signal = co_await signals->next()) {
+        if (signal == SIGHUP) {
+            core::log_warning("SIGHUP: reload is not available in this version; restart instead");
+            continue;
+        }
+        core::log_info("{}: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+        stop_all(*node, *shard);
+    }
+}
+
+core::Task<void> shard_main(Node* node, core::Shard* shard) {
+    if (shard->id() != 0) {
+        co_await run_shard(node, shard);
+        co_return;
+    }
+    core::SignalSource signals(*shard, {SIGTERM, SIGINT, SIGHUP});
+    core::TaskGroup watching(shard->reactor());
+    watching.spawn(watch_signals(node, shard, &signals));
+    co_await run_shard(node, shard);
+    signals.stop();
+    co_await watching.close();
+}
+
+void print(const Problems& problems, const char* kind) {
+    for (const Problem& problem : problems) {
+        std::fprintf(stderr, "%s%s\n", problem.to_string().c_str(), kind);
+    }
+}
+
+int refuse(const std::string& sentence) {
+    core::log_error("{}", sentence);
+    return 1;
+}
+
+}  // namespace
+
+int check(const std::filesystem::path& config_file) {
+    const auto checked = check_config(config_file);
+    if (!checked) {
+        print(checked.error(), "");
+        return 1;
+    }
+    print(checked->warnings, " (warning)");
+    std::printf("%s: ok\n", config_file.c_str());
+    return 0;
+}
+
+int serve(const std::filesystem::path& config_file) {
+    auto checked = check_config(config_file);
+    if (!checked) {
+        print(checked.error(), "");
+        return 1;
+    }
+    print(checked->warnings, " (warning)");
+    if (const auto unavailable = core::io_uring_unavailable()) return refuse(*unavailable);
+    core::block_signals({SIGTERM, SIGINT, SIGHUP, SIGPIPE});
+    raise_descriptor_limit();
+
+    const EventsConfig& events = checked->config.events;
+    auto log = EventLog::open({events.log_dir, events.log_rotate_size, events.log_keep});
+    if (!log) return refuse(log.error());
+    core::RuntimeOptions options;
+    options.shards =
+        checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
+    Node node(std::move(*checked), options.shards, std::move(*log));
+    core::Runtime runtime(options);
+    const auto ran = runtime.run([&node](core::Shard& shard) { return shard_main(&node, &shard); });
+    node.events->close();
+    if (!ran) return refuse(ran.error());
+    if (node.failed()) return refuse(node.failure());
+    core::log_info("stopped");
+    return 0;
+}
+
+}  // namespace relay

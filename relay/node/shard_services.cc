@@ -1,0 +1,231 @@
+#include "relay/node/shard_services.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+#include "relay/admin/probes.h"
+
+namespace relay {
+
+namespace {
+
+BareEndings bare_endings(LineEndings setting) {
+    return setting == LineEndings::normalize ? BareEndings::normalize : BareEndings::reject;
+}
+
+std::string cannot_listen(const core::SocketAddress& address, const std::error_code& error) {
+    return "cannot listen on " + address.to_string() + ": " + error.message();
+}
+
+}  // namespace
+
+ShardServices::ShardServices(Node& node, core::Shard& shard)
+    : node_(node),
+      shard_(shard),
+      metrics_(*node.metrics[shard.id()]),
+      stop_(shard.reactor()),
+      tasks_(shard.reactor()),
+      events_(*node.events, shard.reactor()) {
+    node.stop_events[shard.id()] = &stop_;
+}
+
+ShardServices::~ShardServices() = default;
+
+core::Result<void> ShardServices::build() {
+    dns::AresOptions dns_options;
+    for (const core::SocketAddress& server : node_.config.dns.servers) {
+        dns_options.servers.push_back(server.to_string());
+    }
+    auto channel = dns::AresChannel::open(shard_, dns_options);
+    if (!channel) return std::unexpected(channel.error());
+    channel_ = std::move(*channel);
+    resolver_ = std::make_unique<dns::CachedResolver>(shard_, *channel_);
+    const OriginOptions options{
+        .memory_limit = static_cast<std::size_t>(node_.memory_limit / node_.shard_count)};
+    origin_ =
+        std::make_unique<Origin>(shard_, options, node_.schedule,
+                                 RouterParts{node_.config, node_.shaping, node_.rules, *resolver_},
+                                 node_.exchange, events_, metrics_);
+    dispatcher_ =
+        std::make_unique<Dispatcher>(EgressContext{shard_, node_.egress, *resolver_, node_.rules,
+                                                   node_.route_rules, node_.exchange, metrics_});
+    node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
+    tasks_.spawn(publish_metrics());
+    tasks_.spawn(node_.liveness.keep_stamping(&shard_, &stop_));
+    return {};
+}
+
+core::Result<void> ShardServices::listen() {
+    for (std::size_t i = 0; i < node_.config.listeners.size(); ++i) {
+        const bool smtp = node_.config.listeners[i].protocol == ListenerProtocol::smtp;
+        if (auto opened = smtp ? listen_smtp(i) : listen_http(i); !opened) return opened;
+    }
+    return {};
+}
+
+core::Result<void> ShardServices::listen_smtp(std::size_t index) {
+    const ListenerConfig& listener = node_.config.listeners[index];
+    SmtpListenerOptions options;
+    options.hostname = node_.config.node.hostname;
+    options.allow = listener.allow;
+    options.max_message_size = listener.max_message_size;
+    options.max_recipients = listener.max_recipients;
+    options.max_connections = listener.max_connections;
+    options.line_endings = bare_endings(listener.line_endings);
+    options.durable = false;  // Durability::memory is all there is
+    options.admission = node_.admissions[index];
+    auto ingress =
+        std::make_unique<SmtpIngress>(shard_, std::move(options), *origin_, metrics_, events_);
+    // Shard 0 opens first: a port that the system chose is then everybody's.
+    auto& addresses = node_.addresses[index];
+    const auto wanted = shard_.id() == 0 ? listener.addresses : addresses;
+    for (const core::SocketAddress& address : wanted) {
+        const auto opened = ingress->open(address);
+        if (!opened) return core::failure(cannot_listen(address, opened.error()));
+        if (shard_.id() == 0) addresses.push_back(*opened);
+    }
+    tasks_.spawn(ingress->run());
+    smtp_.push_back(std::move(ingress));
+    return {};
+}
+
+core::Result<void> ShardServices::listen_http(std::size_t index) {
+    const ListenerConfig& listener = node_.config.listeners[index];
+    HttpListener http;
+    http.ingress = std::make_unique<HttpIngress>(
+        shard_.reactor(),
+        HttpIngressOptions{node_.config.node.hostname, listener.allow,
+                           static_cast<std::size_t>(listener.max_message_size)},
+        *origin_, metrics_, events_);
+    core::HttpServerOptions options;
+    options.max_connections = listener.max_connections;
+    http.server = std::make_unique<core::HttpServer>(shard_, options, http_routes(listener, http));
+    auto& addresses = node_.addresses[index];
+    const auto wanted = shard_.id() == 0 ? listener.addresses : addresses;
+    for (const core::SocketAddress& address : wanted) {
+        const auto opened = http.server->open(address);
+        if (!opened) return core::failure(cannot_listen(address, opened.error()));
+    }
+    if (shard_.id() == 0) addresses = http.server->addresses();
+    http.server->start();
+    http_.push_back(std::move(http));
+    return {};
+}
+
+core::Router ShardServices::http_routes(const ListenerConfig& listener, HttpListener& http) {
+    core::Router router;
+    if (listener.serve_inject) http.ingress->add_routes(router);
+    Probes probes;
+    probes.unhealthy = [this] { return node_.liveness.complaint(shard_.now()); };
+    probes.unready = [this] { return unready(); };
+    if (listener.serve_metrics) {
+        // A plain function that makes the task: the lambda itself is no coroutine.
+        probes.metrics = [this] {
+            publish();
+            return [](std::string text) -> core::Task<std::string> {
+                co_return text;
+            }(node_.metrics_text(shard_.wall()));
+        };
+    }
+    add_probe_routes(router, std::move(probes));
+    return router;
+}
+
+std::string ShardServices::unready() const {
+    if (node_.draining()) return "draining";
+    if (origin_->check(0)) return "memory.limit is reached";
+    return {};
+}
+
+void ShardServices::announce() const {
+    std::string line = "ready:";
+    for (std::size_t i = 0; i < node_.addresses.size(); ++i) {
+        const bool smtp = node_.config.listeners[i].protocol == ListenerProtocol::smtp;
+        for (const core::SocketAddress& address : node_.addresses[i]) {
+            line.append(smtp ? " smtp " : " http ").append(address.to_string());
+        }
+    }
+    core::log_info("{}", line);
+}
+
+void ShardServices::publish() {
+    const core::ReactorStats& loop = shard_.reactor().stats();
+    const core::IoStats& io = shard_.io().stats();
+    metrics_.publish(metrics::EngineTotals{.turns = loop.turns,
+                                           .enters = io.enters,
+                                           .submitted = io.submitted,
+                                           .completed = io.completed,
+                                           .sends = io.sends,
+                                           .receives = io.receives,
+                                           .buffers_exhausted = io.buffers_exhausted,
+                                           .overflows = io.overflows,
+                                           .busy_ns = loop.busy_ns,
+                                           .idle_ns = loop.idle_ns,
+                                           .longest_turn_ns = loop.longest_turn_ns});
+    const dns::DnsCounters& dns = resolver_->counters();
+    metrics_.publish(metrics::DnsTotals{.lookups = dns.lookups,
+                                        .cache_hits = dns.cache_hits,
+                                        .cache_misses = dns.cache_misses,
+                                        .cache_entries = dns.entries,
+                                        .shed = dns.shed});
+}
+
+core::Task<void> ShardServices::publish_metrics() {
+    do {
+        publish();
+    } while (!co_await stop_.wait(shard_.now() + kPublishEvery));
+}
+
+core::Task<void> ShardServices::run() {
+    if (auto built = build(); !built) node_.fail(built.error());
+    co_await node_.arrive(shard_, Step::built);
+    if (!node_.failed() && shard_.id() == 0) {
+        if (auto listening = listen(); !listening) node_.fail(listening.error());
+    }
+    co_await node_.arrive(shard_, Step::first_listens);
+    if (!node_.failed() && shard_.id() != 0) {
+        if (auto listening = listen(); !listening) node_.fail(listening.error());
+    }
+    co_await node_.arrive(shard_, Step::all_listen);
+    if (!node_.failed()) {
+        if (shard_.id() == 0) announce();
+        co_await stop_.wait();
+    }
+    stop_.set();
+    co_await drain();
+}
+
+core::Task<void> ShardServices::drain() {
+    if (origin_ != nullptr) origin_->start_draining();
+    for (auto& ingress : smtp_)
+        co_await ingress->drain_and_close();
+    for (HttpListener& http : http_)
+        co_await http.server->close();
+    co_await node_.arrive(shard_, Step::ingress_closed);
+
+    std::size_t lost = 0;
+    if (dispatcher_ != nullptr) {
+        co_await origin_->settled(shard_.now() + kDrainGrace);
+        origin_->start_closing();
+        co_await dispatcher_->close(shard_.now() + kCutOff);
+        // Every recipient of this shard is home once all paths are closed, on whichever shard.
+        co_await origin_->settled(core::kNever);
+    }
+    co_await node_.arrive(shard_, Step::paths_closed);
+    if (channel_ != nullptr) co_await channel_->close();
+    if (origin_ != nullptr) lost = co_await origin_->close();
+    co_await tasks_.close();
+    events_.close();
+    if (lost > 0) {
+        core::log_warning(
+            "shard {}: {} recipients were still queued; with durability \"memory\" they are lost",
+            shard_.id(), lost);
+    }
+}
+
+core::Task<void> run_shard(Node* node, core::Shard* shard) {
+    ShardServices services(*node, *shard);
+    co_await services.run();
+}
+
+}  // namespace relay

@@ -1,0 +1,72 @@
+// ShardServices: everything that runs on one shard of the relay, wired together: event writer, DNS,
+// origin (queue), dispatcher (delivery) and the listeners. Built, run and closed on its shard by
+// run_shard(); the one place besides serve.cc that knows every concrete type.
+// Stopping: listeners first (421, 503), then up to kDrainGrace for what is ready to be delivered,
+// then connections finish what is in flight; what still waits is counted and logged.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/http/server.h"
+#include "core/io/shard.h"
+#include "core/runtime/event.h"
+#include "core/runtime/task_group.h"
+#include "dns/ares_channel.h"
+#include "dns/cached_resolver.h"
+#include "relay/egress/dispatcher.h"
+#include "relay/events/event_writer.h"
+#include "relay/inject/http_ingress.h"
+#include "relay/inject/smtp_ingress.h"
+#include "relay/node/node.h"
+#include "relay/queue/origin.h"
+
+namespace relay {
+
+class ShardServices {
+  public:
+    static constexpr core::Duration kDrainGrace = std::chrono::seconds{20};
+    static constexpr core::Duration kCutOff = std::chrono::seconds{10};
+    static constexpr core::Duration kPublishEvery = std::chrono::milliseconds{250};
+
+    ShardServices(Node& node, core::Shard& shard);
+    ~ShardServices();
+
+    // From start to end; the shard's root task.
+    core::Task<void> run();
+
+  private:
+    struct HttpListener {
+        std::unique_ptr<HttpIngress> ingress;
+        std::unique_ptr<core::HttpServer> server;
+    };
+
+    core::Result<void> build();
+    core::Result<void> listen();
+    core::Result<void> listen_smtp(std::size_t index);
+    core::Result<void> listen_http(std::size_t index);
+    core::Router http_routes(const ListenerConfig& listener, HttpListener& http);
+    void announce() const;
+    core::Task<void> drain();
+    core::Task<void> publish_metrics();
+    void publish();
+    std::string unready() const;
+
+    Node& node_;
+    core::Shard& shard_;
+    metrics::ShardMetrics& metrics_;
+    core::Event stop_;
+    core::TaskGroup tasks_;
+    EventWriter events_;
+    std::unique_ptr<dns::AresChannel> channel_;
+    std::unique_ptr<dns::CachedResolver> resolver_;
+    std::unique_ptr<Origin> origin_;
+    std::unique_ptr<Dispatcher> dispatcher_;
+    std::vector<std::unique_ptr<SmtpIngress>> smtp_;
+    std::vector<HttpListener> http_;
+};
+
+core::Task<void> run_shard(Node* node, core::Shard* shard);
+
+}  // namespace relay
