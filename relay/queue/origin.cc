@@ -158,7 +158,8 @@ void Origin::defer(Recipient& recipient) {
         recipient.disposition.outcome = Outcome::expired;
         return finish(recipient, metrics::Outcome::expired);
     }
-    recipient.move_to(RecipientState::scheduled);
+    // Without a route it never left that state.
+    if (recipient.state != RecipientState::scheduled) recipient.move_to(RecipientState::scheduled);
     router_.release(recipient);
     metrics_.entered(metrics::Queue::scheduled);
     scheduled_.add(recipient, delay);
