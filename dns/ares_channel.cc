@@ -15,27 +15,55 @@
 #include <sys/time.h>
 
 #include "core/base/address.h"
+#include "core/base/ascii.h"
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "dns/wire/message.h"
 
 namespace dns {
 
+namespace {
+
+constexpr std::size_t kHeaderOctets = 12;
+
+// The octets of the question: its name is never compressed, and it is followed by type and class.
+std::string_view question_of(std::string_view query) {
+    std::size_t end = kHeaderOctets;
+    while (query[end] != '\0')
+        end += 1 + static_cast<unsigned char>(query[end]);
+    return query.substr(kHeaderOctets, end + 1 + 4 - kHeaderOctets);
+}
+
+}  // namespace
+
 // Query ids: random, because a guessed id is what a forged answer needs (RFC 5452 section 9.2), and
-// unique among the queries in flight, because c-ares finds a query by its id.
+// unique among the queries in flight, because c-ares finds a query by its id. An id is 16 bits and
+// c-ares keeps its port for as long as it is busy, so the case of the letters in a UDP question is
+// random too: servers copy the question, and who forges an answer has to guess that as well.
 class AresChannel::RandomIds {
   public:
     std::uint16_t take() {
         while (true) {
-            if (used_ == pool_.size()) refill();
-            const std::uint16_t id = pool_[used_++];
+            const std::uint16_t id = draw();
             if (in_flight_.insert(id).second) return id;
         }
     }
     void give_back(std::uint16_t id) { in_flight_.erase(id); }
-    std::size_t in_flight() const { return in_flight_.size(); }
+    void mix_case(std::string& query) {
+        const std::size_t end = kHeaderOctets + question_of(query).size() - 4;
+        std::uint16_t bits = 0;
+        for (std::size_t at = kHeaderOctets; at < end; ++at) {
+            const std::size_t turn = (at - kHeaderOctets) % 16;
+            if (turn == 0) bits = draw();
+            if ((bits >> turn & 1) != 0) query[at] = core::ascii_upper(query[at]);
+        }
+    }
 
   private:
+    std::uint16_t draw() {
+        if (used_ == pool_.size()) refill();
+        return pool_[used_++];
+    }
     void refill() {
         // Up to 256 octets come whole and without an error once the system's pool is ready.
         const auto size = static_cast<ssize_t>(sizeof pool_);
@@ -54,6 +82,7 @@ struct AresChannel::Exchange {
     explicit Exchange(core::Reactor& owner) : reactor(owner) {}
 
     core::Reactor& reactor;
+    std::string question;  // as sent, when the answer must repeat it exactly
     bool done = false;
     int status = ARES_ECANCELLED;
     std::optional<Message> message;
@@ -65,13 +94,19 @@ struct AresChannel::Exchange {
         exchange.done = true;
         exchange.status = status;
         if (status == ARES_SUCCESS && octets != nullptr) {
-            auto parsed = parse_message(
+            exchange.take(
                 {reinterpret_cast<const char*>(octets), static_cast<std::size_t>(length)});
-            if (parsed) exchange.message = std::move(*parsed);
         }
         if (exchange.waiter) exchange.reactor.schedule(exchange.waiter);
     }
 
+    void take(std::string_view octets) {
+        auto parsed = parse_message(octets);
+        if (!parsed || !octets.substr(kHeaderOctets).starts_with(question)) return;
+        message = std::move(*parsed);
+    }
+
+    // There was an answer, but not one to rely on.
     bool malformed() const { return status == ARES_SUCCESS && !message; }
 
     bool await_ready() const noexcept { return done; }
@@ -347,8 +382,12 @@ core::Task<void> AresChannel::exchange(Transport& transport, std::string name, R
                                        Exchange& result) {
     if (closing_) co_return;
     const std::uint16_t id = ids_->take();
-    const auto message = build_query(id, name, type, {.edns = stats_.edns, .ask_ad = true});
-    PH_ASSERT(message);  // the name is a normal one
+    auto message = build_query(id, name, type, {.edns = stats_.edns, .ask_ad = true});
+    PH_ASSERT(message);              // the name is a normal one
+    if (&transport == udp_.get()) {  // over TCP nobody can forge who does not see the packets
+        ids_->mix_case(*message);
+        result.question = question_of(*message);
+    }
     ++stats_.queries;
     transport.send(*message, result);
     work_.set();  // the next timeout may be sooner now

@@ -1,7 +1,8 @@
 // AresChannel: asks real DNS servers. c-ares is the transport only (servers, retries, sockets); the
 // messages are built and parsed by dns/wire. Its sockets are polled by the shard's IoBackend, one
 // one-shot poll per socket, its timeouts wait in one coroutine, so that nothing here ever blocks.
-// UDP first; a truncated or garbled answer is asked for again by TCP. A server that does not know
+// UDP first; a truncated or garbled answer, or one that does not repeat the question to the letter
+// (it may be forged), is asked for again by TCP. A server that does not know
 // EDNS (FORMERR without OPT) makes the whole channel go without.
 // One per shard. open() reads /etc/resolv.conf: call it before serving. close() ends pending
 // queries as servfail, then closes the sockets; await it before the channel dies (asserted).
@@ -33,7 +34,7 @@ struct AresOptions {
 struct AresStats {
     std::uint64_t queries = 0;    // messages asked for, over UDP and TCP
     std::uint64_t over_tcp = 0;   // of these over TCP
-    std::uint64_t malformed = 0;  // answers that dns/wire refused
+    std::uint64_t malformed = 0;  // answers that could not be relied on
     bool edns = true;
 };
 

@@ -82,7 +82,10 @@ core::Task<DnsAnswer> follow(Resolver& resolver, std::string name, RecordType ty
 }
 
 bool is_own(const RoutingRules& rules, std::string_view host) {
-    return std::ranges::find(rules.own_names, host) != rules.own_names.end();
+    return std::ranges::any_of(rules.own_names, [&](std::string_view own) {
+        if (own.ends_with('.')) own.remove_suffix(1);
+        return core::equals_ignoring_case(own, host);
+    });
 }
 
 bool is_own(const RoutingRules& rules, const core::IpAddress& address) {

@@ -36,7 +36,7 @@ inline constexpr std::size_t kMaxSiteName = 160;
 // What this node refuses to send to. Made once from the configuration, outlives every lookup.
 struct RoutingRules {
     std::vector<core::IpNetwork> prohibited;     // [delivery] prohibited_hosts
-    std::vector<std::string> own_names;          // lower case, no trailing dot
+    std::vector<std::string> own_names;          // in any case
     std::vector<core::IpAddress> own_addresses;  // public addresses that lead back to us
 };
 

@@ -2,6 +2,7 @@
 // sockets, so nothing simulated stands in for them.
 #include "dns/ares_channel.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/base/ascii.h"
 #include "core/io/runtime.h"
 #include "dns/wire/message.h"
 
@@ -44,14 +46,21 @@ class NameServer {
         EXPECT_EQ(::listen(tcp_, 16), 0);
         thread_ = std::thread([this] { serve(); });
     }
-    ~NameServer() {
+    // Before a test looks at what the script saw on the server's thread.
+    void stop() {
         stopping_ = true;
-        thread_.join();
+        if (thread_.joinable()) thread_.join();
+    }
+    ~NameServer() {
+        stop();
         ::close(udp_);
         ::close(tcp_);
     }
     const std::string& address() const { return address_; }
     int asked() const { return asked_; }
+    std::string udp_questions() const { return udp_questions_; }  // after stop()
+
+    std::atomic<bool> copies_question{true};
 
   private:
     void serve() {
@@ -66,7 +75,17 @@ class NameServer {
         const auto query = parse_message(octets);
         EXPECT_TRUE(query);
         ++asked_;
-        return query ? script_(*query, over_tcp) : std::nullopt;
+        if (!query) return std::nullopt;
+        auto reply = script_(*query, over_tcp);
+        // Servers copy the question as it came; scripts see and write it in lower case.
+        const std::string_view question = octets.substr(12, query->name.size() + 2);
+        if (copies_question && reply && reply->size() >= 12 + question.size() &&
+            core::equals_ignoring_case(std::string_view(*reply).substr(12, question.size()),
+                                       question)) {
+            reply->replace(12, question.size(), question);
+        }
+        if (!over_tcp) udp_questions_ += std::string(question.substr(1)) + '\n';
+        return reply;
     }
     void serve_udp() {
         char buffer[4096];
@@ -106,6 +125,7 @@ class NameServer {
     std::string address_;
     std::atomic<bool> stopping_{false};
     std::atomic<int> asked_{0};
+    std::string udp_questions_;
     std::thread thread_;
 };
 
@@ -340,6 +360,23 @@ TEST(AresChannelTest, ForgedAnswersAreNotTaken) {
     EXPECT_EQ(asking.answers[1].status, DnsStatus::timeout);
 }
 
+TEST(AresChannelTest, AnswersToOtherLettersAreAskedForByTcp) {
+    NameServer server([](const Message& query, bool) {
+        return std::optional(*build_message(reply_to(query, {"mx.example"})));
+    });
+    server.copies_question = false;
+    const std::string name = "a-name-of-forty-letters-to-guess-the-case-of.example";
+    const Asking asking = ask({.servers = {server.address()}}, {name});
+    ASSERT_EQ(asking.answers.size(), 1U);
+    EXPECT_EQ(asking.answers[0].status, DnsStatus::ok);
+    EXPECT_EQ(asking.stats.over_tcp, 1U);
+    server.stop();
+    const std::string question = server.udp_questions();
+    EXPECT_NE(question, core::to_lower(question));
+    EXPECT_NE(question, core::to_lower(name) + '\n');
+    EXPECT_TRUE(std::ranges::any_of(question, [](char c) { return c >= 'a' && c <= 'z'; }));
+}
+
 TEST(AresChannelTest, NamesThatCannotBeAskedForDoNotExist) {
     NameServer server([](const Message&, bool) { return std::optional<std::string>(); });
     const Asking asking = ask({.servers = {server.address()}}, {"a..b", "", std::string(300, 'a')});
@@ -388,6 +425,7 @@ TEST(AresChannelTest, AnswersManyAtOnceWithIdsOfTheirOwn) {
     Many many{.count = 100};
     with_channel({.servers = {server.address()}}, &ask_many, &many);
     EXPECT_EQ(many.ok, 100U);
+    server.stop();
     EXPECT_GE(ids.size(), 100U);
 }
 

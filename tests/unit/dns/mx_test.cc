@@ -32,7 +32,7 @@ class MxTest : public testing::Test {
         for (const char* network : {"127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"}) {
             rules_.prohibited.push_back(*core::IpNetwork::parse(network));
         }
-        rules_.own_names = {"mta1.example.net"};
+        rules_.own_names = {"MTA1.example.net."};
         rules_.own_addresses = {*core::IpAddress::parse("192.0.2.99")};
     }
 
