@@ -1,0 +1,1 @@
+posthaste_fuzz_target(client_dialogue USES relay_smtp)
