@@ -250,7 +250,7 @@ core::Task<void> SimMx::Session::run() {
     while (open) {
         std::optional<std::string> text = co_await line();
         if (!text) break;
-        if (!mx_.options_.pipelining && whole_line()) {
+        if (!mx_.options_.pipelining && whole_line() && !begins_with(*text, "BDAT ")) {
             mx_.violation(*this, "a group of commands without PIPELINING: " + *text);
         }
         open = co_await command(std::move(*text));
@@ -383,7 +383,7 @@ core::Task<bool> SimMx::Session::chunk(std::string text) {
 }
 
 core::Task<bool> SimMx::Session::end_of_content(std::string content, bool by_chunk) {
-    ++mx_.transactions_;
+    mx_.content_times_.push_back(mx_.shard_.now());
     if (begins_with(input_, "MAIL")) ++mx_.groups_;
     if (mx_.options_.content_delay > core::Duration{}) {
         if (!co_await flush()) co_return false;

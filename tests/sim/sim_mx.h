@@ -30,7 +30,7 @@ struct Verdict {
         reset,  // RST instead of the reply
         stall,  // never reply
     };
-    std::string reply;  // without CRLF; empty: what a friendly server says
+    std::string reply{};  // without CRLF; empty: what a friendly server says
     Ending ending = Ending::none;
     core::Duration delay{};
     bool took_it = false;  // content: it was taken although the ending swallows the reply
@@ -61,7 +61,7 @@ struct MxOptions {
     std::size_t connection_cap = 0;  // 421 above it; 0: none
     std::size_t close_after = 0;     // messages; closes without a word; 0: never
     core::Duration greylist_for{};   // 451 until so long after the first attempt
-    Script script;
+    Script script{};
 };
 
 struct Taken {
@@ -92,8 +92,10 @@ class SimMx {
     const std::vector<core::Instant>& session_times() const { return session_times_; }
     std::size_t sessions() const { return session_times_.size(); }
     std::size_t peak_sessions() const { return peak_; }
-    std::size_t transactions() const { return transactions_; }  // contents that came whole
-    std::size_t pipelined_groups() const { return groups_; }    // a MAIL behind a dot in one read
+    // When contents came whole: the message rate as the server sees it.
+    const std::vector<core::Instant>& content_times() const { return content_times_; }
+    std::size_t transactions() const { return content_times_.size(); }
+    std::size_t pipelined_groups() const { return groups_; }  // a MAIL behind a dot in one read
 
   private:
     class Session;
@@ -113,9 +115,9 @@ class SimMx {
     std::set<Session*> sessions_;  // only counted and aborted, in no order that matters
     std::size_t running_ = 0;
     std::size_t peak_ = 0;
-    std::size_t transactions_ = 0;
     std::size_t groups_ = 0;
     std::vector<core::Instant> session_times_;
+    std::vector<core::Instant> content_times_;
     std::vector<Taken> ledger_;
     std::vector<std::string> violations_;
     std::map<std::string, core::Instant> greylist_;

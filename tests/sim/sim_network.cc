@@ -100,7 +100,9 @@ std::uint64_t SimNetwork::arrived_at_client(const core::SocketAddress& client) c
 std::size_t SimNetwork::connections_to(const core::SocketAddress& server) const {
     return static_cast<std::size_t>(std::ranges::count_if(ends_, [&server](const auto& entry) {
         const End& one = entry.second;
-        return one.connected && !one.server_side && one.peer == server;
+        const bool client = !one.server_side && !one.listening;
+        return client && one.target == server &&
+               (one.connected || one.connect.operation != nullptr);
     }));
 }
 

@@ -78,7 +78,8 @@ class SimNetwork {
     std::size_t open_handles() const { return ends_.size(); }
     // Octets that came to the client's side of the latest connection from this address.
     std::uint64_t arrived_at_client(const core::SocketAddress& client) const;
-    std::size_t connections_to(const core::SocketAddress& server) const;  // open client sides
+    // Clients that are connecting or have not closed yet.
+    std::size_t connections_to(const core::SocketAddress& server) const;
 
   private:
     friend class SimBackend;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+
+#include "core/base/log.h"
 
 namespace sim {
 
@@ -59,6 +62,9 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
       shaping_(options.limits),
       schedule_(options.intervals, options.max_age),
       exchange_(world.shards()) {
+    // Thousands of failures are provoked on purpose; POSTHASTE_SIM_LOG=1 shows them.
+    core::set_log_level(std::getenv("POSTHASTE_SIM_LOG") != nullptr ? core::LogLevel::kDebug
+                                                                    : core::LogLevel::kError);
     config_.routes = std::move(options.routes);
     config_.shaping.defaults = options.limits;
     config_.delivery.port = 25;

@@ -23,12 +23,12 @@
 namespace sim {
 
 struct RelayOptions {
-    relay::ShapingLimits limits;
+    relay::ShapingLimits limits{};
     std::vector<core::Duration> intervals{std::chrono::minutes{20}, std::chrono::hours{1}};
     core::Duration max_age = std::chrono::days{5};
     relay::PipelineMode pipelining = relay::PipelineMode::next;
     bool chunking = true;
-    std::vector<relay::RouteConfig> routes;
+    std::vector<relay::RouteConfig> routes{};
 };
 
 struct Recorded {
