@@ -263,14 +263,29 @@ core::Task<bool> Connection::write() {
         const auto written =
             co_await stream_->write(std::span<const iovec>(parts_).subspan(first, last - first));
         if (!written) {
-            // A server that refuses early may close before it has read all; its reply says why.
-            dialogue_->connection_lost("sending: " + written.error().message(), false);
-            end_dialogue();
+            co_await hear_last_words("sending: " + written.error().message());
             co_return false;
         }
         first = last;
     }
     co_return true;
+}
+
+// A server that refuses early, or closes behind the reply to a message, said so before our writing
+// failed: what it said counts, above all a 250 (RFC 5321 section 4.2.5).
+core::Task<void> Connection::hear_last_words(std::string reason) {
+    stream_->set_deadline(context_.shard.now() + kLastWords);
+    while (!over_) {
+        const auto input = co_await stream_->read();
+        if (!input && input.error().value() == EINTR) continue;
+        if (!input || input->empty()) break;
+        const std::size_t length = input->size();
+        take_events(*input);
+        stream_->consume(length);
+    }
+    if (over_) co_return;
+    dialogue_->connection_lost(reason, false);
+    end_dialogue();
 }
 
 core::Task<bool> Connection::read() {

@@ -24,6 +24,7 @@ class Connection {
   public:
     static constexpr std::size_t kMaxAddressesTried = 10;
     static constexpr std::size_t kWriteSlice = 256 * 1024;  // octets under one deadline
+    static constexpr core::Duration kLastWords = std::chrono::seconds{5};  // after a failed write
 
     Connection(EgressContext& context, Path& path);
     ~Connection();
@@ -53,6 +54,7 @@ class Connection {
     core::Task<bool> greet();
     core::Task<void> converse();
     core::Task<bool> write();
+    core::Task<void> hear_last_words(std::string reason);
     core::Task<bool> read();
     void take_work();
     void settle_finished();

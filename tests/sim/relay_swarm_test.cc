@@ -73,8 +73,9 @@ class Swarm {
         const bool stopped = world_.run_until(idle, hours{1});
         EXPECT_TRUE(stopped);
         if (!closed || !stopped) std::abort();  // tasks refer to what would be destroyed
-        for (const std::string& one : relay_->audit(servers))
-            ADD_FAILURE() << one;
+        for (const std::string& one : relay_->audit(servers)) {
+            ADD_FAILURE() << one << history(one.substr(0, one.find(':')), servers);
+        }
         EXPECT_EQ(world_.network().open_handles(), 0U);
         for (std::size_t i = 0; i < world_.shards(); ++i) {
             SimBackend& backend = world_.backend(world_.shard(i));
@@ -221,6 +222,25 @@ class Swarm {
             world_.network().at(
                 when, [this, recipients, size, shard] { relay_->inject(shard, recipients, size); });
         }
+    }
+
+    // What was recorded and taken for a recipient, for whoever reads a failure.
+    std::string history(const std::string& recipient, const std::vector<SimMx*>& servers) const {
+        std::string text;
+        for (const Recorded& one : relay_->events_of(recipient))
+            text += "\n  " + one.line;
+        for (const SimMx* server : servers) {
+            for (const Taken& taken : server->ledger()) {
+                if (taken.recipient != recipient) continue;
+                const auto when = taken.when.time_since_epoch();
+                text += "\n  taken by session " + std::to_string(taken.session) + " from " +
+                        taken.client.to_string() + " at " +
+                        std::to_string(std::chrono::duration_cast<milliseconds>(when).count()) +
+                        " ms, reply ends at octet " + std::to_string(taken.reply_end) +
+                        (server->reply_arrived(taken) ? ", arrived" : ", lost");
+            }
+        }
+        return text;
     }
 
     long seconds_since_start() const {
