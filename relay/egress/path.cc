@@ -123,6 +123,8 @@ void Path::ended(Connection& connection, bool fruitless) {
 }
 
 void Path::pause_after_failure() {
+    // Several connections that were opened together and failed together are one failure.
+    if (paused_until_ > context_.shard.now()) return;
     const core::Duration pause =
         std::min<core::Duration>(kLongestPause, kFirstPause * (1U << std::min(failures_, 10U)));
     ++failures_;
