@@ -70,8 +70,7 @@ core::Task<void> SmtpIngress::serve(std::unique_ptr<core::ByteStream> stream) {
     const core::IpAddress client = stream->peer().ip;
     context_.metrics.session_opened(metrics::Protocol::smtp);
     {
-        SmtpSession session(context_, std::move(stream), admission_->allows(client),
-                            next_session_id());
+        SmtpSession session(context_, *stream, admission_->allows(client), next_session_id());
         sessions_.push_back(session);
         ++open_sessions_;
         if (draining_) session.drain();

@@ -30,7 +30,7 @@ struct SmtpListenerOptions {
     std::size_t max_connections = 10000;
     BareEndings line_endings = BareEndings::reject;
     bool durable = true;  // durability "commit"; otherwise 250 says that it means memory
-    core::Duration drain_limit = std::chrono::seconds(30);
+    core::Duration drain_limit = std::chrono::seconds(10);
     SmtpTimes times;
     // Shared by the shards of one listener; made from allow and max_connections when null.
     std::shared_ptr<Admission> admission;

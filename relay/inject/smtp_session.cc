@@ -58,10 +58,10 @@ EventResponse parts_of(std::string_view reply, std::string_view command) {
 
 }  // namespace
 
-SmtpSession::SmtpSession(SmtpSessionContext& context, std::unique_ptr<core::ByteStream> stream,
-                         bool may_relay, std::string id)
+SmtpSession::SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, bool may_relay,
+                         std::string id)
     : context_(context),
-      stream_(std::move(stream)),
+      stream_(stream),
       id_(std::move(id)),
       opened_(context.reactor.now()),
       dialogue_(context.dialogue, may_relay) {}
@@ -72,13 +72,13 @@ SmtpSession::~SmtpSession() {
 
 core::Task<void> SmtpSession::run() {
     dialogue_.greet();
-    if (!dialogue_.may_relay() && stream_->has_input()) {
+    if (!dialogue_.may_relay() && stream_.has_input()) {
         dialogue_.close("554 5.5.0 Wait for the greeting");
     }
     bool open = co_await flush();
     while (open && !dialogue_.closed()) {
-        stream_->set_deadline(next_deadline());
-        const auto input = co_await stream_->read();
+        stream_.set_deadline(next_deadline());
+        const auto input = co_await stream_.read();
         if (!input) {
             say_why(input.error());
             open = co_await flush();
@@ -90,16 +90,16 @@ core::Task<void> SmtpSession::run() {
         }
         const std::size_t length = input->size();
         co_await take(*input);
-        stream_->consume(length);
+        stream_.consume(length);
         watch_content();
-        if (!stream_->has_input() || dialogue_.closed() ||
+        if (!stream_.has_input() || dialogue_.closed() ||
             dialogue_.output().size() >= kMaxReplies) {
             open = co_await flush();
         }
     }
     drop_content();
     if (open && !dialogue_.said_quit()) co_await linger();
-    co_await stream_->close();
+    co_await stream_.close();
 }
 
 // Answers the events in one piece of input; the view stays valid until it is consumed.
@@ -160,7 +160,7 @@ void SmtpSession::begin_content() {
     const std::string id = message_->id.to_string();
     const std::string received = received_field({
         .from = dialogue_.client_name(),
-        .peer = stream_->peer().ip,
+        .peer = stream_.peer().ip,
         .by = context_.dialogue.hostname,
         .with = dialogue_.protocol(),
         .id = id,
@@ -207,7 +207,7 @@ core::Task<void> SmtpSession::commit() {
     message->protocol = dialogue_.protocol();
     message->session_id = id_;
     message->client_name = dialogue_.client_name();
-    message->client_address = stream_->peer().ip.to_string();
+    message->client_address = stream_.peer().ip.to_string();
 
     const auto id = co_await context_.acceptance.commit(std::move(message));
     if (!id) {
@@ -233,7 +233,7 @@ void SmtpSession::refuse(Refusal refusal) {
 void SmtpSession::record_rejection() {
     const Rejection& rejection = dialogue_.rejection();
     context_.metrics.rejected(metrics::Protocol::smtp, counted_as(rejection.reason));
-    const std::string address = stream_->peer().ip.to_string();
+    const std::string address = stream_.peer().ip.to_string();
     context_.events.rejection({
         .sender = rejection.sender,
         .recipient = rejection.recipient,
@@ -248,8 +248,8 @@ void SmtpSession::record_rejection() {
 core::Task<bool> SmtpSession::flush() {
     std::string& output = dialogue_.output();
     if (output.empty()) co_return true;
-    stream_->set_deadline(context_.reactor.now() + context_.times.idle);
-    const auto written = co_await stream_->write(output);
+    stream_.set_deadline(context_.reactor.now() + context_.times.idle);
+    const auto written = co_await stream_.write(output);
     output.clear();
     co_return written.has_value();
 }
@@ -285,19 +285,19 @@ core::Instant SmtpSession::next_deadline() const {
 void SmtpSession::drain() {
     draining_ = true;
     dialogue_.drain();
-    stream_->set_deadline(next_deadline());
+    stream_.set_deadline(next_deadline());
 }
 
 // Closing a socket with unread input resets the connection, and the last reply may be lost with it.
 // So a client that did not ask for the end is read from for a moment longer.
 core::Task<void> SmtpSession::linger() {
     std::size_t dropped = 0;
-    stream_->set_deadline(context_.reactor.now() + context_.times.linger);
+    stream_.set_deadline(context_.reactor.now() + context_.times.linger);
     while (dropped < kMaxLinger) {
-        const auto input = co_await stream_->read();
+        const auto input = co_await stream_.read();
         if (!input || input->empty()) co_return;
         dropped += input->size();
-        stream_->consume(input->size());
+        stream_.consume(input->size());
     }
 }
 

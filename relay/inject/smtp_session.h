@@ -56,14 +56,14 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag> {
     // Room is asked for again whenever so much more has arrived than a client announced.
     static constexpr std::size_t kRoomStep = 1 << 20;
 
-    SmtpSession(SmtpSessionContext& context, std::unique_ptr<core::ByteStream> stream,
-                bool may_relay, std::string id);
+    SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, bool may_relay,
+                std::string id);
     ~SmtpSession();
 
     core::Task<void> run();
     // The next command gets 421, and soon the silence too.
     void drain();
-    void abort() { stream_->abort(); }
+    void abort() { stream_.abort(); }
 
   private:
     core::Task<void> take(std::string_view input);
@@ -82,7 +82,7 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag> {
     core::Instant next_deadline() const;
 
     SmtpSessionContext& context_;
-    const std::unique_ptr<core::ByteStream> stream_;
+    core::ByteStream& stream_;
     const std::string id_;
     const core::Instant opened_;
     ServerDialogue dialogue_;

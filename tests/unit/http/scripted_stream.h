@@ -87,6 +87,7 @@ class ScriptedStream final : public core::ByteStream {
     void stay_silent() { silent_ = true; }
     void set_peer(std::string_view address) { peer_ = core::SocketAddress::parse(address).value(); }
     const std::string& heard() const { return heard_; }
+    std::size_t writes() const { return writes_; }
     std::size_t unread() const {
         std::size_t octets = current_.size() - offset_;
         for (const Piece& piece : script_)
@@ -135,6 +136,7 @@ class ScriptedStream final : public core::ByteStream {
     }
     bool start_write(std::span<const iovec> parts, std::coroutine_handle<>) override {
         if (failure_ != 0 || writes_fail_) return false;
+        ++writes_;
         for (const iovec& part : parts) {
             heard_.append(static_cast<const char*>(part.iov_base), part.iov_len);
         }
@@ -195,6 +197,7 @@ class ScriptedStream final : public core::ByteStream {
     bool interrupted_ = false;
     int failure_ = 0;
     std::string heard_;
+    std::size_t writes_ = 0;
     std::coroutine_handle<> reader_;
     Arrival arrival_;
     Deadline deadline_;

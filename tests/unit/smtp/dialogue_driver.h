@@ -17,6 +17,7 @@ struct TakenMessage {
     std::string sender;
     std::vector<std::string> recipients;
     std::string content;
+    std::string stuffed;  // as it would be sent on by DATA
     bool eight_bit = false;
     bool needs_smtputf8 = false;
     bool operator==(const TakenMessage&) const = default;
@@ -85,9 +86,15 @@ class DialogueDriver {
     }
     void take() {
         content_->seal();
+        std::string stuffed;
+        std::vector<iovec> parts;
+        content_->gather_stuffed(parts);
+        for (const iovec& part : parts) {
+            stuffed.append(static_cast<const char*>(part.iov_base), part.iov_len);
+        }
         messages.push_back({dialogue.envelope().sender, dialogue.envelope().recipients,
-                            content_->to_string(), dialogue.content().eight_bit(),
-                            dialogue.needs_smtputf8()});
+                            content_->to_string(), std::move(stuffed),
+                            dialogue.content().eight_bit(), dialogue.needs_smtputf8()});
         content_.reset();
         dialogue.accept_message("250 2.0.0 Ok: queued as " + std::to_string(messages.size()));
     }

@@ -1,0 +1,1 @@
+posthaste_fuzz_target(server_dialogue USES relay_smtp)

@@ -1,0 +1,284 @@
+#include "relay/inject/smtp_session.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "relay/events/event_sink.h"
+#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/inject/kept_acceptance.h"
+
+namespace relay {
+namespace {
+
+using std::string;
+using std::string_view;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr string_view kEhlo = "EHLO client.example\r\n";
+constexpr string_view kEnvelope = "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n";
+constexpr string_view kGreeting = "220 mx.example ESMTP Posthaste\r\n";
+
+class SmtpSessionTest : public testing::Test {
+  protected:
+    ~SmtpSessionTest() override { events.close(); }
+
+    // Plays the script; answers what the client heard behind the EHLO reply.
+    string play(bool may_relay = true) {
+        SmtpSession session(context, stream, may_relay, "SESSION");
+        loop.run(session.run());
+        const string_view ehlo = "250 HELP\r\n";
+        const auto at = stream.heard().find(ehlo);
+        return at == string::npos ? stream.heard() : stream.heard().substr(at + ehlo.size());
+    }
+    void say(string_view octets, core::Duration delay = {}) { stream.say(string(octets), delay); }
+    std::uint64_t rejected(metrics::Rejection why) {
+        return metrics.rejected_count(metrics::Protocol::smtp, why).value();
+    }
+
+    http_test::TestLoop loop;
+    relay_test::KeptAcceptance acceptance{loop.reactor()};
+    metrics::ShardMetrics metrics;
+    MemoryEventSink sink;
+    EventWriter events{sink, loop.reactor()};
+    ServerDialogueOptions dialogue{.hostname = "mx.example"};
+    SmtpTimes times;
+    SmtpSessionContext context{loop.reactor(), acceptance, metrics, events, dialogue, times, true};
+    http_test::ScriptedStream stream{loop.reactor()};
+};
+
+TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
+    say(kEhlo);
+    say("MAIL FROM:<a@example.com> SIZE=40\r\n");
+    say("RCPT TO:<b@example.com>\r\n");
+    say("DATA\r\n");
+    say("Subject: x\r\n\r\n..dot \xc3\xa9\r\n.\r\n");
+    say("QUIT\r\n");
+    const string heard = play();
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    const Message& message = *acceptance.messages[0];
+    EXPECT_EQ(heard,
+              "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n354 End with CRLF.CRLF\r\n"
+              "250 2.0.0 Ok: queued as " +
+                  message.id.to_string() + "\r\n221 2.0.0 Bye\r\n");
+    EXPECT_EQ(message.sender, "a@example.com");
+    ASSERT_EQ(message.recipients.size(), 1U);
+    EXPECT_EQ(message.recipients[0]->address, "b@example.com");
+    EXPECT_EQ(message.recipients[0]->message, &message);
+    EXPECT_TRUE(message.eight_bit);
+    EXPECT_FALSE(message.utf8);
+    EXPECT_EQ(message.protocol, "ESMTP");
+    EXPECT_EQ(message.session_id, "SESSION");
+    EXPECT_EQ(message.client_name, "client.example");
+    EXPECT_EQ(message.client_address, "192.0.2.7");
+    // RFC 5321 section 4.4.
+    const string content = message.content.to_string();
+    EXPECT_TRUE(
+        content.starts_with("Received: from client.example ([192.0.2.7])\r\n"
+                            "\tby mx.example with ESMTP id " +
+                            message.id.to_string() + "\r\n\tfor <b@example.com>;\r\n\t"))
+        << content;
+    EXPECT_TRUE(content.ends_with(" +0000\r\nSubject: x\r\n\r\n.dot \xc3\xa9\r\n"));
+    EXPECT_EQ(context.unfinished, 0U);
+    EXPECT_TRUE(stream.heard().starts_with(kGreeting));
+}
+
+TEST_F(SmtpSessionTest, SaysWhenItPromisesMemoryOnly) {
+    context.durable = false;
+    say(kEhlo);
+    say(string(kEnvelope) + "RCPT TO:<c@example.com>\r\nDATA\r\n");
+    say("x: y\r\n\r\n.\r\n");
+    EXPECT_NE(play().find("250 2.0.0 Ok: queued in memory as "), string::npos);
+    // Who else gets it is nobody's business (RFC 5321 section 7.6).
+    EXPECT_EQ(acceptance.messages.at(0)->content.to_string().find("for <"), string::npos);
+}
+
+// RFC 2920 section 3.2: the replies to a group leave together, also those behind a commit that
+// takes its time.
+TEST_F(SmtpSessionTest, AnswersEachGroupWithOneWrite) {
+    acceptance.commit_takes = milliseconds(5);
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    for (int i = 0; i < 10; ++i)
+        say("x: y\r\n\r\n.\r\n" + string(kEnvelope) + "DATA\r\n");
+    say("x: y\r\n\r\n.\r\nQUIT\r\n");
+    play();
+    EXPECT_EQ(acceptance.messages.size(), 11U);
+    EXPECT_EQ(stream.writes(), 2 + 1 + 10 + 1U);  // greeting, EHLO, and one for each group
+}
+
+TEST_F(SmtpSessionTest, TakesAWholeTransactionInOneFlight) {
+    say(kEhlo);
+    say(string(kEnvelope) + "BDAT 6 LAST\r\nx: y\r\n" + string(kEnvelope) +
+        "BDAT 6 LAST\r\nx: z\r\nQUIT\r\n");
+    play();
+    EXPECT_EQ(acceptance.messages.size(), 2U);
+    EXPECT_EQ(stream.writes(), 3U);
+}
+
+TEST_F(SmtpSessionTest, FlushesWhereTheClientHasToWait) {
+    say(kEhlo);
+    say("NOOP\r\nNOOP\r\nRSET\r\nRSET\r\nNOOP\r\n");
+    play();
+    EXPECT_EQ(stream.writes(), 2 + 3U);  // RFC 2920 section 3.2: NOOP's reply is never held back
+}
+
+TEST_F(SmtpSessionTest, StrangersAreToldAndMayNotRunAhead) {
+    say(kEhlo);
+    say(kEnvelope);
+    say("DATA\r\n");
+    say("QUIT\r\n");
+    EXPECT_EQ(play(false),
+              "250 2.1.0 Sender ok\r\n550 5.7.1 Relaying denied\r\n"
+              "554 5.5.1 No valid recipients\r\n221 2.0.0 Bye\r\n");
+    EXPECT_EQ(rejected(metrics::Rejection::relay_denied), 1U);
+    events.flush();
+    EXPECT_NE(sink.lines().find("\"type\":\"Rejection\""), string::npos);
+    EXPECT_NE(sink.lines().find("Relaying denied"), string::npos);
+    EXPECT_NE(sink.lines().find("b@example.com"), string::npos);
+}
+
+TEST_F(SmtpSessionTest, AStrangerOutOfStepIsCutOff) {
+    say("EHLO spammer.example\r\nMAIL FROM:<a@example.com>\r\n");
+    EXPECT_EQ(play(false), "554 5.5.0 Out of step: wait for the reply\r\n");
+}
+
+TEST_F(SmtpSessionTest, AStrangerGetsLittleTime) {
+    say(kEhlo);
+    for (int i = 0; i < 10; ++i)
+        say("NOOP\r\n", seconds(25));
+    EXPECT_EQ(play(false),
+              "250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n421 4.4.2 Waited too long for a command\r\n");
+}
+
+TEST_F(SmtpSessionTest, ContentBehindARefusedDataIsNotObeyed) {
+    say(kEhlo);
+    say("MAIL FROM:<a@example.com>\r\nDATA\r\nMAIL FROM:<evil@example.com>\r\n.\r\nQUIT\r\n");
+    EXPECT_EQ(play(),
+              "250 2.1.0 Sender ok\r\n554 5.5.1 No valid recipients\r\n"
+              "554 5.5.0 Out of step: wait for the reply\r\n");
+}
+
+TEST_F(SmtpSessionTest, PassesOnBackPressure) {
+    acceptance.refusal = Refusal::memory_full;
+    say(kEhlo);
+    say(kEnvelope);
+    say("QUIT\r\n");
+    EXPECT_EQ(play(),
+              "452 4.3.1 No room for more mail now\r\n503 5.5.1 Send MAIL first\r\n"
+              "221 2.0.0 Bye\r\n");
+    EXPECT_EQ(rejected(metrics::Rejection::memory_full), 1U);
+}
+
+TEST_F(SmtpSessionTest, PassesOnARefusedCommit) {
+    acceptance.commit_refusal = Refusal::draining;
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    say("x: y\r\n\r\n.\r\n");
+    EXPECT_TRUE(
+        play().ends_with("354 End with CRLF.CRLF\r\n421 4.3.2 Shutting down, try again\r\n"));
+    EXPECT_TRUE(acceptance.messages.empty());
+}
+
+TEST_F(SmtpSessionTest, AsksForRoomWhileContentGrows) {
+    acceptance.room = 4 << 20;
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    string lines;
+    for (int i = 0; i < 100; ++i)
+        lines += string(98, 'x') + "\r\n";
+    for (int i = 0; i < 1000; ++i)
+        say(lines);  // 10 MB
+    EXPECT_TRUE(play().ends_with("421 4.3.1 No room for the rest of this message\r\n"));
+    EXPECT_EQ(context.unfinished, 0U);
+    EXPECT_EQ(rejected(metrics::Rejection::memory_full), 1U);
+}
+
+TEST_F(SmtpSessionTest, RefusedContentIsForgotten) {
+    say(kEhlo);
+    say(string(kEnvelope) + "BDAT 6\r\nx: y\r\n");
+    say("RSET\r\n");
+    say("NOOP\r\n", seconds(200));  // no content is on its way any more: no rate is asked for
+    say(string(kEnvelope) + "DATA\r\n");
+    say("x: " + string(2000, 'y') + "\r\n\r\n.\r\n");
+    say("NOOP\r\n", seconds(200));
+    say("QUIT\r\n");
+    const string heard = play();
+    EXPECT_NE(heard.find("554 5.6.0 A line is longer than 998 octets\r\n250 2.0.0 Ok\r\n221"),
+              string::npos)
+        << heard;
+    EXPECT_EQ(context.unfinished, 0U);
+}
+
+TEST_F(SmtpSessionTest, SmuggledInputIsReadAndIgnored) {
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    say("x: y\r\n\r\nbody\n.\nMAIL FROM:<evil@example.com>\r\n.\r\nRSET\r\n");
+    say("NOOP\r\n");
+    EXPECT_TRUE(play().ends_with("550 5.5.2 Bare CR or LF in content\r\n"));
+    EXPECT_EQ(stream.unread(), 0U);
+    EXPECT_EQ(rejected(metrics::Rejection::content), 1U);
+}
+
+TEST_F(SmtpSessionTest, EndsAnIdleSession) {
+    say(kEhlo);
+    stream.stay_silent();
+    EXPECT_EQ(play(), "421 4.4.2 Waited too long for a command\r\n");
+    EXPECT_GE(loop.elapsed(), seconds(300));
+    EXPECT_LE(loop.elapsed(), seconds(303));
+    EXPECT_EQ(rejected(metrics::Rejection::timeout), 1U);
+}
+
+TEST_F(SmtpSessionTest, EndsContentThatDrips) {
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    for (int i = 0; i < 1000; ++i)
+        say("x", seconds(1));
+    EXPECT_TRUE(play().ends_with("421 4.4.2 Content comes too slowly\r\n"));
+    EXPECT_LE(loop.elapsed(), seconds(63));
+    EXPECT_TRUE(acceptance.messages.empty());
+}
+
+TEST_F(SmtpSessionTest, BearsContentThatIsSlowButSteady) {
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    for (int i = 0; i < 600; ++i)
+        say(string(996, 'x') + "\r\n" + string(198, 'y') + "\r\n", seconds(1));
+    say(".\r\n");
+    play();
+    EXPECT_EQ(acceptance.messages.size(), 1U);
+}
+
+TEST_F(SmtpSessionTest, EndsContentThatNeverEnds) {
+    times.content = seconds(400);
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    for (int i = 0; i < 600; ++i)
+        say(string(998, 'x') + "\r\n" + string(998, 'y') + "\r\n", seconds(1));
+    EXPECT_TRUE(play().ends_with("421 4.4.2 Content comes too slowly\r\n"));
+    EXPECT_LE(loop.elapsed(), seconds(403));
+}
+
+TEST_F(SmtpSessionTest, AClientThatVanishesLeavesNothing) {
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    say("x: y\r\n\r\nhalf");
+    play();
+    EXPECT_TRUE(acceptance.messages.empty());
+    EXPECT_EQ(context.unfinished, 0U);
+}
+
+TEST_F(SmtpSessionTest, AClientThatCannotBeWrittenToIsLeft) {
+    stream.break_writes();
+    say(kEhlo);
+    say(kEnvelope);
+    play();
+    EXPECT_EQ(stream.heard(), "");
+    EXPECT_GT(stream.unread(), 0U);
+}
+
+}  // namespace
+}  // namespace relay
