@@ -61,10 +61,9 @@ class Sink:
             raise RuntimeError(f"smtp_sink did not start: {line.decode()}")
 
     def stats(self):
-        before = self.stats_file.stat().st_mtime_ns if self.stats_file.exists() else 0
+        self.stats_file.unlink(missing_ok=True)
         self.process.send_signal(signal.SIGUSR1)
-        wait_until(lambda: self.stats_file.exists() and
-                   self.stats_file.stat().st_mtime_ns != before, 10, "the sink's counters")
+        wait_until(self.stats_file.exists, 30, "the sink's counters")
         return json.loads(self.stats_file.read_text())
 
     def stop(self):
