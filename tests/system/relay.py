@@ -67,7 +67,7 @@ class Relay:
                     "address": [f"127.0.0.1:{self.smtp_port}"]}, smtp),
             merged({"name": "http", "protocol": "http",
                     "address": [f"127.0.0.1:{self.http_port}"],
-                    "serve": ["inject", "admin", "metrics"]}, http),
+                    "serve": ["inject", "metrics"]}, http),
         ]
         if routes:
             self.config["route"] = [

@@ -18,7 +18,8 @@ exports.register = function () {
     this.register_hook('rcpt', 'accept');
     this.register_hook('queue', 'store');
 };
-exports.accept = (next) => next(OK);
+exports.accept = (next, connection, [recipient]) =>
+    recipient.host === 'haraka.test' ? next(OK) : next(DENY, 'relaying denied');
 exports.store = (next, connection) => {
     const transaction = connection.transaction;
     const file = path.join(folder, 'new', transaction.uuid);
