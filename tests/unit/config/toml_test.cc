@@ -40,6 +40,14 @@ TEST(Toml, ErrorsKnowTheirLines) {
     EXPECT_FALSE(root.error().sentence.empty());
 }
 
+// toml++ 3.3 fails an assertion or reaches the unreachable on these; found by fuzzing.
+TEST(Toml, AKeyThatBeginsWrongIsAnErrorAndNoAbort) {
+    for (const char* text : {"[{x]", "[=]", "[.a]", "[[{x]]", "a = 1\n{ = 2", "[a.{]", "x = {=1}",
+                             "\xc3\xbc = 1", "a = [\xcf\x9a]"}) {
+        EXPECT_FALSE(parse_toml(text).has_value()) << text;
+    }
+}
+
 TEST(Toml, HasLimits) {
     EXPECT_FALSE(parse_toml(std::string(kMostTomlOctets + 1, '\n')).has_value());
     EXPECT_TRUE(parse_toml(std::string(kMostTomlOctets, '\n')).has_value());
