@@ -60,7 +60,7 @@ struct ListenerConfig {
     std::vector<core::SocketAddress> addresses;  // at least one; port 0: any free one
     std::vector<core::IpNetwork> allow;          // who may inject; empty: nobody
     std::uint64_t max_message_size = 50ULL << 20;
-    std::size_t max_recipients = 1000;
+    std::size_t max_recipients = 1000;  // http: a million, unless the file says otherwise
     std::size_t max_connections = 10000;
     LineEndings line_endings = LineEndings::reject;
     bool serve_inject = true;   // http

@@ -19,6 +19,7 @@ using core::TomlValue;
 using Kind = TomlValue::Kind;
 
 constexpr std::uint64_t kNoMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMostRecipients = 1'000'000;
 constexpr std::size_t kMostEntries = 10'000;  // listeners, routes, networks: a list of a person
 
 // The parser of one file. Each function reads one table; all of them run, whatever went wrong
@@ -231,7 +232,9 @@ ListenerConfig ConfigParser::listener(const TomlValue& table) {
                          {{"none", Nothing::nothing}, {"optional", Nothing::nothing}},
                          {"required"});
     from.size("max_message_size", listener.max_message_size, 1024, 1ULL << 30);
-    from.integer("max_recipients", listener.max_recipients, 1, 1'000'000);
+    // A session of SMTP sends a large list in several transactions, a request by HTTP in one.
+    if (listener.protocol == ListenerProtocol::http) listener.max_recipients = kMostRecipients;
+    from.integer("max_recipients", listener.max_recipients, 1, kMostRecipients);
     from.integer("max_connections", listener.max_connections, 1, 1'000'000);
     if (listener.protocol == ListenerProtocol::smtp) {
         smtp_listener(from, listener);

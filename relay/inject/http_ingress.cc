@@ -158,10 +158,10 @@ std::optional<core::HttpResponse> HttpIngress::begin(const core::HttpRequest& re
                       "content", &batch);
     }
     const std::size_t recipients = batch.request.recipients.size();
-    if (recipients > kMaxRecipients) {
+    if (recipients > options_.max_recipients) {
         return reject(Rejection::recipients, 413,
-                      fmt::format("a request may have {} recipients", kMaxRecipients), "recipients",
-                      &batch);
+                      fmt::format("a request may have {} recipients", options_.max_recipients),
+                      "recipients", &batch);
     }
     const std::size_t memory = batch.request.content.size() + recipients * kRecipientMemory;
     if (const auto refusal = acceptance_.check(memory)) return unavailable(*refusal);

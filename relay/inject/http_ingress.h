@@ -6,7 +6,7 @@
 // The gate refuses before the body is read: 403 outside the allowed networks (peer address only),
 // 413 by announced length, 503 with Retry-After while Acceptance has no room or drains.
 // Refused recipients, senders and contents are Rejection events, at most kListedErrors a request.
-// Limits: max_message_size of content (413); body_limit() for the request (413); kMaxRecipients
+// Limits: max_message_size of content (413); body_limit() for the request (413); max_recipients
 // (413). Lists longer than kRecipientsPerTurn are taken in several turns of the loop.
 #pragma once
 
@@ -33,11 +33,11 @@ struct HttpIngressOptions {
     std::string hostname;
     std::vector<core::IpNetwork> allow;
     std::size_t max_message_size = 50U << 20;
+    std::size_t max_recipients = 1'000'000;  // of a request
 };
 
 class HttpIngress {
   public:
-    static constexpr std::size_t kMaxRecipients = 1'000'000;
     static constexpr std::size_t kListedErrors = 1000;  // fail_count, failed_recipients have all
     static constexpr std::size_t kRecipientsPerTurn = 2000;
     static constexpr std::size_t kMaxSpareParsers = 4;

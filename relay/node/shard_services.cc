@@ -95,7 +95,8 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
     http.ingress = std::make_unique<HttpIngress>(
         shard_.reactor(),
         HttpIngressOptions{node_.config.node.hostname, listener.allow,
-                           static_cast<std::size_t>(listener.max_message_size)},
+                           static_cast<std::size_t>(listener.max_message_size),
+                           listener.max_recipients},
         *origin_, metrics_, events_);
     core::HttpServerOptions options;
     options.max_connections = listener.max_connections;

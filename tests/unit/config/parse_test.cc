@@ -159,6 +159,7 @@ log_keep = "1h"
     EXPECT_EQ(http.protocol, ListenerProtocol::http);
     EXPECT_FALSE(http.serve_inject);
     EXPECT_TRUE(http.serve_metrics);
+    EXPECT_EQ(http.max_recipients, 1'000'000U);
     ASSERT_EQ(config.dns.servers.size(), 2U);
     EXPECT_EQ(config.dns.servers[0].to_string(), "192.0.2.53:53");
     EXPECT_EQ(config.dns.servers[1].to_string(), "[2001:db8::53]:5353");
