@@ -12,7 +12,7 @@ from messages import SAMPLES, assert_identical
 from processes import wait_until
 
 JSON = {"Content-Type": "application/json"}
-TEXT = "From: News <news@sender.test>\nSubject: Hello\n\nHello\n.\n..dots\n"
+TEXT = "X-Sample: http\nFrom: News <news@sender.test>\nSubject: Hello\n\nHello\n.\n..dots\n"
 
 
 def request(recipients, content=TEXT, **more):
@@ -171,8 +171,6 @@ def test_connections_are_kept_and_pipelines_answered_in_order(make_relay):
                          b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
                          b"DELETE /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
                          b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    statuses = [line.split()[1] for line in answers.split(b"\r\n") if line.startswith(b"HTTP/1.1")]
-    # A status line may follow a body that does not end in CRLF.
     statuses = [piece[:3] for piece in answers.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"200", b"404", b"405", b"200"]
     assert b"Allow: GET, HEAD\r\n" in answers
