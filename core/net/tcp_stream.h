@@ -17,7 +17,7 @@ namespace core {
 
 class TcpStream final : public ByteStream {
   public:
-    static constexpr std::size_t kMaxHeldBuffers = 16;
+    static constexpr std::size_t kMaxHeldBuffers = 4;
 
     TcpStream(Shard& shard, Handle handle, SocketAddress peer, SocketAddress local);
     ~TcpStream() override;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kDot = ".";
 
-// Trimming copies the last chunk, so it must be worth it.
+// Trimming copies the last chunk, so it must be worth it: also more than a quarter of the message.
 constexpr std::size_t kSpareWorthGivingBack = 1024;
 
 iovec part(const char* octets, std::size_t length) {
@@ -48,7 +48,8 @@ void Content::seal() {
         append(half ? "\n" : "\r\n");
     }
     Chunk& last = chunks_.back();
-    if (last.capacity - last.used >= kSpareWorthGivingBack) {
+    const std::size_t spare = last.capacity - last.used;
+    if (spare >= kSpareWorthGivingBack && spare > size_ / 4) {
         auto fitting = std::make_unique_for_overwrite<char[]>(last.used);
         std::memcpy(fitting.get(), last.octets.get(), last.used);
         last.octets = std::move(fitting);
