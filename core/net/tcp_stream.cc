@@ -96,12 +96,13 @@ void TcpStream::wait_readable(std::coroutine_handle<> reader) {
 }
 
 IoResult<std::string_view> TcpStream::take_input() {
-    if (failure_ != 0) return io_error(failure_);
+    if (failure_ == ECANCELED) return io_error(failure_);
     if (std::exchange(interrupted_, false)) return io_error(EINTR);
-    if (!pieces_.empty()) {
+    if (!pieces_.empty()) {  // a deadline that passed while input lay here was not the peer's fault
         const Piece& piece = pieces_.front();
         return shard_.io().buffer(piece.buffer, piece.length).substr(front_offset_);
     }
+    if (failure_ != 0) return io_error(failure_);
     if (read_error_ != 0) return io_error(read_error_);
     PH_ASSERT(end_of_stream_);
     return std::string_view{};

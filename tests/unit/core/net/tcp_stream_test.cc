@@ -204,6 +204,66 @@ TEST_P(TcpStreamTest, a_deadline_ends_a_pending_read_and_a_new_one_revives) {
     rig->run(read_past_deadline(rig->shard()));
 }
 
+Task<void> write_at(Shard& shard, TcpStream& stream, Instant when) {
+    Event never(shard.reactor());
+    co_await never.wait(when);
+    const auto written = co_await stream.write("250 OK\r\n");
+    EXPECT_TRUE(written);
+}
+
+Task<void> race_a_deadline(Shard& shard, int& in_time, int& late) {
+    for (int i = -30; i <= 30; ++i) {
+        const Ends ends = co_await connected_streams(shard);
+        TaskGroup writers(shard.reactor());
+        const Instant start = shard.now();
+        ends.client->set_deadline(start + milliseconds{20});
+        const auto delay = milliseconds{18} + std::chrono::microseconds{200 * i};
+        writers.spawn(write_at(shard, *ends.server, start + delay));
+        const auto input = co_await ends.client->read();
+        ++(input ? in_time : late);
+        if (!input) EXPECT_FALSE(ends.client->has_input());
+        co_await writers.close();
+        co_await ends.client->close();
+        co_await ends.server->close();
+    }
+}
+
+// The reply that comes in the turn in which the deadline passes has come.
+TEST_P(TcpStreamTest, no_read_times_out_with_input_at_hand) {
+    int in_time = 0;
+    int late = 0;
+    rig->run(race_a_deadline(rig->shard(), in_time, late));
+    EXPECT_GT(in_time, 0);
+    EXPECT_GT(late, 0);
+}
+
+Task<void> interrupt_later(Shard& shard, TcpStream& stream) {
+    co_await pause(shard, milliseconds{5});
+    stream.interrupt();
+}
+
+Task<void> interrupted_reads(Shard& shard) {
+    const Ends ends = co_await connected_streams(shard);
+    ends.client->interrupt();  // nobody reads: nothing to interrupt
+    TaskGroup group(shard.reactor());
+    group.spawn(interrupt_later(shard, *ends.client));
+    const auto input = co_await ends.client->read();
+    EXPECT_FALSE(input);
+    if (!input) EXPECT_EQ(input.error().value(), EINTR);
+    co_await group.close();
+    co_await ends.server->write("and on");
+    const std::string heard = co_await read_exactly(*ends.client, 6);
+    EXPECT_EQ(heard, "and on");
+    const auto written = co_await ends.client->write("good");
+    EXPECT_TRUE(written);
+    co_await ends.client->close();
+    co_await ends.server->close();
+}
+
+TEST_P(TcpStreamTest, an_interrupted_read_harms_nothing) {
+    rig->run(interrupted_reads(rig->shard()));
+}
+
 Task<void> move_deadlines(Shard& shard) {
     const Ends ends = co_await connected_streams(shard);
     const Instant start = shard.now();
