@@ -2,6 +2,7 @@
 // and a DNS that fail in every way they know for hours. Then the world heals, and everything must
 // be final within days of virtual time, with nothing lost and nothing delivered twice. A failing
 // seed is repeated with --gtest_filter and POSTHASTE_SIM_LOG=1.
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -289,6 +290,8 @@ TEST(RelaySwarmTrace, seeds_given_by_the_environment) {
     const std::uint64_t last = *rest == ':' ? std::strtoull(rest + 1, nullptr, 10) : first;
     for (std::uint64_t seed = first; seed <= last; ++seed) {
         const testing::ScopedTrace trace(__FILE__, __LINE__, "SEED=" + std::to_string(seed));
+        std::printf("SEED=%llu\n", static_cast<unsigned long long>(seed));
+        std::fflush(stdout);  // the last line names the seed that aborts or hangs
         Swarm swarm(seed);
         swarm.run();
         ASSERT_FALSE(HasFailure()) << "SEED=" << seed;
