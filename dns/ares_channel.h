@@ -25,10 +25,13 @@
 
 namespace dns {
 
+inline constexpr std::chrono::milliseconds kFirstTimeout{1500};
+
 struct AresOptions {
     std::vector<std::string> servers;  // "ip", "ip:port", "[ip6]:port"; none: /etc/resolv.conf
     bool trust_ad = false;             // the AD bit of these servers' answers means something
-    std::chrono::milliseconds first_timeout{1500};  // each further round waits twice as long
+    std::chrono::milliseconds first_timeout =
+        kFirstTimeout;  // each further round waits twice as long
 };
 
 struct AresStats {

@@ -33,17 +33,9 @@ class NameServer {
     using Script = std::function<std::optional<std::string>(const Message& query, bool over_tcp)>;
 
     explicit NameServer(Script script) : script_(std::move(script)) {
-        udp_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        tcp_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        core::SocketAddress address{core::IpAddress::v4(0x7f000001), 0};
-        sockaddr_storage native{};
-        socklen_t length = address.to_native(native);
-        auto* name = reinterpret_cast<sockaddr*>(&native);
-        EXPECT_EQ(::bind(udp_, name, length), 0);
-        EXPECT_EQ(::getsockname(udp_, name, &length), 0);
-        address_ = core::SocketAddress::from_native(name).to_string();
-        EXPECT_EQ(::bind(tcp_, name, length), 0);
-        EXPECT_EQ(::listen(tcp_, 16), 0);
+        for (int tries = 0; tries < 100 && !open(); ++tries) {
+        }
+        EXPECT_NE(address_, "");
         thread_ = std::thread([this] { serve(); });
     }
     // Before a test looks at what the script saw on the server's thread.
@@ -63,6 +55,24 @@ class NameServer {
     std::atomic<bool> copies_question{true};
 
   private:
+    // A port that is free for UDP may be taken for TCP by somebody else: then another one.
+    bool open() {
+        udp_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        tcp_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const core::SocketAddress any_port{core::IpAddress::v4(0x7f000001), 0};
+        sockaddr_storage native{};
+        socklen_t length = any_port.to_native(native);
+        auto* name = reinterpret_cast<sockaddr*>(&native);
+        EXPECT_EQ(::bind(udp_, name, length), 0);
+        EXPECT_EQ(::getsockname(udp_, name, &length), 0);
+        if (::bind(tcp_, name, length) != 0 || ::listen(tcp_, 16) != 0) {
+            ::close(udp_);
+            ::close(tcp_);
+            return false;
+        }
+        address_ = core::SocketAddress::from_native(name).to_string();
+        return true;
+    }
     void serve() {
         while (!stopping_) {
             pollfd waits[2] = {{udp_, POLLIN, 0}, {tcp_, POLLIN, 0}};
