@@ -314,10 +314,11 @@ void Connection::note_lost(const std::error_code& error) {
         dialogue_->quit();
         return;
     }
-    const std::string reason = error.value() == ETIMEDOUT
-                                   ? "no reply to " + std::string(dialogue_->awaited()) + " in time"
-                                   : error.message();
-    dialogue_->connection_lost(reason, true);
+    if (error.value() == ETIMEDOUT) {
+        dialogue_->timed_out("no reply to " + std::string(dialogue_->awaited()) + " in time");
+    } else {
+        dialogue_->connection_lost(error.message(), true);
+    }
     end_dialogue();
 }
 

@@ -500,6 +500,17 @@ void ClientDialogue::connection_lost(std::string_view reason, bool last_write_do
     end_session(why, nullptr, last_write_done);
 }
 
+void ClientDialogue::timed_out(std::string_view reason) {
+    if (awaits_reply_behind_dot()) mode_ = PipelineMode::message;
+    connection_lost(reason, true);
+}
+
+bool ClientDialogue::awaits_reply_behind_dot() const {
+    if (unanswered_.empty() || unanswered_.front().command != Command::mail) return false;
+    const Transaction* transaction = unanswered_.front().transaction;
+    return transaction != nullptr && transaction->behind_dot;
+}
+
 std::string_view ClientDialogue::awaited() const {
     if (unanswered_.empty()) return "idle";
     return name_of(static_cast<int>(unanswered_.front().command));
@@ -508,6 +519,7 @@ std::string_view ClientDialogue::awaited() const {
 std::chrono::seconds ClientDialogue::timeout() const {
     using std::chrono::seconds;
     if (unanswered_.empty()) return seconds{300};
+    if (awaits_reply_behind_dot()) return kBehindDotPatience;
     switch (unanswered_.front().command) {
         case Command::data:
             return seconds{120};

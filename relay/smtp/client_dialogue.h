@@ -71,6 +71,9 @@ struct Extensions {
 class ClientDialogue {
   public:
     static constexpr std::size_t kMaxOpenTransactions = 2;
+    // For the reply to a MAIL behind a final dot that is already answered: a simpler mode comes
+    // next.
+    static constexpr std::chrono::seconds kBehindDotPatience{10};
 
     enum class Event : std::uint8_t {
         need_input,  // all input was taken
@@ -96,6 +99,10 @@ class ClientDialogue {
     // is finished; what its recipients are owed is decided here (RFC 5321 section 3.8). Whether the
     // last write was done tells an ambiguous end of data from a message that was never complete.
     void connection_lost(std::string_view reason, bool last_write_done);
+    // Nothing came within timeout(). A site that answers a final dot and then drops what came
+    // behind it (Courier does) is served one message at a time from now on; its next message is
+    // untouched.
+    void timed_out(std::string_view reason);
 
     // How long the server may take now (RFC 5321 section 4.5.3.2).
     std::chrono::seconds timeout() const;
@@ -148,6 +155,7 @@ class ClientDialogue {
     void send_data(Transaction& transaction);
     void send_lock_step(Transaction& transaction);
     Event after_lock_step_reply(Transaction& transaction);
+    bool awaits_reply_behind_dot() const;
     bool may_send_envelope(const Transaction& transaction) const;
     PipelineMode effective_mode() const {
         return extensions_.pipelining ? mode_ : PipelineMode::lock_step;

@@ -27,7 +27,7 @@ myhostname = mx.{self.domain}
 mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
+mynetworks = 192.0.2.0/24
 maillog_file = /var/log/postfix.log
 virtual_mailbox_domains = {self.domain}
 virtual_mailbox_base = /{STORE}
@@ -38,7 +38,7 @@ virtual_minimum_uid = 100
 mailbox_size_limit = 0
 virtual_mailbox_limit = 0
 message_size_limit = 20971520
-smtpd_recipient_restrictions = permit_mynetworks, reject
+smtpd_relay_restrictions = reject_unauth_destination
 smtpd_client_connection_count_limit = 0
 smtputf8_enable = yes
 """)

@@ -55,6 +55,9 @@ DAEMON_OPTIONS(`Family=inet, Name=MTA, Addr=127.0.0.1, Port={self.port}')dnl
 FEATURE(`no_default_msa')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
+LOCAL_RULESETS
+SLocal_check_rcpt
+R$* not-here . test $*\t$#error $@ 5.7.1 $: "550 5.7.1 relaying denied, even from here"
 """)
         text = self.run("/usr/bin/m4", "/usr/share/sendmail/cf/m4/cf.m4", "/etc/mail/sendmail.mc")
         self.write("etc/mail/sendmail.cf", text)
