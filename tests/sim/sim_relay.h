@@ -53,6 +53,7 @@ class SimRelay {
     bool run_until_drained(core::Duration limit);
     // False when the relay did not come to its end.
     bool close(core::Duration deadline = std::chrono::seconds{30});
+    bool closed() const { return closed_; }
 
     std::vector<Recorded> events() const;
     std::vector<Recorded> events_of(const std::string& recipient) const;

@@ -1,0 +1,377 @@
+// Where the relay sends mail, and how fast: MX preference and failure of hosts and of DNS over time
+// (RFC 5321 section 5.1, RFC 7505), and the limits of a path as the servers see them.
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/sim/sim_relay.h"
+
+namespace sim {
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+core::SocketAddress address_of(int number) {
+    return {core::IpAddress::v4(0xc6336400U + static_cast<std::uint32_t>(number)), 25};
+}
+
+// A relay and any number of servers.
+class Town {
+  public:
+    explicit Town(RelayOptions options = {}, std::size_t shards = 1)
+        : world(1, {.shards = shards}), relay(world, zone, std::move(options)) {}
+    ~Town() {
+        const bool closed = relay.closed() || relay.close();
+        std::vector<SimMx*> all;
+        for (auto& server : servers) {
+            server->stop();
+            all.push_back(server.get());
+        }
+        const bool stopped = world.run_until(
+            [&all] { return std::ranges::all_of(all, [](SimMx* one) { return one->idle(); }); },
+            hours{1});
+        EXPECT_TRUE(closed && stopped);
+        if (!closed || !stopped) std::abort();  // tasks refer to what would be destroyed
+        EXPECT_EQ(world.network().open_handles(), 0U);
+    }
+    SimMx& add_server(int number, MxOptions options = {}) {
+        options.name = "mx" + std::to_string(number) + ".example";
+        zone.add_address(options.name, address_of(number).ip);
+        servers.push_back(std::make_unique<SimMx>(world, address_of(number), options));
+        servers.back()->start();
+        return *servers.back();
+    }
+    void inject(int messages, const std::string& domain = "one.example") {
+        for (int i = 0; i < messages; ++i) {
+            const std::size_t shard = static_cast<std::size_t>(i) % world.shards();
+            relay.inject(shard, {"u" + std::to_string(++injected) + "@" + domain});
+        }
+    }
+    void expect_clean() {
+        std::vector<SimMx*> all;
+        for (auto& server : servers)
+            all.push_back(server.get());
+        for (const std::string& one : relay.audit(all))
+            ADD_FAILURE() << one;
+    }
+
+    SimWorld world;
+    SimZone zone;
+    SimRelay relay;
+    std::vector<std::unique_ptr<SimMx>> servers;
+    int injected = 0;
+};
+
+LinkPlan plan_of(ConnectResult result) {
+    LinkPlan plan;
+    plan.connect = result;
+    return plan;
+}
+
+// ---- Hosts
+
+class FirstHostDown : public testing::TestWithParam<ConnectResult> {};
+
+TEST_P(FirstHostDown, the_next_preference_takes_the_mail) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.zone.add_mx("one.example", 20, "mx2.example");
+    town.add_server(1);
+    SimMx& second = town.add_server(2);
+    town.world.network().set_planner([](const Opening& opening) {
+        return opening.server == address_of(1) ? plan_of(GetParam()) : LinkPlan{};
+    });
+    town.inject(20);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
+    town.expect_clean();
+    EXPECT_EQ(second.ledger().size(), 20U);
+    EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(RelayRouting, FirstHostDown,
+                         testing::Values(ConnectResult::refuse, ConnectResult::black_hole,
+                                         ConnectResult::unreachable));
+
+TEST(RelayRouting, the_best_preference_gets_all_while_it_works) {
+    Town town;
+    town.zone.add_mx("one.example", 20, "mx2.example");
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    SimMx& first = town.add_server(1);
+    SimMx& second = town.add_server(2);
+    town.inject(50);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
+    town.expect_clean();
+    EXPECT_EQ(first.ledger().size(), 50U);
+    EXPECT_EQ(second.sessions(), 0U);
+}
+
+TEST(RelayRouting, equal_preferences_share_the_connections) {
+    Town town({.limits = {.connection_limit = 20}});
+    for (int host = 1; host <= 4; ++host) {
+        town.zone.add_mx("one.example", 10, "mx" + std::to_string(host) + ".example");
+        town.add_server(host);
+    }
+    town.inject(400);
+    EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
+    town.expect_clean();
+    for (const auto& server : town.servers)
+        EXPECT_GT(server->sessions(), 0U);
+}
+
+TEST(RelayRouting, a_host_that_refuses_with_554_is_skipped) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.zone.add_mx("one.example", 20, "mx2.example");
+    MxOptions rude;
+    rude.script = [](const Moment& moment) {
+        return moment.stage == Stage::greeting ? Verdict{.reply = "554 5.7.1 not you"} : Verdict{};
+    };
+    town.add_server(1, rude);
+    SimMx& second = town.add_server(2);
+    town.inject(5);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
+    town.expect_clean();
+    EXPECT_EQ(second.ledger().size(), 5U);
+}
+
+// All hosts gone for a day: deferred again and again, then delivered without anyone's help.
+TEST(RelayRouting, a_site_that_is_away_for_a_day) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.add_server(1);
+    town.world.network().set_planner([&town](const Opening&) {
+        return town.world.elapsed() < hours{24} ? plan_of(ConnectResult::refuse) : LinkPlan{};
+    });
+    town.inject(100);
+    EXPECT_TRUE(town.relay.run_until_drained(days{2}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Delivery"), 100U);
+    EXPECT_LT(town.world.network().stats().openings, 1500U);
+    EXPECT_LT(town.world.elapsed(), hours{26});
+}
+
+TEST(RelayRouting, a_site_that_never_comes_back_expires_everything) {
+    Town town({.intervals = {minutes{20}, hours{3}}, .max_age = days{2}});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.add_server(1);
+    town.world.network().set_planner(
+        [](const Opening&) { return plan_of(ConnectResult::black_hole); });
+    town.inject(30);
+    EXPECT_TRUE(town.relay.run_until_drained(days{3}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Expiration"), 30U);
+    EXPECT_LE(town.world.elapsed(), days{2} + minutes{10});
+}
+
+// One dead site among busy ones delays nobody else.
+TEST(RelayRouting, a_dead_site_holds_nobody_back) {
+    Town town({}, 2);
+    for (int host = 1; host <= 3; ++host) {
+        town.zone.add_mx("d" + std::to_string(host) + ".example", 10,
+                         "mx" + std::to_string(host) + ".example");
+        town.add_server(host);
+    }
+    town.world.network().set_planner([&town](const Opening& opening) {
+        const bool dead = opening.server == address_of(2) && town.world.elapsed() < hours{5};
+        return plan_of(dead ? ConnectResult::black_hole : ConnectResult::accept);
+    });
+    town.inject(100, "d2.example");
+    town.inject(100, "d1.example");
+    town.inject(100, "d3.example");
+    town.world.run_for(minutes{1});
+    EXPECT_EQ(town.relay.count("Delivery"), 200U);
+    EXPECT_TRUE(town.relay.run_until_drained(days{1}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Delivery"), 300U);
+}
+
+// ---- DNS
+
+TEST(RelayRouting, dns_that_fails_for_hours_only_delays) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.zone.fail("one.example", dns::RecordType::mx, dns::DnsStatus::servfail);
+    town.add_server(1);
+    town.inject(10);
+    town.world.network().at(core::Instant{hours{5}},
+                            [&town] { town.zone.heal("one.example", dns::RecordType::mx); });
+    EXPECT_TRUE(town.relay.run_until_drained(days{1}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Delivery"), 10U);
+    EXPECT_LT(town.zone.questions, 200U);
+}
+
+TEST(RelayRouting, no_such_domain_and_null_mx_bounce_at_once) {
+    Town town;
+    town.zone.names["null.example"][dns::RecordType::mx].records.push_back(
+        {"null.example", dns::RecordType::mx, 300, dns::MxData{0, "."}});
+    town.inject(1, "missing.example");
+    town.inject(1, "null.example");
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Bounce"), 2U);
+    const auto missing = town.relay.events_of("u1@missing.example");
+    const auto null_mx = town.relay.events_of("u2@null.example");
+    ASSERT_FALSE(missing.empty() || null_mx.empty());
+    EXPECT_EQ(missing.back().code, 550U);
+    EXPECT_EQ(null_mx.back().code, 556U);
+}
+
+// The records change while mail waits: the retry goes to the new host.
+TEST(RelayRouting, a_retry_follows_changed_mx_records) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    MxOptions full;
+    full.script = [](const Moment& moment) {
+        return moment.stage == Stage::rcpt ? Verdict{.reply = "452 4.2.2 full"} : Verdict{};
+    };
+    town.add_server(1, full);
+    SimMx& second = town.add_server(2);
+    town.inject(5);
+    town.world.network().at(core::Instant{minutes{7}}, [&town] {
+        town.zone.names.erase("one.example");
+        town.zone.add_mx("one.example", 10, "mx2.example");
+    });
+    EXPECT_TRUE(town.relay.run_until_drained(hours{3}));
+    town.expect_clean();
+    EXPECT_EQ(second.ledger().size(), 5U);
+}
+
+TEST(RelayRouting, many_messages_ask_dns_once) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.add_server(1);
+    town.inject(300);
+    EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
+    town.expect_clean();
+    // One MX question; addresses for each of at most ten connections.
+    EXPECT_LE(town.zone.questions, 1U + 2 * town.servers[0]->sessions());
+}
+
+// ---- Limits
+
+// No window of any length holds more than the rate allows, burst included.
+void expect_rate(const std::vector<core::Instant>& times, std::uint64_t count,
+                 core::Duration period, std::uint64_t burst) {
+    for (std::size_t first = 0; first < times.size(); ++first) {
+        for (std::size_t last = first; last < times.size(); ++last) {
+            const core::Duration span = times[last] - times[first];
+            const std::size_t seen = last - first + 1;
+            const auto allowed = static_cast<std::size_t>(
+                static_cast<double>(count) * static_cast<double>((span + milliseconds{5}).count()) /
+                static_cast<double>(period.count()));
+            ASSERT_LE(seen, allowed + burst + 1)
+                << "in " << std::chrono::duration_cast<milliseconds>(span).count() << " ms";
+        }
+    }
+}
+
+TEST(RelayLimits, the_message_rate_holds_and_is_used) {
+    for (const std::uint64_t rate : {5U, 50U}) {
+        Town town({.limits = {.max_message_rate = {rate, seconds{1}}}}, 2);
+        town.zone.add_mx("one.example", 10, "mx1.example");
+        SimMx& server = town.add_server(1);
+        town.inject(300);
+        EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
+        town.expect_clean();
+        expect_rate(server.content_times(), rate, seconds{1},
+                    std::max<std::uint64_t>(1, rate / 20));
+        const core::Duration expected = seconds{1} * 300 / static_cast<int>(rate);
+        const core::Duration took = server.content_times().back() - server.content_times().front();
+        EXPECT_LE(took, expected * 11 / 10 + seconds{1}) << "the rate is not used";
+    }
+}
+
+TEST(RelayLimits, the_connection_rate_holds) {
+    Town town({.limits = {.connection_limit = 5,
+                          .max_deliveries_per_connection = 1,
+                          .max_connection_rate = {30, minutes{1}}}});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    SimMx& server = town.add_server(1);
+    town.inject(200);
+    EXPECT_TRUE(town.relay.run_until_drained(hours{2}));
+    town.expect_clean();
+    EXPECT_EQ(server.sessions(), 200U);
+    expect_rate(server.session_times(), 30, minutes{1}, 5);
+}
+
+TEST(RelayLimits, the_connection_limit_holds_for_the_site_as_a_whole) {
+    constexpr std::size_t kLimit = 4;
+    Town town({.limits = {.connection_limit = kLimit, .max_deliveries_per_connection = 10}}, 3);
+    std::size_t peak = 0;
+    for (const int host : {1, 2}) {
+        town.zone.add_mx("one.example", 10, "mx" + std::to_string(host) + ".example");
+        town.zone.add_mx("two.example", 10, "mx" + std::to_string(host) + ".example");
+        town.add_server(host, {.content_delay = milliseconds{200}});
+    }
+    town.world.network().set_planner([&](const Opening&) {
+        peak = std::max(peak, town.world.network().connections_to(address_of(1)) +
+                                  town.world.network().connections_to(address_of(2)));
+        return LinkPlan{};
+    });
+    town.inject(300, "one.example");
+    town.inject(300, "two.example");  // the same site, so the same path
+    EXPECT_TRUE(town.relay.run_until_drained(hours{2}));
+    town.expect_clean();
+    EXPECT_EQ(peak, kLimit);
+}
+
+TEST(RelayLimits, a_connection_carries_no_more_messages_than_allowed) {
+    Town town({.limits = {.connection_limit = 2,
+                          .max_deliveries_per_connection = 7,
+                          .max_connection_rate = {1000, seconds{1}}}});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    SimMx& server = town.add_server(1);
+    town.inject(70);
+    EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
+    town.expect_clean();
+    std::map<std::uint64_t, std::size_t> per_session;
+    for (const Taken& taken : server.ledger())
+        ++per_session[taken.session];
+    for (const auto& [session, count] : per_session)
+        EXPECT_LE(count, 7U) << session;
+    EXPECT_LE(per_session.size(), 12U);
+}
+
+// With one connection and a round trip of 50 ms, a message costs one round trip.
+TEST(RelayLimits, one_round_trip_per_message) {
+    for (const bool chunking : {false, true}) {
+        Town town({.limits = {.connection_limit = 1, .max_deliveries_per_connection = 1000}});
+        town.zone.add_mx("one.example", 10, "mx1.example");
+        SimMx& server = town.add_server(1, {.chunking = chunking});
+        town.world.network().set_planner([](const Opening&) {
+            LinkPlan plan;
+            plan.latency_min = plan.latency_max = milliseconds{25};
+            return plan;
+        });
+        town.inject(200);
+        EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
+        town.expect_clean();
+        const auto& times = server.content_times();
+        const double span = std::chrono::duration<double>(times.back() - times.front()).count();
+        const double rate = static_cast<double>(times.size() - 1) / span;
+        EXPECT_GE(rate, 19.0) << (chunking ? "BDAT" : "DATA");
+    }
+}
+
+// ---- The end of a process
+
+TEST(RelayClosing, what_is_not_delivered_when_it_drains_goes_home) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    SimMx& server = town.add_server(1, {.content_delay = seconds{2}});
+    town.inject(100);
+    town.world.run_for(seconds{5});
+    EXPECT_TRUE(town.relay.close(seconds{30}));
+    const std::size_t delivered = town.relay.count("Delivery");
+    EXPECT_GT(delivered, 0U);
+    EXPECT_LT(delivered, 100U);
+    EXPECT_EQ(server.ledger().size(), delivered);
+}
+
+}  // namespace
+}  // namespace sim
