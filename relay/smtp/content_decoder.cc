@@ -34,6 +34,16 @@ bool has_eight_bit(std::string_view text) {
     return high >= 0x80;
 }
 
+// How many octets come before the next CR, LF or NUL.
+std::size_t text_run(std::string_view text) {
+    std::size_t length = 0;
+    while (length < text.size() && text[length] != '\r' && text[length] != '\n' &&
+           text[length] != '\0') {
+        ++length;
+    }
+    return length;
+}
+
 }  // namespace
 
 void ContentDecoder::begin(Content& content, std::uint64_t max_size, BareEndings endings,
@@ -146,12 +156,28 @@ std::size_t ContentDecoder::take_octets(std::string_view input, bool stop_at_lin
     std::size_t used = 0;
     while (used < input.size() && place_ != Place::end) {
         if (stop_at_line_start && place_ == Place::line_start) break;
+        if (place_ == Place::text) {
+            const std::size_t run = text_run(input.substr(used));
+            take_run(input.substr(used, run));
+            used += run;
+            if (used == input.size()) break;
+        }
         const char c = input[used++];
         if (static_cast<unsigned char>(c) >= 0x80) eight_bit_ = true;
         place_ = step(c);
     }
     flush_staged();
     return used;
+}
+
+// Octets in the middle of a line that mean nothing but themselves.
+void ContentDecoder::take_run(std::string_view run) {
+    if (run.empty()) return;
+    flush_staged();
+    emit(run);
+    line_ += run.size();
+    if (line_ > kMaxLine - 2) note(ContentFault::line_too_long);
+    eight_bit_ = eight_bit_ || has_eight_bit(run);
 }
 
 ContentDecoder::Place ContentDecoder::step(char c) {

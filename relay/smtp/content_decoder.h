@@ -70,6 +70,7 @@ class ContentDecoder {
     std::size_t take_lines(std::string_view lines);
     std::size_t take_octets(std::string_view input, bool stop_at_line_start);
 
+    void take_run(std::string_view run);
     Place step(char c);
     Place step_at_line_start(char c);
     Place step_in_text(char c);
