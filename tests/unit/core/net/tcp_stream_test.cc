@@ -10,6 +10,7 @@
 #include "core/net/connector.h"
 #include "core/net/listener.h"
 #include "core/runtime/task_group.h"
+#include "tests/sim/sim_world.h"
 #include "tests/unit/core/net/rig.h"
 
 namespace core {
@@ -512,6 +513,38 @@ TEST_P(FewBuffers, streams_go_on_after_the_buffers_were_exhausted) {
 
 INSTANTIATE_TEST_SUITE_P(Backends, FewBuffers, testing::Values("uring", "sim", "ragged"),
                          [](const auto& parameter) { return parameter.param; });
+
+// ---- Input and deadline at the same moment
+
+constexpr Duration kTick{1 << 20};  // of timers
+
+Task<void> reply_at_the_deadline(Shard& shard, std::string& heard) {
+    const Ends ends = co_await connected_streams(shard);
+    TaskGroup writers(shard.reactor());
+    const Instant now = shard.now();
+    const Instant deadline{(now.time_since_epoch() / kTick + 20) * kTick};
+    ends.client->set_deadline(deadline);
+    writers.spawn(write_at(shard, *ends.server, deadline - kTick));  // a tick under way
+    const auto input = co_await ends.client->read();
+    EXPECT_EQ(shard.now(), deadline);
+    if (input) heard = *input;
+    co_await writers.close();
+    co_await ends.client->close();
+    co_await ends.server->close();
+}
+
+// Both are noticed in one turn of the loop, as after a process was stopped for a while.
+TEST(TcpStreamDeadline, input_that_comes_with_it_is_read) {
+    sim::SimWorld world{1};
+    world.network().set_planner([](const sim::Opening&) {
+        sim::LinkPlan plan;
+        plan.latency_min = plan.latency_max = kTick;
+        return plan;
+    });
+    std::string heard;
+    EXPECT_TRUE(world.run(world.shard(), reply_at_the_deadline(world.shard(), heard)));
+    EXPECT_EQ(heard, "250 OK\r\n");
+}
 
 // ---- A stream's life is checked
 
