@@ -16,6 +16,7 @@ using core::HttpResponse;
 using http_test::ScriptedStream;
 using http_test::TestLoop;
 using std::chrono::seconds;
+using std::string_literals::operator""s;
 
 core::Task<HttpResponse> echo(HttpRequest request) {
     EXPECT_GE(request.body.capacity(), request.body.size() + core::kBodyPadding);
@@ -271,7 +272,7 @@ TEST_F(HttpSession, OtherVersionsAndGarbage) {
         {"G\x01T /echo HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
         {"\x16\x03\x01\x02 tls?\r\n\r\n", "400"},
         {"GET /echo HTTP/1.1\nHost: x\r\n\r\n", "400"},
-        {std::string("GET /echo HTTP/1.1\r\nHost: x\0y\r\n\r\n", 37), "400"},
+        {"GET /echo HTTP/1.1\r\nHost: x\0y\r\n\r\n"s, "400"},
         {"EHLO me\r\nMAIL FROM:<>\r\n\r\n", "400"},
     };
     for (const auto& [input, status] : cases) {
