@@ -47,6 +47,8 @@ void declare_load(CLI::App& app, LoadOptions& load, RunOptions& run) {
     app.add_option("--domain-suffix", load.domain_suffix)->capture_default_str();
     app.add_option("--domain", load.weighted,
                    "name or name=weight, repeatable, instead of --domains");
+    app.add_flag("--mixed-domains", load.mixed_domains,
+                 "the recipients of a message in different domains, so each needs a transaction");
     app.add_option("--sender", load.sender)->capture_default_str();
     app.add_option("--run-id", load.run_id, "first part of X-Load-Id (default: from the time)");
     app.add_option("--dot-lines", load.dot_lines, "lines of each message that begin with a dot");

@@ -141,9 +141,10 @@ core::Duration LoadPlan::offset(std::uint64_t number) const {
 void LoadPlan::compose(std::uint64_t number, Draft& draft) const {
     draft.number = number;
     draft.recipients.resize(options_.recipients_per_message);
-    const std::string& name = domain(number);
-    const std::uint64_t first = number / names_.size() * options_.recipients_per_message;
-    for (std::uint64_t i = 0; i < options_.recipients_per_message; ++i) {
+    const std::uint64_t count = options_.recipients_per_message;
+    const std::uint64_t first = number / names_.size() * count;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const std::string& name = domain(options_.mixed_domains ? number * count + i : number);
         draft.recipients[i].clear();
         fmt::format_to(std::back_inserter(draft.recipients[i]), "user{}@{}",
                        (first + i) % options_.distinct_recipients, name);

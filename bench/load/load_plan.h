@@ -28,7 +28,8 @@ struct LoadOptions {
     std::string sender = "sender@source.example";
     std::string run_id{};  // default: from the time
     std::uint64_t dot_lines = 0;
-    double rate = 0;  // messages per second; 0: as fast as it goes
+    bool mixed_domains = false;  // each recipient of a message in another domain
+    double rate = 0;             // messages per second; 0: as fast as it goes
 };
 
 struct Draft {

@@ -36,8 +36,10 @@ SCENARIOS = {
     "pipelined": Scenario("[content . MAIL RCPT DATA] in one write",
                           {"bare": 150_000, "posthaste": 150_000, "postfix": 6_000},
                           source=("--pipeline-next",)),
-    "http": Scenario("POST /api/inject/v1, 100 recipients a request; a message is a recipient",
-                     {"posthaste": 150_000}, batch=100, http=True),
+    "http": Scenario("POST /api/inject/v1, 100 recipients a request, each in a domain of its own, so "
+                     "each is a transaction and counts as a message",
+                     {"posthaste": 150_000}, source=("--mixed-domains", "--domains", "1000"),
+                     batch=100, http=True),
     "rtt50-data": Scenario("one connection to a sink 50 ms away, by DATA",
                            {"posthaste": 200, "postfix": 80}, source=("--pipeline",),
                            sink=("--rtt", "50ms", "--no-chunking"), connections=1,
@@ -76,7 +78,8 @@ def source_command(scenario, relay, programs, messages, options):
     common = ["--sessions", options.sessions, "--size", options.size]
     if scenario.http:
         command = [programs / "http_source", "--to", f"127.0.0.1:{relay.http_port}", "--messages",
-                   max(messages // scenario.batch, 1), "--recipients-per-message", scenario.batch]
+                   max(messages // scenario.batch, 1), "--recipients-per-message", scenario.batch,
+                   *scenario.source]
     else:
         command = [programs / "smtp_source", "--to", f"127.0.0.1:{relay.port}", "--messages",
                    messages, *scenario.source]

@@ -71,6 +71,21 @@ TEST(LoadPlan, GivesEachMessageDistinctRecipients) {
     EXPECT_EQ(std::set(draft.recipients.begin(), draft.recipients.end()).size(), 50U);
 }
 
+TEST(LoadPlan, MixesDomainsWithinAMessageWhenAsked) {
+    const auto plan =
+        LoadPlan::create({.recipients_per_message = 20, .domains = 100, .mixed_domains = true});
+    ASSERT_TRUE(plan);
+    std::set<std::string> domains;
+    Draft draft;
+    for (std::uint64_t number = 0; number < 5; ++number) {
+        plan->compose(number, draft);
+        for (const auto& recipient : draft.recipients) {
+            domains.insert(recipient.substr(recipient.find('@')));
+        }
+    }
+    EXPECT_EQ(domains.size(), 100U);
+}
+
 TEST(LatencyHistogram, KnowsPercentilesWithinThreePercent) {
     LatencyHistogram histogram;
     for (int i = 1; i <= 10000; ++i)
