@@ -15,6 +15,7 @@
 #include "relay/egress/dispatcher.h"
 #include "relay/events/event_sink.h"
 #include "relay/events/event_writer.h"
+#include "relay/inject/smtp_ingress.h"
 #include "relay/queue/origin.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/sim_mx.h"
@@ -47,6 +48,9 @@ class SimRelay {
     // Accepts one message for all recipients; its content is content_of(number).
     void inject(std::size_t shard, const std::vector<std::string>& recipients,
                 std::size_t size = 200);
+    // Takes mail over SMTP on every shard, from anybody. What comes in must be announced.
+    void listen(const core::SocketAddress& address);
+    void announce(const std::string& recipient, std::string content);
     static std::string content_of(std::uint64_t number, std::size_t size);
 
     std::size_t waiting() const;  // messages with a recipient that is not final
@@ -81,6 +85,7 @@ class SimRelay {
     std::map<std::string, std::string> contents_;  // by recipient
     std::uint64_t messages_ = 0;
     std::size_t refused_ = 0;
+    bool listening_ = false;
     bool closed_ = false;
 };
 
