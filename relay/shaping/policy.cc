@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "core/base/ascii.h"
@@ -50,12 +51,20 @@ std::string_view without_local(std::string_view text) {
     return text.starts_with(kLocal) ? text.substr(kLocal.size()) : text;
 }
 
+// Those of one file, which come in the order of the keys.
+void sort_by_line(Problems& problems, std::size_t first) {
+    std::ranges::sort(problems.begin() + static_cast<std::ptrdiff_t>(first), problems.end(), {},
+                      [](const Problem& each) { return std::tie(each.line, each.sentence); });
+}
+
 class ShapingParser {
   public:
     void file(const ShapingText& source) {
         file_ = source.file;
         const auto root = core::parse_toml(source.text);
         if (!root) return problem(root.error().line, root.error().sentence);
+        const std::size_t warnings_before = warnings.size();
+        const std::size_t problems_before = problems.size();
         for (const TomlMember& member : root->members) {
             if (member.key == kProviderTable) {
                 providers(member);
@@ -65,6 +74,8 @@ class ShapingParser {
                 domain(member);
             }
         }
+        sort_by_line(problems, problems_before);
+        sort_by_line(warnings, warnings_before);
     }
 
     Problems problems;
