@@ -75,17 +75,17 @@ core::Task<void> SmtpSession::run() {
     if (!dialogue_.may_relay() && stream_.has_input()) {
         dialogue_.close("554 5.5.0 Wait for the greeting");
     }
-    bool open = co_await flush();
-    while (open && !dialogue_.closed()) {
+    co_await flush();
+    while (!gone_ && !dialogue_.closed()) {
         stream_.set_deadline(next_deadline());
         const auto input = co_await stream_.read();
         if (!input) {
             say_why(input.error());
-            open = co_await flush();
+            co_await flush();
             break;
         }
-        if (input->empty()) {  // the client has gone
-            open = false;
+        if (input->empty()) {
+            gone_ = true;
             break;
         }
         const std::size_t length = input->size();
@@ -94,11 +94,11 @@ core::Task<void> SmtpSession::run() {
         watch_content();
         if (!stream_.has_input() || dialogue_.closed() ||
             dialogue_.output().size() >= kMaxReplies) {
-            open = co_await flush();
+            co_await flush();
         }
     }
     drop_content();
-    if (open && !dialogue_.said_quit()) co_await linger();
+    if (!gone_ && !dialogue_.said_quit()) co_await linger();
     co_await stream_.close();
 }
 
@@ -125,8 +125,9 @@ core::Task<void> SmtpSession::take(std::string_view input) {
             case ServerEvent::turnaround:
                 if (out_of_step(!input.empty())) {
                     dialogue_.close("554 5.5.0 Out of step: wait for the reply");
-                } else if (!input.empty() && !co_await flush()) {
-                    co_return;
+                } else if (!input.empty()) {
+                    co_await flush();
+                    if (gone_) co_return;
                 }
                 break;
             case ServerEvent::closed:
@@ -245,13 +246,13 @@ void SmtpSession::record_rejection() {
     });
 }
 
-core::Task<bool> SmtpSession::flush() {
+core::Task<void> SmtpSession::flush() {
     std::string& output = dialogue_.output();
-    if (output.empty()) co_return true;
+    if (output.empty()) co_return;
     stream_.set_deadline(context_.reactor.now() + context_.times.idle);
     const auto written = co_await stream_.write(output);
     output.clear();
-    co_return written.has_value();
+    if (!written) gone_ = true;
 }
 
 void SmtpSession::say_why(std::error_code error) {

@@ -68,7 +68,7 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag> {
   private:
     core::Task<void> take(std::string_view input);
     core::Task<void> commit();
-    core::Task<bool> flush();
+    core::Task<void> flush();
     core::Task<void> linger();
 
     void answer_mail();
@@ -91,6 +91,7 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag> {
     std::size_t room_asked_ = 0;  // octets of this message that Acceptance has agreed to
     std::size_t unfinished_ = 0;  // our part of the context's
     bool draining_ = false;
+    bool gone_ = false;  // the client closed its side, or takes no replies
 };
 
 }  // namespace relay

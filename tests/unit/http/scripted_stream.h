@@ -3,6 +3,7 @@
 // else is left to do, and a task that waits for something that never comes fails the test.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -95,6 +96,7 @@ class ScriptedStream final : public core::ByteStream {
         return octets;
     }
     void break_writes() { writes_fail_ = true; }
+    void break_writes_after(std::size_t count) { writes_left_ = count; }
 
     bool has_input() const override { return offset_ < current_.size(); }
     void consume(std::size_t length) override {
@@ -137,6 +139,8 @@ class ScriptedStream final : public core::ByteStream {
     bool start_write(std::span<const iovec> parts, std::coroutine_handle<>) override {
         if (failure_ != 0 || writes_fail_) return false;
         ++writes_;
+        if (writes_ > writes_left_) writes_fail_ = true;
+        if (writes_fail_) return false;
         for (const iovec& part : parts) {
             heard_.append(static_cast<const char*>(part.iov_base), part.iov_len);
         }
@@ -198,6 +202,7 @@ class ScriptedStream final : public core::ByteStream {
     int failure_ = 0;
     std::string heard_;
     std::size_t writes_ = 0;
+    std::size_t writes_left_ = SIZE_MAX;
     std::coroutine_handle<> reader_;
     Arrival arrival_;
     Deadline deadline_;

@@ -280,5 +280,14 @@ TEST_F(SmtpSessionTest, AClientThatCannotBeWrittenToIsLeft) {
     EXPECT_GT(stream.unread(), 0U);
 }
 
+TEST_F(SmtpSessionTest, AClientThatStopsReadingInsideAGroupIsLeft) {
+    say(kEhlo);
+    say("NOOP\r\nRSET\r\n");
+    SmtpSession session(context, stream, true, "SESSION");
+    stream.break_writes_after(2);
+    loop.run(session.run());
+    EXPECT_TRUE(stream.heard().ends_with("250 HELP\r\n"));
+}
+
 }  // namespace
 }  // namespace relay
