@@ -272,6 +272,15 @@ TEST_F(HttpIngress, SizesAreLimited) {
     EXPECT_EQ(rejected(Rejection::size), 2U);
 }
 
+TEST_F(HttpIngress, RecipientsAreLimited) {
+    options_.max_recipients = 1;
+    EXPECT_TRUE(has(post(request(kOne)), " 200 OK"));
+    const std::string text = post(request(R"([{"email":"c@d.example"},{"email":"e@f.example"}])"));
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 413 ")) << text;
+    EXPECT_TRUE(has(text, "\"field\":\"recipients\""));
+    EXPECT_EQ(rejected(Rejection::recipients), 1U);
+}
+
 TEST_F(HttpIngress, BackPressureBeforeTheBodyIsRead) {
     acceptance_.room = 1000;
     const std::string text = talk(
