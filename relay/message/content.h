@@ -26,7 +26,7 @@ class Content {
     void append(std::string_view octets);
     // The next octet to be appended is a dot at the beginning of a line.
     void mark_leading_dot() { leading_dots_.push_back(size_); }
-    // Ends building: the last line gets a CRLF if it has none, spare memory is given back.
+    // Ends building: the last line gets a CRLF if it has none, much spare memory is given back.
     void seal();
 
     std::size_t size() const { return size_; }  // octets, without stuffing
