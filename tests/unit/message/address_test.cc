@@ -1,9 +1,10 @@
-#include "core/base/utf8.h"
 #include "relay//message/address.h"
 
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "core/base/utf8.h"
 
 namespace relay {
 namespace {
