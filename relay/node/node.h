@@ -31,8 +31,15 @@ inline constexpr std::string_view kVersion = "0.1.0";
 class ShardServices;
 
 // All shards pass these in order, each only when all have come to it.
-enum class Step : std::uint8_t { built, first_listens, all_listen, ingress_closed, paths_closed };
-inline constexpr std::size_t kSteps = 5;
+enum class Step : std::uint8_t {
+    built,
+    first_listens,
+    all_listen,
+    ingress_closed,
+    settled,
+    paths_closed
+};
+inline constexpr std::size_t kSteps = 6;
 
 class Node {
   public:

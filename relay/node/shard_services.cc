@@ -100,6 +100,16 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
         *origin_, metrics_, events_);
     core::HttpServerOptions options;
     options.max_connections = listener.max_connections;
+    // The limit counts over all shards, as it does for SMTP.
+    options.enter = [this, admission = node_.admissions[index]](const core::SocketAddress& peer) {
+        if (!admission->enter(peer.ip)) return false;
+        metrics_.session_opened(metrics::Protocol::http);
+        return true;
+    };
+    options.leave = [this, admission = node_.admissions[index]](const core::SocketAddress& peer) {
+        admission->leave(peer.ip);
+        metrics_.session_closed(metrics::Protocol::http);
+    };
     http.server = std::make_unique<core::HttpServer>(shard_, options, http_routes(listener, http));
     auto& addresses = node_.addresses[index];
     const auto wanted = shard_.id() == 0 ? listener.addresses : addresses;
@@ -200,13 +210,17 @@ core::Task<void> ShardServices::drain() {
     if (origin_ != nullptr) origin_->start_draining();
     for (auto& ingress : smtp_)
         co_await ingress->drain_and_close();
-    for (HttpListener& http : http_)
-        co_await http.server->close();
+    if (origin_ != nullptr) origin_->stop_accepting();
     co_await node_.arrive(shard_, Step::ingress_closed);
 
     std::size_t lost = 0;
+    if (dispatcher_ != nullptr) co_await origin_->settled(shard_.now() + kDrainGrace);
+    // A shard with nothing of its own on the way may still have the paths of another's recipients.
+    co_await node_.arrive(shard_, Step::settled);
+    // Until here HTTP answered: 503 to injection and /readyz, 200 to /healthz.
+    for (HttpListener& http : http_)
+        co_await http.server->close();
     if (dispatcher_ != nullptr) {
-        co_await origin_->settled(shard_.now() + kDrainGrace);
         origin_->start_closing();
         co_await dispatcher_->close(shard_.now() + kCutOff);
         // Every recipient of this shard is home once all paths are closed, on whichever shard.
