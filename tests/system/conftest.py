@@ -21,6 +21,15 @@ def pytest_runtest_makereport(item, call):
                 report.sections.append((f"{process.name} ({process.log})", process.output()[-4000:]))
 
 
+@pytest.fixture(autouse=True)
+def only_this_tests_processes():
+    """What earlier tests ran is not shown with the failures of later ones; what servers a module
+    shares goes on."""
+    before = list(Process.running)
+    yield
+    Process.running[:] = [process for process in Process.running if process in before]
+
+
 @pytest.fixture
 def make_relay(tmp_path):
     """make_relay(routes={...}, config={...}): a started relay; drained at the end, must exit 0."""

@@ -37,7 +37,7 @@ def test_counts_are_true(make_relay, make_sink):
     """60 delivered, 20 bounced, 10 deferred and waiting; all shards summed."""
     sink = make_sink("--rule", "RCPT@no.test: 550 5.1.1 unknown",
                      "--rule", "RCPT@later.test: 450 4.2.1 later")
-    relay = make_relay({"*": sink.port}, config={"retry": {"intervals": ["1h"]}})
+    relay = make_relay({"*": sink.port}, config={"retry": {"intervals": ["30m"]}})
     for session in range(3):  # several connections meet several shards
         with relay.client() as client:
             client.ehlo()

@@ -77,7 +77,7 @@ def test_a_missing_file_is_an_error_and_so_is_no_command(tmp_path):
     done = check(tmp_path / "nothing.toml")
     assert done.returncode == 1 and "nothing.toml" in done.stdout + done.stderr
     done = subprocess.run([program("posthaste")], capture_output=True, text=True, check=False)
-    assert done.returncode != 0 and "serve" in done.stdout + done.stderr
+    assert done.returncode != 0 and "--help" in done.stdout + done.stderr
 
 
 def test_a_port_in_use_is_said(make_relay):
@@ -182,20 +182,20 @@ def test_health_and_readiness(make_relay, make_sink):
 
 
 def test_events_are_complete(make_relay, make_sink):
-    """Reception and final event of each recipient, with the fields that users rely on."""
+    """One Reception, and the final event of each recipient, with the fields that users rely on."""
     sink = make_sink("--rule", "RCPT@no.test: 550 5.1.1 unknown")
     relay = make_relay({"*": sink.port})
     relay.inject(message("recorded", b"hello\r\n"), ["a@yes.test", "b@no.test"])
     delivery = relay.wait_for_events("Delivery", 1)[0]
     bounce = relay.wait_for_events("Bounce", 1)[0]
-    receptions = relay.wait_for_events("Reception", 2)
-    assert {event["recipient"] for event in receptions} == {"a@yes.test", "b@no.test"}
+    reception = relay.wait_for_events("Reception", 1)[0]
+    assert sorted(reception["recipient"]) == ["a@yes.test", "b@no.test"]
     assert delivery["recipient"] == "a@yes.test" and delivery["sender"] == "news@sender.test"
     assert delivery["response"]["code"] == 250 and delivery["num_attempts"] >= 1
     assert delivery["peer_address"]["addr"].startswith("127.0.0.1")
     assert bounce["recipient"] == "b@no.test" and bounce["response"]["code"] == 550
     assert bounce["response"]["enhanced_code"] == {"class": 5, "subject": 1, "detail": 1}
-    assert len({event["id"] for event in [delivery, bounce, *receptions]}) == 1
+    assert len({event["id"] for event in (reception, delivery, bounce)}) == 1
     for event in (delivery, bounce):
         assert json.dumps(event) and re.fullmatch(r"\d{10}(\.\d+)?", str(event["timestamp"])), event
 
