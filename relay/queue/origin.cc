@@ -77,7 +77,7 @@ std::unique_ptr<Message> Origin::begin() {
 
 core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Message> owned) {
     PH_ASSERT(owned != nullptr && !owned->recipients.empty());
-    if (draining_) co_return std::unexpected(Refusal::draining);
+    if (accepting_over_) co_return std::unexpected(Refusal::draining);
     Message& message = *owned.release();  // freed by finish(), with the last recipient
     messages_.push_back(message);
     if (++messages_count_ == 1) publish_oldest();

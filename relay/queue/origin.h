@@ -43,8 +43,10 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     // RecipientTaker: a recipient comes home.
     void take(Recipient& recipient) override;
 
-    // Draining: commit() and check() refuse from now on.
+    // Draining: check() refuses from now on; content that is arriving may still be committed.
     void start_draining() { draining_ = true; }
+    // The listeners are closed, or as good as: commit() refuses too.
+    void stop_accepting() { draining_ = accepting_over_ = true; }
     // Closing: nobody is sent out any more; who comes home untried stays.
     void start_closing() { closing_ = true; }
     // Nobody on the way: every recipient left waits for a time (or none is left). With a deadline.
@@ -81,6 +83,7 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
     core::Event came_to_rest_;
     bool draining_ = false;
+    bool accepting_over_ = false;
     bool closing_ = false;
 };
 
