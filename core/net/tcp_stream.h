@@ -1,7 +1,8 @@
 // TcpStream: a ByteStream over one socket of the shard's IoBackend. A multishot receive stays
-// armed, so a closing or talking peer is noticed while idle. Input waits in provided buffers, at
-// most kMaxHeldBuffers of them: then receiving pauses until the reader catches up (back-pressure by
-// the TCP window). Writes gather straight from the caller's memory.
+// armed, so a closing or talking peer is noticed while idle. Input waits in provided buffers. At
+// kMaxHeldBuffers of them receiving pauses until the reader catches up (back-pressure by the TCP
+// window); what the kernel filled before it saw the cancellation, at most the socket's receive
+// buffer, comes on top. Writes gather straight from the caller's memory.
 #pragma once
 
 #include <coroutine>

@@ -465,8 +465,9 @@ TEST_P(TcpStreamTest, an_idle_reader_holds_few_buffers_and_the_writer_waits) {
     bool done_early = true;
     bool identical = false;
     rig->run(hold_back(rig->shard(), taken, done_early, identical));
-    // Pausing cancels a multishot receive: what the kernel took before it saw that comes on top.
-    EXPECT_LE(taken, 8 * TcpStream::kMaxHeldBuffers);
+    // Of 16,384 pieces. Pausing cancels a multishot receive: what the kernel filled before it saw
+    // that, some dozens of these small buffers, comes on top of kMaxHeldBuffers.
+    EXPECT_LE(taken, 128U);
     EXPECT_FALSE(done_early);
     EXPECT_TRUE(identical);
 }
