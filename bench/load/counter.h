@@ -1,4 +1,5 @@
 // Counter: a number that one thread adds to and any thread reads; no locked instruction.
+// One writer each; a reader sees a value that was true a moment ago.
 #pragma once
 
 #include <atomic>

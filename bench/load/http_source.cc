@@ -11,9 +11,9 @@ namespace {
 
 constexpr const char* kDescription = R"(http_source: posts made-up mail to POST /api/inject/v1.
 
-One request is one message with --recipients-per-message recipients (the batch). The messages are those
-of smtp_source, so a sink's ledger can be read the same way. Prints one JSON object; "messages" are
-requests. Exits 0 only if every recipient of every request was accepted.)";
+One request is one message with --recipients-per-message recipients (the batch). The messages are
+those of smtp_source, so a sink's ledger can be read the same way. Prints one JSON object;
+"messages" are requests. Exits 0 only if every recipient of every request was accepted.)";
 
 core::Task<void> run_session(core::Shard* shard, LoadPlan* plan, const HttpSourceOptions* options,
                              const std::string* body, SourceTotals* totals, core::Instant started) {

@@ -20,8 +20,8 @@ namespace {
 
 constexpr const char* kDescription = R"(smtp_sink: an SMTP server that takes mail and forgets it.
 
-Rules script its replies:  --rule 'STAGE[@domain]: part; part; ...'  (the first that applies decides)
-  STAGE    CONNECT EHLO MAIL RCPT DATA CONTENT DOT RSET NOOP QUIT ANY  (DOT: end of DATA or BDAT LAST)
+Rules script its replies:  --rule 'STAGE[@domain]: part; part; ...'  (the first match decides)
+  STAGE    CONNECT EHLO MAIL RCPT DATA CONTENT DOT RSET NOOP QUIT ANY  (DOT: after the content)
   domain   example.com or *.example.com: of the recipient; of the first one from DATA on
   acts     CODE text (\n separates lines; 421 closes), delay 2s, close (after the reply),
            drop (FIN without the reply; a message dropped at DOT counts as taken), reset (RST),

@@ -1,4 +1,5 @@
 // SourceTotals: what one shard of a source counted; merged after the run, printed as JSON.
+// Written by its shard only; read once the shards have ended.
 #pragma once
 
 #include <cstdint>

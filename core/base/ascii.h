@@ -1,4 +1,5 @@
 // ASCII text as protocols see it: independent of locale, octets above 127 untouched.
+// Pure, constexpr where that helps; nothing here allocates but to_lower().
 #pragma once
 
 #include <algorithm>

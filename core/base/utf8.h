@@ -1,4 +1,5 @@
 // UTF-8 (RFC 3629) as it is checked wherever text from outside is taken or written. Pure.
+// A sequence is judged by its first four octets at most; no state is kept between calls.
 #pragma once
 
 #include <cstddef>

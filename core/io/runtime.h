@@ -18,12 +18,12 @@
 namespace core {
 
 struct RuntimeOptions {
-    std::size_t shards = 1;                  // see available_cpus()
-    bool pin_threads = true;                 // shard i to the i-th allowed CPU
+    std::size_t shards = 1;   // see available_cpus()
+    bool pin_threads = true;  // shard i to the i-th allowed CPU
     // Few and large: the kernel cycles through all of them, so together they should fit a cache.
     std::size_t receive_buffers = 512;        // per shard; power of two
     std::size_t receive_buffer_size = 16384;  // octets
-    std::uint64_t seed = 0;                  // 0: from the system
+    std::uint64_t seed = 0;                   // 0: from the system
 };
 
 // CPUs that this process may use: affinity mask, and cgroup quota rounded up.

@@ -17,8 +17,8 @@
 namespace core {
 
 struct UringOptions {
-    unsigned submission_entries = 1024;   // power of two
-    unsigned completion_entries = 16384;  // power of two
+    unsigned submission_entries = 1024;       // power of two
+    unsigned completion_entries = 16384;      // power of two
     std::size_t receive_buffers = 512;        // power of two
     std::size_t receive_buffer_size = 16384;  // octets
 };

@@ -1,6 +1,6 @@
-// Acceptance: the one door into the queue, for SMTP and HTTP alike. One per shard (the origin shard of
-// what it accepts). check() answers before content is read whether there is room; commit() takes a
-// complete message and returns once the promise holds: with durability "memory" at once, with a
+// Acceptance: the one door into the queue, for SMTP and HTTP alike. One per shard (the origin shard
+// of what it accepts). check() answers before content is read whether there is room; commit() takes
+// a complete message and returns once the promise holds: with durability "memory" at once, with a
 // journal after the batch that holds it is synced. After commit() the message belongs to the queue.
 // Limits: memory.limit (refused with Refusal::memory_full), draining (Refusal::draining).
 #pragma once
@@ -33,8 +33,10 @@ class Acceptance {
     // A new message with id, creation time and origin set; content empty, no recipients.
     virtual std::unique_ptr<Message> begin() = 0;
 
-    // Takes a message with sealed content and at least one recipient; answers its id once committed.
-    virtual core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) = 0;
+    // Takes a message with sealed content and at least one recipient; answers its id once
+    // committed.
+    virtual core::Task<std::expected<MessageId, Refusal>> commit(
+        std::unique_ptr<Message> message) = 0;
 };
 
 }  // namespace relay

@@ -1,4 +1,5 @@
 // serve: runs the relay in the foreground until SIGTERM or SIGINT, then drains and returns.
+// check: what serve would refuse, without serving. Both are called once, on the main thread.
 #pragma once
 
 #include <filesystem>

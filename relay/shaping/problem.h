@@ -1,4 +1,5 @@
 // Problem: one mistake in a file that a person wrote, and where. Printed as "file:line: sentence".
+// Collected while a file is read, so that a person sees every mistake at once. A plain value.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
 // Replays a corpus folder through a fuzz target in builds without libFuzzer. A crash or a failed
-// oracle aborts; an empty or missing folder is an error, so that the replay cannot pass by accident.
+// oracle aborts; an empty or missing folder is an error, so that the replay cannot pass by
+// accident.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

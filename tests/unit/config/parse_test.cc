@@ -132,7 +132,10 @@ intervals = ["1s", "2s"]
 max_age = "1h"
 [shaping]
 files = ["/etc/a.toml", "b.toml"]
-default = { connection_limit = 3, max_deliveries_per_connection = 4, max_message_rate = "5/m", max_connection_rate = "6/h" }
+default.connection_limit = 3
+default.max_deliveries_per_connection = 4
+default.max_message_rate = "5/m"
+default.max_connection_rate = "6/h"
 [events]
 log_dir = "/srv/events"
 log_rotate_size = "1MiB"

@@ -1,4 +1,5 @@
 // A directory below the system's temporary one, removed with everything in it when the test ends.
+// One per test; its name is unique, so tests may run side by side.
 #pragma once
 
 #include <filesystem>

@@ -157,8 +157,9 @@ TEST_F(HttpIngress, ManyRecipientsTakeSeveralTurns) {
 }
 
 TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {
-    const std::string text = post(request(
-        R"([{"email":"c@d.example"},{"email":"no at"},{"email":"x@y"},{"email":"a@b.example\r\nRCPT TO:<z@z.example>"}])"));
+    const std::string text =
+        post(request(R"([{"email":"c@d.example"},{"email":"no at"},{"email":"x@y"},)"
+                     R"({"email":"a@b.example\r\nRCPT TO:<z@z.example>"}])"));
     EXPECT_TRUE(has(text, " 200 OK"));
     EXPECT_TRUE(has(text,
                     "\"success_count\":1,\"fail_count\":3,\"failed_recipients\":[\"no at\",\"x@y\","

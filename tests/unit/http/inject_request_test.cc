@@ -41,7 +41,8 @@ TEST_F(InjectRequest, TakesWhatKumoMtaTakes) {
     const auto request = parse(R"({
         "envelope_sender": "bounce@news.example",
         "recipients": [{"email": "one@example.com", "name": "One"},
-                       {"email": "zw\u00f6lf@example.com", "name": null, "metadata": {}, "substitutions": {}}],
+                       {"email": "zw\u00f6lf@example.com", "name": null,
+                         "metadata": {}, "substitutions": {}}],
         "content": "Subject: \"h\u00e9\"\r\n\r\nhello\n\ud83d\ude00",
         "substitutions": {}, "template_dialect": "Static", "deferred_spool": false,
         "deferred_generation": false, "trace_headers": {}})");
