@@ -407,5 +407,104 @@ TEST(RelayDialogue, mail_refused_for_one_sender_only_defers_what_it_names) {
     EXPECT_EQ(scene.relay->count("Delivery"), 10U);
 }
 
+// ---- Servers that talk nonsense
+
+struct Nonsense {
+    const char* name;
+    std::string reply;
+    bool shifts_replies = false;  // those that follow answer other commands: refusals included
+};
+
+class NonsenseAt : public testing::TestWithParam<Stage> {};
+
+std::string lines(int count, const std::string& code) {
+    std::string text;
+    for (int i = 1; i < count; ++i)
+        text += code + "-line " + std::to_string(i) + "\r\n";
+    return text + code + " the end";
+}
+
+// For an hour the server answers one command with nonsense; afterwards everything is delivered.
+TEST_P(NonsenseAt, costs_time_and_no_mail) {
+    const std::vector<Nonsense> all{
+        {"no code", "hello there"},
+        {"a code that is none", "999 what"},
+        {"two digits", "25 ok"},
+        {"an intermediate reply", "354 go on"},
+        {"codes that differ", "250-one\r\n550 two"},
+        {"a line without end", std::string(100'000, 'x')},
+        {"too many lines", lines(5000, "450")},
+        {"binary", std::string("\x00\xff\x1b[2J\x07", 7)},
+        {"an empty line", ""},
+        {"a bare code", "450"},
+        {"one reply too many", "450 later\r\n250 unasked", true},
+    };
+    for (const Nonsense& nonsense : all) {
+        for (const bool chunking : {false, true}) {
+            MxOptions options;
+            options.chunking = chunking;
+            options.script = [&](const Moment& moment) {
+                const bool now = moment.stage == GetParam() && moment.now < core::Instant{hours{1}};
+                // A reply of its own, even an empty one: the script's empty reply is the friendly
+                // one.
+                return now ? Verdict{.reply = nonsense.reply.empty() ? "\r\n" : nonsense.reply}
+                           : Verdict{};
+            };
+            Scene scene(options);
+            scene.inject(5);
+            EXPECT_TRUE(scene.relay->run_until_drained(days{2})) << nonsense.name;
+            // Whoever talks nonsense may get a message again that it took in spite of it.
+            for (const std::string& one :
+                 scene.relay->audit({&scene.mx}, SimRelay::Audit::repetition_allowed)) {
+                ADD_FAILURE() << nonsense.name << ": " << one;
+            }
+            EXPECT_LT(scene.mx.sessions(), 200U) << nonsense.name;
+            if (!nonsense.shifts_replies) {
+                EXPECT_EQ(scene.relay->count("Delivery"), 5U) << nonsense.name;
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(RelayDialogue, NonsenseAt,
+                         testing::Values(Stage::greeting, Stage::hello, Stage::mail, Stage::rcpt,
+                                         Stage::data, Stage::content));
+
+TEST(RelayDialogue, replies_of_a_hundred_lines) {
+    MxOptions options;
+    options.script = [](const Moment& moment) {
+        switch (moment.stage) {
+            case Stage::mail:
+            case Stage::rcpt:
+            case Stage::content:
+                return Verdict{.reply = lines(100, "250")};
+            default:
+                return Verdict{};
+        }
+    };
+    Scene scene(options);
+    scene.inject(20);
+    EXPECT_TRUE(scene.relay->run_until_drained(minutes{10}));
+    scene.expect_clean();
+    EXPECT_EQ(scene.relay->count("TransientFailure"), 0U);
+}
+
+// A server that stops reading in the middle of a large message: the write has its own time limit.
+TEST(RelayDialogue, a_server_that_stops_reading) {
+    MxOptions options;
+    options.script = [](const Moment& moment) {
+        const bool first = moment.session == 1 && moment.stage == Stage::data;
+        return first ? Verdict{.reply = "354 go ahead", .ending = Verdict::Ending::stop_reading}
+                     : Verdict{};
+    };
+    Scene scene(options, {.limits = {.connection_limit = 1}});
+    scene.relay->inject(0, {"u1@one.example"}, 2'000'000);
+    scene.inject(3, 2);
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{3}));
+    scene.expect_clean();
+    EXPECT_EQ(scene.relay->count("Delivery"), 4U);
+    EXPECT_GE(scene.world.elapsed(), minutes{3});
+}
+
 }  // namespace
 }  // namespace sim

@@ -283,8 +283,8 @@ TEST(RelaySwarmTrace, the_same_seed_gives_the_same_run) {
 
 // For long runs by hand: POSTHASTE_SIM_SEEDS=1000:2000 sim_relay --gtest_filter=RelaySwarmTrace.*
 TEST(RelaySwarmTrace, seeds_given_by_the_environment) {
-    const char* range = std::getenv("POSTHASTE_SIM_SEEDS");
-    if (range == nullptr) GTEST_SKIP() << "POSTHASTE_SIM_SEEDS=first:last is not set";
+    const char* given = std::getenv("POSTHASTE_SIM_SEEDS");
+    const char* range = given != nullptr ? given : "51:53";
     char* rest = nullptr;
     const std::uint64_t first = std::strtoull(range, &rest, 10);
     const std::uint64_t last = *rest == ':' ? std::strtoull(rest + 1, nullptr, 10) : first;

@@ -230,6 +230,11 @@ core::Task<bool> SimMx::Session::give(Verdict verdict, std::string friendly) {
         co_return false;
     }
     const bool said = co_await say(verdict.reply.empty() ? friendly : verdict.reply);
+    if (verdict.ending == Ending::stop_reading) {
+        co_await flush();
+        co_await pause(std::chrono::minutes{30});
+        co_return false;
+    }
     if (verdict.ending == Ending::close || code_ == 421) {
         co_await flush();
         co_return false;

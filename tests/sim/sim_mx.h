@@ -25,10 +25,11 @@ enum class Stage : std::uint8_t { greeting, hello, mail, rcpt, data, content, rs
 struct Verdict {
     enum class Ending : std::uint8_t {
         none,
-        close,  // after the reply
-        drop,   // close instead of the reply
-        reset,  // RST instead of the reply
-        stall,  // never reply
+        close,         // after the reply
+        drop,          // close instead of the reply
+        reset,         // RST instead of the reply
+        stall,         // never reply
+        stop_reading,  // after the reply: take nothing any more, until the client gives up
     };
     std::string reply{};  // without CRLF; empty: what a friendly server says
     Ending ending = Ending::none;

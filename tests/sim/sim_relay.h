@@ -65,7 +65,9 @@ class SimRelay {
     std::size_t injected() const { return contents_.size(); }
 
     // What is wrong, in sentences; empty: nothing. To be called when drained.
-    std::vector<std::string> audit(const std::vector<SimMx*>& servers) const;
+    enum class Audit : std::uint8_t { exact, repetition_allowed };
+    std::vector<std::string> audit(const std::vector<SimMx*>& servers,
+                                   Audit how = Audit::exact) const;
 
   private:
     struct Place;

@@ -441,10 +441,10 @@ Task<void> write_all(TcpStream& stream, const std::string& octets, bool& done) {
     done = true;
 }
 
-Task<void> hold_back(Shard& shard, std::uint64_t& taken_while_idle, bool& done_early,
-                     bool& identical) {
+Task<void> hold_back(Shard& shard, std::size_t size, std::uint64_t& taken_while_idle,
+                     bool& done_early, bool& identical) {
     const Ends ends = co_await connected_streams(shard);
-    const std::string octets = random_octets(16U << 20, 3);
+    const std::string octets = random_octets(size, 3);
     TaskGroup writers(shard.reactor());
     bool done = false;
     const std::uint64_t before = shard.io().stats().receives;
@@ -460,14 +460,13 @@ Task<void> hold_back(Shard& shard, std::uint64_t& taken_while_idle, bool& done_e
 }
 
 TEST_P(TcpStreamTest, an_idle_reader_holds_few_buffers_and_the_writer_waits) {
-    if (ragged()) GTEST_SKIP() << "16 MiB in one-octet segments take long";
     std::uint64_t taken = 0;
     bool done_early = true;
     bool identical = false;
-    rig->run(hold_back(rig->shard(), taken, done_early, identical));
+    rig->run(hold_back(rig->shard(), ragged() ? 500'000 : 16U << 20, taken, done_early, identical));
     // Of 16,384 pieces. Pausing cancels a multishot receive: what the kernel filled before it saw
     // that, some dozens of these small buffers, comes on top of kMaxHeldBuffers.
-    EXPECT_LE(taken, 128U);
+    if (!ragged()) EXPECT_LE(taken, 128U);
     EXPECT_FALSE(done_early);
     EXPECT_TRUE(identical);
 }
