@@ -41,6 +41,7 @@ def inject_many(relay, count, domain="sink.test"):
 def assert_accounted(relay, sink, count):
     """Every recipient has exactly one final event; the sink's ledger agrees with it."""
     relay.wait_until_empty(60 * FACTOR)
+    settle(1)  # events and ledger are written in batches
     delivered = collections.Counter(e["recipient"] for e in relay.events("Delivery"))
     bounced = collections.Counter(e["recipient"] for e in relay.events("Bounce"))
     final = delivered + bounced
