@@ -126,7 +126,8 @@ void Path::pause_after_failure() {
     // Several connections that were opened together and failed together are one failure.
     if (paused_until_ > context_.shard.now()) return;
     const core::Duration pause =
-        std::min<core::Duration>(kLongestPause, kFirstPause * (1U << std::min(failures_, 10U)));
+        std::min<core::Duration>(context_.options.longest_pause,
+                                 context_.options.first_pause * (1U << std::min(failures_, 10U)));
     ++failures_;
     paused_until_ = context_.shard.now() + pause;
 }

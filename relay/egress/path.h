@@ -4,7 +4,7 @@
 // kBacklogPerConnection ready recipients, within connection_limit and max_connection_rate. A site
 // that cannot be reached defers everything that waits for it at once (one timer for the site, not a
 // timeout per message: RFC 5321 section 4.5.4.1) and is probed by one connection after a pause that
-// doubles from kFirstPause to kLongestPause. Limits: those of [shaping]; recipients older than
+// doubles from first_pause to longest_pause. Limits: those of [shaping]; recipients older than
 // max_age leave as expired.
 #pragma once
 
@@ -33,8 +33,6 @@ struct Manners {
 class Path {
   public:
     static constexpr std::size_t kBacklogPerConnection = 8;
-    static constexpr core::Duration kFirstPause = std::chrono::seconds{10};
-    static constexpr core::Duration kLongestPause = std::chrono::minutes{5};
 
     Path(EgressContext& context, const SiteFacts& site);
     ~Path();

@@ -1,5 +1,6 @@
 #include "relay/node/node.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "metrics/exposition.h"
@@ -29,6 +30,14 @@ dns::RoutingRules rules_of(const Config& config, bool for_mx) {
     return rules;
 }
 
+// A site that failed is asked again no later than its mail is due by [retry].
+EgressOptions egress_of(const Config& config) {
+    EgressOptions options{.ehlo_name = config.node.hostname, .max_age = config.retry.max_age};
+    options.longest_pause = std::min(options.longest_pause, config.retry.intervals.front());
+    options.first_pause = std::min(options.first_pause, options.longest_pause);
+    return options;
+}
+
 }  // namespace
 
 Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> log)
@@ -39,7 +48,7 @@ Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> 
       schedule(config.retry.intervals, config.retry.max_age),
       rules(rules_of(config, true)),
       route_rules(rules_of(config, false)),
-      egress{.ehlo_name = config.node.hostname, .max_age = config.retry.max_age},
+      egress(egress_of(config)),
       memory_limit(relay::memory_limit(config.memory)),
       exchange(shards),
       liveness(shards),
