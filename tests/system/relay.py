@@ -15,7 +15,7 @@ DEFAULTS = {
     "node": {"hostname": "relay.test", "shards": 2},
     "spool": {"durability": "memory"},
     "dns": {"servers": ["127.0.0.1:9"]},  # nobody there: a test that needs DNS says so
-    "retry": {"intervals": ["1s", "2s"], "max_age": "1h"},
+    "retry": {"intervals": ["300ms", "1s"], "max_age": "1h"},
     "shaping": {"default": {"connection_limit": 10, "max_deliveries_per_connection": 100,
                             "max_message_rate": "100000/s", "max_connection_rate": "10000/s"}},
 }
