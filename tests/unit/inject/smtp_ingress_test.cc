@@ -32,7 +32,7 @@ SmtpListenerOptions options_for(std::string_view allow) {
 // A listener on one shard, on the kernel's network and on the simulated one.
 class SmtpIngressTest : public testing::TestWithParam<string> {
   protected:
-    ~SmtpIngressTest() override { events.close(); }
+    void TearDown() override { events.close(); }
 
     std::unique_ptr<core::test::Rig> rig = core::test::make_rig(GetParam());
     Shard& shard = rig->shard();

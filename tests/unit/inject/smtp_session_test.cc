@@ -24,7 +24,7 @@ constexpr string_view kGreeting = "220 mx.example ESMTP Posthaste\r\n";
 
 class SmtpSessionTest : public testing::Test {
   protected:
-    ~SmtpSessionTest() override { events.close(); }
+    void TearDown() override { events.close(); }
 
     // Plays the script; answers what the client heard behind the EHLO reply.
     string play(bool may_relay = true) {

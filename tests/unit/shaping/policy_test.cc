@@ -10,7 +10,6 @@ namespace relay {
 namespace {
 
 using namespace std::chrono_literals;
-using core::Rate;
 
 ShapingPolicy::Loaded loaded(const std::vector<std::string>& texts, ShapingLimits defaults = {}) {
     std::vector<ShapingText> named;
