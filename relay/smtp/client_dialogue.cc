@@ -473,6 +473,10 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
     ending_ = why;
     if (ending_.outcome == Outcome::delivered) ending_.outcome = Outcome::deferred;
     const Transaction* oldest = open_.empty() ? nullptr : open_.front();
+    // A site that drops the connection at the first group behind a dot would do so for ever.
+    if (completed_ == 0 && open_.size() > 1 && open_.back()->behind_dot) {
+        mode_ = PipelineMode::message;
+    }
     while (!open_.empty()) {
         Transaction& transaction = *open_.front();
         Disposition owed = ending_;

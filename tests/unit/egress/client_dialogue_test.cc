@@ -289,6 +289,44 @@ TEST(ClientDialogue, ConfusionAboutTheDotIsADeferralNeverABounce) {
     EXPECT_EQ(c.dialogue.mode(), PipelineMode::message);
 }
 
+// Some servers answer the dot, drop what came behind it and stay silent.
+TEST(ClientDialogue, SilenceBehindAnAnsweredDotLowersTheModeAndCostsNothing) {
+    Conversation c;
+    c.greet();
+    Letter one({"r@to.example"});
+    Letter two({"r@to.example"});
+    c.dialogue.begin(one.transaction);
+    c.written();
+    c.dialogue.begin(two.transaction);
+    c.hears("250 ok\r\n250 ok\r\n354 go\r\n");
+    c.says(kContentAndDot + kEnvelope);
+    EXPECT_EQ(c.dialogue.timeout(), std::chrono::minutes{10});
+    c.hears("250 taken\r\n");
+    EXPECT_EQ(c.dialogue.timeout(), ClientDialogue::kBehindDotPatience);
+    c.dialogue.timed_out("no reply to MAIL in time");
+    EXPECT_EQ(c.dialogue.mode(), PipelineMode::message);
+    EXPECT_EQ(one.result().outcome, Outcome::delivered);
+    EXPECT_EQ(two.result().outcome, Outcome::none);
+}
+
+// A site that dislikes the group so much that it drops the connection before it answers the dot
+// must not be sent such a group for ever.
+TEST(ClientDialogue, ConnectionLostWithAGroupBehindAnUnansweredDotLowersTheMode) {
+    Conversation c;
+    c.greet();
+    Letter one({"r@to.example"});
+    Letter two({"r@to.example"});
+    c.dialogue.begin(one.transaction);
+    c.written();
+    c.dialogue.begin(two.transaction);
+    c.hears("250 ok\r\n250 ok\r\n354 go\r\n");
+    c.written();
+    c.lose();
+    EXPECT_EQ(c.dialogue.mode(), PipelineMode::message);
+    EXPECT_TRUE(one.result().ambiguous_end);
+    EXPECT_EQ(two.result().outcome, Outcome::none);
+}
+
 // ---- BDAT (RFC 3030)
 
 constexpr char kChunking[] = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
