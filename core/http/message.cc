@@ -7,7 +7,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"
-#include "core/http/json_text.h"
+#include "core/base/json_text.h"
 
 namespace core {
 

@@ -3,7 +3,7 @@
 #include <string_view>
 #include <utility>
 
-#include "core/http/json_text.h"
+#include "core/base/json_text.h"
 
 namespace relay {
 

@@ -7,6 +7,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"
+#include "core/base/json_text.h"
 #include "relay/events/json_text.h"
 
 namespace relay {
@@ -38,7 +39,7 @@ std::string_view cut(std::string_view text) {
 // The fields are named by literals of ours: `,"name":` is appended as it is.
 void append_text(std::string& out, std::string_view key, std::string_view text) {
     out += key;
-    append_json_string(out, text);
+    core::append_json_string(out, text);
 }
 
 void append_text_or_null(std::string& out, std::string_view key, std::string_view text) {
@@ -132,11 +133,11 @@ void append_reception_line(std::string& out, const Message& message, std::size_t
     append_text(out, R"(","sender":)", message.sender);
     out += R"(,"recipient":)";
     if (last - first == 1) {
-        append_json_string(out, recipients[first]->address);
+        core::append_json_string(out, recipients[first]->address);
     } else {
         for (std::size_t i = first; i < last; ++i) {
             out += i == first ? '[' : ',';
-            append_json_string(out, recipients[i]->address);
+            core::append_json_string(out, recipients[i]->address);
         }
         out += ']';
     }

@@ -8,7 +8,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "core/base/ascii.h"
-#include "core/http/json_text.h"
+#include "core/base/json_text.h"
 #include "relay/inject/content_text.h"
 #include "relay/message/address.h"
 #include "relay/message/received.h"

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include "core/base/json_text.h"
 #include "core/base/prng.h"
 
 namespace relay {
@@ -12,7 +13,7 @@ namespace {
 
 std::string json(std::string_view text) {
     std::string out;
-    append_json_string(out, text);
+    core::append_json_string(out, text);
     return out;
 }
 
