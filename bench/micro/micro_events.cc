@@ -40,13 +40,15 @@ void Delivery(benchmark::State& state) {
     const auto sample = message(1);
     relay::Recipient& recipient = *sample->recipients.front();
     recipient.attempts = 1;
-    recipient.disposition.outcome = relay::Outcome::delivered;
-    recipient.disposition.code = 250;
-    recipient.disposition.enhanced = {2, 0, 0};
-    recipient.disposition.text = "Ok: queued as 4bXw2F3kZz1234";
-    recipient.disposition.command = ".";
-    recipient.disposition.peer_name = "mx1.load.example";
-    recipient.disposition.peer_address = "192.0.2.25:25";
+    relay::Disposition done;
+    done.outcome = relay::Outcome::delivered;
+    done.code = 250;
+    done.enhanced = {2, 0, 0};
+    done.text = "Ok: queued as 4bXw2F3kZz1234";
+    done.command = ".";
+    done.peer_name = "mx1.load.example";
+    done.peer_address = "192.0.2.25:25";
+    recipient.set_disposition(std::move(done));
     std::string lines;
     for (auto _ : state) {
         lines.clear();

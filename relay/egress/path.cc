@@ -28,7 +28,7 @@ Path::~Path() {
 void Path::add(Recipient& recipient) {
     last_used_ = context_.shard.now();
     if (closing_) {
-        recipient.disposition = {};
+        recipient.clear_disposition();
         return send_home(recipient);
     }
     const SiteFacts& latest = recipient.site->facts;
@@ -177,7 +177,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         result.peer_address = connection.peer_address();
         result.source_address = connection.source_address();
         result.session_id = connection.session_id();
-        recipient.disposition = std::move(result);
+        recipient.set_disposition(std::move(result));
         context_.exchange.to_origin(context_.shard, recipient);
     }
     delivery.recipients.clear();
@@ -192,8 +192,10 @@ void Path::expire_old() {
     while (!ready_.empty() && now - ready_.front().message->created >= context_.options.max_age) {
         Recipient& recipient = ready_.pop_front();
         context_.metrics.left(metrics::Queue::ready);
-        // The last reply, if any, stays quoted in the disposition.
-        recipient.disposition.outcome = Outcome::expired;
+        Disposition expired;  // the origin quotes the last reply, if there was one
+        expired.outcome = Outcome::expired;
+        expired.scope = Scope::message;
+        recipient.set_disposition(std::move(expired));
         context_.exchange.to_origin(context_.shard, recipient);
     }
 }
@@ -206,7 +208,7 @@ void Path::send_home(Recipient& recipient) {
 void Path::send_all_home(const Disposition& why) {
     while (!ready_.empty()) {
         Recipient& recipient = ready_.pop_front();
-        recipient.disposition = why;
+        recipient.set_disposition(why);
         send_home(recipient);
     }
 }

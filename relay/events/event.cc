@@ -85,9 +85,10 @@ void append_peer(std::string& out, const EventPeer& peer) {
 // "campaign:tenant@domain" with the parts that there are.
 void append_queue(std::string& out, const Message& message, std::string_view domain) {
     std::string queue;
-    const bool has_tenant = !message.tenant.empty() && message.tenant != kDefaultTenant;
-    if (!message.campaign.empty()) queue = message.campaign + ":";
-    if (has_tenant) queue += message.tenant;
+    const Labels& labels = message.labels();
+    const bool has_tenant = !labels.tenant.empty() && labels.tenant != kDefaultTenant;
+    if (!labels.campaign.empty()) queue = labels.campaign + ":";
+    if (has_tenant) queue += labels.tenant;
     if (!queue.empty()) queue += '@';
     queue += core::to_lower(domain);
     append_text(out, R"(,"queue":)", queue);
@@ -103,8 +104,8 @@ void append_times(std::string& out, core::WallTime created, core::WallTime now) 
 }
 
 void append_tags(std::string& out, const Message& message) {
-    append_text_or_null(out, R"(,"tenant":)", message.tenant);
-    append_text_or_null(out, R"(,"campaign":)", message.campaign);
+    append_text_or_null(out, R"(,"tenant":)", message.labels().tenant);
+    append_text_or_null(out, R"(,"campaign":)", message.labels().campaign);
 }
 
 std::string_view record_type(Outcome outcome) {
@@ -158,8 +159,8 @@ void append_reception_line(std::string& out, const Message& message, std::size_t
     out += R"(,"num_attempts":0,"bounce_classification":null)"
            R"(,"egress_pool":null,"egress_source":null,"source_address":null)";
     append_tags(out, message);
-    append_text_or_null(out, R"(,"reception_protocol":)", message.protocol);
-    append_text_or_null(out, R"(,"session_id":)", message.session_id);
+    append_text_or_null(out, R"(,"reception_protocol":)", message.injection().protocol);
+    append_text_or_null(out, R"(,"session_id":)", message.injection().session_id);
     out += R"(,"meta":{}})"
            "\n";
 }
@@ -181,7 +182,7 @@ std::size_t append_reception(std::string& lines, const Message& message, const E
 void append_outcome(std::string& lines, const Recipient& recipient, std::string_view site,
                     core::WallTime now) {
     const Message& message = *recipient.message;
-    const Disposition& done = recipient.disposition;
+    const Disposition& done = recipient.disposition();
     lines += R"({"type":")";
     lines += record_type(done.outcome);
     lines += R"(","id":")";

@@ -179,8 +179,8 @@ std::optional<core::HttpResponse> HttpIngress::begin(const core::HttpRequest& re
     batch.message = acceptance_.begin();
     batch.message->sender = sender;
     batch.message->utf8 = utf8;
-    batch.message->protocol = kProtocol;
-    batch.message->client_address = batch.client.to_string();
+    batch.message->edit_injection().protocol = kProtocol;
+    batch.message->edit_injection().client_address = batch.client.to_string();
     batch.message->recipients.reserve(recipients);
     return std::nullopt;
 }
@@ -227,7 +227,7 @@ std::optional<core::HttpResponse> HttpIngress::write_content(Batch& batch) {
 
     const std::string_view text = batch.request.content;
     message.content.reserve(received.size() + text.size() + text.size() / 32);
-    message.client_address = batch.client.to_string();
+    message.edit_injection().client_address = batch.client.to_string();
     message.content.append(received);
     const auto facts = append_text(message.content, text);
     if (!facts) return reject(Rejection::content, 422, facts.error(), "content", &batch);

@@ -205,10 +205,12 @@ core::Task<void> SmtpSession::commit() {
     message->content.seal();
     message->eight_bit = dialogue_.content().eight_bit();
     message->utf8 = dialogue_.needs_smtputf8();
-    message->protocol = dialogue_.protocol();
-    message->session_id = id_;
-    message->client_name = dialogue_.client_name();
-    message->client_address = stream_.peer().ip.to_string();
+    message->edit_injection() = {
+        .protocol = std::string(dialogue_.protocol()),
+        .session_id = id_,
+        .client_name = std::string(dialogue_.client_name()),
+        .client_address = stream_.peer().ip.to_string(),
+    };
 
     const auto id = co_await context_.acceptance.commit(std::move(message));
     if (!id) {

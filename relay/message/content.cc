@@ -20,21 +20,37 @@ iovec part(const char* octets, std::size_t length) {
 
 }  // namespace
 
+Content::Body& Content::body() {
+    if (body_ == nullptr) {
+        PH_ASSERT(size_ == 0);
+        body_ = std::make_unique<Body>();
+    }
+    return *body_;
+}
+
+void Content::mark_leading_dot() {
+    body().leading_dots.push_back(size_);
+    ++leading_dots_;
+}
+
 void Content::reserve(std::size_t octets) {
-    if (!chunks_.empty() || octets == 0) return;
+    if (octets == 0) return;
+    std::vector<Chunk>& chunks = body().chunks;
+    if (!chunks.empty()) return;
     const std::size_t capacity = std::min(octets, kLargestChunk);
-    chunks_.push_back({std::make_unique_for_overwrite<char[]>(capacity), 0, capacity});
+    chunks.push_back({std::make_unique_for_overwrite<char[]>(capacity), 0, capacity});
 }
 
 void Content::append(std::string_view octets) {
+    std::vector<Chunk>& chunks = body().chunks;
     size_ += octets.size();
     while (!octets.empty()) {
-        if (chunks_.empty() || chunks_.back().used == chunks_.back().capacity) {
-            const std::size_t grown = chunks_.empty() ? kFirstChunk : chunks_.back().capacity * 2;
+        if (chunks.empty() || chunks.back().used == chunks.back().capacity) {
+            const std::size_t grown = chunks.empty() ? kFirstChunk : chunks.back().capacity * 2;
             const std::size_t capacity = std::clamp(grown, kFirstChunk, kLargestChunk);
-            chunks_.push_back({std::make_unique_for_overwrite<char[]>(capacity), 0, capacity});
+            chunks.push_back({std::make_unique_for_overwrite<char[]>(capacity), 0, capacity});
         }
-        Chunk& chunk = chunks_.back();
+        Chunk& chunk = chunks.back();
         const std::size_t length = std::min(octets.size(), chunk.capacity - chunk.used);
         std::memcpy(chunk.octets.get() + chunk.used, octets.data(), length);
         chunk.used += length;
@@ -44,10 +60,11 @@ void Content::append(std::string_view octets) {
 
 void Content::seal() {
     if (!ends_in_crlf()) {
-        const bool half = size_ > 0 && chunks_.back().octets[chunks_.back().used - 1] == '\r';
+        const bool half =
+            size_ > 0 && body_->chunks.back().octets[body_->chunks.back().used - 1] == '\r';
         append(half ? "\n" : "\r\n");
     }
-    Chunk& last = chunks_.back();
+    Chunk& last = body_->chunks.back();
     const std::size_t spare = last.capacity - last.used;
     if (spare >= kSpareWorthGivingBack && spare > size_ / 4) {
         auto fitting = std::make_unique_for_overwrite<char[]>(last.used);
@@ -55,41 +72,66 @@ void Content::seal() {
         last.octets = std::move(fitting);
         last.capacity = last.used;
     }
-    leading_dots_.shrink_to_fit();
+    body_->leading_dots.shrink_to_fit();
+}
+
+void Content::restore(std::unique_ptr<char[]> octets, std::size_t size) {
+    body_ = std::make_unique<Body>();
+    const std::string_view text(octets.get(), size);
+    if (text.starts_with('.')) body_->leading_dots.push_back(0);
+    for (std::size_t at = text.find("\n."); at != text.npos; at = text.find("\n.", at + 1)) {
+        body_->leading_dots.push_back(at + 1);
+    }
+    leading_dots_ = static_cast<std::uint32_t>(body_->leading_dots.size());
+    size_ = size;
+    body_->chunks.push_back({std::move(octets), size, size});
+}
+
+void Content::declare(std::size_t size, std::uint32_t leading_dots) {
+    PH_ASSERT(body_ == nullptr && size_ == 0);
+    size_ = size;
+    leading_dots_ = leading_dots;
 }
 
 std::size_t Content::memory() const {
-    std::size_t octets = chunks_.capacity() * sizeof(Chunk);
-    octets += leading_dots_.capacity() * sizeof(std::size_t);
-    for (const Chunk& chunk : chunks_)
+    if (body_ == nullptr) return 0;
+    std::size_t octets = sizeof(Body) + body_->chunks.capacity() * sizeof(Chunk);
+    octets += body_->leading_dots.capacity() * sizeof(std::size_t);
+    for (const Chunk& chunk : body_->chunks)
         octets += chunk.capacity;
     return octets;
 }
 
 bool Content::ends_in_crlf() const {
+    if (body_ == nullptr) return false;
+    const std::vector<Chunk>& chunks = body_->chunks;
     char previous = 0;
     char last = 0;
     int found = 0;
-    for (std::size_t i = chunks_.size(); i-- > 0 && found < 2;) {
-        for (std::size_t j = chunks_[i].used; j-- > 0 && found < 2; ++found) {
-            (found == 0 ? last : previous) = chunks_[i].octets[j];
+    for (std::size_t i = chunks.size(); i-- > 0 && found < 2;) {
+        for (std::size_t j = chunks[i].used; j-- > 0 && found < 2; ++found) {
+            (found == 0 ? last : previous) = chunks[i].octets[j];
         }
     }
     return previous == '\r' && last == '\n';
 }
 
 void Content::gather(std::vector<iovec>& parts) const {
-    for (const Chunk& chunk : chunks_) {
+    PH_ASSERT(resident() || size_ == 0);
+    if (body_ == nullptr) return;
+    for (const Chunk& chunk : body_->chunks) {
         if (chunk.used > 0) parts.push_back(part(chunk.octets.get(), chunk.used));
     }
 }
 
 void Content::gather_stuffed(std::vector<iovec>& parts) const {
-    auto dot = leading_dots_.begin();
+    PH_ASSERT(resident() || size_ == 0);
+    if (body_ == nullptr) return;
+    auto dot = body_->leading_dots.begin();
     std::size_t begin = 0;  // offset of the chunk's first octet
-    for (const Chunk& chunk : chunks_) {
+    for (const Chunk& chunk : body_->chunks) {
         std::size_t done = 0;
-        for (; dot != leading_dots_.end() && *dot < begin + chunk.used; ++dot) {
+        for (; dot != body_->leading_dots.end() && *dot < begin + chunk.used; ++dot) {
             const std::size_t at = *dot - begin;
             if (at > done) parts.push_back(part(chunk.octets.get() + done, at - done));
             parts.push_back(part(kDot.data(), kDot.size()));
@@ -105,9 +147,11 @@ std::string Content::to_string() const {
 }
 
 std::string Content::head(std::size_t limit) const {
+    PH_ASSERT(resident() || size_ == 0);
     std::string text;
     text.reserve(std::min(limit, size_));
-    for (const Chunk& chunk : chunks_) {
+    if (body_ == nullptr) return text;
+    for (const Chunk& chunk : body_->chunks) {
         if (text.size() == limit) break;
         text.append(chunk.octets.get(), std::min(chunk.used, limit - text.size()));
     }

@@ -2,7 +2,8 @@
 // not dot-stuffed) in chunks of memory, plus the offsets of lines that begin with a dot, so that
 // sending by DATA gathers straight from it with stuffing done by the iovec list (RFC 5321 4.5.2).
 // Built on the origin shard by append(), frozen by seal(), then read by the home shard of a path,
-// and freed by the origin only. Pure. Invariant: after seal() it ends in CRLF.
+// and freed by the origin only. Pure. Invariant: after seal() it ends in CRLF. A sealed content may
+// leave memory by evict() (the spool has it) and come back by restore(); its sizes stay known.
 #pragma once
 
 #include <cstddef>
@@ -25,14 +26,22 @@ class Content {
     void reserve(std::size_t octets);
     void append(std::string_view octets);
     // The next octet to be appended is a dot at the beginning of a line.
-    void mark_leading_dot() { leading_dots_.push_back(size_); }
+    void mark_leading_dot();
     // Ends building: the last line gets a CRLF if it has none, much spare memory is given back.
     void seal();
 
     std::size_t size() const { return size_; }  // octets, without stuffing
-    std::size_t stuffed_size() const { return size_ + leading_dots_.size(); }
+    std::size_t stuffed_size() const { return size_ + leading_dots_; }
     std::size_t memory() const;  // octets held
     bool ends_in_crlf() const;
+
+    bool resident() const { return body_ != nullptr; }
+    void evict() { body_.reset(); }
+    // The octets as sealed, of size() or, in a content made anew, any size; finds the leading dots.
+    void restore(std::unique_ptr<char[]> octets, std::size_t size);
+    // A content that was not read yet: its sizes only.
+    void declare(std::size_t size, std::uint32_t leading_dots);
+    std::uint32_t leading_dots() const { return leading_dots_; }
 
     // Gathered writing. As they are (BDAT), or with leading dots doubled (DATA; without final dot).
     void gather(std::vector<iovec>& parts) const;
@@ -47,8 +56,14 @@ class Content {
         std::size_t used = 0;
         std::size_t capacity = 0;
     };
-    std::vector<Chunk> chunks_;
-    std::vector<std::size_t> leading_dots_;  // ascending offsets
+    struct Body {
+        std::vector<Chunk> chunks;
+        std::vector<std::size_t> leading_dots;  // ascending offsets
+    };
+    Body& body();
+
+    std::unique_ptr<Body> body_;  // null: empty, or evicted
+    std::uint32_t leading_dots_ = 0;
     std::size_t size_ = 0;
 };
 

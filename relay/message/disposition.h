@@ -43,6 +43,15 @@ struct Disposition {
     std::string session_id;
 };
 
+// What stays of a deferral while the recipient waits: quoted when it expires.
+struct LastReply {
+    std::uint16_t code = 0;
+    EnhancedCode enhanced;
+    std::string text;
+    std::string command;
+    mutable std::uint32_t references = 0;  // of the pool that holds it
+};
+
 std::string_view to_string(Outcome outcome);
 
 }  // namespace relay

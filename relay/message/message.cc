@@ -1,6 +1,7 @@
 #include "relay/message/message.h"
 
 #include <array>
+#include <utility>
 
 #include "core/base/assert.h"
 
@@ -40,6 +41,39 @@ std::string_view Recipient::domain() const {
 void Recipient::move_to(RecipientState next) {
     PH_ASSERT(may_follow(state, next));
     state = next;
+}
+
+const Disposition& Recipient::disposition() const {
+    static const Disposition kNone;
+    return disposition_ == nullptr ? kNone : *disposition_;
+}
+
+void Recipient::set_disposition(Disposition disposition) {
+    if (disposition_ == nullptr) {
+        disposition_ = std::make_unique<Disposition>(std::move(disposition));
+    } else {
+        *disposition_ = std::move(disposition);
+    }
+}
+
+const Injection& Message::injection() const {
+    static const Injection kNone;
+    return injection_ == nullptr ? kNone : *injection_;
+}
+
+Injection& Message::edit_injection() {
+    if (injection_ == nullptr) injection_ = std::make_unique<Injection>();
+    return *injection_;
+}
+
+const Labels& Message::labels() const {
+    static const Labels kNone;
+    return labels_ == nullptr ? kNone : *labels_;
+}
+
+Labels& Message::edit_labels() {
+    if (labels_ == nullptr) labels_ = std::make_unique<Labels>();
+    return *labels_;
 }
 
 }  // namespace relay

@@ -46,10 +46,33 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     RecipientState state = RecipientState::receiving;
     std::uint16_t attempts = 0;  // those that count: a connection was tried or used
     core::WallTime next_attempt{};
-    const Site* site = nullptr;  // where it goes now; owned by the origin shard
-    Disposition disposition;     // outcome of the latest attempt
+    std::uint32_t index = 0;                // its place in the message's record of the spool
+    const Site* site = nullptr;             // where it goes now; owned by the origin shard
+    const LastReply* last_reply = nullptr;  // of the latest deferral; the origin's
 
     void move_to(RecipientState next);
+
+    // Outcome of the attempt that is under way or just over; none while it waits, so that a queued
+    // recipient stays small.
+    const Disposition& disposition() const;
+    void set_disposition(Disposition disposition);
+    void clear_disposition() { disposition_.reset(); }
+
+  private:
+    std::unique_ptr<Disposition> disposition_;
+};
+
+// How a message came; kept until its Reception is recorded.
+struct Injection {
+    std::string protocol;  // ESMTP, HTTP
+    std::string session_id;
+    std::string client_name;     // EHLO name of who injected it, if any
+    std::string client_address;  // IP of who injected it
+};
+
+struct Labels {
+    std::string tenant;
+    std::string campaign;
 };
 
 struct MessageListTag;
@@ -59,19 +82,24 @@ struct Message final : core::ListLink<MessageListTag> {
     std::string sender;  // reverse-path without <>; empty for the null sender
     std::vector<std::unique_ptr<Recipient>> recipients;
     Content content;
-    core::WallTime created{};  // when accepted
-    bool eight_bit = false;    // content has octets above 127
-    bool utf8 = false;         // an address or header needs SMTPUTF8 (RFC 6531)
-    std::string tenant;
-    std::string campaign;
-    std::string session_id;
-    std::string protocol;               // how it came: ESMTP, HTTP
-    std::string client_name;            // EHLO name of who injected it, if any
-    std::string client_address;         // IP of who injected it
+    core::WallTime created{};           // when accepted
+    bool eight_bit = false;             // content has octets above 127
+    bool utf8 = false;                  // an address or header needs SMTPUTF8 (RFC 6531)
     std::uint32_t origin = 0;           // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
 
     std::size_t size() const { return content.size(); }
+
+    // Seldom set or short-lived, so kept apart: a queued message stays small.
+    const Injection& injection() const;
+    Injection& edit_injection();
+    void forget_injection() { injection_.reset(); }
+    const Labels& labels() const;
+    Labels& edit_labels();
+
+  private:
+    std::unique_ptr<Injection> injection_;
+    std::unique_ptr<Labels> labels_;
 };
 
 }  // namespace relay

@@ -86,10 +86,11 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
     metrics_.content_bytes(static_cast<std::int64_t>(memory_));
     const MessageId id = message.id;
 
-    const EventPeer client{message.client_name, message.client_address};
+    const EventPeer client{message.injection().client_name, message.injection().client_address};
     events_.reception(message, client, {250, {2, 0, 0}, "OK", {}});
-    metrics_.received(message.protocol.starts_with("HTTP") ? metrics::Protocol::http
-                                                           : metrics::Protocol::smtp);
+    metrics_.received(message.injection().protocol.starts_with("HTTP") ? metrics::Protocol::http
+                                                                       : metrics::Protocol::smtp);
+    message.forget_injection();
     // A recipient without a route is final at once: the message must outlive this loop.
     ++message.open_recipients;
     for (const auto& recipient : message.recipients) {
@@ -125,7 +126,7 @@ void Origin::take(Recipient& recipient) {
 void Origin::settle(Recipient& recipient) {
     PH_ASSERT(on_the_way_ > 0);
     --on_the_way_;
-    switch (recipient.disposition.outcome) {
+    switch (recipient.disposition().outcome) {
         case Outcome::none:  // the path closed before it was tried
             recipient.move_to(RecipientState::scheduled);
             router_.release(recipient);
@@ -135,9 +136,13 @@ void Origin::settle(Recipient& recipient) {
         case Outcome::deferred:
             defer(recipient);
             break;
+        case Outcome::expired:
+            quote_last_reply(recipient);
+            finish(recipient, metrics::Outcome::expired);
+            break;
         default:
             ++recipient.attempts;
-            finish(recipient, metric_of(recipient.disposition.outcome));
+            finish(recipient, metric_of(recipient.disposition().outcome));
             break;
     }
     if (on_the_way_ == 0) came_to_rest_.notify_all();
@@ -155,14 +160,28 @@ void Origin::defer(Recipient& recipient) {
     events_.outcome(recipient, site);
     metrics_.delivery(provider, metrics::Outcome::deferred);
     if (schedule_.expired(recipient.message->created, recipient.next_attempt)) {
-        recipient.disposition.outcome = Outcome::expired;
+        Disposition expired = recipient.disposition();
+        expired.outcome = Outcome::expired;
+        recipient.set_disposition(std::move(expired));
         return finish(recipient, metrics::Outcome::expired);
     }
+    replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
+    recipient.clear_disposition();
     // Without a route it never left that state.
     if (recipient.state != RecipientState::scheduled) recipient.move_to(RecipientState::scheduled);
     router_.release(recipient);
     metrics_.entered(metrics::Queue::scheduled);
     scheduled_.add(recipient, delay);
+}
+
+void Origin::quote_last_reply(Recipient& recipient) {
+    if (recipient.last_reply == nullptr) return;
+    Disposition quoted = recipient.disposition();
+    quoted.code = recipient.last_reply->code;
+    quoted.enhanced = recipient.last_reply->enhanced;
+    quoted.text = recipient.last_reply->text;
+    quoted.command = recipient.last_reply->command;
+    recipient.set_disposition(std::move(quoted));
 }
 
 void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
@@ -174,6 +193,8 @@ void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
     Message& message = *recipient.message;
     metrics_.finished(shard_.wall() - message.created);
     router_.release(recipient);
+    replies_.release(std::exchange(recipient.last_reply, nullptr));
+    recipient.clear_disposition();
     PH_ASSERT(message.open_recipients > 0);
     if (--message.open_recipients == 0) free_message(message);
 }
@@ -210,8 +231,10 @@ core::Task<std::size_t> Origin::close() {
     while (!messages_.empty()) {
         Message& message = messages_.front();
         lost += message.open_recipients;
-        for (const auto& recipient : message.recipients)
+        for (const auto& recipient : message.recipients) {
             router_.release(*recipient);
+            replies_.release(std::exchange(recipient->last_reply, nullptr));
+        }
         free_message(message);
     }
     co_return lost;

@@ -18,6 +18,7 @@
 #include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
 #include "relay/queue/exchange.h"
+#include "relay/queue/reply_pool.h"
 #include "relay/queue/retry_schedule.h"
 #include "relay/queue/router.h"
 #include "relay/queue/scheduled_queue.h"
@@ -64,6 +65,7 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     void dispatch(Recipient& recipient);
     void settle(Recipient& recipient);
     void defer(Recipient& recipient);
+    void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, metrics::Outcome outcome);
     void free_message(Message& message);
     void publish_oldest();
@@ -76,6 +78,7 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     metrics::ShardMetrics& metrics_;
     Router router_;
     ScheduledQueue scheduled_;
+    ReplyPool replies_;
     MessageIdGenerator ids_;
     core::IntrusiveList<Message, MessageListTag> messages_;  // oldest first
     std::size_t messages_count_ = 0;

@@ -149,7 +149,7 @@ void Router::unreference(Site* site) {
 
 void Router::answer(Domain& domain, Recipient& recipient) {
     if (domain.site == nullptr) {
-        recipient.disposition = domain.failure;
+        recipient.set_disposition(domain.failure);
         return receiver_.unroutable(recipient);
     }
     ++domain.site->references;

@@ -104,7 +104,7 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
                                   std::string content) {
     auto message = place.origin.begin();
     message->sender = "news@sender.example";
-    message->protocol = "ESMTP";
+    message->edit_injection().protocol = "ESMTP";
     std::size_t offset = 0;
     while (offset < content.size()) {
         const std::size_t end = content.find("\r\n", offset) + 2;

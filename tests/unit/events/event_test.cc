@@ -23,8 +23,8 @@ std::unique_ptr<Message> message_to(const std::vector<std::string>& recipients) 
     message.content.append("Subject: x\r\n\r\nbody\r\n");
     message.content.seal();
     message.created = kCreated;
-    message.protocol = "ESMTP";
-    message.session_id = "S1";
+    message.edit_injection().protocol = "ESMTP";
+    message.edit_injection().session_id = "S1";
     for (const std::string& each : recipients) {
         message.recipients.push_back(std::make_unique<Recipient>(message, each));
     }
@@ -33,7 +33,7 @@ std::unique_ptr<Message> message_to(const std::vector<std::string>& recipients) 
 
 // The only line of an outcome of the first recipient.
 std::string outcome_line(Message& message, const Disposition& disposition) {
-    message.recipients[0]->disposition = disposition;
+    message.recipients[0]->set_disposition(disposition);
     message.recipients[0]->attempts = 2;
     std::string lines;
     append_outcome(lines, *message.recipients[0], "mx.receiver.example", kNow);
@@ -238,8 +238,8 @@ TEST(Event, QueuesAreNamedByCampaignTenantAndDomain) {
     Message& message = *message_owner;
     simdjson::dom::parser parser;
     const auto queue = [&](std::string tenant, std::string campaign) {
-        message.tenant = std::move(tenant);
-        message.campaign = std::move(campaign);
+        message.edit_labels().tenant = std::move(tenant);
+        message.edit_labels().campaign = std::move(campaign);
         std::string line;
         append_reception(line, message, {}, {}, kNow);
         return text(parsed(parser, line), "/queue");

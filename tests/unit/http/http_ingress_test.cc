@@ -115,8 +115,8 @@ TEST_F(HttpIngress, OneMessageForAllRecipients) {
                        message.id.to_string() + "\"]}\n"))
         << text;
     EXPECT_EQ(message.sender, "a@b.example");
-    EXPECT_EQ(message.protocol, "HTTP");
-    EXPECT_EQ(message.client_address, "192.0.2.7");
+    EXPECT_EQ(message.injection().protocol, "HTTP");
+    EXPECT_EQ(message.injection().client_address, "192.0.2.7");
     ASSERT_EQ(message.recipients.size(), 2U);
     EXPECT_EQ(message.recipients[0]->address, "c@d.example");
     EXPECT_EQ(message.recipients[1]->address, "\"e f\"@g.example");

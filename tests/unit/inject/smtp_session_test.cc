@@ -70,10 +70,10 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
     EXPECT_EQ(message.recipients[0]->message, &message);
     EXPECT_TRUE(message.eight_bit);
     EXPECT_FALSE(message.utf8);
-    EXPECT_EQ(message.protocol, "ESMTP");
-    EXPECT_EQ(message.session_id, "SESSION");
-    EXPECT_EQ(message.client_name, "client.example");
-    EXPECT_EQ(message.client_address, "192.0.2.7");
+    EXPECT_EQ(message.injection().protocol, "ESMTP");
+    EXPECT_EQ(message.injection().session_id, "SESSION");
+    EXPECT_EQ(message.injection().client_name, "client.example");
+    EXPECT_EQ(message.injection().client_address, "192.0.2.7");
     // RFC 5321 section 4.4.
     const string content = message.content.to_string();
     EXPECT_TRUE(

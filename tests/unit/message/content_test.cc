@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace relay {
@@ -130,4 +132,33 @@ TEST(Content, ReserveIsCappedByTheLargestChunk) {
 }
 
 }  // namespace
+TEST(Content, leaves_memory_and_comes_back) {
+    Content content;
+    content.mark_leading_dot();
+    content.append(".one\r\n");
+    content.append("two\r\n");
+    content.mark_leading_dot();
+    content.append("..three");
+    content.seal();
+    const std::string octets = content.to_string();
+    const std::size_t stuffed = content.stuffed_size();
+
+    content.evict();
+    EXPECT_FALSE(content.resident());
+    EXPECT_EQ(content.memory(), 0U);
+    EXPECT_EQ(content.size(), octets.size());
+    EXPECT_EQ(content.stuffed_size(), stuffed);
+
+    auto copy = std::make_unique<char[]>(octets.size());
+    std::ranges::copy(octets, copy.get());
+    content.restore(std::move(copy), octets.size());
+    EXPECT_EQ(content.to_string(), octets);
+    std::vector<iovec> parts;
+    content.gather_stuffed(parts);
+    std::string sent;
+    for (const iovec& part : parts)
+        sent.append(static_cast<const char*>(part.iov_base), part.iov_len);
+    EXPECT_EQ(sent, "..one\r\ntwo\r\n...three\r\n");
+}
+
 }  // namespace relay

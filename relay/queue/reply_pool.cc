@@ -1,0 +1,39 @@
+#include "relay/queue/reply_pool.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace relay {
+
+std::size_t ReplyPool::Hash::operator()(const LastReply& reply) const {
+    return std::hash<std::string>{}(reply.text) * 31 + reply.code;
+}
+
+bool ReplyPool::Same::operator()(const LastReply& one, const LastReply& other) const {
+    return one.code == other.code && one.enhanced == other.enhanced && one.text == other.text &&
+           one.command == other.command;
+}
+
+const LastReply* ReplyPool::keep(const Disposition& disposition) {
+    return keep(LastReply{.code = disposition.code,
+                          .enhanced = disposition.enhanced,
+                          .text = disposition.text.substr(0, kMostText),
+                          .command = disposition.command});
+}
+
+const LastReply* ReplyPool::keep(LastReply reply) {
+    const auto place = replies_.insert(std::move(reply)).first;
+    ++place->references;
+    return &*place;
+}
+
+void ReplyPool::release(const LastReply* reply) {
+    if (reply == nullptr) return;
+    PH_ASSERT(reply->references > 0);
+    if (--reply->references == 0) replies_.erase(*reply);
+}
+
+}  // namespace relay
