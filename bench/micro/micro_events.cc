@@ -14,8 +14,8 @@ std::unique_ptr<relay::Message> message(std::size_t recipients) {
     made->sender = "newsletter@source.example";
     made->content.append("Subject: x\r\n\r\ntext\r\n");
     made->content.seal();
-    made->protocol = "ESMTP";
-    made->session_id = "0-12345";
+    made->edit_injection().protocol = "ESMTP";
+    made->edit_injection().session_id = "0-12345";
     for (std::size_t i = 0; i < recipients; ++i) {
         made->recipients.push_back(std::make_unique<relay::Recipient>(
             *made, "user" + std::to_string(i) + "@d0.load.example"));
@@ -52,7 +52,7 @@ void Delivery(benchmark::State& state) {
     std::string lines;
     for (auto _ : state) {
         lines.clear();
-        relay::append_outcome(lines, recipient, "mx1.load.example", core::WallTime{});
+        relay::append_outcome(lines, recipient, "mx1.load.example", {}, core::WallTime{});
         benchmark::DoNotOptimize(lines.data());
     }
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/result.h"
+#include "core/base/text_file.h"
 #include "relay/config/parse.h"
 
 namespace relay {
@@ -33,6 +34,24 @@ std::string directory_complaint(const std::filesystem::path& directory) {
                                 : "cannot be made in " + nearest.string() + ": " + reason;
 }
 
+std::expected<std::shared_ptr<const BounceRules>, Problems> load_bounce_rules(
+    const std::vector<std::filesystem::path>& files) {
+    std::vector<BounceText> texts;
+    Problems problems;
+    for (const auto& file : files) {
+        if (auto text = core::read_text_file(file, core::kMostTomlOctets); text) {
+            texts.push_back({file.string(), std::move(*text)});
+        } else {
+            problems.push_back({file.string(), 0, text.error()});
+        }
+    }
+    if (files.empty()) return BounceRules::built_in();
+    auto rules = BounceRules::parse(texts);
+    if (problems.empty()) return rules;
+    if (!rules) std::ranges::move(rules.error(), std::back_inserter(problems));
+    return std::unexpected(std::move(problems));
+}
+
 std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file) {
     auto config = load_config(file);
     if (!config) return std::unexpected(std::move(config.error()));
@@ -49,8 +68,10 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
 
     auto shaping = ShapingPolicy::load(config->shaping.files, config->shaping.defaults);
     if (!shaping) std::ranges::move(shaping.error(), std::back_inserter(problems));
+    auto bounce = load_bounce_rules(config->bounce.files);
+    if (!bounce) std::ranges::move(bounce.error(), std::back_inserter(problems));
     if (!problems.empty()) return std::unexpected(std::move(problems));
-    return CheckedConfig{std::move(*config), std::move(shaping->policy),
+    return CheckedConfig{std::move(*config), std::move(shaping->policy), std::move(*bounce),
                          std::move(shaping->warnings)};
 }
 

@@ -5,7 +5,10 @@
 
 #include <expected>
 #include <filesystem>
+#include <memory>
+#include <vector>
 
+#include "relay/bounce/rules.h"
 #include "relay/config/config.h"
 #include "relay/shaping/policy.h"
 #include "relay/shaping/problem.h"
@@ -15,12 +18,17 @@ namespace relay {
 struct CheckedConfig {
     Config config;
     ShapingPolicy shaping;
+    std::shared_ptr<const BounceRules> bounce;
     Problems warnings;
 };
 
-// Loads the file, then checks: shaping files are there and parse, data_dir and events.log_dir are
-// writable directories or can be made. All problems found, or what serve needs.
+// Loads the file, then checks: shaping files and bounce rules are there and parse, data_dir and
+// events.log_dir are writable directories or can be made. All problems found, or what serve needs.
 std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file);
+
+// The files of [bounce], and the built-in rules behind them: for a start and for a reload.
+std::expected<std::shared_ptr<const BounceRules>, Problems> load_bounce_rules(
+    const std::vector<std::filesystem::path>& files);
 
 // Empty when the directory can be written into, or made below one that can.
 std::string directory_complaint(const std::filesystem::path& directory);

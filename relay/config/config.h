@@ -108,6 +108,10 @@ struct ShapingConfig {
     ShapingLimits defaults;
 };
 
+struct BounceConfig {
+    std::vector<std::filesystem::path> files;  // rules, asked before the built-in ones
+};
+
 struct EventsConfig {
     std::filesystem::path
         log_dir;  // load_config() fills it: data_dir/events when the key is absent
@@ -125,6 +129,7 @@ struct Config {
     DeliveryConfig delivery;
     RetryConfig retry;
     ShapingConfig shaping;
+    BounceConfig bounce;
     EventsConfig events;
 
     const RouteConfig* route_for(std::string_view recipient_domain) const;  // nullptr: by MX

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <limits>
 #include <optional>
 #include <set>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/text_file.h"
 #include "relay/config/section.h"
 
 namespace relay {
@@ -39,6 +39,7 @@ class ConfigParser {
         delivery();
         retry();
         shaping();
+        bounce();
         events();
         later_features();
         top_.finish();
@@ -73,6 +74,7 @@ class ConfigParser {
     void delivery();
     void retry();
     void shaping();
+    void bounce();
     void events();
     void later_features();
 
@@ -415,6 +417,17 @@ void ConfigParser::retry() {
     from.finish();
 }
 
+void ConfigParser::bounce() {
+    Section from = table("bounce");
+    std::vector<TextAtLine> files;
+    from.texts("files", files);
+    for (const TextAtLine& item : files) {
+        if (item.text.empty()) from.problem_with("files", item.line, "must not be empty names");
+        config_.bounce.files.emplace_back(item.text);
+    }
+    from.finish();
+}
+
 void ConfigParser::shaping() {
     Section from = table("shaping");
     std::vector<TextAtLine> files;
@@ -477,17 +490,9 @@ std::expected<Config, Problems> parse_config(std::string_view text, const std::s
 }
 
 std::expected<Config, Problems> load_config(const std::filesystem::path& file) {
-    const auto refuse = [&](std::string sentence) {
-        return std::unexpected(Problems{{file.string(), 0, std::move(sentence)}});
-    };
-    std::error_code error;
-    if (std::filesystem::is_directory(file, error)) return refuse("is a directory");
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return refuse("cannot be read: " + core::error_from_errno(errno).message());
-    std::string text(core::kMostTomlOctets + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    auto config = parse_config(text, file.string());
+    const auto text = core::read_text_file(file, core::kMostTomlOctets);
+    if (!text) return std::unexpected(Problems{{file.string(), 0, text.error()}});
+    auto config = parse_config(*text, file.string());
     if (!config) return config;
 
     const std::filesystem::path directory = std::filesystem::absolute(file).parent_path();
@@ -497,6 +502,8 @@ std::expected<Config, Problems> load_config(const std::filesystem::path& file) {
                                  ? config->node.data_dir / "events"
                                  : below(directory, config->events.log_dir);
     for (auto& each : config->shaping.files)
+        each = below(directory, each);
+    for (auto& each : config->bounce.files)
         each = below(directory, each);
     return config;
 }

@@ -195,6 +195,10 @@ void Path::expire_old() {
         Disposition expired;  // the origin quotes the last reply, if there was one
         expired.outcome = Outcome::expired;
         expired.scope = Scope::message;
+        expired.code = 554;
+        expired.enhanced = {5, 4, 7};
+        expired.text = "message expired";
+        expired.local = true;
         recipient.set_disposition(std::move(expired));
         context_.exchange.to_origin(context_.shard, recipient);
     }

@@ -124,6 +124,19 @@ std::string_view record_type(Outcome outcome) {
     PH_ASSERT(false && "an attempt without an outcome is no event");
 }
 
+constexpr std::string_view kNoBounce = R"(,"bounce_classification":null,"bounce":null)";
+
+void append_bounce(std::string& out, const BounceVerdict& bounce, bool local) {
+    if (bounce.name.empty()) {
+        out += kNoBounce;
+        return;
+    }
+    append_text(out, R"(,"bounce_classification":)", bounce.name);
+    append_text(out, R"(,"bounce":{"kind":)", to_string(bounce.kind));
+    out += local ? R"(,"source":"local","suppress":)" : R"(,"source":"remote","suppress":)";
+    out += bounce.suppress ? "true}" : "false}";
+}
+
 // One line for the recipients [first, last): a string for one, an array for several.
 void append_reception_line(std::string& out, const Message& message, std::size_t first,
                            std::size_t last, const EventPeer& client, const EventResponse& response,
@@ -156,8 +169,9 @@ void append_reception_line(std::string& out, const Message& message, std::size_t
     append_response(out, response);
     append_peer(out, client);
     append_times(out, message.created, now);
-    out += R"(,"num_attempts":0,"bounce_classification":null)"
-           R"(,"egress_pool":null,"egress_source":null,"source_address":null)";
+    out += R"(,"num_attempts":0)";
+    out += kNoBounce;
+    out += R"(,"egress_pool":null,"egress_source":null,"source_address":null)";
     append_tags(out, message);
     append_text_or_null(out, R"(,"reception_protocol":)", message.injection().protocol);
     append_text_or_null(out, R"(,"session_id":)", message.injection().session_id);
@@ -180,7 +194,7 @@ std::size_t append_reception(std::string& lines, const Message& message, const E
 }
 
 void append_outcome(std::string& lines, const Recipient& recipient, std::string_view site,
-                    core::WallTime now) {
+                    const BounceVerdict& bounce, core::WallTime now) {
     const Message& message = *recipient.message;
     const Disposition& done = recipient.disposition();
     lines += R"({"type":")";
@@ -196,9 +210,8 @@ void append_outcome(std::string& lines, const Recipient& recipient, std::string_
     append_peer(lines, {done.peer_name, done.peer_address});
     append_times(lines, message.created, now);
     append_count(lines, R"(,"num_attempts":)", recipient.attempts);
-    // No classification and one source without a name of its own, as yet.
-    lines += done.outcome == Outcome::delivered ? R"(,"bounce_classification":null)"
-                                                : R"(,"bounce_classification":"Uncategorized")";
+    append_bounce(lines, bounce, done.local);
+    // One source without a name of its own, as yet.
     lines += R"(,"egress_pool":"default","egress_source":"default")";
     if (done.source_address.empty()) {
         lines += R"(,"source_address":null)";
@@ -220,8 +233,9 @@ void append_rejection(std::string& lines, const EventRejection& rejection, core:
     append_response(lines, rejection.response);
     append_peer(lines, rejection.peer);
     append_times(lines, now, now);
-    lines += R"(,"num_attempts":0,"bounce_classification":null)"
-             R"(,"egress_pool":null,"egress_source":null,"source_address":null)"
+    lines += R"(,"num_attempts":0)";
+    lines += kNoBounce;
+    lines += R"(,"egress_pool":null,"egress_source":null,"source_address":null)"
              R"(,"tenant":null,"campaign":null)";
     append_text_or_null(lines, R"(,"reception_protocol":)", rejection.protocol);
     append_text_or_null(lines, R"(,"session_id":)", rejection.session_id);

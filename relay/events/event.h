@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/base/time.h"
+#include "relay/bounce/rules.h"
 #include "relay/message/message.h"
 
 namespace relay {
@@ -51,9 +52,9 @@ std::size_t append_reception(std::string& lines, const Message& message, const E
 
 // What an attempt came to: Delivery, TransientFailure, Bounce or Expiration by the recipient's
 // disposition, whose outcome must not be none. site: the name of the site, empty when none was
-// found.
+// found. bounce: what a failure means; nothing for a delivery.
 void append_outcome(std::string& lines, const Recipient& recipient, std::string_view site,
-                    core::WallTime now);
+                    const BounceVerdict& bounce, core::WallTime now);
 
 void append_rejection(std::string& lines, const EventRejection& rejection, core::WallTime now);
 

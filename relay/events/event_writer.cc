@@ -6,8 +6,9 @@
 
 namespace relay {
 
-EventWriter::EventWriter(EventSink& sink, core::Reactor& reactor)
-    : sink_(sink), reactor_(reactor) {}
+EventWriter::EventWriter(EventSink& sink, core::Reactor& reactor,
+                         std::shared_ptr<const BounceRules> rules)
+    : sink_(sink), reactor_(reactor), classifier_(std::move(rules)) {}
 
 EventWriter::~EventWriter() {
     PH_ASSERT(batch_.records == 0);
@@ -19,7 +20,10 @@ void EventWriter::reception(const Message& message, const EventPeer& client,
 }
 
 void EventWriter::outcome(const Recipient& recipient, std::string_view site) {
-    append_outcome(batch_.lines, recipient, site, reactor_.wall());
+    const Disposition& done = recipient.disposition();
+    const BounceVerdict bounce =
+        done.outcome == Outcome::delivered ? BounceVerdict{} : classifier_.classify(done);
+    append_outcome(batch_.lines, recipient, site, bounce, reactor_.wall());
     added(1);
 }
 

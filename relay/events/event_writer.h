@@ -1,18 +1,21 @@
-// EventWriter: one shard's end of the event log. It formats events into a buffer of its own and
-// hands the buffer to the sink once it holds kFlushAt octets, or kFlushAfter after the first event
-// in it: so an idle shard needs no timer and a busy one hands over seldom. One per shard, used on
-// its thread only. Before the shard ends call close(): it hands over what is left; nothing may be
-// added after. Limit: the buffer is at most kFlushAt and one record; what the sink does when it is
-// full is its own.
+// EventWriter: one shard's end of the event log. It classifies failures (relay/bounce), formats
+// events into a buffer of its own and hands the buffer to the sink once it holds kFlushAt octets,
+// or kFlushAfter after the first event in it: so an idle shard needs no timer and a busy one hands
+// over seldom. One per shard, used on its thread only. Before the shard ends call close(): it hands
+// over what is left; nothing may be added after. Limit: the buffer is at most kFlushAt and one
+// record; what the sink does when it is full is its own.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/runtime/reactor.h"
 #include "core/runtime/timer_set.h"
+#include "relay/bounce/classifier.h"
 #include "relay/events/event.h"
 #include "relay/events/event_sink.h"
 
@@ -23,7 +26,8 @@ class EventWriter {
     static constexpr std::size_t kFlushAt = 64 * 1024;
     static constexpr core::Duration kFlushAfter = std::chrono::milliseconds(200);
 
-    EventWriter(EventSink& sink, core::Reactor& reactor);
+    EventWriter(EventSink& sink, core::Reactor& reactor,
+                std::shared_ptr<const BounceRules> rules = BounceRules::built_in());
     EventWriter(const EventWriter&) = delete;
     EventWriter& operator=(const EventWriter&) = delete;
     ~EventWriter();  // closed, or nothing left to hand over
@@ -31,6 +35,9 @@ class EventWriter {
     void reception(const Message& message, const EventPeer& client, const EventResponse& response);
     void outcome(const Recipient& recipient, std::string_view site);
     void rejection(const EventRejection& rejection);
+
+    // What failures are classified by from now on: a reload.
+    void use(std::shared_ptr<const BounceRules> rules) { classifier_.use(std::move(rules)); }
 
     void flush();
     void close();
@@ -51,6 +58,7 @@ class EventWriter {
     core::Reactor& reactor_;
     FlushTimer timer_{*this};
     EventBatch batch_;
+    BounceClassifier classifier_;
     bool closed_ = false;
 };
 

@@ -49,6 +49,7 @@ struct LastReply {
     EnhancedCode enhanced;
     std::string text;
     std::string command;
+    bool local = false;                    // our words, not the site's
     mutable std::uint32_t references = 0;  // of the pool that holds it
 };
 

@@ -43,6 +43,7 @@ EgressOptions egress_of(const Config& config) {
 Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> log)
     : config(std::move(checked.config)),
       shaping(std::move(checked.shaping)),
+      bounce(std::move(checked.bounce)),
       shard_count(shards),
       events(std::move(log)),
       schedule(config.retry.intervals, config.retry.max_age),

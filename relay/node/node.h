@@ -58,6 +58,7 @@ class Node {
 
     const Config config;
     const ShapingPolicy shaping;
+    const std::shared_ptr<const BounceRules> bounce;  // as of the start
     const std::size_t shard_count;
     const std::unique_ptr<EventLog> events;
     const RetrySchedule schedule;

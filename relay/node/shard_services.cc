@@ -25,7 +25,7 @@ ShardServices::ShardServices(Node& node, core::Shard& shard)
       metrics_(*node.metrics[shard.id()]),
       stop_(shard.reactor()),
       tasks_(shard.reactor()),
-      events_(*node.events, shard.reactor()) {
+      events_(*node.events, shard.reactor(), node.bounce) {
     node.stop_events[shard.id()] = &stop_;
 }
 

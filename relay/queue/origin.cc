@@ -181,6 +181,7 @@ void Origin::quote_last_reply(Recipient& recipient) {
     quoted.enhanced = recipient.last_reply->enhanced;
     quoted.text = recipient.last_reply->text;
     quoted.command = recipient.last_reply->command;
+    quoted.local = recipient.last_reply->local;
     recipient.set_disposition(std::move(quoted));
 }
 

@@ -14,14 +14,15 @@ std::size_t ReplyPool::Hash::operator()(const LastReply& reply) const {
 
 bool ReplyPool::Same::operator()(const LastReply& one, const LastReply& other) const {
     return one.code == other.code && one.enhanced == other.enhanced && one.text == other.text &&
-           one.command == other.command;
+           one.command == other.command && one.local == other.local;
 }
 
 const LastReply* ReplyPool::keep(const Disposition& disposition) {
     return keep(LastReply{.code = disposition.code,
                           .enhanced = disposition.enhanced,
                           .text = disposition.text.substr(0, kMostText),
-                          .command = disposition.command});
+                          .command = disposition.command,
+                          .local = disposition.local});
 }
 
 const LastReply* ReplyPool::keep(LastReply reply) {

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <map>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
 #include "core/base/ascii.h"
-#include "core/base/result.h"
+#include "core/base/text_file.h"
 #include "core/base/toml.h"
 
 namespace relay {
@@ -191,18 +189,6 @@ class ShapingParser {
     std::string file_;
 };
 
-core::Result<std::string> read_file(const std::filesystem::path& path) {
-    std::error_code error;
-    if (std::filesystem::is_directory(path, error)) return core::failure("is a directory");
-    errno = 0;
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return core::failure("cannot be read: " + core::error_from_errno(errno).message());
-    std::string text(core::kMostTomlOctets + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    return text;
-}
-
 }  // namespace
 
 ShapingPolicy::ShapingPolicy(const ShapingLimits& defaults) : defaults_(defaults) {}
@@ -234,7 +220,7 @@ std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::load(
     std::vector<ShapingText> texts;
     Problems problems;
     for (const auto& file : files) {
-        if (auto text = read_file(file); text) {
+        if (auto text = core::read_text_file(file, core::kMostTomlOctets); text) {
             texts.push_back({file.string(), std::move(*text)});
         } else {
             problems.push_back({file.string(), 0, text.error()});

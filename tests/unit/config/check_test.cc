@@ -54,6 +54,29 @@ TEST(CheckConfig, LooksIntoEverythingThatIsNamed) {
     EXPECT_TRUE(checked.error()[3].to_string().contains("bad.toml:2: "));
 }
 
+TEST(CheckConfig, LoadsBounceRules) {
+    const TemporaryDirectory directory;
+    directory.write("b.toml", "[rules]\nMine = [\"^550 5.1.1 ours\"]\n");
+    const auto file = directory.write("p.toml", kLeast + "[bounce]\nfiles = [\"b.toml\"]\n");
+    const auto checked = check_config(file);
+    ASSERT_TRUE(checked.has_value());
+    EXPECT_EQ(checked->bounce->classify({550, {5, 1, 1}, "ours", ""}).name, "Mine");
+    EXPECT_EQ(checked->bounce->classify({550, {5, 1, 1}, "theirs", ""}).name, "InvalidRecipient");
+
+    directory.write("b.toml", "[rules]\nMine = [\n\"(\"]\n");
+    const auto other =
+        directory.write("q.toml", kLeast + "[bounce]\nfiles = [\"b.toml\", \"absent.toml\"]\n");
+    const auto wrong = check_config(other);
+    ASSERT_FALSE(wrong.has_value());
+    ASSERT_EQ(wrong.error().size(), 2U);
+    EXPECT_TRUE(wrong.error()[0].to_string().ends_with(
+        "absent.toml: cannot be read: No such file or directory"));
+    EXPECT_TRUE(wrong.error()[1].to_string().contains("b.toml:3: \"(\" is no pattern"));
+    const auto empty = check_config(directory.write("r.toml", kLeast + "[bounce]\nfile = 1\n"));
+    ASSERT_FALSE(empty.has_value());
+    EXPECT_TRUE(empty.error()[0].to_string().contains("[bounce] has no key \"file\""));
+}
+
 TEST(CheckConfig, PassesOnProblemsOfTheText) {
     const TemporaryDirectory directory;
     const auto checked = check_config(directory.write("p.toml", "[node]\nx = 1\n"));

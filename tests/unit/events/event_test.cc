@@ -32,11 +32,12 @@ std::unique_ptr<Message> message_to(const std::vector<std::string>& recipients) 
 }
 
 // The only line of an outcome of the first recipient.
-std::string outcome_line(Message& message, const Disposition& disposition) {
+std::string outcome_line(Message& message, const Disposition& disposition,
+                         const BounceVerdict& bounce = {}) {
     message.recipients[0]->set_disposition(disposition);
     message.recipients[0]->attempts = 2;
     std::string lines;
-    append_outcome(lines, *message.recipients[0], "mx.receiver.example", kNow);
+    append_outcome(lines, *message.recipients[0], "mx.receiver.example", bounce, kNow);
     return lines;
 }
 
@@ -111,6 +112,7 @@ TEST(Event, ADeliveryHasEveryField) {
     EXPECT_EQ(text(event, "/created_time"), "2026-11-22T21:30:00.000000Z");
     EXPECT_EQ(number(event, "/num_attempts"), 2);
     EXPECT_TRUE(is_null(event, "/bounce_classification"));
+    EXPECT_TRUE(is_null(event, "/bounce"));
     EXPECT_EQ(text(event, "/egress_pool"), "default");
     EXPECT_EQ(text(event, "/egress_source"), "default");
     EXPECT_EQ(text(event, "/source_address/address"), "198.51.100.1:40000");
@@ -140,6 +142,25 @@ TEST(Event, TypesFollowOutcomes) {
         EXPECT_TRUE(is_null(event, "/peer_address"));
         EXPECT_TRUE(is_null(event, "/source_address"));
     }
+}
+
+TEST(Event, AFailureSaysWhatItMeans) {
+    const auto message_owner = message_to({"a@b.example"});
+    Disposition done;
+    done.outcome = Outcome::bounced;
+    done.code = 550;
+    simdjson::dom::parser parser;
+    auto event = parsed(
+        parser, outcome_line(*message_owner, done, {"InvalidRecipient", BounceKind::hard, true}));
+    EXPECT_EQ(text(event, "/bounce_classification"), "InvalidRecipient");
+    EXPECT_EQ(text(event, "/bounce/kind"), "hard");
+    EXPECT_EQ(text(event, "/bounce/source"), "remote");
+    EXPECT_TRUE(event.at_pointer("/bounce/suppress").get_bool().value());
+    done.local = true;
+    event = parsed(parser, outcome_line(*message_owner, done, {"X", BounceKind::block, false}));
+    EXPECT_EQ(text(event, "/bounce/kind"), "block");
+    EXPECT_EQ(text(event, "/bounce/source"), "local");
+    EXPECT_FALSE(event.at_pointer("/bounce/suppress").get_bool().value());
 }
 
 TEST(Event, AllRecordsHaveTheSameFields) {
@@ -175,6 +196,7 @@ TEST(Event, AllRecordsHaveTheSameFields) {
                              "created",
                              "num_attempts",
                              "bounce_classification",
+                             "bounce",
                              "egress_pool",
                              "egress_source",
                              "source_address",

@@ -78,5 +78,30 @@ TEST_F(EventWriterTest, StampsTheTimeOfTheShard) {
     EXPECT_NE(sink_.lines().find("\"timestamp\":1795383001,"), std::string::npos);
 }
 
+TEST_F(EventWriterTest, ClassifiesFailuresOnly) {
+    EventWriter writer(sink_, reactor_);
+    Message message;
+    message.recipients.push_back(std::make_unique<Recipient>(message, "a@b.example"));
+    Recipient& recipient = *message.recipients[0];
+    Disposition done;
+    done.outcome = Outcome::delivered;
+    done.code = 250;
+    done.text = "550 user unknown";
+    recipient.set_disposition(done);
+    writer.outcome(recipient, "");
+    done.outcome = Outcome::bounced;
+    done.code = 550;
+    recipient.set_disposition(done);
+    writer.outcome(recipient, "");
+    writer.close();
+    const std::string& lines = sink_.lines();
+    const std::string first = lines.substr(0, lines.find('\n'));
+    EXPECT_TRUE(first.contains(R"("bounce_classification":null,"bounce":null)")) << first;
+    const std::string second = lines.substr(lines.find('\n') + 1);
+    EXPECT_TRUE(second.contains(R"("bounce_classification":"InvalidRecipient","bounce":)"
+                                R"({"kind":"hard","source":"remote","suppress":true})"))
+        << second;
+}
+
 }  // namespace
 }  // namespace relay

@@ -1,0 +1,44 @@
+// BounceClassifier: one shard's end of the bounce rules. It remembers what it said last: a site
+// that is down says the same to everybody, and then costs a comparison instead of a match. One per
+// shard, on its thread. use() swaps the rules on a reload; verdicts given before stay valid as long
+// as the caller keeps nothing of them beyond its turn. Limits: kRemembered replies.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "relay/bounce/rules.h"
+#include "relay/message/disposition.h"
+
+namespace relay {
+
+class BounceClassifier {
+  public:
+    static constexpr std::size_t kRemembered = 64;
+
+    explicit BounceClassifier(std::shared_ptr<const BounceRules> rules);
+
+    // Of what failed. An expiration without a reply is "MessageExpired".
+    BounceVerdict classify(const Disposition& disposition);
+    void use(std::shared_ptr<const BounceRules> rules);
+
+    std::size_t matched() const { return matched_; }  // times that the rules were asked
+
+  private:
+    struct Entry {
+        std::uint16_t code = 0;
+        EnhancedCode enhanced;
+        bool local = false;
+        std::string text;
+        std::string host;
+        BounceVerdict verdict;
+    };
+
+    std::shared_ptr<const BounceRules> rules_;
+    std::array<Entry, kRemembered> remembered_;
+    std::size_t matched_ = 0;
+};
+
+}  // namespace relay

@@ -1,0 +1,73 @@
+// BounceRules: what a reply that refuses mail means. The order is: rules of text (of the files of
+// [bounce] first, then the built-in ones, which may be bound to a provider's hosts), the enhanced
+// status code, the basic code, "Uncategorized". Immutable once made, so shards share one and a
+// reload swaps the pointer; classify() may be called from any thread and takes time linear in the
+// text (RE2). A pattern is matched against one line, "550 5.1.1 text", as KumoMTA does. Limits:
+// those of rule_reader.h; kMatchMemory for the automaton of all patterns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/bounce/rule_reader.h"
+#include "relay/message/disposition.h"
+
+namespace relay {
+
+struct BounceVerdict {
+    std::string_view name;  // of the class; valid as long as the rules. Empty: no failure
+    BounceKind kind = BounceKind::soft;
+    bool suppress = false;  // the address should get no more mail
+};
+
+// A reply as the rules see it.
+struct BounceReply {
+    std::uint16_t code = 0;
+    EnhancedCode enhanced;
+    std::string_view text;  // lines joined by a newline
+    std::string_view host;  // who said so; empty when that is not known
+    bool local = false;     // our own words: rules of text do not apply
+};
+
+class BounceRules {
+  public:
+    static constexpr std::int64_t kMatchMemory = 32 << 20;
+
+    // The files in order, then the built-in rules.
+    static std::expected<std::shared_ptr<const BounceRules>, Problems> parse(
+        const std::vector<BounceText>& files);
+    // These texts alone.
+    static std::expected<std::shared_ptr<const BounceRules>, Problems> parse_only(
+        const std::vector<BounceText>& texts);
+    static std::shared_ptr<const BounceRules> built_in();
+    static std::string_view built_in_text();
+
+    ~BounceRules();
+
+    BounceVerdict classify(const BounceReply& reply) const;
+    std::size_t patterns() const { return tables_.text.size(); }
+
+  private:
+    struct Automaton;
+    BounceRules();
+
+    bool compile(Problems& problems);
+    const TextRule* first_match(const BounceReply& reply) const;
+    bool from_host(const TextRule& rule, std::string_view host) const;
+    bool is_vague(const BounceReply& reply) const;
+    BounceClassIndex by_enhanced_code(const BounceReply& reply) const;
+    BounceClassIndex by_code(std::uint16_t code) const;
+
+    RuleTables tables_;
+    std::unique_ptr<Automaton> automaton_;
+};
+
+// "550 5.1.1 text" in one line, for patterns.
+std::string bounce_line(const BounceReply& reply);
+
+}  // namespace relay

@@ -1,0 +1,1 @@
+posthaste_fuzz_target(bounce_rules USES relay_bounce)
