@@ -50,6 +50,8 @@ inline constexpr Metric kMemoryLimitBytes{"posthaste_memory_limit_bytes", Kind::
     "What memory.limit comes to on this machine."};
 inline constexpr Metric kThrottled{"posthaste_throttled_total", Kind::counter,
     "Times that a limit of shaping held back mail that was ready.", {"reason"}};
+inline constexpr Metric kAmbiguousEod{"posthaste_ambiguous_eod_total", Kind::counter,
+    "Messages whose end of data got no reply: sent again, so they may arrive twice."};
 inline constexpr Metric kDnsLookups{"posthaste_dns_lookups_total", Kind::counter,
     "Questions sent to DNS servers.", {"type", "result"}};
 inline constexpr Metric kDnsCache{"posthaste_dns_cache_total", Kind::counter,
@@ -103,7 +105,8 @@ inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
 inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
     &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kQueueRecipients, &kQueueOldest,
-    &kContentBytes, &kMemoryLimitBytes, &kThrottled, &kDnsLookups, &kDnsCache, &kDnsCacheEntries,
+    &kContentBytes, &kMemoryLimitBytes, &kThrottled, &kAmbiguousEod, &kDnsLookups, &kDnsCache,
+    &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kIoEnters, &kIoSubmitted, &kIoCompleted,
     &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoOverflows, &kShardBusyRatio,
     &kShardBusySeconds, &kLongestTurn, &kIoBackendInfo, &kBuildInfo, &kProcessCpu,

@@ -197,6 +197,8 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
                         }),
                     {kThrottleWords[t]});
     }
+    page.family(kAmbiguousEod);
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.ambiguous_ends(); }));
 }
 
 void dns(Page& page, Shards shards) {

@@ -148,6 +148,8 @@ class alignas(64) ShardMetrics {
     }
     void connection_opened(std::size_t provider) { of(provider).connections_open.add(); }
     void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
+    // A transaction whose end of data got no reply (RFC 5321 section 3.8).
+    void ambiguous_end() { ambiguous_ends_.add(); }
     void throttled(Throttle reason) { throttled_[index(reason)].add(); }
 
     // Called by the shard now and then, at least once a second under load; makes the engine's
@@ -169,6 +171,7 @@ class alignas(64) ShardMetrics {
     const ProviderCounters& provider(std::size_t i) const { return providers_[i]; }
     const Histogram& delivery_seconds() const { return delivery_seconds_; }
     const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
+    const Counter& ambiguous_ends() const { return ambiguous_ends_; }
     const DnsCounters& dns() const { return dns_; }
     const EngineCounters& engine() const { return engine_; }
 
@@ -190,6 +193,7 @@ class alignas(64) ShardMetrics {
     Gauge content_bytes_;
     Histogram delivery_seconds_;
     std::array<Counter, kThrottles> throttled_;
+    Counter ambiguous_ends_;
     DnsCounters dns_;
     EngineCounters engine_;
     std::size_t provider_count_;

@@ -21,7 +21,7 @@ void BounceClassifier::use(std::shared_ptr<const BounceRules> rules) {
 
 BounceVerdict BounceClassifier::classify(const Disposition& disposition) {
     if (disposition.outcome == Outcome::expired && disposition.code == 0) {
-        return {"MessageExpired", BounceKind::soft, false};
+        return {"MessageExpired", BounceKind::soft, false, false};
     }
     const std::hash<std::string_view> hash;
     const std::size_t place =

@@ -55,7 +55,7 @@ bool is_code(std::string_view text) {
 RuleReader::RuleReader() {
     for (const BounceClassFacts& each : kBounceClasses) {
         by_name_.emplace(each.name, static_cast<BounceClassIndex>(tables.classes.size()));
-        tables.classes.push_back({std::string(each.name), each.nature, each.suppress});
+        tables.classes.push_back({std::string(each.name), each.nature, each.suppress, false});
     }
     tables.hosts.emplace_back();
 }
@@ -114,7 +114,7 @@ BounceClassIndex RuleReader::class_named(const std::string& name, int line) {
         return 0;
     }
     const auto index = static_cast<BounceClassIndex>(tables.classes.size());
-    tables.classes.push_back({name, BounceNature::unknown, false});
+    tables.classes.push_back({name, BounceNature::unknown, false, false});
     by_name_.emplace(name, index);
     return index;
 }
@@ -164,24 +164,33 @@ void RuleReader::kumo_rules(const TomlValue& table) {
 
 void RuleReader::classes(const TomlValue& table) {
     for (const TomlMember& member : table.members) {
-        const TomlMember* kind = member.value.find("kind");
-        const TomlMember* suppress = member.value.find("suppress");
-        const bool known = kind != nullptr && kind->value.kind == Kind::text &&
-                           (kind->value.text == "hard" || kind->value.text == "soft" ||
-                            kind->value.text == "block");
-        const bool flag = suppress == nullptr || suppress->value.kind == Kind::boolean;
-        const std::size_t keys = suppress == nullptr ? 1 : 2;
-        if (!known || !flag || member.value.members.size() != keys) {
-            problem(member.line, "[class." + member.key.substr(0, 80) +
-                                     "] takes kind = \"hard\", \"soft\" or \"block\", and suppress "
-                                     "= true or false");
-            continue;
-        }
-        BounceClassEntry& entry = tables.classes[class_named(member.key, member.line)];
-        entry.nature = kind->value.text == "hard"   ? BounceNature::address
-                       : kind->value.text == "soft" ? BounceNature::passing
-                                                    : BounceNature::block;
-        entry.suppress = suppress != nullptr && suppress->value.boolean;
+        const BounceClassIndex index = class_named(member.key, member.line);
+        for (const TomlMember& each : member.value.members)
+            class_option(member.key, each, tables.classes[index]);
+        if (member.value.members.empty()) class_option(member.key, member, tables.classes[index]);
+    }
+}
+
+void RuleReader::class_option(const std::string& name, const TomlMember& option,
+                              BounceClassEntry& entry) {
+    const TomlValue& value = option.value;
+    const std::string_view kind =
+        option.key == "kind" && value.kind == Kind::text ? std::string_view(value.text) : "";
+    const bool flag = value.kind == Kind::boolean;
+    if (kind == "hard") {
+        entry.nature = BounceNature::address;
+    } else if (kind == "soft") {
+        entry.nature = BounceNature::passing;
+    } else if (kind == "block") {
+        entry.nature = BounceNature::block;
+    } else if (option.key == "suppress" && flag) {
+        entry.suppress = value.boolean;
+    } else if (option.key == "retry" && flag) {
+        entry.retry = value.boolean;
+    } else {
+        problem(option.line, "[class." + name.substr(0, 80) +
+                                 "] takes kind = \"hard\", \"soft\" or \"block\", suppress and "
+                                 "retry = true or false");
     }
 }
 

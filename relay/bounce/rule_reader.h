@@ -32,6 +32,7 @@ struct BounceClassEntry {
     std::string name;
     BounceNature nature = BounceNature::unknown;
     bool suppress = false;
+    bool retry = false;  // although the reply is permanent
 };
 
 struct TextRule {
@@ -75,6 +76,8 @@ class RuleReader {
   private:
     void kumo_rules(const core::TomlValue& table);
     void classes(const core::TomlValue& table);
+    void class_option(const std::string& name, const core::TomlMember& option,
+                      BounceClassEntry& entry);
     void text_rules(const core::TomlValue& array);
     void text_rule(const core::TomlValue& table);
     void enhanced(const core::TomlValue& table);

@@ -138,8 +138,11 @@ BounceVerdict BounceRules::classify(const BounceReply& reply) const {
         if (index == 0) index = by_code(reply.code);
     }
     const BounceClassEntry& klass = tables_.classes[index];
+    if (permanent && klass.retry && !reply.local) {
+        return {klass.name, kind_of(klass.nature, false), false, true};
+    }
     const bool suppress = permanent && klass.suppress && (rule == nullptr || !rule->keep);
-    return {klass.name, kind_of(klass.nature, permanent), suppress};
+    return {klass.name, kind_of(klass.nature, permanent), suppress, false};
 }
 
 const TextRule* BounceRules::first_match(const BounceReply& reply) const {

@@ -23,6 +23,7 @@ struct BounceVerdict {
     std::string_view name;  // of the class; valid as long as the rules. Empty: no failure
     BounceKind kind = BounceKind::soft;
     bool suppress = false;  // the address should get no more mail
+    bool retry = false;     // try again, although the reply is permanent
 };
 
 // A reply as the rules see it.

@@ -177,8 +177,9 @@ core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress ad
                                                                  : metrics::Connect::greeting);
     Disposition why = dialogue_->ending();
     why.scope = Scope::site;
-    // A host that refuses to talk is skipped; mail is not returned for it before max_age.
-    why.outcome = Outcome::deferred;
+    // A host that refuses to talk is skipped; mail is not returned for it before max_age, unless it
+    // says that it never takes any (RFC 7504).
+    why.outcome = why.code == 521 ? Outcome::bounced : Outcome::deferred;
     note_failure(std::move(why));
     co_await stream_->close();
     stream_.reset();

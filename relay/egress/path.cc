@@ -5,8 +5,15 @@
 
 #include "core/base/log.h"
 #include "relay/egress/connection.h"
+#include "relay/message/header_field.h"
 
 namespace relay {
+
+namespace {
+
+constexpr std::size_t kHeadForMessageId = 8192;
+
+}  // namespace
 
 Path::Path(EgressContext& context, const SiteFacts& site)
     : context_(context),
@@ -163,6 +170,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
     const auto count = static_cast<std::int64_t>(delivery.recipients.size());
     context_.metrics.left(metrics::Queue::in_flight, count);
     bool reached = false;
+    note_ambiguous_end(delivery, connection);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
         Recipient& recipient = *delivery.recipients[i];
         Disposition& result = delivery.transaction.results[i];
@@ -185,6 +193,19 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         failures_ = 0;
         paused_until_ = {};
     }
+}
+
+// The server may have the message, and will be given it again (RFC 5321 section 3.8).
+void Path::note_ambiguous_end(const Delivery& delivery, const Connection& connection) {
+    if (!std::ranges::any_of(delivery.transaction.results, &Disposition::ambiguous_end)) return;
+    context_.metrics.ambiguous_end();
+    const Message& message = *delivery.recipients.front()->message;
+    const std::string head = message.content.head(kHeadForMessageId);
+    core::log_warning(
+        "message {} (Message-ID {}) to {} [{}]: no reply to the end of data; it goes "
+        "again and may arrive twice",
+        message.id.to_string(), core::escaped(header_field(head, "Message-ID")),
+        connection.peer_name(), connection.peer_address());
 }
 
 void Path::expire_old() {

@@ -76,6 +76,7 @@ class Path {
     void wake_idle();
     void open_connections();
     void expire_old();
+    void note_ambiguous_end(const Delivery& delivery, const Connection& connection);
     void wake_at(core::Instant instant);
     void pause_after_failure();
     void send_home(Recipient& recipient);

@@ -36,6 +36,8 @@ class EventWriter {
     void outcome(const Recipient& recipient, std::string_view site);
     void rejection(const EventRejection& rejection);
 
+    // What a failure means: asked before it is settled, remembered until it is written.
+    BounceVerdict classify(const Disposition& done) { return classifier_.classify(done); }
     // What failures are classified by from now on: a reload.
     void use(std::shared_ptr<const BounceRules> rules) { classifier_.use(std::move(rules)); }
 

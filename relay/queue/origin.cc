@@ -1,9 +1,11 @@
 #include "relay/queue/origin.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "core/base/assert.h"
+#include "relay/queue/retry_hint.h"
 
 namespace relay {
 
@@ -140,6 +142,15 @@ void Origin::settle(Recipient& recipient) {
             quote_last_reply(recipient);
             finish(recipient, metrics::Outcome::expired);
             break;
+        case Outcome::bounced:
+            if (events_.classify(recipient.disposition()).retry) {
+                Disposition passing = recipient.disposition();
+                passing.outcome = Outcome::deferred;
+                recipient.set_disposition(std::move(passing));
+                defer(recipient);
+                break;
+            }
+            [[fallthrough]];
         default:
             ++recipient.attempts;
             finish(recipient, metric_of(recipient.disposition().outcome));
@@ -151,7 +162,9 @@ void Origin::settle(Recipient& recipient) {
 void Origin::defer(Recipient& recipient) {
     ++recipient.attempts;
     const core::WallTime now = shard_.wall();
-    const core::Duration delay = schedule_.delay(recipient.attempts, recipient.message->id);
+    const core::Duration delay =
+        std::max(schedule_.delay(recipient.attempts, recipient.message->id),
+                 asked_pause(recipient.disposition()));
     recipient.next_attempt = now + delay;
     const std::string_view site = recipient.site != nullptr
                                       ? std::string_view(recipient.site->facts.name)

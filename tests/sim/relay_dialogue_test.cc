@@ -202,6 +202,22 @@ TEST(RelayDialogue, greylisting_costs_one_retry) {
     EXPECT_EQ(scene.relay->count("TransientFailure"), 30U);
 }
 
+// Coming back earlier than asked would only cost attempts.
+TEST(RelayDialogue, comes_back_no_earlier_than_greylisting_asks) {
+    MxOptions options;
+    options.script = [](const Moment& moment) {
+        return moment.stage == Stage::rcpt && moment.now < core::Instant{minutes{30}}
+                   ? Verdict{.reply = "450 4.2.0 Greylisted, try again in 31 minutes"}
+                   : Verdict{};
+    };
+    Scene scene(options, {.intervals = {minutes{1}}});
+    scene.inject(3);
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{3}));
+    scene.expect_clean();
+    EXPECT_EQ(scene.relay->count("TransientFailure"), 3U);
+    EXPECT_EQ(scene.relay->count("Delivery"), 3U);
+}
+
 // Every connection is refused with 421 for three hours: few connections, no loss, then all at once.
 TEST(RelayDialogue, a_storm_of_421) {
     MxOptions options;
@@ -271,6 +287,7 @@ TEST_P(EndAtTheDot, repeats_what_got_no_reply_and_nothing_else) {
     EXPECT_EQ(scene.relay->count("Delivery"), 8U);
     EXPECT_EQ(scene.relay->count("TransientFailure"), 1U);
     EXPECT_EQ(scene.mx.ledger().size(), 9U);
+    EXPECT_EQ(scene.relay->ambiguous_ends(), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(RelayDialogue, EndAtTheDot,

@@ -138,6 +138,36 @@ TEST(RelayRouting, a_host_that_refuses_with_554_is_skipped) {
     EXPECT_EQ(second.ledger().size(), 5U);
 }
 
+// RFC 7504: one that never takes mail is passed over; when all say so, mail is returned at once.
+TEST(RelayRouting, a_host_that_says_521_takes_no_mail_ever) {
+    MxOptions never;
+    never.script = [](const Moment& moment) {
+        return moment.stage == Stage::greeting ? Verdict{.reply = "521 5.3.2 no mail here"}
+                                               : Verdict{};
+    };
+    {
+        Town town;
+        town.zone.add_mx("one.example", 10, "mx1.example");
+        town.zone.add_mx("one.example", 20, "mx2.example");
+        town.add_server(1, never);
+        SimMx& second = town.add_server(2);
+        town.inject(5);
+        EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
+        town.expect_clean();
+        EXPECT_EQ(second.ledger().size(), 5U);
+    }
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.zone.add_mx("one.example", 20, "mx2.example");
+    town.add_server(1, never);
+    town.add_server(2, never);
+    town.inject(5);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Bounce"), 5U);
+    EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
+}
+
 // All hosts gone for a day: deferred again and again, then delivered without anyone's help.
 TEST(RelayRouting, a_site_that_is_away_for_a_day) {
     Town town;

@@ -151,6 +151,13 @@ void SimRelay::announce(const std::string& recipient, std::string content) {
     contents_[recipient] = std::move(content);
 }
 
+std::uint64_t SimRelay::ambiguous_ends() const {
+    std::uint64_t all = 0;
+    for (const auto& place : places_)
+        all += place->metrics.ambiguous_ends().value();
+    return all;
+}
+
 std::size_t SimRelay::waiting() const {
     std::size_t count = 0;
     for (const auto& place : places_)

@@ -63,6 +63,7 @@ class SimRelay {
     std::vector<Recorded> events_of(const std::string& recipient) const;
     std::size_t count(const std::string& type) const;
     std::size_t injected() const { return contents_.size(); }
+    std::uint64_t ambiguous_ends() const;  // as the metric counts them
 
     // What is wrong, in sentences; empty: nothing. To be called when drained.
     enum class Audit : std::uint8_t { exact, repetition_allowed };

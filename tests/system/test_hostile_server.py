@@ -143,7 +143,7 @@ def test_modes_of_the_sink(make_relay, make_sink, mode):
 
 
 def test_greylisting(make_relay, make_sink):
-    sink = make_sink("--rule", "RCPT: greylist 1s; 451 4.7.1 greylisted")
+    sink = make_sink("--rule", "RCPT: greylist 1s; 451 4.7.1 not yet")
     relay = make_relay({"*": sink.port})
     inject_many(relay, 20)
     assert_accounted(relay, sink, 20)

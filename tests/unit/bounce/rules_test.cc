@@ -160,6 +160,19 @@ TEST(BounceRules, AFileOfOnesOwnIsAskedFirst) {
     EXPECT_EQ(rules->classify({550, {5, 1, 2}, "xyz", ""}).name, "InvalidRecipient");
 }
 
+// Some receivers write rate limits as 5yz; whoever wants to try again says so in a file.
+TEST(BounceRules, AClassMayAskForAnotherTry) {
+    const auto rules = rules_of("[class.TransientFailure]\nretry = true\n");
+    const BounceReply limited{550, {}, "Ip frequency limited", "mx3.qq.com"};
+    const auto verdict = rules->classify(limited);
+    EXPECT_EQ(verdict.name, "TransientFailure");
+    EXPECT_TRUE(verdict.retry);
+    EXPECT_EQ(verdict.kind, BounceKind::soft);
+    EXPECT_FALSE(built_in().classify(limited).retry);
+    EXPECT_FALSE(rules->classify({451, {}, "Ip frequency limited", ""}).retry);
+    EXPECT_FALSE(rules->classify({550, {5, 1, 1}, "unknown", ""}).retry);
+}
+
 TEST(BounceRules, ALineIsWhatKumoMtaMatches) {
     EXPECT_EQ(bounce_line({550, {5, 1, 1}, "one\ntwo", ""}), "550 5.1.1 one two");
     EXPECT_EQ(bounce_line({421, {}, "", ""}), "421 ");

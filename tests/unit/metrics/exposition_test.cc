@@ -61,6 +61,7 @@ TEST_F(ExpositionTest, SumsTheShards) {
     one_.connect(1, Connect::greeting);
     two_.connection_opened(1);
     one_.throttled(Throttle::message_rate);
+    one_.ambiguous_end();
     EXPECT_EQ(value(R"(posthaste_messages_received_total{protocol="smtp",tenant="default"})"), "2");
     EXPECT_EQ(value(R"(posthaste_messages_received_total{protocol="http",tenant="default"})"), "1");
     EXPECT_EQ(value(R"(posthaste_messages_rejected_total{protocol="smtp",reason="relay_denied"})"),
@@ -74,6 +75,7 @@ TEST_F(ExpositionTest, SumsTheShards) {
               "1");
     EXPECT_EQ(value(R"(posthaste_connections_open{provider="example.com"})"), "1");
     EXPECT_EQ(value(R"(posthaste_throttled_total{reason="message_rate"})"), "1");
+    EXPECT_EQ(value("posthaste_ambiguous_eod_total"), "1");
 }
 
 TEST_F(ExpositionTest, RecipientsThatTravelAreCountedOnce) {
