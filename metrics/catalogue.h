@@ -20,7 +20,7 @@ struct Metric {
     std::string_view name;
     Kind kind;
     std::string_view help;
-    std::array<std::string_view, 2> labels{};  // empty: none
+    std::array<std::string_view, 3> labels{};  // empty: none
 };
 
 // clang-format off
@@ -40,6 +40,8 @@ inline constexpr Metric kConnectionsOpen{"posthaste_connections_open", Kind::gau
     "Connections for delivery open now.", {"provider"}};
 inline constexpr Metric kConnections{"posthaste_connections_total", Kind::counter,
     "Attempts to open a connection for delivery, by result.", {"provider", "result"}};
+inline constexpr Metric kTlsSessions{"posthaste_tls_sessions_total", Kind::counter,
+    "What became of the encryption of connections for delivery.", {"provider", "policy", "result"}};
 inline constexpr Metric kQueueRecipients{"posthaste_queue_recipients", Kind::gauge,
     "Recipients queued now, by state.", {"state"}};
 inline constexpr Metric kQueueOldest{"posthaste_queue_oldest_seconds", Kind::gauge,
@@ -104,7 +106,8 @@ inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
 // In the order of the answer.
 inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
-    &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kQueueRecipients, &kQueueOldest,
+    &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kTlsSessions, &kQueueRecipients,
+    &kQueueOldest,
     &kContentBytes, &kMemoryLimitBytes, &kThrottled, &kAmbiguousEod, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kIoEnters, &kIoSubmitted, &kIoCompleted,
@@ -121,6 +124,11 @@ inline constexpr std::array<std::string_view, kOutcomes> kOutcomeWords{
     "delivered", "deferred", "bounced", "expired"};
 inline constexpr std::array<std::string_view, kConnects> kConnectWords{
     "ready", "refused", "timeout", "unreachable", "greeting", "broken"};
+inline constexpr std::array<std::string_view, kTlsPolicies> kTlsPolicyWords{
+    "opportunistic", "encrypt", "verify", "implicit"};
+inline constexpr std::array<std::string_view, kTlsResults> kTlsResultWords{
+    "verified", "unverified", "failed", "untrusted", "refused", "not_offered", "stripped",
+    "avoided"};
 inline constexpr std::array<std::string_view, kQueues> kQueueWords{
     "scheduled", "ready", "in_flight"};
 inline constexpr std::array<std::string_view, kThrottles> kThrottleWords{

@@ -171,6 +171,24 @@ void delivery(Page& page, Shards shards, const std::vector<std::string>& names) 
     }
 }
 
+// Most combinations never occur: only those that did have a series.
+void tls(Page& page, Shards shards, const std::vector<std::string>& names) {
+    page.family(kTlsSessions);
+    const std::size_t providers = std::min(names.size(), shards.front()->providers());
+    for (std::size_t p = 0; p < providers; ++p) {
+        for (std::size_t t = 0; t < kTlsPolicies; ++t) {
+            for (std::size_t r = 0; r < kTlsResults; ++r) {
+                const auto count = sum(shards, [&](const ShardMetrics& s) -> auto& {
+                    return s.provider(p).tls_sessions[t][r];
+                });
+                if (count > 0 || p + t + r == 0) {
+                    page.sample(count, {names[p], kTlsPolicyWords[t], kTlsResultWords[r]});
+                }
+            }
+        }
+    }
+}
+
 void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now) {
     page.family(kQueueRecipients);
     for (std::size_t q = 0; q < kQueues; ++q) {
@@ -273,6 +291,7 @@ std::string render(std::span<const ShardMetrics* const> shards,
     Page page;
     injection(page, shards);
     delivery(page, shards, provider_names);
+    tls(page, shards, provider_names);
     queue(page, shards, node, now);
     dns(page, shards);
     page.family(kEventsWritten);

@@ -52,6 +52,21 @@ enum class Connect : std::uint8_t {
 };
 inline constexpr std::size_t kConnects = 6;
 
+// What became of the wish or demand to encrypt a connection for delivery.
+enum class TlsPolicy : std::uint8_t { opportunistic, encrypt, verify, implicit };
+inline constexpr std::size_t kTlsPolicies = 4;
+enum class TlsResult : std::uint8_t {
+    verified,     // encrypted, and the certificate is trusted and the host's own
+    unverified,   // encrypted, with any other certificate
+    failed,       // the handshake
+    untrusted,    // the certificate was not good enough
+    refused,      // STARTTLS was offered, and answered with 4xx or 5xx
+    not_offered,  // STARTTLS
+    stripped,     // likewise, by a host that offered it before
+    avoided,      // clear text, because TLS with this host failed in the last days
+};
+inline constexpr std::size_t kTlsResults = 8;
+
 enum class Queue : std::uint8_t { scheduled, ready, in_flight };
 inline constexpr std::size_t kQueues = 3;
 
@@ -105,6 +120,7 @@ struct DnsCounters {
 struct alignas(64) ProviderCounters {
     std::array<Counter, kOutcomes> deliveries;
     std::array<Counter, kConnects> connects;
+    std::array<std::array<Counter, kTlsResults>, kTlsPolicies> tls_sessions;
     Gauge connections_open;
 };
 
@@ -150,6 +166,9 @@ class alignas(64) ShardMetrics {
     void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
     // A transaction whose end of data got no reply (RFC 5321 section 3.8).
     void ambiguous_end() { ambiguous_ends_.add(); }
+    void tls_session(std::size_t provider, TlsPolicy policy, TlsResult result) {
+        of(provider).tls_sessions[index(policy)][index(result)].add();
+    }
     void throttled(Throttle reason) { throttled_[index(reason)].add(); }
 
     // Called by the shard now and then, at least once a second under load; makes the engine's

@@ -24,7 +24,8 @@ struct TlsIdentity {
                                     const std::string& key_file);
 };
 
-// Trusted roots, shared by the contexts of a shard: a bundle is a megabyte or two in memory.
+// Trusted roots, shared by all contexts and shards (OpenSSL locks them; only verifying looks): a
+// bundle is a megabyte or two in memory.
 class TlsRoots {
   public:
     // PEM text. Without a certificate in it: an error.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -52,6 +54,22 @@ std::expected<std::shared_ptr<const BounceRules>, Problems> load_bounce_rules(
     return std::unexpected(std::move(problems));
 }
 
+namespace {
+
+// Without a bundle nothing is ever verified, which only a policy that asks for it minds.
+core::Result<void> load_roots(const DeliveryConfig& delivery,
+                              std::optional<core::TlsRoots>& roots) {
+    const std::string file = delivery.tls_ca_file.empty() ? core::TlsRoots::system_bundle()
+                                                          : delivery.tls_ca_file.string();
+    if (file.empty()) return {};
+    auto loaded = core::TlsRoots::load(file);
+    if (!loaded) return core::failure("[delivery] tls_ca_file: " + loaded.error());
+    roots = std::move(*loaded);
+    return {};
+}
+
+}  // namespace
+
 std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file) {
     auto config = load_config(file);
     if (!config) return std::unexpected(std::move(config.error()));
@@ -66,13 +84,25 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
     check_directory("[node] data_dir", config->node.data_dir);
     check_directory("[events] log_dir", config->events.log_dir);
 
+    std::optional<core::TlsRoots> roots;
+    const auto complain = [&](const core::Result<void>& done) {
+        if (!done) problems.push_back({file.string(), 0, done.error()});
+    };
+    complain(load_roots(config->delivery, roots));
+    for (RouteConfig& route : config->routes) {
+        if (route.smarthost == nullptr) continue;
+        Smarthost loaded = *route.smarthost;
+        complain(load_smarthost(loaded));
+        route.smarthost = std::make_shared<const Smarthost>(std::move(loaded));
+    }
+
     auto shaping = ShapingPolicy::load(config->shaping.files, config->shaping.defaults);
     if (!shaping) std::ranges::move(shaping.error(), std::back_inserter(problems));
     auto bounce = load_bounce_rules(config->bounce.files);
     if (!bounce) std::ranges::move(bounce.error(), std::back_inserter(problems));
     if (!problems.empty()) return std::unexpected(std::move(problems));
     return CheckedConfig{std::move(*config), std::move(shaping->policy), std::move(*bounce),
-                         std::move(shaping->warnings)};
+                         std::move(shaping->warnings), std::move(roots)};
 }
 
 }  // namespace relay

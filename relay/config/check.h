@@ -6,6 +6,7 @@
 #include <expected>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "relay/bounce/rules.h"
@@ -20,10 +21,12 @@ struct CheckedConfig {
     ShapingPolicy shaping;
     std::shared_ptr<const BounceRules> bounce;
     Problems warnings;
+    std::optional<core::TlsRoots> tls_roots;  // none: there is no bundle on this machine
 };
 
-// Loads the file, then checks: shaping files and bounce rules are there and parse, data_dir and
-// events.log_dir are writable directories or can be made. All problems found, or what serve needs.
+// Loads the file, then checks: shaping files, bounce rules, certificates, keys and passwords are
+// there and parse, data_dir and events.log_dir are writable directories or can be made. All
+// problems found, or what serve needs.
 std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file);
 
 // The files of [bounce], and the built-in rules behind them: for a start and for a reload.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,9 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 #include "core/base/units.h"
+#include "relay/config/smarthost.h"
 #include "relay/shaping/limits.h"
+#include "relay/shaping/tls_policy.h"
 
 namespace relay {
 
@@ -83,16 +86,17 @@ struct NextHop {
 struct RouteConfig {
     std::string domain;  // lower case: "example.com", "*.example.com" (below it) or "*"
     std::vector<NextHop> hosts;
+    std::optional<TlsPolicy> tls{};                // without: as [delivery] says
+    std::shared_ptr<const Smarthost> smarthost{};  // null: nothing but tls and hosts is said
 
     // Whatever the case of the domain, and with or without a final dot.
     bool matches(std::string_view recipient_domain) const;
 };
 
-enum class DeliveryTls : std::uint8_t { none, opportunistic };  // both: clear text in this version
-
 struct DeliveryConfig {
     std::uint16_t port = 25;
-    DeliveryTls tls = DeliveryTls::opportunistic;
+    TlsPolicy tls = TlsPolicy::opportunistic;
+    std::filesystem::path tls_ca_file;              // empty: the system's bundle
     std::vector<core::IpNetwork> prohibited_hosts;  // as MX targets; routes are not affected
 
     bool prohibits(const core::IpAddress& host) const;

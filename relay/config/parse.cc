@@ -71,6 +71,7 @@ class ConfigParser {
     void dns();
     void routes();
     std::optional<NextHop> next_hop(Section& from, const TextAtLine& item);
+    void route_security(Section& from, RouteConfig& route);
     void delivery();
     void retry();
     void shaping();
@@ -377,18 +378,62 @@ void ConfigParser::routes() {
         for (const TextAtLine& item : hosts) {
             if (auto hop = next_hop(from, item)) route.hosts.push_back(std::move(*hop));
         }
+        route_security(from, route);
         from.finish();
         config_.routes.push_back(std::move(route));
     }
 }
 
+void ConfigParser::route_security(Section& from, RouteConfig& route) {
+    TlsPolicy policy{};
+    if (from.choice<TlsPolicy>("tls", policy,
+                               {{"none", TlsPolicy::none},
+                                {"opportunistic", TlsPolicy::opportunistic},
+                                {"encrypt", TlsPolicy::encrypt},
+                                {"verify", TlsPolicy::verify},
+                                {"implicit", TlsPolicy::implicit}})) {
+        route.tls = policy;
+    }
+    Smarthost smarthost;
+    const auto path = [&](std::string_view key, std::filesystem::path& out) {
+        std::string text;
+        from.text(key, text);
+        out = text;
+    };
+    if (from.text("tls_name", smarthost.tls_name) && !is_host_name(smarthost.tls_name)) {
+        from.problem_with("tls_name", from.take("tls_name")->line,
+                          "must be the name of a host such as \"smtp.example.com\"");
+    }
+    path("tls_ca_file", smarthost.ca_file);
+    path("certificate", smarthost.certificate_file);
+    path("private_key", smarthost.key_file);
+    path("password_file", smarthost.password_file);
+    from.text("username", smarthost.username);
+    from.flag("auth_insecure", smarthost.auth_insecure);
+    if (smarthost.certificate_file.empty() != smarthost.key_file.empty()) {
+        from.problem(from.line(), "[[route]] certificate and private_key go together");
+    }
+    if (smarthost.username.empty() != smarthost.password_file.empty()) {
+        from.problem(from.line(), "[[route]] username and password_file go together");
+    }
+    if (smarthost.username.size() > kMostPassword ||
+        smarthost.username.find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos) {
+        from.problem(from.line(), "[[route]] username must be one line");
+    }
+    if (smarthost.is_set()) route.smarthost = std::make_shared<const Smarthost>(smarthost);
+}
+
 void ConfigParser::delivery() {
     Section from = table("delivery");
     from.integer("port", config_.delivery.port, 1, 65535);
-    from.choice<DeliveryTls>(
-        "tls", config_.delivery.tls,
-        {{"none", DeliveryTls::none}, {"opportunistic", DeliveryTls::opportunistic}},
-        {"encrypt", "verify"});
+    from.choice<TlsPolicy>("tls", config_.delivery.tls,
+                           {{"none", TlsPolicy::none},
+                            {"opportunistic", TlsPolicy::opportunistic},
+                            {"encrypt", TlsPolicy::encrypt},
+                            {"verify", TlsPolicy::verify}});
+    std::string ca_file;
+    from.text("tls_ca_file", ca_file);
+    config_.delivery.tls_ca_file = ca_file;
     networks(from, "prohibited_hosts", config_.delivery.prohibited_hosts);
     from.finish();
 }
@@ -505,6 +550,19 @@ std::expected<Config, Problems> load_config(const std::filesystem::path& file) {
         each = below(directory, each);
     for (auto& each : config->bounce.files)
         each = below(directory, each);
+    const auto move_below = [&](std::filesystem::path& path) {
+        if (!path.empty()) path = below(directory, path);
+    };
+    move_below(config->delivery.tls_ca_file);
+    for (RouteConfig& route : config->routes) {
+        if (route.smarthost == nullptr) continue;
+        Smarthost moved = *route.smarthost;
+        for (auto* path :
+             {&moved.ca_file, &moved.certificate_file, &moved.key_file, &moved.password_file}) {
+            move_below(*path);
+        }
+        route.smarthost = std::make_shared<const Smarthost>(std::move(moved));
+    }
     return config;
 }
 

@@ -153,7 +153,33 @@ core::Task<bool> Connection::open() {
     co_return false;
 }
 
+// TLS that is wanted but not demanded, and does not work: a new connection in clear text (never the
+// same one), for this host and the next days.
 core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress address) {
+    TlsMemory& memory = context_.tls.memory();
+    endpoint_ = candidate.host + ":" + std::to_string(candidate.port);
+    TlsDemand demand = demand_of(path_.site(), candidate.host);
+    if (demand.may_go_clear() && memory.avoids(endpoint_, context_.shard.now())) {
+        demand_ = demand;
+        count_tls(metrics::TlsResult::avoided);
+        demand.policy = TlsPolicy::none;
+    }
+    const bool may_go_clear = demand.may_go_clear();
+    if (co_await try_once(candidate, address, demand)) co_return true;
+    if (!tls_broken_ || !may_go_clear || aborted_) co_return false;
+    core::log_info("{} [{}]: no TLS ({}); clear text for {} days", peer_name_, peer_address_,
+                   core::escaped(dialogue_->ending().text),
+                   TlsMemory::kAvoidFor / std::chrono::days{1});
+    memory.note_broken(endpoint_, context_.shard.now());
+    demand.policy = TlsPolicy::none;
+    co_return co_await try_once(candidate, address, demand);
+}
+
+core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress address,
+                                      TlsDemand demand) {
+    demand_ = std::move(demand);
+    tls_due_ = tls_broken_ = false;
+    tls_protocol_ = tls_cipher_ = {};
     const core::SocketAddress peer{address, candidate.port};
     peer_name_ = candidate.host;
     peer_address_ = address.to_string();
@@ -171,11 +197,20 @@ core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress ad
     source_address_ = stream_->local().ip.to_string();
     const Manners manners = path_.manners();
     dialogue_.emplace(context_.options.ehlo_name, manners.pipelining, manners.chunking);
+    dialogue_->want_tls(demand_.wish());
+    if (const Login* login = context_.tls.login_for(path_.site())) {
+        dialogue_->log_in(*login, EgressTls::new_nonce());
+    }
     over_ = false;
+    tls_due_ = demand_.implicit();
     if (co_await greet()) co_return true;
     context_.metrics.connect(provider, dialogue_->ending().local ? metrics::Connect::broken
                                                                  : metrics::Connect::greeting);
     Disposition why = dialogue_->ending();
+    if (why.command == "AUTH") {  // nothing is delivered there until somebody looks at it
+        core::log_error("site {}: {} [{}] does not let us in by AUTH: {} {}", path_.site().name,
+                        peer_name_, peer_address_, why.code, core::escaped(why.text));
+    }
     why.scope = Scope::site;
     // A host that refuses to talk is skipped; mail is not returned for it before max_age, unless it
     // says that it never takes any (RFC 7504).
@@ -188,13 +223,69 @@ core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress ad
 
 core::Task<bool> Connection::greet() {
     while (!over_) {
-        if (dialogue_->can_begin()) co_return true;
+        if (tls_due_ && !co_await secure()) co_return false;
+        if (dialogue_->can_begin()) {
+            if (tls_protocol_.empty()) note_clear_text();
+            co_return true;
+        }
         parts_.clear();
         dialogue_->compose(parts_);
-        if (!parts_.empty() && !co_await write()) co_return false;
-        if (!co_await read()) co_return false;
+        if (!parts_.empty() && !co_await write()) break;
+        if (!co_await read()) break;
+    }
+    if (dialogue_->tls_refused()) {
+        tls_broken_ = true;
+        count_tls(metrics::TlsResult::refused);
+    } else if (dialogue_->tls_missing()) {
+        note_clear_text();
+    } else if (dialogue_->ending().local && dialogue_->ending().command == "STARTTLS") {
+        count_tls(metrics::TlsResult::failed);
     }
     co_return false;
+}
+
+// From here on everything goes through TLS, or nothing goes.
+core::Task<bool> Connection::secure() {
+    tls_due_ = false;
+    if (stream_->has_input() && !demand_.implicit()) {  // a moment later than the reply: the same
+        dialogue_->tls_failed("octets behind the reply to STARTTLS");
+        co_return false;
+    }
+    auto wrapped = context_.tls.wrap(std::move(stream_), demand_, path_.site(), endpoint_);
+    core::TlsStream& tls = *wrapped;
+    stream_ = std::move(wrapped);
+    stream_->set_deadline(context_.shard.now() + EgressTls::kHandshakeTime);
+    if (!demand_.implicit()) context_.tls.memory().note_offered(endpoint_);
+    if (!co_await tls.handshake()) {
+        const bool certificate = tls.fault() >= core::TlsFault::untrusted;
+        count_tls(certificate ? metrics::TlsResult::untrusted : metrics::TlsResult::failed);
+        tls_broken_ = true;
+        dialogue_->tls_failed("TLS: " + tls.reason());
+        co_return false;
+    }
+    tls_protocol_ = tls.engine().protocol();
+    tls_cipher_ = tls.engine().cipher();
+    const bool verified = tls.engine().authenticated();
+    count_tls(verified ? metrics::TlsResult::verified : metrics::TlsResult::unverified);
+    dialogue_->tls_started(verified);
+    co_return true;
+}
+
+void Connection::count_tls(metrics::TlsResult result) {
+    if (demand_.policy == TlsPolicy::none) return;
+    const auto policy = static_cast<std::size_t>(demand_.policy) - 1;
+    context_.metrics.tls_session(path_.site().provider, static_cast<metrics::TlsPolicy>(policy),
+                                 result);
+}
+
+// A host that offered TLS and does so no longer may be somebody else (RFC 3207 section 6).
+void Connection::note_clear_text() {
+    if (demand_.policy == TlsPolicy::none) return;
+    const bool stripped = context_.tls.memory().offered_before(endpoint_);
+    count_tls(stripped ? metrics::TlsResult::stripped : metrics::TlsResult::not_offered);
+    if (!stripped) return;
+    core::log_warning("{} [{}] offered STARTTLS before and does not now", peer_name_,
+                      peer_address_);
 }
 
 // A failure that may pass outweighs one that will not: mail is returned only when every host is
@@ -331,6 +422,9 @@ bool Connection::take_events(std::string_view input) {
                 return true;
             case Event::ready:
                 break;
+            case Event::start_tls:
+                tls_due_ = true;
+                return true;
             case Event::finished:
                 settle_finished();
                 break;

@@ -39,6 +39,8 @@ class Connection {
     const std::string& peer_address() const { return peer_address_; }
     const std::string& source_address() const { return source_address_; }
     const std::string& session_id() const { return session_id_; }
+    std::string_view tls_protocol() const { return tls_protocol_; }  // empty: clear text
+    std::string_view tls_cipher() const { return tls_cipher_; }
 
   private:
     struct Candidate {
@@ -51,7 +53,11 @@ class Connection {
     std::vector<Candidate> candidates() const;
     core::Task<bool> open();
     core::Task<bool> try_address(Candidate candidate, core::IpAddress address);
+    core::Task<bool> try_once(Candidate candidate, core::IpAddress address, TlsDemand demand);
     core::Task<bool> greet();
+    core::Task<bool> secure();
+    void count_tls(metrics::TlsResult result);
+    void note_clear_text();
     core::Task<void> converse();
     core::Task<bool> write();
     core::Task<void> hear_last_words(std::string reason);
@@ -70,6 +76,12 @@ class Connection {
     std::array<Delivery, ClientDialogue::kMaxOpenTransactions> deliveries_;
     std::uint32_t deliveries_left_;
     std::vector<iovec> parts_;
+    TlsDemand demand_;
+    std::string endpoint_;     // host:port
+    bool tls_due_ = false;     // STARTTLS was accepted
+    bool tls_broken_ = false;  // or refused
+    std::string_view tls_protocol_;
+    std::string_view tls_cipher_;
     std::optional<Disposition> failure_;  // why it could not be opened
     std::string peer_name_;
     std::string peer_address_;

@@ -8,6 +8,7 @@
 #include "core/io/shard.h"
 #include "dns/mx.h"
 #include "metrics/shard_metrics.h"
+#include "relay/egress/egress_tls.h"
 #include "relay/queue/exchange.h"
 #include "relay/smtp/client_dialogue.h"
 
@@ -33,6 +34,7 @@ struct EgressContext {
     const dns::RoutingRules& route_rules;  // for hosts of a [[route]]: nothing is prohibited
     Exchange& exchange;
     metrics::ShardMetrics& metrics;
+    EgressTls& tls;
 };
 
 }  // namespace relay

@@ -185,6 +185,8 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         result.peer_address = connection.peer_address();
         result.source_address = connection.source_address();
         result.session_id = connection.session_id();
+        result.tls_protocol = connection.tls_protocol();
+        result.tls_cipher = connection.tls_cipher();
         recipient.set_disposition(std::move(result));
         context_.exchange.to_origin(context_.shard, recipient);
     }

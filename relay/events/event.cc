@@ -14,6 +14,8 @@ namespace relay {
 namespace {
 
 constexpr std::string_view kDefaultTenant = "default";
+// Of the connection that a message came by: there is no TLS there in this version.
+constexpr std::string_view kNoTls = R"(,"tls_cipher":null,"tls_protocol_version":null)";
 
 template <typename Number>
 void append_number(std::string& out, Number number) {
@@ -175,6 +177,7 @@ void append_reception_line(std::string& out, const Message& message, std::size_t
     append_tags(out, message);
     append_text_or_null(out, R"(,"reception_protocol":)", message.injection().protocol);
     append_text_or_null(out, R"(,"session_id":)", message.injection().session_id);
+    out += kNoTls;
     out += R"(,"meta":{}})"
            "\n";
 }
@@ -222,6 +225,8 @@ void append_outcome(std::string& lines, const Recipient& recipient, std::string_
     append_tags(lines, message);
     lines += R"(,"delivery_protocol":"ESMTP")";
     append_text_or_null(lines, R"(,"session_id":)", done.session_id);
+    append_text_or_null(lines, R"(,"tls_cipher":)", done.tls_cipher);
+    append_text_or_null(lines, R"(,"tls_protocol_version":)", done.tls_protocol);
     lines += R"(,"meta":{}})"
              "\n";
 }
@@ -239,6 +244,7 @@ void append_rejection(std::string& lines, const EventRejection& rejection, core:
              R"(,"tenant":null,"campaign":null)";
     append_text_or_null(lines, R"(,"reception_protocol":)", rejection.protocol);
     append_text_or_null(lines, R"(,"session_id":)", rejection.session_id);
+    lines += kNoTls;
     lines += R"(,"meta":{}})"
              "\n";
 }

@@ -41,6 +41,9 @@ struct Disposition {
     std::string peer_address;    // its IP
     std::string source_address;  // our IP
     std::string session_id;
+    // Of the connection, when it was encrypted; names that live as long as the program.
+    std::string_view tls_protocol;
+    std::string_view tls_cipher;
 };
 
 // What stays of a deferral while the recipient waits: quoted when it expires.

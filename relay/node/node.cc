@@ -44,6 +44,7 @@ Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> 
     : config(std::move(checked.config)),
       shaping(std::move(checked.shaping)),
       bounce(std::move(checked.bounce)),
+      tls_roots(std::move(checked.tls_roots)),
       shard_count(shards),
       events(std::move(log)),
       schedule(config.retry.intervals, config.retry.max_age),

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,7 @@ class Node {
     const Config config;
     const ShapingPolicy shaping;
     const std::shared_ptr<const BounceRules> bounce;  // as of the start
+    const std::optional<core::TlsRoots> tls_roots;
     const std::size_t shard_count;
     const std::unique_ptr<EventLog> events;
     const RetrySchedule schedule;

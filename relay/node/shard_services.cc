@@ -46,9 +46,10 @@ core::Result<void> ShardServices::build() {
         std::make_unique<Origin>(shard_, options, node_.schedule,
                                  RouterParts{node_.config, node_.shaping, node_.rules, *resolver_},
                                  node_.exchange, events_, metrics_);
-    dispatcher_ =
-        std::make_unique<Dispatcher>(EgressContext{shard_, node_.egress, *resolver_, node_.rules,
-                                                   node_.route_rules, node_.exchange, metrics_});
+    tls_ = std::make_unique<EgressTls>(shard_, node_.tls_roots ? &*node_.tls_roots : nullptr);
+    dispatcher_ = std::make_unique<Dispatcher>(EgressContext{shard_, node_.egress, *resolver_,
+                                                             node_.rules, node_.route_rules,
+                                                             node_.exchange, metrics_, *tls_});
     node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
     tasks_.spawn(publish_metrics());
     tasks_.spawn(node_.liveness.keep_stamping(&shard_, &stop_));

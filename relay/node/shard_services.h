@@ -62,6 +62,7 @@ class ShardServices {
     std::unique_ptr<dns::AresChannel> channel_;
     std::unique_ptr<dns::CachedResolver> resolver_;
     std::unique_ptr<Origin> origin_;
+    std::unique_ptr<EgressTls> tls_;
     std::unique_ptr<Dispatcher> dispatcher_;
     std::vector<std::unique_ptr<SmtpIngress>> smtp_;
     std::vector<HttpListener> http_;

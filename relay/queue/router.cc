@@ -90,7 +90,11 @@ void Router::route(Recipient& recipient) {
     facts.hops = route->hosts;
     facts.limits = parts_.shaping.limits_for(found->first);
     facts.provider = parts_.shaping.provider_of(found->first);
+    facts.smarthost = route->smarthost;
+    facts.tls = tls_of(facts.limits, route);
     name_site(facts, found->first, parts_.shaping.has_table(found->first));
+    // What a route says of its own about TLS or AUTH holds for its mail alone.
+    if (route->tls || route->smarthost) facts.name += "/" + route->domain;
     domain.site = intern(std::move(facts));
     domain.expires = core::kNever;
     --waiting_;
@@ -119,6 +123,7 @@ void Router::learn(const std::string& name, Domain& domain, const dns::MxResult&
         facts.port = parts_.config.delivery.port;
         facts.limits = parts_.shaping.limits_for(name);
         facts.provider = parts_.shaping.provider_of(name);
+        facts.tls = tls_of(facts.limits, nullptr);
         name_site(facts, name, parts_.shaping.has_table(name));
         domain.site = intern(std::move(facts));
         domain.expires = shard_.now() + std::max(result->ttl, std::chrono::seconds{1});
@@ -127,6 +132,12 @@ void Router::learn(const std::string& name, Domain& domain, const dns::MxResult&
         domain.expires = shard_.now() + std::max(result.error().ttl, std::chrono::seconds{1});
     }
     if (before != nullptr) unreference(before);
+}
+
+// The route knows its hosts best, then the domain's table.
+TlsPolicy Router::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {
+    if (route != nullptr && route->tls) return *route->tls;
+    return limits.tls.value_or(parts_.config.delivery.tls);
 }
 
 Site* Router::intern(SiteFacts facts) {

@@ -68,6 +68,7 @@ class Router {
 
     core::Task<void> resolve(std::string name);
     void learn(const std::string& name, Domain& domain, const dns::MxResult& result);
+    TlsPolicy tls_of(const ShapingLimits& limits, const RouteConfig* route) const;
     Site* intern(SiteFacts facts);
     void unreference(Site* site);
     void answer(Domain& domain, Recipient& recipient);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,9 @@ struct SiteFacts {
     dns::MxPlan plan;           // by preference
     std::uint16_t port = 25;    // of MX hosts
     ShapingLimits limits;
-    std::size_t provider = 0;       // metrics label
+    TlsPolicy tls = TlsPolicy::opportunistic;
+    std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
+    std::size_t provider = 0;                    // metrics label
     std::uint64_t fingerprint = 0;  // of hosts and their order; the name leaves preferences out
 };
 

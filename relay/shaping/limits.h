@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "core/base/units.h"
+#include "relay/shaping/tls_policy.h"
 
 namespace relay {
 
@@ -16,6 +18,7 @@ struct ShapingLimits {
     std::uint32_t max_deliveries_per_connection = 100;
     core::Rate max_message_rate{100, std::chrono::seconds(1)};
     core::Rate max_connection_rate{100, std::chrono::minutes(1)};
+    std::optional<TlsPolicy> tls{};  // without: as the route or [delivery] says
     bool operator==(const ShapingLimits&) const = default;
 };
 

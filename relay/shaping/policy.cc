@@ -23,6 +23,7 @@ struct Overrides {
     std::optional<std::uint32_t> max_deliveries_per_connection;
     std::optional<core::Rate> max_message_rate;
     std::optional<core::Rate> max_connection_rate;
+    std::optional<TlsPolicy> tls;
 
     void apply(ShapingLimits& limits) const {
         if (connection_limit) limits.connection_limit = *connection_limit;
@@ -31,6 +32,7 @@ struct Overrides {
         }
         if (max_message_rate) limits.max_message_rate = *max_message_rate;
         if (max_connection_rate) limits.max_connection_rate = *max_connection_rate;
+        if (tls) limits.tls = tls;
     }
 };
 
@@ -136,6 +138,10 @@ class ShapingParser {
             rate(table, member, into.max_message_rate);
         } else if (key == "max_connection_rate") {
             rate(table, member, into.max_connection_rate);
+        } else if (key == "tls") {
+            tls_policy(table, member, into.tls);
+        } else if (key == "enable_tls") {
+            kumo_tls(table, member, into.tls);
         } else if (key == "replace_base") {
             if (member.value.kind != Kind::boolean) wrong(table, member, "true or false");
         } else if (key == "mx_rollup" && member.value.kind == Kind::boolean &&
@@ -152,6 +158,29 @@ class ShapingParser {
 
     void wrong(const std::string& table, const TomlMember& member, const std::string& expected) {
         problem(member.line, "[\"" + table + "\"] " + member.key + " must be " + expected);
+    }
+
+    void tls_policy(const std::string& table, const TomlMember& member,
+                    std::optional<TlsPolicy>& out) {
+        for (const TlsPolicy policy :
+             {TlsPolicy::none, TlsPolicy::opportunistic, TlsPolicy::encrypt, TlsPolicy::verify}) {
+            if (member.value.text == to_string(policy)) out = policy;
+        }
+        if (member.value.kind != Kind::text || !out || to_string(*out) != member.value.text) {
+            wrong(table, member, R"("none", "opportunistic", "encrypt" or "verify")");
+        }
+    }
+
+    void kumo_tls(const std::string& table, const TomlMember& member,
+                  std::optional<TlsPolicy>& out) {
+        const auto word = std::ranges::find(kKumoTlsWords, member.value.text,
+                                            [](const auto& each) { return each.first; });
+        if (word == kKumoTlsWords.end()) {
+            return wrong(table, member,
+                         R"("Disabled", "Opportunistic", "OpportunisticInsecure", )"
+                         R"("RequiredInsecure" or "Required")");
+        }
+        out = word->second;
     }
 
     void number(const std::string& table, const TomlMember& member, std::uint32_t most,

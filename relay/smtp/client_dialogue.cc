@@ -4,8 +4,8 @@
 #include <charconv>
 #include <utility>
 
-#include "core/base/ascii.h"
 #include "core/base/assert.h"
+#include "relay/smtp/reply_meaning.h"
 
 namespace relay {
 
@@ -15,51 +15,6 @@ constexpr std::string_view kCrLf = "\r\n";
 
 bool accepted(const Disposition& result) {
     return result.outcome == Outcome::none && result.code >= 200 && result.code < 300;
-}
-
-Disposition from_reply(const Reply& reply, std::string_view command, Scope scope) {
-    Disposition result;
-    result.outcome = reply.positive()    ? Outcome::delivered
-                     : reply.permanent() ? Outcome::bounced
-                                         : Outcome::deferred;
-    result.scope = scope;
-    result.code = reply.code;
-    result.enhanced = reply.enhanced;
-    result.text = reply.text;
-    result.command = command;
-    return result;
-}
-
-Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_view command) {
-    Disposition result;
-    result.outcome = Outcome::deferred;
-    result.scope = Scope::session;
-    result.code = 451;
-    result.enhanced = enhanced;
-    result.text = std::move(text);
-    result.command = command;
-    result.local = true;
-    return result;
-}
-
-// Replies by which a server says that it lost track of the group, not that it minds the message.
-bool lost_track(const Reply& reply) {
-    return reply.code == 500 || reply.code == 502 || reply.code == 503 ||
-           (reply.code == 554 && reply.enhanced == EnhancedCode{5, 5, 0});
-}
-
-// RFC 5321 section 4.5.3.1.10: the server takes no more recipients in this transaction. 552 is the
-// code of older servers. With an enhanced code that says something else it is something else.
-bool too_many_recipients(const Reply& reply) {
-    const bool says_so = reply.enhanced.subject == 5 && reply.enhanced.detail == 3;
-    const bool plain = reply.enhanced.klass == 0 && (reply.code == 452 || reply.code == 552);
-    return says_so || plain;
-}
-
-std::string_view name_of(int command) {
-    constexpr std::string_view kNames[] = {"connect", "EHLO", "HELO", "RSET", "MAIL", "RCPT",
-                                           "DATA",    "BDAT", ".",    ".",    "QUIT"};
-    return kNames[command];
 }
 
 }  // namespace
@@ -143,11 +98,7 @@ void ClientDialogue::settle(Transaction& transaction, const Disposition& disposi
 void ClientDialogue::compose(std::vector<iovec>& parts) {
     commands_.clear();
     if (ended_) return;
-    if (say_hello_ || say_helo_) {
-        commands_.append(say_helo_ ? "HELO " : "EHLO ").append(ehlo_name_).append(kCrLf);
-        expect(say_helo_ ? Command::helo : Command::ehlo, nullptr);
-        say_hello_ = say_helo_ = false;
-    }
+    compose_opening();
     const Content* chunk = nullptr;
     if (greeted_) {
         if (lone_dot_needed_) {
@@ -266,7 +217,8 @@ ClientDialogue::Event ClientDialogue::receive(std::string_view& input) {
         }
         const Unanswered asked = unanswered_.front();
         unanswered_.pop_front();
-        const Event event = on_reply(asked, reply);
+        const Event event =
+            asked.command == Command::starttls ? on_starttls(reply, input) : on_reply(asked, reply);
         if (event != Event::need_input) return event;
     }
     input = {};
@@ -279,11 +231,11 @@ ClientDialogue::Event ClientDialogue::on_reply(const Unanswered& asked, const Re
         return Event::closed;
     }
     if (asked.command <= Command::helo) return on_hello(asked, reply);
+    if (asked.command == Command::auth) return on_auth(reply);
     if (asked.transaction != nullptr) asked.transaction->answered = true;
     if (reply.code == 421) {  // RFC 5321 section 3.8: the server closes the channel
-        return end_session(
-            from_reply(reply, name_of(static_cast<int>(asked.command)), Scope::session),
-            asked.transaction);
+        return end_session(from_reply(reply, command_name(asked.command), Scope::session),
+                           asked.transaction);
     }
     if (asked.transaction == nullptr) {
         // An answer that no longer matters; but content once asked for must be ended.
@@ -299,52 +251,6 @@ ClientDialogue::Event ClientDialogue::on_reply(const Unanswered& asked, const Re
             return on_data(*asked.transaction, reply);
         default:
             return on_result(*asked.transaction, asked, reply);
-    }
-}
-
-ClientDialogue::Event ClientDialogue::on_hello(const Unanswered& asked, const Reply& reply) {
-    const bool ehlo_unknown =
-        asked.command == Command::ehlo &&
-        (reply.code == 500 || reply.code == 502 || reply.code == 504 || reply.code == 550);
-    if (ehlo_unknown) {  // RFC 5321 section 4.1.1.1
-        say_helo_ = true;
-        return Event::need_input;
-    }
-    if (!reply.positive()) {
-        return end_session(
-            from_reply(reply, name_of(static_cast<int>(asked.command)), Scope::session));
-    }
-    if (asked.command == Command::greeting) {
-        say_hello_ = true;
-        return Event::need_input;
-    }
-    extensions_ = {};
-    if (asked.command == Command::ehlo) read_extensions(reply.text);
-    greeted_ = true;
-    return Event::ready;
-}
-
-void ClientDialogue::read_extensions(std::string_view text) {
-    bool first = true;  // the first line is the server's name
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        if (std::exchange(first, false)) continue;
-        const std::size_t space = std::min(line.find(' '), line.size());
-        const std::string_view keyword = line.substr(0, space);
-        if (core::equals_ignoring_case(keyword, "PIPELINING")) extensions_.pipelining = true;
-        if (core::equals_ignoring_case(keyword, "CHUNKING")) extensions_.chunking = true;
-        if (core::equals_ignoring_case(keyword, "8BITMIME")) extensions_.eight_bit = true;
-        if (core::equals_ignoring_case(keyword, "SMTPUTF8")) extensions_.utf8 = true;
-        if (core::equals_ignoring_case(keyword, "ENHANCEDSTATUSCODES")) {
-            extensions_.enhanced_codes = true;
-        }
-        if (core::equals_ignoring_case(keyword, "SIZE")) {
-            extensions_.size = true;
-            const std::string_view value = core::trim(line.substr(space));
-            std::from_chars(value.data(), value.data() + value.size(), extensions_.size_limit);
-        }
     }
 }
 
@@ -515,9 +421,16 @@ bool ClientDialogue::awaits_reply_behind_dot() const {
     return transaction != nullptr && transaction->behind_dot;
 }
 
+std::string_view ClientDialogue::command_name(Command command) {
+    constexpr std::string_view kNames[] = {"connect", "EHLO", "HELO", "STARTTLS", "AUTH",
+                                           "RSET",    "MAIL", "RCPT", "DATA",     "BDAT",
+                                           ".",       ".",    "QUIT"};
+    return kNames[static_cast<std::size_t>(command)];
+}
+
 std::string_view ClientDialogue::awaited() const {
     if (unanswered_.empty()) return "idle";
-    return name_of(static_cast<int>(unanswered_.front().command));
+    return command_name(unanswered_.front().command);
 }
 
 std::chrono::seconds ClientDialogue::timeout() const {

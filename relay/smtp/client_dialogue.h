@@ -30,7 +30,9 @@
 
 #include "relay/message/content.h"
 #include "relay/message/disposition.h"
+#include "relay/smtp/extensions.h"
 #include "relay/smtp/reply.h"
+#include "relay/smtp/sasl.h"
 
 namespace relay {
 
@@ -58,15 +60,8 @@ struct Transaction {
     bool by_chunk = false;
 };
 
-struct Extensions {
-    bool pipelining = false;
-    bool chunking = false;
-    bool eight_bit = false;
-    bool utf8 = false;
-    bool size = false;
-    bool enhanced_codes = false;
-    std::uint64_t size_limit = 0;  // 0: none stated
-};
+// What is wanted before anything else is said.
+enum class TlsWish : std::uint8_t { none, if_offered, required };
 
 class ClientDialogue {
   public:
@@ -77,7 +72,8 @@ class ClientDialogue {
 
     enum class Event : std::uint8_t {
         need_input,  // all input was taken
-        ready,       // greeting and EHLO are done: transactions may begin
+        start_tls,   // the driver makes the stream secure now, then tells tls_started()
+        ready,       // greeting, EHLO and what was wanted are done: transactions may begin
         finished,    // take_finished() has one
         fell_back,   // a simpler mode is in force; compose() goes on
         closing,     // the server ends the session (421, refusal, nonsense): see ending()
@@ -85,6 +81,18 @@ class ClientDialogue {
     };
 
     ClientDialogue(std::string ehlo_name, PipelineMode mode, bool chunking);
+
+    // Before the greeting. With TLS: all that was learned is discarded and EHLO said again (RFC
+    // 3207 section 4.2). A login is tried once there is nothing to wait for; it outlives the
+    // dialogue.
+    void want_tls(TlsWish wish) { tls_ = wish; }
+    void log_in(const Login& login, std::string nonce);
+    // verified: the certificate was checked, so a password may be told. Also called before the
+    // greeting when TLS comes first (RFC 8314 section 3).
+    void tls_started(bool verified);
+    void tls_failed(std::string_view reason);
+    bool tls_refused() const { return tls_refused_; }  // STARTTLS was offered and then refused
+    bool tls_missing() const { return tls_missing_; }  // it was required and not offered
 
     bool can_begin() const;
     void begin(Transaction& transaction);
@@ -119,6 +127,8 @@ class ClientDialogue {
         greeting,
         ehlo,
         helo,
+        starttls,
+        auth,
         rset,
         mail,
         rcpt,
@@ -134,6 +144,7 @@ class ClientDialogue {
         std::size_t recipient = 0;
     };
 
+    static std::string_view command_name(Command command);
     Event on_reply(const Unanswered& asked, const Reply& reply);
     Event on_hello(const Unanswered& asked, const Reply& reply);
     Event on_mail(Transaction& transaction, const Reply& reply);
@@ -144,7 +155,10 @@ class ClientDialogue {
                       bool last_write_done = true);
     Event fall_back(Transaction& transaction);
     Event finish(Transaction& transaction);
-    void read_extensions(std::string_view text);
+    void compose_opening();
+    Event after_hello();
+    Event on_starttls(const Reply& reply, std::string_view behind);
+    Event on_auth(const Reply& reply);
     bool refuse_locally(Transaction& transaction) const;
     void settle(Transaction& transaction, const Disposition& disposition, bool only_accepted) const;
 
@@ -175,6 +189,16 @@ class ClientDialogue {
     std::deque<Transaction*> finished_;
     std::string commands_;  // what compose() gave last
     std::size_t completed_ = 0;
+    TlsWish tls_ = TlsWish::none;
+    bool tls_refused_ = false;
+    bool tls_missing_ = false;
+    bool verified_ = false;
+    const Login* login_ = nullptr;
+    std::string nonce_;
+    std::optional<SaslClient> sasl_;
+    std::string auth_line_;  // to be sent
+    bool say_auth_ = false;
+    bool say_starttls_ = false;
     bool greeted_ = false;
     bool say_hello_ = false;
     bool say_helo_ = false;

@@ -1,6 +1,7 @@
 // Feeds arbitrary server octets to the sending dialogue. The oracle: cut anywhere, the same input
 // gives the same commands and the same results; every transaction is finished exactly once; content
-// is sent only after a go-ahead; nothing is delivered without a positive reply.
+// is sent only after a go-ahead; nothing is delivered without a positive reply; nothing is begun in
+// clear text where TLS is required, and no password told where it must not be.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -33,6 +34,11 @@ Outcome run(std::uint8_t flavour, std::string_view input, std::size_t chunk) {
         transaction.content = &content;
     }
     ClientDialogue dialogue("me", static_cast<relay::PipelineMode>(flavour % 3), flavour & 4);
+    const relay::Login login{"user", "pa55word", (flavour & 64) != 0};
+    if (flavour & 8) dialogue.want_tls(relay::TlsWish::if_offered);
+    if (flavour & 16) dialogue.want_tls(relay::TlsWish::required);
+    if (flavour & 32) dialogue.log_in(login, "nonce");
+    bool secure = false;
     Outcome outcome;
     std::size_t begun = 0;
     std::size_t finished = 0;
@@ -70,6 +76,13 @@ Outcome run(std::uint8_t flavour, std::string_view input, std::size_t chunk) {
             settle();
             write();  // after every event, so that cutting the input changes nothing
             if (event == ClientDialogue::Event::need_input) break;
+            if (event == ClientDialogue::Event::start_tls) {
+                PH_ASSERT(!secure && outcome.transcript.ends_with("STARTTLS\r\n"));
+                secure = true;
+                dialogue.tls_started(flavour & 128);
+                write();
+                PH_ASSERT(outcome.transcript.ends_with("EHLO me\r\n"));
+            }
             over =
                 event == ClientDialogue::Event::closing || event == ClientDialogue::Event::closed;
         }
@@ -77,6 +90,12 @@ Outcome run(std::uint8_t flavour, std::string_view input, std::size_t chunk) {
     dialogue.connection_lost("end of input", true);
     settle();
     PH_ASSERT(finished == begun);
+    PH_ASSERT(begun == 0 || secure || !(flavour & 16));
+    // The password itself leaves only where it may: \0user\0pa55word, or alone.
+    const bool told = outcome.transcript.contains("AHVzZXIAcGE1NXdvcmQ=") ||
+                      outcome.transcript.contains("cGE1NXdvcmQ=");
+    PH_ASSERT(!told || (flavour & 64) || (secure && (flavour & 128)));
+    PH_ASSERT(!dialogue.ending().text.contains("pa55word"));
     return outcome;
 }
 

@@ -30,13 +30,14 @@ std::string mailbox_of(std::string_view line) {
 // One connection as the server sees it.
 class SimMx::Session {
   public:
-    Session(SimMx& mx, core::ByteStream& stream, std::uint64_t number)
+    // The stream may be wrapped in TLS on the way.
+    Session(SimMx& mx, std::unique_ptr<core::ByteStream>& stream, std::uint64_t number)
         : mx_(mx), stream_(stream), number_(number) {}
 
     core::Task<void> run();
     void abort() {
         aborted_ = true;
-        stream_.abort();
+        stream_->abort();
     }
     std::uint64_t number() const { return number_; }
     bool resets() const { return reset_; }
@@ -50,6 +51,12 @@ class SimMx::Session {
     core::Task<bool> answer(Stage stage, std::string argument, std::string friendly);
     core::Task<bool> command(std::string text);
     core::Task<bool> hello(std::string text);
+    core::Task<bool> starttls();
+    core::Task<bool> secure();
+    core::Task<bool> auth(std::string text);
+    bool pipelines() const {
+        return encrypted_ ? mx_.options_.pipelining_in_tls : mx_.options_.pipelining;
+    }
     core::Task<bool> mail(std::string text);
     core::Task<bool> rcpt(std::string text);
     core::Task<bool> data();
@@ -62,7 +69,7 @@ class SimMx::Session {
     bool whole_line() const { return input_.find('\n') != std::string::npos; }
 
     SimMx& mx_;
-    core::ByteStream& stream_;
+    std::unique_ptr<core::ByteStream>& stream_;
     std::uint64_t number_;
     std::string input_;
     std::string output_;
@@ -71,6 +78,8 @@ class SimMx::Session {
     std::uint16_t code_ = 0;    // of the reply given last
     bool extended_ = false;
     bool greeted_ = false;
+    bool encrypted_ = false;
+    bool authenticated_ = false;
     bool in_mail_ = false;
     bool reset_ = false;
     bool aborted_ = false;
@@ -114,14 +123,16 @@ core::Task<void> SimMx::serve() {
     --running_;
 }
 
-core::Task<void> SimMx::one_session(std::unique_ptr<core::TcpStream> stream) {
+core::Task<void> SimMx::one_session(std::unique_ptr<core::TcpStream> accepted) {
     session_times_.push_back(shard_.now());
-    Session session(*this, *stream, session_times_.size());
+    core::TcpStream& tcp = *accepted;
+    std::unique_ptr<core::ByteStream> stream = std::move(accepted);
+    Session session(*this, stream, session_times_.size());
     sessions_.insert(&session);
     peak_ = std::max(peak_, sessions_.size());
     co_await session.run();
     sessions_.erase(&session);
-    if (session.resets()) stream->reset_on_close();
+    if (session.resets()) tcp.reset_on_close();
     co_await stream->close();
     --running_;
 }
@@ -144,15 +155,15 @@ bool SimMx::reply_arrived(const Taken& taken) const {
 // ---- Input and output
 
 core::Task<bool> SimMx::Session::fill() {
-    const auto input = co_await stream_.read();
+    const auto input = co_await stream_->read();
     if (!input || input->empty()) co_return false;
     input_ += *input;
-    stream_.consume(input->size());
-    while (stream_.has_input()) {
-        const auto more = co_await stream_.read();
+    stream_->consume(input->size());
+    while (stream_->has_input()) {
+        const auto more = co_await stream_->read();
         if (!more || more->empty()) break;
         input_ += *more;
-        stream_.consume(more->size());
+        stream_->consume(more->size());
     }
     co_return true;
 }
@@ -188,7 +199,7 @@ core::Task<bool> SimMx::Session::flush() {
     if (output_.empty()) co_return true;
     const std::string out = std::move(output_);
     output_.clear();
-    const auto written = co_await stream_.write(out);
+    const auto written = co_await stream_->write(out);
     co_return written.has_value();
 }
 
@@ -245,7 +256,11 @@ core::Task<bool> SimMx::Session::give(Verdict verdict, std::string friendly) {
 // ---- The dialogue
 
 core::Task<void> SimMx::Session::run() {
-    if (stream_.has_input()) mx_.violation(*this, "talks before the greeting");
+    if (mx_.options_.implicit_tls) {
+        if (!co_await secure()) co_return;
+    } else if (stream_->has_input()) {
+        mx_.violation(*this, "talks before the greeting");
+    }
     std::string greeting = "220 " + mx_.options_.name + " ESMTP";
     if (mx_.options_.connection_cap > 0 && mx_.sessions_.size() > mx_.options_.connection_cap) {
         greeting = "421 4.7.0 too many connections";
@@ -255,7 +270,7 @@ core::Task<void> SimMx::Session::run() {
     while (open) {
         std::optional<std::string> text = co_await line();
         if (!text) break;
-        if (!mx_.options_.pipelining && whole_line() && !begins_with(*text, "BDAT ")) {
+        if (!pipelines() && whole_line() && !begins_with(*text, "BDAT ")) {
             mx_.violation(*this, "a group of commands without PIPELINING: " + *text);
         }
         open = co_await command(std::move(*text));
@@ -281,6 +296,8 @@ core::Task<bool> SimMx::Session::command(std::string text) {
         forget_transaction();
         co_return co_await answer(Stage::rset, "", "250 2.0.0 reset");
     }
+    if (begins_with(text, "STARTTLS")) co_return co_await starttls();
+    if (begins_with(text, "AUTH ")) co_return co_await auth(std::move(text));
     if (begins_with(text, "NOOP")) co_return co_await say("250 2.0.0 ok");
     if (begins_with(text, "MAIL FROM:")) co_return co_await mail(std::move(text));
     if (begins_with(text, "RCPT TO:")) co_return co_await rcpt(std::move(text));
@@ -301,7 +318,9 @@ core::Task<bool> SimMx::Session::hello(std::string text) {
     std::string reply = "250";
     if (extended) {
         reply = "250-" + options.name;
-        if (options.pipelining) reply += "\r\n250-PIPELINING";
+        if (pipelines()) reply += "\r\n250-PIPELINING";
+        if (options.tls != nullptr && !encrypted_) reply += "\r\n250-STARTTLS";
+        if (!options.auth.empty() && encrypted_) reply += "\r\n250-AUTH " + options.auth;
         if (options.chunking) reply += "\r\n250-CHUNKING";
         if (options.eight_bit) reply += "\r\n250-8BITMIME";
         if (options.utf8) reply += "\r\n250-SMTPUTF8";
@@ -318,7 +337,60 @@ core::Task<bool> SimMx::Session::hello(std::string text) {
     co_return true;
 }
 
+core::Task<bool> SimMx::Session::starttls() {
+    if (!extended_ || encrypted_ || mx_.options_.tls == nullptr) {
+        mx_.violation(*this, "STARTTLS that was not offered");
+    }
+    if (!input_.empty()) mx_.violation(*this, "STARTTLS is not the last of its group");
+    if (!co_await answer(Stage::starttls, "", "220 2.0.0 ready")) co_return false;
+    if (!co_await flush()) co_return false;
+    if (code_ != 220) co_return true;
+    co_return co_await secure();
+}
+
+// What was learned before is forgotten (RFC 3207 section 4.2).
+core::Task<bool> SimMx::Session::secure() {
+    switch (mx_.options_.handshake) {
+        case Handshake::proper:
+            break;
+        case Handshake::stall:
+            while (co_await fill())
+                continue;
+            co_return false;
+        case Handshake::garbage:
+            co_await fill();  // before the client has spoken it would be behind the 220
+            co_await stream_->write("this is not TLS, it only looks like a long line of text\r\n");
+            co_await pause(std::chrono::seconds{1});
+            co_return false;
+        case Handshake::close:
+            co_return false;
+    }
+    auto tls =
+        std::make_unique<core::TlsStream>(mx_.shard_.reactor(), std::move(stream_),
+                                          std::make_unique<core::TlsEngine>(*mx_.options_.tls));
+    core::TlsStream& secured = *tls;
+    stream_ = std::move(tls);
+    if (!co_await secured.handshake()) co_return false;
+    ++mx_.encrypted_;
+    if (secured.engine().resumed()) ++mx_.resumed_;
+    encrypted_ = true;
+    extended_ = greeted_ = false;
+    forget_transaction();
+    co_return true;
+}
+
+core::Task<bool> SimMx::Session::auth(std::string text) {
+    if (!encrypted_ || authenticated_) mx_.violation(*this, "AUTH out of its place");
+    const bool right = text == "AUTH PLAIN " + mx_.options_.credentials;
+    if (!co_await answer(Stage::auth, text, right ? "235 2.7.0 welcome" : "535 5.7.8 no")) {
+        co_return false;
+    }
+    authenticated_ = code_ == 235;
+    co_return true;
+}
+
 core::Task<bool> SimMx::Session::mail(std::string text) {
+    if (!mx_.options_.auth.empty() && !authenticated_) mx_.violation(*this, "MAIL before AUTH");
     if (!greeted_) mx_.violation(*this, "MAIL before EHLO");
     if (in_mail_) {
         mx_.violation(*this, "MAIL within a transaction");
@@ -396,7 +468,7 @@ core::Task<bool> SimMx::Session::end_of_content(std::string content, bool by_chu
     }
     if (mx_.options_.forgets_group_behind_dot && !by_chunk) {
         if (!co_await flush()) co_return false;
-        while (stream_.has_input()) {
+        while (stream_->has_input()) {
             if (!co_await fill()) break;
         }
         confused_ = input_.size();
@@ -426,7 +498,7 @@ void SimMx::Session::take(const std::string& content, bool by_chunk, std::uint64
     ++messages_;
     for (const std::string& recipient : recipients_) {
         mx_.ledger_.push_back({sender_, recipient, content, mx_.shard_.now(), number_,
-                               stream_.peer(), reply_end, by_chunk});
+                               stream_->peer(), reply_end, by_chunk, encrypted_});
     }
 }
 

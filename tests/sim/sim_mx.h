@@ -15,12 +15,24 @@
 #include <vector>
 
 #include "core/net/listener.h"
+#include "core/net/tls_stream.h"
 #include "core/runtime/task_group.h"
 #include "tests/sim/sim_world.h"
 
 namespace sim {
 
-enum class Stage : std::uint8_t { greeting, hello, mail, rcpt, data, content, rset, quit };
+enum class Stage : std::uint8_t {
+    greeting,
+    hello,
+    starttls,
+    auth,
+    mail,
+    rcpt,
+    data,
+    content,
+    rset,
+    quit
+};
 
 struct Verdict {
     enum class Ending : std::uint8_t {
@@ -48,6 +60,9 @@ struct Moment {
 
 using Script = std::function<Verdict(const Moment&)>;
 
+// What comes instead of a handshake.
+enum class Handshake : std::uint8_t { proper, stall, garbage, close };
+
 struct MxOptions {
     std::string name = "mx.example";
     bool pipelining = true;
@@ -62,6 +77,14 @@ struct MxOptions {
     std::size_t connection_cap = 0;  // 421 above it; 0: none
     std::size_t close_after = 0;     // messages; closes without a word; 0: never
     core::Duration greylist_for{};   // 451 until so long after the first attempt
+    // With a context STARTTLS is offered; the script's starttls stage may refuse it, or say more.
+    core::TlsContext* tls = nullptr;
+    bool implicit_tls = false;
+    Handshake handshake = Handshake::proper;
+    bool pipelining_in_tls = true;  // and `pipelining` before it
+    // Mechanisms; credentials: what AUTH PLAIN must bring. In TLS only.
+    std::string auth{};
+    std::string credentials{};
     Script script{};
 };
 
@@ -74,6 +97,7 @@ struct Taken {
     core::SocketAddress client;
     std::uint64_t reply_end = 0;  // octets of replies up to the end of the 250
     bool by_chunk = false;
+    bool encrypted = false;
 };
 
 class SimMx {
@@ -96,6 +120,8 @@ class SimMx {
     // When contents came whole: the message rate as the server sees it.
     const std::vector<core::Instant>& content_times() const { return content_times_; }
     std::size_t transactions() const { return content_times_.size(); }
+    std::size_t encrypted_sessions() const { return encrypted_; }
+    std::size_t resumed_sessions() const { return resumed_; }
     std::size_t pipelined_groups() const { return groups_; }  // a MAIL behind a dot in one read
 
   private:
@@ -117,6 +143,8 @@ class SimMx {
     std::size_t running_ = 0;
     std::size_t peak_ = 0;
     std::size_t groups_ = 0;
+    std::size_t encrypted_ = 0;
+    std::size_t resumed_ = 0;
     std::vector<core::Instant> session_times_;
     std::vector<core::Instant> content_times_;
     std::vector<Taken> ledger_;

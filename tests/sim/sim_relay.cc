@@ -50,8 +50,9 @@ struct SimRelay::Place {
           origin(on, relay::OriginOptions{}, relay.schedule_,
                  relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver},
                  relay.exchange_, events, metrics),
+          tls(on, relay.tls_roots_ ? &*relay.tls_roots_ : nullptr),
           dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
-                                          relay.route_rules_, relay.exchange_, metrics}) {
+                                          relay.route_rules_, relay.exchange_, metrics, tls}) {
         relay.exchange_.attach(on.id(), origin, dispatcher);
     }
     core::Shard& shard;
@@ -59,6 +60,7 @@ struct SimRelay::Place {
     metrics::ShardMetrics metrics;
     relay::EventWriter events;
     relay::Origin origin;
+    relay::EgressTls tls;
     relay::Dispatcher dispatcher;
     std::unique_ptr<relay::SmtpIngress> ingress;
     std::size_t lost = 0;
@@ -68,6 +70,7 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     : world_(world),
       config_(relay::default_config()),
       shaping_(options.limits),
+      tls_roots_(std::move(options.tls_roots)),
       schedule_(options.intervals, options.max_age),
       exchange_(world.shards()) {
     // Thousands of failures are provoked on purpose; POSTHASTE_SIM_LOG=1 shows them.
@@ -76,6 +79,7 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     config_.routes = std::move(options.routes);
     config_.shaping.defaults = options.limits;
     config_.delivery.port = 25;
+    config_.delivery.tls = options.tls;
     egress_.ehlo_name = "relay.example";
     egress_.max_age = options.max_age;
     egress_.pipelining = options.pipelining;
@@ -191,6 +195,14 @@ bool SimRelay::close(core::Duration deadline) {
     }
     closed_ = world_.run_until([&left] { return left == 0; }, std::chrono::hours{2});
     return closed_;
+}
+
+metrics::ShardMetrics& SimRelay::metrics(std::size_t shard) {
+    return places_.at(shard)->metrics;
+}
+
+relay::EgressTls& SimRelay::tls(std::size_t shard) {
+    return places_.at(shard)->tls;
 }
 
 std::vector<Recorded> SimRelay::events() const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct RelayOptions {
     relay::PipelineMode pipelining = relay::PipelineMode::next;
     bool chunking = true;
     std::vector<relay::RouteConfig> routes{};
+    relay::TlsPolicy tls = relay::TlsPolicy::opportunistic;
+    std::optional<core::TlsRoots> tls_roots{};
 };
 
 struct Recorded {
@@ -59,6 +62,8 @@ class SimRelay {
     bool close(core::Duration deadline = std::chrono::seconds{30});
     bool closed() const { return closed_; }
 
+    metrics::ShardMetrics& metrics(std::size_t shard = 0);
+    relay::EgressTls& tls(std::size_t shard = 0);
     std::vector<Recorded> events() const;
     std::vector<Recorded> events_of(const std::string& recipient) const;
     std::size_t count(const std::string& type) const;
@@ -78,6 +83,7 @@ class SimRelay {
     SimWorld& world_;
     relay::Config config_;
     relay::ShapingPolicy shaping_;
+    std::optional<core::TlsRoots> tls_roots_;
     dns::RoutingRules rules_;
     dns::RoutingRules route_rules_;
     relay::RetrySchedule schedule_;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/unit/config/temporary_directory.h"
+#include "tests/unit/core/net/certificates.h"
 
 namespace relay {
 namespace {
@@ -32,6 +33,43 @@ TEST(CheckConfig, GivesWhatServeNeeds) {
                   ":3: [\"example.com\"] enable_dane is not available in this version; it has no "
                   "effect");
     EXPECT_FALSE(std::filesystem::exists(directory.path() / "data"));  // a check makes nothing
+}
+
+TEST(CheckConfig, ReadsSecretsAndKeepsThemSecret) {
+    const TemporaryDirectory directory;
+    const core::test::Authority authority;
+    const core::TlsIdentity identity = authority.issue();
+    directory.write("ca.pem", authority.pem());
+    directory.write("c.pem", identity.certificate);
+    const auto key = directory.write("k.pem", identity.private_key);
+    const auto password = directory.write("password", "secret\n");
+    const auto other_key = directory.write("other.pem", authority.issue().private_key);
+    for (const auto& file : {key, password, other_key})
+        ::chmod(file.c_str(), 0600);
+    const std::string route = kLeast +
+                              "[[route]]\ndomain = \"*\"\nhosts = [\"h\"]\nusername = \"mta\"\n"
+                              "password_file = \"password\"\ntls_ca_file = \"ca.pem\"\n"
+                              "certificate = \"c.pem\"\n";
+    const auto file = directory.write("p.toml", route + "private_key = \"k.pem\"\n");
+    const auto checked = check_config(file);
+    ASSERT_TRUE(checked.has_value()) << checked.error()[0].to_string();
+    const Smarthost& smarthost = *checked->config.routes[0].smarthost;
+    EXPECT_EQ(smarthost.password, "secret");
+    EXPECT_TRUE(smarthost.roots.has_value() && smarthost.identity.has_value());
+
+    const auto refusal = [&](const std::string& text) {
+        const auto refused = check_config(directory.write("q.toml", text));
+        return refused ? std::string("nothing") : refused.error()[0].to_string();
+    };
+    EXPECT_TRUE(refusal(route + "private_key = \"other.pem\"\n").contains("not the certificate's"));
+    EXPECT_TRUE(refusal(route + "private_key = \"none.pem\"\n").contains("none.pem"));
+    ::chmod(password.c_str(), 0644);
+    EXPECT_TRUE(refusal(route + "private_key = \"k.pem\"\n").contains("everybody may read it"));
+    ::chmod(password.c_str(), 0600);
+    ::chmod(key.c_str(), 0644);
+    EXPECT_TRUE(refusal(route + "private_key = \"k.pem\"\n").contains("everybody may read it"));
+    EXPECT_TRUE(refusal(kLeast + "[delivery]\ntls_ca_file = \"p.toml\"\n")
+                    .contains("no certificate in PEM form"));
 }
 
 TEST(CheckConfig, LooksIntoEverythingThatIsNamed) {

@@ -75,7 +75,7 @@ TEST(ParseConfig, TheLeastGivesTheDefaults) {
     EXPECT_TRUE(config.dns.servers.empty());
     EXPECT_TRUE(config.routes.empty());
     EXPECT_EQ(config.delivery.port, 25);
-    EXPECT_EQ(config.delivery.tls, DeliveryTls::opportunistic);
+    EXPECT_EQ(config.delivery.tls, TlsPolicy::opportunistic);
     EXPECT_EQ(config.delivery.prohibited_hosts.size(), 4U);
     EXPECT_EQ(config.retry.intervals,
               (std::vector<core::Duration>{1min, 5min, 15min, 30min, 1h, 2h, 4h}));
@@ -175,7 +175,7 @@ log_keep = "1h"
                                     {"2001:db8::1", 25, *core::IpAddress::parse("2001:db8::1")}};
     EXPECT_EQ(config.routes[0].hosts, hops);
     EXPECT_EQ(config.delivery.port, 2600);
-    EXPECT_EQ(config.delivery.tls, DeliveryTls::none);
+    EXPECT_EQ(config.delivery.tls, TlsPolicy::none);
     EXPECT_TRUE(config.delivery.prohibited_hosts.empty());
     EXPECT_EQ(config.retry.intervals, (std::vector<core::Duration>{1s, 2s}));
     EXPECT_EQ(config.retry.max_age, 1h);
@@ -284,6 +284,44 @@ TEST(ParseConfig, RefusesToBeAnOpenRelay) {
     EXPECT_FALSE(nobody.listeners[0].allows(*core::IpAddress::parse("127.0.0.1")));
 }
 
+TEST(ParseConfig, ReadsWhatARouteSaysAboutTlsAndAuth) {
+    const Config config =
+        parsed(kLeast +
+               "[delivery]\ntls = \"encrypt\"\ntls_ca_file = \"/ca.pem\"\n"
+               "[[route]]\ndomain = \"a.example\"\nhosts = [\"127.0.0.1:465\"]\n"
+               "tls = \"implicit\"\ntls_name = \"smtp.example\"\ntls_ca_file = \"/own.pem\"\n"
+               "certificate = \"/c.pem\"\nprivate_key = \"/k.pem\"\n"
+               "username = \"mta\"\npassword_file = \"/p\"\nauth_insecure = true\n"
+               "[[route]]\ndomain = \"b.example\"\nhosts = [\"h\"]\ntls = \"none\"\n"
+               "[[route]]\ndomain = \"c.example\"\nhosts = [\"h\"]\n");
+    EXPECT_EQ(config.delivery.tls, TlsPolicy::encrypt);
+    EXPECT_EQ(config.delivery.tls_ca_file, "/ca.pem");
+    EXPECT_EQ(config.routes[0].tls, TlsPolicy::implicit);
+    ASSERT_NE(config.routes[0].smarthost, nullptr);
+    const Smarthost& smarthost = *config.routes[0].smarthost;
+    EXPECT_EQ(smarthost.tls_name, "smtp.example");
+    EXPECT_EQ(smarthost.ca_file, "/own.pem");
+    EXPECT_EQ(smarthost.certificate_file, "/c.pem");
+    EXPECT_EQ(smarthost.key_file, "/k.pem");
+    EXPECT_EQ(smarthost.username, "mta");
+    EXPECT_EQ(smarthost.password_file, "/p");
+    EXPECT_TRUE(smarthost.auth_insecure);
+    EXPECT_EQ(config.routes[1].tls, TlsPolicy::none);
+    EXPECT_EQ(config.routes[1].smarthost, nullptr);
+    EXPECT_EQ(config.routes[2].tls, std::nullopt);
+}
+
+TEST(ParseConfig, RefusesHalfOfWhatGoesTogether) {
+    const std::string route = kLeast + "[[route]]\ndomain = \"a.example\"\nhosts = [\"h\"]\n";
+    for (const char* half :
+         {"certificate = \"/c.pem\"\n", "private_key = \"/k.pem\"\n", "username = \"mta\"\n",
+          "password_file = \"/p\"\n", "tls = \"maybe\"\n", "tls_name = \"not a name\"\n",
+          "username = \"a\\nb\"\npassword_file = \"/p\"\n"}) {
+        EXPECT_FALSE(parse_config(route + half, "p.toml").has_value()) << half;
+    }
+    EXPECT_FALSE(parse_config(kLeast + "[delivery]\ntls = \"implicit\"\n", "p.toml").has_value());
+}
+
 TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
     const std::vector<std::string> asked{
         "tls = \"starttls\"\n",
@@ -293,8 +331,6 @@ TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
         "private_key = \"/a.pem\"\n",
         "[node]\nio_backend = \"epoll\"\n",
         "[dns]\ntrust_ad = true\n",
-        "[delivery]\ntls = \"encrypt\"\n",
-        "[delivery]\ntls = \"verify\"\n",
         "[[credential]]\nname = \"a\"\n",
         "[[egress_source]]\nname = \"a\"\n",
         "[[egress_pool]]\nname = \"a\"\n",

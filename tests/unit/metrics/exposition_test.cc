@@ -78,6 +78,21 @@ TEST_F(ExpositionTest, SumsTheShards) {
     EXPECT_EQ(value("posthaste_ambiguous_eod_total"), "1");
 }
 
+TEST_F(ExpositionTest, TlsSessionsAppearWhenThereWereSome) {
+    const std::string unverified =
+        R"(posthaste_tls_sessions_total{provider="other",policy="opportunistic",)"
+        R"(result="unverified"})";
+    const std::string untrusted =
+        R"(posthaste_tls_sessions_total{provider="example.com",policy="verify",)"
+        R"(result="untrusted"})";
+    EXPECT_EQ(value(unverified), "none");
+    one_.tls_session(0, TlsPolicy::opportunistic, TlsResult::unverified);
+    two_.tls_session(0, TlsPolicy::opportunistic, TlsResult::unverified);
+    two_.tls_session(1, TlsPolicy::verify, TlsResult::untrusted);
+    EXPECT_EQ(value(unverified), "2");
+    EXPECT_EQ(value(untrusted), "1");
+}
+
 TEST_F(ExpositionTest, RecipientsThatTravelAreCountedOnce) {
     one_.entered(Queue::scheduled, 10);
     two_.left(Queue::scheduled, 3);
@@ -188,6 +203,7 @@ TEST_F(ExpositionTest, IsDocumented) {
         std::string entry = "`" + std::string(metric->name);
         if (!metric->labels[0].empty()) entry += "{" + std::string(metric->labels[0]);
         if (!metric->labels[1].empty()) entry += "," + std::string(metric->labels[1]);
+        if (!metric->labels[2].empty()) entry += "," + std::string(metric->labels[2]);
         if (!metric->labels[0].empty()) entry += "}";
         entry += "`";
         EXPECT_NE(text.find(entry), std::string::npos) << entry;

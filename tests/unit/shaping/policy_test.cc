@@ -84,7 +84,7 @@ TEST(ShapingPolicy, ReadsKumomtasForms) {
 
 TEST(ShapingPolicy, WarnsOfWhatItCannotDo) {
     const auto [policy, warnings] = loaded(
-        {"[\"a.example\"]\nmx_rollup = true\nenable_tls = \"Required\"\nconnection_limit = 2\n"
+        {"[\"a.example\"]\nmx_rollup = true\nenable_dane = true\nconnection_limit = 2\n"
          "[provider.\"google\"]\nmatch = [{MXSuffix=\".google.com\"}]\n"
          "[[\"a.example\".automation]]\nregex = \"x\"\naction = \"Suspend\"\nduration = \"1h\"\n"
          "[\"http://127.0.0.1:8008.tsa.kumomta\"]\nmx_rollup = false\n"});
@@ -95,7 +95,7 @@ TEST(ShapingPolicy, WarnsOfWhatItCannotDo) {
     ASSERT_EQ(sentences.size(), 5U);
     EXPECT_TRUE(sentences[0].starts_with("s0.toml:2: [\"a.example\"] mx_rollup: "));
     EXPECT_EQ(sentences[1],
-              "s0.toml:3: [\"a.example\"] enable_tls is not available in this version; it has no "
+              "s0.toml:3: [\"a.example\"] enable_dane is not available in this version; it has no "
               "effect");
     EXPECT_TRUE(sentences[2].starts_with("s0.toml:5: [provider.\"google\"]: ")) << sentences[2];
     EXPECT_TRUE(sentences[3].starts_with("s0.toml:7: [\"a.example\"] automation is not"));
@@ -171,8 +171,29 @@ trigger = {Threshold="2/hr"}
 action = "Suspend"
 duration = "1 hour"
 )"});
-    EXPECT_EQ(policy.limits_for("yahoo.co.jp"), (ShapingLimits{2, 20, {10, 1s}, {100, 1min}}));
-    EXPECT_EQ(warnings.size(), 6U);
+    EXPECT_EQ(policy.limits_for("yahoo.co.jp"),
+              (ShapingLimits{2, 20, {10, 1s}, {100, 1min}, TlsPolicy::opportunistic}));
+    EXPECT_EQ(warnings.size(), 5U);
+}
+
+TEST(ShapingPolicy, ReadsWhatEncryptionIsDemanded) {
+    const auto [policy, warnings] = loaded(
+        {"[\"a.example\"]\ntls = \"verify\"\n[\"b.example\"]\ntls = \"none\"\n"
+         "[\"c.example\"]\nenable_tls = \"RequiredInsecure\"\n"
+         "[\"d.example\"]\nenable_tls = \"Disabled\"\n[\"e.example\"]\nconnection_limit = 1\n"
+         "[\"f.example\"]\nenable_tls = \"Required\"\n"});
+    EXPECT_EQ(policy.limits_for("a.example").tls, TlsPolicy::verify);
+    EXPECT_EQ(policy.limits_for("b.example").tls, TlsPolicy::none);
+    EXPECT_EQ(policy.limits_for("c.example").tls, TlsPolicy::encrypt);
+    EXPECT_EQ(policy.limits_for("d.example").tls, TlsPolicy::none);
+    EXPECT_EQ(policy.limits_for("e.example").tls, std::nullopt);
+    EXPECT_EQ(policy.limits_for("f.example").tls, TlsPolicy::verify);
+    EXPECT_TRUE(warnings.empty());
+    const auto all = problems(
+        "[\"a.example\"]\ntls = \"implicit\"\n[\"b.example\"]\ntls = true\n"
+        "[\"c.example\"]\nenable_tls = \"maybe\"\n");
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_TRUE(all[0].contains("tls must be \"none\"")) << all[0];
 }
 
 }  // namespace

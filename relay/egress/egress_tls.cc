@@ -1,0 +1,105 @@
+#include "relay/egress/egress_tls.h"
+
+#include <array>
+#include <utility>
+
+#include <openssl/rand.h>
+
+namespace relay {
+
+namespace {
+
+// What fails here was refused when the configuration was checked.
+std::unique_ptr<core::TlsContext> client_context(const core::TlsRoots* roots,
+                                                 const core::TlsIdentity* identity) {
+    auto context = core::TlsContext::client(roots, identity);
+    PH_ASSERT(context.has_value());
+    return std::move(*context);
+}
+
+}  // namespace
+
+TlsWish TlsDemand::wish() const {
+    switch (policy) {
+        case TlsPolicy::opportunistic:
+            return TlsWish::if_offered;
+        case TlsPolicy::encrypt:
+        case TlsPolicy::verify:
+            return TlsWish::required;
+        case TlsPolicy::none:
+        case TlsPolicy::implicit:  // before anything is said
+            break;
+    }
+    return TlsWish::none;
+}
+
+TlsDemand demand_of(const SiteFacts& site, const std::string& host) {
+    TlsDemand demand;
+    demand.policy = site.tls;
+    const bool named = site.smarthost != nullptr && !site.smarthost->tls_name.empty();
+    demand.expectation.server_name = named ? site.smarthost->tls_name : host;
+    demand.expectation.names = {demand.expectation.server_name};
+    const bool verify = site.tls == TlsPolicy::verify || site.tls == TlsPolicy::implicit;
+    demand.expectation.level = verify ? core::TlsLevel::pkix : core::TlsLevel::unauthenticated;
+    return demand;
+}
+
+EgressTls::EgressTls(core::Shard& shard, const core::TlsRoots* roots)
+    : shard_(shard), roots_(roots), sessions_(shard.reactor()) {}
+
+EgressTls::Own& EgressTls::own(const std::shared_ptr<const Smarthost>& smarthost) {
+    Own& own = own_[smarthost.get()];
+    if (own.smarthost == nullptr) {
+        own.smarthost = smarthost;
+        own.login = {smarthost->username, smarthost->password, smarthost->auth_insecure};
+    }
+    return own;
+}
+
+core::TlsContext& EgressTls::context_for(const SiteFacts& site) {
+    const bool special = site.smarthost != nullptr && (site.smarthost->roots.has_value() ||
+                                                       site.smarthost->identity.has_value());
+    if (!special) {
+        if (context_ == nullptr) context_ = client_context(roots_, nullptr);
+        return *context_;
+    }
+    Own& of_site = own(site.smarthost);
+    if (of_site.context == nullptr) {
+        const Smarthost& smarthost = *site.smarthost;
+        of_site.context = client_context(smarthost.roots ? &*smarthost.roots : roots_,
+                                         smarthost.identity ? &*smarthost.identity : nullptr);
+    }
+    return *of_site.context;
+}
+
+std::unique_ptr<core::TlsStream> EgressTls::wrap(std::unique_ptr<core::ByteStream> below,
+                                                 const TlsDemand& demand, const SiteFacts& site,
+                                                 const std::string& endpoint) {
+    core::TlsClientStart start;
+    start.expectation = demand.expectation;
+    start.now = shard_.wall();
+    start.sessions = &sessions_;
+    start.session_key = endpoint + '|' + below->local().ip.to_string();
+    if (site.smarthost != nullptr) start.session_key += '|' + site.name;
+    auto engine = std::make_unique<core::TlsEngine>(context_for(site), start);
+    return std::make_unique<core::TlsStream>(shard_.reactor(), std::move(below), std::move(engine));
+}
+
+const Login* EgressTls::login_for(const SiteFacts& site) {
+    if (site.smarthost == nullptr || !site.smarthost->has_login()) return nullptr;
+    return &own(site.smarthost).login;
+}
+
+std::string EgressTls::new_nonce() {
+    std::array<unsigned char, 16> octets;
+    PH_ASSERT(RAND_bytes(octets.data(), octets.size()) == 1);
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text;
+    for (const unsigned char octet : octets) {
+        text += kDigits[octet >> 4];
+        text += kDigits[octet & 15];
+    }
+    return text;
+}
+
+}  // namespace relay

@@ -1,0 +1,70 @@
+// EgressTls: what TLS towards receivers needs on one shard: contexts (one, and one for each route
+// with a certificate or roots of its own), sessions to resume, what was learned about hosts, and
+// logins. demand_of() says what a host must offer: today from the policy alone; DANE and MTA-STS
+// raise it there, with records and names of their own, and everything behind it stays as it is.
+// Made by the composition root, outlives the paths.
+// Limits: kHandshakeTime for a handshake; those of TlsSessions and TlsMemory.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "core/io/shard.h"
+#include "core/net/tls_stream.h"
+#include "relay/egress/tls_memory.h"
+#include "relay/queue/site.h"
+#include "relay/smtp/client_dialogue.h"
+
+namespace relay {
+
+struct TlsDemand {
+    TlsPolicy policy = TlsPolicy::none;
+    core::TlsExpectation expectation;
+
+    TlsWish wish() const;
+    bool implicit() const { return policy == TlsPolicy::implicit; }
+    // TLS that does not work is no reason not to deliver.
+    bool may_go_clear() const { return policy == TlsPolicy::opportunistic; }
+};
+
+// What a host of the site is asked for.
+TlsDemand demand_of(const SiteFacts& site, const std::string& host);
+
+class EgressTls {
+  public:
+    static constexpr core::Duration kHandshakeTime = std::chrono::seconds{60};
+
+    // roots null: nothing but routes with roots of their own can be verified. Outlives this.
+    EgressTls(core::Shard& shard, const core::TlsRoots* roots);
+
+    // endpoint: host and port, as in TlsMemory.
+    std::unique_ptr<core::TlsStream> wrap(std::unique_ptr<core::ByteStream> below,
+                                          const TlsDemand& demand, const SiteFacts& site,
+                                          const std::string& endpoint);
+    // Null: the site's hosts want no login.
+    const Login* login_for(const SiteFacts& site);
+    static std::string new_nonce();
+
+    TlsMemory& memory() { return memory_; }
+    core::TlsSessions& sessions() { return sessions_; }
+
+  private:
+    // Of a smarthost, which it keeps.
+    struct Own {
+        std::shared_ptr<const Smarthost> smarthost;
+        std::unique_ptr<core::TlsContext> context;
+        Login login;
+    };
+    Own& own(const std::shared_ptr<const Smarthost>& smarthost);
+    core::TlsContext& context_for(const SiteFacts& site);
+
+    core::Shard& shard_;
+    const core::TlsRoots* roots_;
+    std::unique_ptr<core::TlsContext> context_;
+    std::unordered_map<const Smarthost*, Own> own_;
+    core::TlsSessions sessions_;
+    TlsMemory memory_;
+};
+
+}  // namespace relay

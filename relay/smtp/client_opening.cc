@@ -1,0 +1,127 @@
+// The opening of a ClientDialogue: greeting, EHLO, STARTTLS and AUTH, up to where transactions may
+// begin. What comes then is in client_dialogue.cc.
+#include <utility>
+
+#include "relay/smtp/client_dialogue.h"
+#include "relay/smtp/reply_meaning.h"
+
+namespace relay {
+
+void ClientDialogue::log_in(const Login& login, std::string nonce) {
+    login_ = &login;
+    nonce_ = std::move(nonce);
+}
+
+void ClientDialogue::compose_opening() {
+    if (say_hello_ || say_helo_) {
+        commands_.append(say_helo_ ? "HELO " : "EHLO ").append(ehlo_name_).append("\r\n");
+        expect(say_helo_ ? Command::helo : Command::ehlo, nullptr);
+        say_hello_ = say_helo_ = false;
+    }
+    if (std::exchange(say_starttls_, false)) {
+        commands_.append("STARTTLS\r\n");
+        expect(Command::starttls, nullptr);
+    }
+    if (std::exchange(say_auth_, false)) {
+        commands_.append(std::exchange(auth_line_, {})).append("\r\n");
+        expect(Command::auth, nullptr);
+    }
+}
+
+ClientDialogue::Event ClientDialogue::on_hello(const Unanswered& asked, const Reply& reply) {
+    const bool ehlo_unknown =
+        asked.command == Command::ehlo &&
+        (reply.code == 500 || reply.code == 502 || reply.code == 504 || reply.code == 550);
+    if (ehlo_unknown) {  // RFC 5321 section 4.1.1.1
+        say_helo_ = true;
+        return Event::need_input;
+    }
+    if (!reply.positive()) {
+        return end_session(from_reply(reply, command_name(asked.command), Scope::session));
+    }
+    if (asked.command == Command::greeting) {
+        say_hello_ = true;
+        return Event::need_input;
+    }
+    extensions_ = {};
+    if (asked.command == Command::ehlo) extensions_ = Extensions::read(reply.text);
+    return after_hello();
+}
+
+// STARTTLS is the last command of its group and of its session's first part (RFC 3207 section 4).
+ClientDialogue::Event ClientDialogue::after_hello() {
+    if (tls_ == TlsWish::if_offered || tls_ == TlsWish::required) {
+        if (extensions_.starttls) {
+            say_starttls_ = true;
+            return Event::need_input;
+        }
+        if (tls_ == TlsWish::required) {
+            tls_missing_ = true;
+            return end_session(
+                local_deferral({4, 7, 5}, "the host does not offer STARTTLS", "EHLO"));
+        }
+    }
+    if (login_ == nullptr) {
+        greeted_ = true;
+        return Event::ready;
+    }
+    sasl_ = SaslClient::choose(*login_, extensions_.auth, verified_, nonce_);
+    if (!sasl_) {
+        return end_session(local_deferral(
+            {4, 7, 0},
+            verified_ || login_->insecure ? "the host offers no AUTH mechanism that is known here"
+                                          : "the host offers no AUTH mechanism that keeps the "
+                                            "password from an unverified host",
+            "AUTH"));
+    }
+    auth_line_ = sasl_->begin();
+    say_auth_ = true;
+    return Event::need_input;
+}
+
+ClientDialogue::Event ClientDialogue::on_starttls(const Reply& reply, std::string_view behind) {
+    if (!reply.positive()) {
+        tls_refused_ = reply.code != 421;
+        return end_session(from_reply(reply, "STARTTLS", Scope::session));
+    }
+    if (!behind.empty()) {  // it would be taken for a reply from inside TLS: CVE-2021-38371
+        return end_session(
+            local_deferral({4, 7, 5}, "octets behind the reply to STARTTLS", "STARTTLS"));
+    }
+    return Event::start_tls;
+}
+
+void ClientDialogue::tls_started(bool verified) {
+    verified_ = verified;
+    tls_ = TlsWish::none;
+    extensions_ = {};
+    parser_ = {};
+    if (!unanswered_.empty()) return;  // TLS from the first octet: the greeting is still to come
+    say_hello_ = true;
+}
+
+void ClientDialogue::tls_failed(std::string_view reason) {
+    end_session(local_deferral({4, 7, 5}, std::string(reason), "STARTTLS"));
+}
+
+ClientDialogue::Event ClientDialogue::on_auth(const Reply& reply) {
+    if (reply.intermediate()) {
+        auto answer = sasl_->answer(reply.text);
+        if (!answer) {
+            return end_session(local_deferral({4, 7, 0}, "AUTH: " + answer.error(), "AUTH"));
+        }
+        auth_line_ = std::move(*answer);
+        say_auth_ = true;
+        return Event::need_input;
+    }
+    if (!reply.positive()) return end_session(from_reply(reply, "AUTH", Scope::session));
+    if (!sasl_->proven()) {
+        return end_session(
+            local_deferral({4, 7, 0}, "AUTH: the host did not prove that it knows us", "AUTH"));
+    }
+    sasl_.reset();
+    greeted_ = true;
+    return Event::ready;
+}
+
+}  // namespace relay

@@ -1,0 +1,27 @@
+// Extensions: what a server offers in its reply to EHLO (RFC 5321 section 4.1.1.1). A fact of one
+// session and one security layer: after STARTTLS everything learned before is forgotten (RFC 3207
+// section 4.2). Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace relay {
+
+struct Extensions {
+    bool pipelining = false;
+    bool chunking = false;
+    bool eight_bit = false;
+    bool utf8 = false;
+    bool size = false;
+    bool enhanced_codes = false;
+    bool starttls = false;
+    std::uint64_t size_limit = 0;  // 0: none stated
+    std::string auth;              // the mechanisms, as written
+
+    // The text of the reply without codes; its first line is the server's name.
+    static Extensions read(std::string_view text);
+};
+
+}  // namespace relay

@@ -1,0 +1,43 @@
+#include "relay/smtp/reply_meaning.h"
+
+#include <utility>
+
+namespace relay {
+
+Disposition from_reply(const Reply& reply, std::string_view command, Scope scope) {
+    Disposition result;
+    result.outcome = reply.positive()    ? Outcome::delivered
+                     : reply.permanent() ? Outcome::bounced
+                                         : Outcome::deferred;
+    result.scope = scope;
+    result.code = reply.code;
+    result.enhanced = reply.enhanced;
+    result.text = reply.text;
+    result.command = command;
+    return result;
+}
+
+Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_view command) {
+    Disposition result;
+    result.outcome = Outcome::deferred;
+    result.scope = Scope::session;
+    result.code = 451;
+    result.enhanced = enhanced;
+    result.text = std::move(text);
+    result.command = command;
+    result.local = true;
+    return result;
+}
+
+bool lost_track(const Reply& reply) {
+    return reply.code == 500 || reply.code == 502 || reply.code == 503 ||
+           (reply.code == 554 && reply.enhanced == EnhancedCode{5, 5, 0});
+}
+
+bool too_many_recipients(const Reply& reply) {
+    const bool says_so = reply.enhanced.subject == 5 && reply.enhanced.detail == 3;
+    const bool plain = reply.enhanced.klass == 0 && (reply.code == 452 || reply.code == 552);
+    return says_so || plain;
+}
+
+}  // namespace relay

@@ -1,0 +1,23 @@
+// What a reply means for a recipient: from the server's words to a Disposition, and the few replies
+// that mean something else than they say. Pure, no state.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "relay/message/disposition.h"
+#include "relay/smtp/reply.h"
+
+namespace relay {
+
+Disposition from_reply(const Reply& reply, std::string_view command, Scope scope);
+// What we decided without, or against, a reply: 451 with our words.
+Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_view command);
+
+// Replies by which a server says that it lost track of the group, not that it minds the message.
+bool lost_track(const Reply& reply);
+// RFC 5321 section 4.5.3.1.10: the server takes no more recipients in this transaction. 552 is the
+// code of older servers. With an enhanced code that says something else it is something else.
+bool too_many_recipients(const Reply& reply);
+
+}  // namespace relay
