@@ -61,10 +61,15 @@ void compose_greetings(SinkContext& context) {
     if (options.enhanced_codes) lines.emplace_back("ENHANCEDSTATUSCODES");
     if (options.smtputf8) lines.emplace_back("SMTPUTF8");
     if (options.chunking) lines.emplace_back("CHUNKING");
-    context.ehlo.clear();
-    for (const auto& line : lines) {
-        context.ehlo += fmt::format("250{}{}\r\n", &line == &lines.back() ? ' ' : '-', line);
-    }
+    const auto reply = [&lines] {
+        std::string text;
+        for (const auto& line : lines)
+            text += fmt::format("250{}{}\r\n", &line == &lines.back() ? ' ' : '-', line);
+        return text;
+    };
+    context.ehlo = reply();
+    if (!options.tls_certificate.empty() && !options.tls_implicit) lines.emplace_back("STARTTLS");
+    context.ehlo_in_clear = reply();
 }
 
 void SinkDialogue::greet(core::Instant now) {
@@ -82,7 +87,7 @@ std::size_t SinkDialogue::feed(std::string_view input, core::Instant now, core::
     now_ = now;
     wall_ = wall;
     std::size_t used = 0;
-    while (used < input.size() && !pause_) {
+    while (used < input.size() && !pause_ && !wants_tls_) {
         const std::string_view rest = input.substr(used);
         used += state_ == State::command ? take_line(rest) : take_content(rest);
     }
@@ -137,6 +142,7 @@ void SinkDialogue::command(std::string_view line) {
     if (is("DATA")) return data();
     if (is("BDAT")) return bdat(argument);
     if (is("EHLO") || is("HELO")) return hello(is("EHLO"));
+    if (is("STARTTLS")) return starttls(argument);
     if (is("RSET")) {
         reset_transaction();
         answer(Stage::rset, {}, kOk);
@@ -159,9 +165,26 @@ void SinkDialogue::hello(bool extended) {
         return;
     }
     const std::string plain = fmt::format("250 {}\r\n", context_.options.hostname);
-    if (!answer(Stage::ehlo, {}, extended ? context_.ehlo : plain)) return;
+    if (!answer(Stage::ehlo, {},
+                extended ? (secure_ ? context_.ehlo : context_.ehlo_in_clear) : plain)) {
+        return;
+    }
     greeted_ = true;
     extended_ = extended;
+}
+
+void SinkDialogue::starttls(std::string_view argument) {
+    const bool offered = context_.ehlo_in_clear != context_.ehlo && extended_ && !secure_;
+    if (!offered || in_transaction_) return violation(kBadSequence);
+    if (!argument.empty()) return violation("501 5.5.4 No parameters allowed\r\n");
+    wants_tls_ = answer(Stage::starttls, {}, "220 2.0.0 Ready to start TLS\r\n") && !pause_;
+}
+
+// RFC 3207 section 4.2: as if the connection had just begun.
+void SinkDialogue::secured() {
+    reset_transaction();
+    wants_tls_ = greeted_ = extended_ = false;
+    secure_ = true;
 }
 
 void SinkDialogue::mail(std::string_view argument) {

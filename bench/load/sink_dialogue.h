@@ -38,6 +38,7 @@ struct SinkContext {
     SinkCapture* capture = nullptr;
     std::string banner;  // whole reply lines
     std::string ehlo;
+    std::string ehlo_in_clear;  // the same and STARTTLS, when it is offered
 };
 
 // Fills banner and ehlo.
@@ -61,6 +62,10 @@ class SinkDialogue {
     const std::optional<Pause>& pause() const { return pause_; }
     void resume();
     std::string& out() { return out_; }
+    // STARTTLS was accepted: feed() took nothing behind it. Send out(), shake hands, say so; what
+    // the client had sent behind it must be dropped (CVE-2011-0411).
+    bool wants_tls() const { return wants_tls_; }
+    void secured();
     // Everything that had arrived was fed: what follows is another group.
     void group_ended() { in_group_ = after_dot_ = false; }
 
@@ -69,6 +74,7 @@ class SinkDialogue {
 
     void command(std::string_view line);
     void hello(bool extended);
+    void starttls(std::string_view argument);
     void mail(std::string_view argument);
     void rcpt(std::string_view argument);
     void data();
@@ -95,6 +101,8 @@ class SinkDialogue {
     core::WallTime wall_{};
 
     State state_ = State::command;
+    bool wants_tls_ = false;
+    bool secure_ = false;
     bool greeted_ = false;
     bool extended_ = false;
     bool in_group_ = false;   // the previous command came in the same piece of input

@@ -30,8 +30,12 @@ struct SinkOptions {
     std::uint64_t max_connections = 0;    // then 421; 0: no limit
     core::Duration rtt{0};
     core::Duration idle_timeout = std::chrono::minutes{5};
-    std::string ledger;       // file; empty: none
-    std::string capture_dir;  // one file per message; empty: none
+    std::string tls_certificate;  // PEM files; with them STARTTLS is offered
+    std::string tls_key;
+    bool tls_implicit = false;  // TLS from the first octet instead
+    bool tls_tickets = true;    // sessions can be resumed
+    std::string ledger;         // file; empty: none
+    std::string capture_dir;    // one file per message; empty: none
 };
 
 struct SinkCounters {
@@ -47,6 +51,9 @@ struct SinkCounters {
     Counter rejected_messages;  // at MAIL, DATA or the dot
     Counter after_dot_503;
     Counter violations;
+    Counter tls_sessions;
+    Counter tls_resumed;
+    Counter tls_failed;  // handshakes
     Counter writes;
     Counter reads;
     Counter first_accept_ns;  // monotonic; 0: none yet

@@ -10,10 +10,11 @@
 namespace bench {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Stage>, 12> kStages = {{
+constexpr std::array<std::pair<std::string_view, Stage>, 13> kStages = {{
     {"CONNECT", Stage::connect},
     {"EHLO", Stage::ehlo},
     {"HELO", Stage::ehlo},
+    {"STARTTLS", Stage::starttls},
     {"MAIL", Stage::mail},
     {"RCPT", Stage::rcpt},
     {"DATA", Stage::data},

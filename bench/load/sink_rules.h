@@ -1,11 +1,11 @@
 // SinkRules: what smtp_sink answers instead of yes, scripted on the command line. A rule is
 //   STAGE[@domain]: part; part; ...
-// STAGE: CONNECT EHLO MAIL RCPT DATA CONTENT DOT RSET NOOP QUIT, or ANY. DOT is the end of a
-// message, by DATA or BDAT; CONTENT its first octets. domain: "example.com" or "*.example.com",
-// matched with the recipient's (from DATA on: the first recipient's; at MAIL: the sender's). Parts
-// that act: "451 4.7.1 text" (\n separates lines; 421 closes), "delay 2s", "close" (after the
-// reply), "drop" (FIN, no reply), "reset" (RST), "stall" (silence), "greylist 60s" (at RCPT).
-// Parts that choose: "every N", "first N", "after N" (the Nth match and so on), "chance P%",
+// STAGE: CONNECT EHLO STARTTLS MAIL RCPT DATA CONTENT DOT RSET NOOP QUIT, or ANY. DOT is the end
+// of a message, by DATA or BDAT; CONTENT its first octets. domain: "example.com" or
+// "*.example.com", matched with the recipient's (from DATA on: the first recipient's; at MAIL: the
+// sender's). Parts that act: "451 4.7.1 text" (\n separates lines; 421 closes), "delay 2s", "close"
+// (after the reply), "drop" (FIN, no reply), "reset" (RST), "stall" (silence), "greylist 60s" (at
+// RCPT). Parts that choose: "every N", "first N", "after N" (the Nth match and so on), "chance P%",
 // "from 5s" and "until 60s" since the start. The first rule that chooses the event decides.
 // Shared by all shards: the text is immutable, the counts are atomic.
 #pragma once
@@ -27,6 +27,7 @@ namespace bench {
 enum class Stage : std::uint8_t {
     connect,
     ehlo,
+    starttls,
     mail,
     rcpt,
     data,

@@ -11,9 +11,11 @@ constexpr core::Duration kHalfTick{1 << 19};
 }  // namespace
 
 SinkSession::SinkSession(core::Shard& shard, SinkContext& context,
-                         std::unique_ptr<core::TcpStream> stream)
+                         std::unique_ptr<core::TcpStream> stream, core::TlsContext* tls)
     : shard_(shard),
       context_(context),
+      tls_(tls),
+      tcp_(*stream),
       stream_(std::move(stream)),
       dialogue_(context, stream_->peer().ip.to_string()),
       aborted_(shard.reactor()),
@@ -57,6 +59,7 @@ core::Task<void> SinkSession::run() {
 
 core::Task<void> SinkSession::converse() {
     refresh_deadline();
+    if (context_.options.tls_implicit && !co_await secure()) co_return;
     dialogue_.greet(shard_.now());
     if (dialogue_.pause() && !co_await carry_out()) co_return;
     if (!co_await flush()) co_return;
@@ -71,13 +74,33 @@ core::Task<void> SinkSession::converse() {
             const core::Instant now = shard_.now();
             used += dialogue_.feed(piece.substr(used), now, started + (now - origin));
             if (dialogue_.pause() && !co_await carry_out()) co_return;
+            if (dialogue_.wants_tls()) break;
         }
         stream_->consume(piece.size());
+        if (dialogue_.wants_tls()) {
+            if (!co_await flush() || !co_await secure()) co_return;
+            continue;
+        }
         if (stream_->has_input()) continue;
         dialogue_.group_ended();
         refresh_deadline();
         if (!dialogue_.out().empty() && !co_await flush()) co_return;
     }
+}
+
+core::Task<bool> SinkSession::secure() {
+    auto wrapped = std::make_unique<core::TlsStream>(shard_.reactor(), std::move(stream_),
+                                                     std::make_unique<core::TlsEngine>(*tls_));
+    core::TlsStream& secured = *wrapped;
+    stream_ = std::move(wrapped);
+    if (!co_await secured.handshake()) {
+        context_.counters.tls_failed.add();
+        co_return false;
+    }
+    context_.counters.tls_sessions.add();
+    if (secured.engine().resumed()) context_.counters.tls_resumed.add();
+    dialogue_.secured();
+    co_return true;
 }
 
 core::Task<bool> SinkSession::flush() {
@@ -129,7 +152,7 @@ core::Task<bool> SinkSession::carry_out() {
     if (pause.ending == Ending::stall) {
         co_await ignore_peer();
     } else if (pause.ending == Ending::reset) {
-        stream_->reset_on_close();
+        tcp_.reset_on_close();
     }
     co_await flush();
     co_return false;

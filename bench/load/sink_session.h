@@ -12,6 +12,7 @@
 #include "bench/load/sink_dialogue.h"
 #include "core/io/shard.h"
 #include "core/net/tcp_stream.h"
+#include "core/net/tls_stream.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task.h"
 #include "core/runtime/task_group.h"
@@ -22,7 +23,9 @@ struct SinkSessionTag;
 
 class SinkSession final : public core::ListLink<SinkSessionTag> {
   public:
-    SinkSession(core::Shard& shard, SinkContext& context, std::unique_ptr<core::TcpStream> stream);
+    // tls null: STARTTLS is not offered.
+    SinkSession(core::Shard& shard, SinkContext& context, std::unique_ptr<core::TcpStream> stream,
+                core::TlsContext* tls = nullptr);
 
     core::Task<void> run();
     core::Task<void> refuse();  // 421, for a connection too many
@@ -36,6 +39,7 @@ class SinkSession final : public core::ListLink<SinkSessionTag> {
     static constexpr std::size_t kMaxDelayed = 10'000;  // batches; then reading waits
 
     core::Task<void> converse();
+    core::Task<bool> secure();
     core::Task<bool> flush();      // false: the connection is gone
     core::Task<bool> carry_out();  // the dialogue's pause; false: the end
     core::Task<void> ignore_peer();
@@ -45,7 +49,9 @@ class SinkSession final : public core::ListLink<SinkSessionTag> {
 
     core::Shard& shard_;
     SinkContext& context_;
-    std::unique_ptr<core::TcpStream> stream_;
+    core::TlsContext* tls_;
+    core::TcpStream& tcp_;
+    std::unique_ptr<core::ByteStream> stream_;  // tcp_, later perhaps in TLS
     SinkDialogue dialogue_;
     std::string sending_;
 

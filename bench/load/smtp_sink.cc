@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 #include <sys/stat.h>
 
 #include "bench/load/sink_capture_files.h"
@@ -21,7 +22,7 @@ namespace {
 constexpr const char* kDescription = R"(smtp_sink: an SMTP server that takes mail and forgets it.
 
 Rules script its replies:  --rule 'STAGE[@domain]: part; part; ...'  (the first match decides)
-  STAGE    CONNECT EHLO MAIL RCPT DATA CONTENT DOT RSET NOOP QUIT ANY  (DOT: after the content)
+  STAGE    CONNECT EHLO STARTTLS MAIL RCPT DATA CONTENT DOT RSET NOOP QUIT ANY  (DOT: the end)
   domain   example.com or *.example.com: of the recipient; of the first one from DATA on
   acts     CODE text (\n separates lines; 421 closes), delay 2s, close (after the reply),
            drop (FIN without the reply; a message dropped at DOT counts as taken), reset (RST),
@@ -69,6 +70,7 @@ class SinkShard {
                    ledger_,
                    nullptr,
                    {},
+                   {},
                    {}},
           acceptors_(shard.reactor()),
           sessions_(shard.reactor()),
@@ -111,6 +113,7 @@ class SinkShard {
   private:
     bool open() {
         const SinkOptions& options = shared_.settings.options;
+        if (!options.tls_certificate.empty() && !open_tls()) return false;
         if (!options.ledger.empty()) {
             if (auto opened = ledger_.open(options.ledger); !opened) {
                 fmt::print(stderr, "smtp_sink: {}\n", opened.error());
@@ -125,6 +128,21 @@ class SinkShard {
                 return false;
             }
             listeners_.push_back(std::move(listener));
+        }
+        return true;
+    }
+
+    bool open_tls() {
+        const SinkOptions& options = shared_.settings.options;
+        auto identity = core::TlsIdentity::load(options.tls_certificate, options.tls_key);
+        if (!identity) {
+            fmt::print(stderr, "smtp_sink: {}\n", identity.error());
+            return false;
+        }
+        tls_ = std::move(*core::TlsContext::server(*identity));
+        if (!options.tls_tickets) {
+            SSL_CTX_set_options(tls_->native(), SSL_OP_NO_TICKET);
+            SSL_CTX_set_num_tickets(tls_->native(), 0);
         }
         return true;
     }
@@ -146,7 +164,7 @@ class SinkShard {
 
     core::Task<void> serve(std::unique_ptr<core::TcpStream> stream) {
         const std::uint64_t limit = shared_.settings.options.max_connections;
-        SinkSession session(shard_, context_, std::move(stream));
+        SinkSession session(shard_, context_, std::move(stream), tls_.get());
         open_.push_back(session);
         if (shared_.open_connections.fetch_add(1) >= limit && limit > 0) {
             context_.counters.refused_connections.add();
@@ -178,6 +196,7 @@ class SinkShard {
     CaptureFiles capture_;
     SinkContext context_;
     std::vector<std::unique_ptr<core::Listener>> listeners_;
+    std::unique_ptr<core::TlsContext> tls_;
     core::TaskGroup acceptors_;
     core::TaskGroup sessions_;
     core::TaskGroup background_;
@@ -217,6 +236,9 @@ void write_report(const Shared& shared) {
     field("rejected_messages", &SinkCounters::rejected_messages);
     field("after_dot_503", &SinkCounters::after_dot_503);
     field("violations", &SinkCounters::violations);
+    field("tls_sessions", &SinkCounters::tls_sessions);
+    field("tls_resumed", &SinkCounters::tls_resumed);
+    field("tls_failed", &SinkCounters::tls_failed);
     field("reads", &SinkCounters::reads);
     field("writes", &SinkCounters::writes);
     json += fmt::format(
@@ -259,6 +281,14 @@ void declare(CLI::App& app, Settings& settings) {
         ->capture_default_str();
     app.add_option("--max-connections", options.max_connections, "at once, then 421; 0: no limit");
     app.add_option("--close-after", options.close_after, "messages per connection; 0: no limit");
+    auto* certificate =
+        app.add_option("--tls-cert", options.tls_certificate, "PEM chain: offers STARTTLS");
+    auto* key = app.add_option("--tls-key", options.tls_key, "PEM key");
+    certificate->needs(key);
+    key->needs(certificate);
+    app.add_flag("--tls-implicit", options.tls_implicit, "TLS from the first octet")
+        ->needs(certificate);
+    app.add_flag("!--no-tls-tickets", options.tls_tickets, "sessions cannot be resumed");
     app.add_option("--idle-timeout", settings.idle)->capture_default_str();
     app.add_option("--ledger", options.ledger,
                    "appends id, recipient, time, acknowledged or not, for each accepted recipient");

@@ -103,6 +103,12 @@ def targets(rows):
     check("CPU against Postfix", "lockstep", "cpu_to_postfix", 1 / 35, at_most=True)
     check("io_uring enters per message, lock-step", "lockstep", "enters", 1, at_most=True)
     check("io_uring enters per message, pipelined", "pipelined", "enters", 1, at_most=True)
+    for encrypted, clear in (("tls", "lockstep"), ("tls-pipelined", "pipelined")):
+        rows_of = [found.get((name, "posthaste")) for name in (encrypted, clear)]
+        if all(rows_of):
+            ratio = rows_of[0]["cpu_us"] / rows_of[1]["cpu_us"]
+            checks.append({"what": f"CPU over TLS against clear text, {clear}", "measured": ratio,
+                           "wanted": "≤ 1.6", "met": ratio <= 1.6})
     check("messages/s on one connection, 50 ms, DATA", "rtt50-data", "rate", 19)
     check("messages/s on one connection, 50 ms, BDAT", "rtt50-bdat", "rate", 19)
     return checks

@@ -23,6 +23,7 @@ class Scenario:
     connections: int = 10   # of the relay to the sink
     batch: int = 1          # recipients per request
     http: bool = False
+    tls: bool = False       # the sink offers STARTTLS
     one_connection: bool = False  # rate between the first and the last arrival at the sink
     warm_up: int = WARM_UP
 
@@ -40,6 +41,10 @@ SCENARIOS = {
                      "each is a transaction and counts as a message",
                      {"posthaste": 150_000}, source=("--mixed-domains", "--domains", "1000"),
                      batch=100, http=True),
+    "tls": Scenario("lockstep, delivered over STARTTLS (TLS 1.3), connections reused",
+                    {"posthaste": 100_000}, tls=True),
+    "tls-pipelined": Scenario("pipelined, delivered over STARTTLS, connections reused",
+                              {"posthaste": 150_000}, source=("--pipeline-next",), tls=True),
     "rtt50-data": Scenario("one connection to a sink 50 ms away, by DATA",
                            {"posthaste": 200, "postfix": 80}, source=("--pipeline",),
                            sink=("--rtt", "50ms", "--no-chunking"), connections=1,
@@ -48,6 +53,18 @@ SCENARIOS = {
                            {"posthaste": 200, "postfix": 80}, source=("--pipeline",),
                            sink=("--rtt", "50ms"), connections=1, one_connection=True, warm_up=0),
 }
+
+
+def certificate_options(folder):
+    """Options that make smtp_sink offer STARTTLS, with a certificate made once."""
+    certificate, key = pathlib.Path(folder) / "sink.pem", pathlib.Path(folder) / "sink.key"
+    if not key.exists():
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate,
+                        "-days", "30", "-subj", "/CN=sink.example",
+                        "-addext", "subjectAltName=DNS:sink.example"],
+                       check=True, capture_output=True)
+    return "--tls-cert", str(certificate), "--tls-key", str(key)
 
 
 class Sink:
@@ -117,7 +134,8 @@ def run_scenario(name, relay_name, programs, folder, options):
     scale = min(options.scale, 1) if scenario.one_connection else options.scale
     messages = max(int(scenario.messages[relay_name] * scale), 40)
     messages -= messages % scenario.batch
-    sink = Sink(programs, folder, scenario.sink)
+    offers_tls = certificate_options(folder) if scenario.tls else ()
+    sink = Sink(programs, folder, (*scenario.sink, *offers_tls))
     try:
         relay = RELAYS[relay_name](folder, programs, sink.port, scenario.connections, options)
         try:
@@ -148,6 +166,8 @@ def measure(scenario, relay, sink, messages, programs, options):
     counts = {key: value - counts.get(key, 0) for key, value in relay.counters().items()}
     after = sink.stats()
     arrived = after["recipients"] - before["recipients"]
+    if scenario.tls and relay.counters().get("tls_sessions_total", 0) < 1:
+        raise RuntimeError("nothing was encrypted")
     if arrived != messages or after["violations"]:
         raise RuntimeError(f"sent {messages}, arrived {arrived}, "
                            f"{after['violations']} violations of the protocol")

@@ -67,7 +67,12 @@ class Courier(Peer):
                    "authmodulelistorig=authuserdb\nauthdaemonvar=/run/courier/authdaemon\n"
                    "DEBUG_LOGIN=0\nDEFAULTOPTIONS=\n")
         self.write("etc/courier/authlib/userdb", "", 0o600)
-        self.write("etc/courier/esmtpd", ESMTPD)
+        tls = ""
+        if self.identity:
+            self.write_identity(owner)
+            tls = ("COURIERTLS=/usr/bin/couriertls\nTLS_CERTFILE=/etc/tls/both.pem\n"
+                   "TLS_VERIFYPEER=NONE\n")
+        self.write("etc/courier/esmtpd", ESMTPD + tls)
         self.write("etc/courier/smtpaccess/default", "127.0.0.1\tallow\n")
         self.write("etc/courier/aliases/system", f"postmaster: store@{self.domain}\n")
         self.run("/usr/lib/courier/makedat", "-src=/etc/courier/smtpaccess",

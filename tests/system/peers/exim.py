@@ -12,6 +12,12 @@ class Exim(Peer):
         self.folder("var/spool/exim4", owner, 0o750, fresh=True)
         self.folder("var/log/exim4", owner, 0o750, fresh=True)
         self.folder("run/exim4", owner)
+        tls = "tls_advertise_hosts ="
+        if self.identity:
+            self.write_identity(owner)
+            tls = """tls_advertise_hosts = *
+tls_certificate = /etc/tls/cert.pem
+tls_privatekey = /etc/tls/key.pem"""
         self.write("etc/exim4/exim4.conf", f"""
 primary_hostname = mx.{self.domain}
 domainlist local_domains = {self.domain}
@@ -27,7 +33,7 @@ accept_8bitmime = true
 pipelining_advertise_hosts = *
 host_lookup =
 rfc1413_hosts =
-tls_advertise_hosts =
+{tls}
 never_users =
 keep_environment =
 log_selector = +smtp_protocol_error +smtp_syntax_error

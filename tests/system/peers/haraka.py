@@ -35,8 +35,9 @@ exports.store = (next, connection) => {
 class Haraka(Peer):
     name = "haraka"
 
-    def __init__(self, log_folder):
+    def __init__(self, log_folder, identity=None):
         self.domain = f"{self.name}.test"
+        self.identity = identity
         self.node = PEERS / "node"
         assert (self.node / ".complete").exists(), \
             f"{self.node} is missing: run tests/system/peers/install"
@@ -64,7 +65,10 @@ class Haraka(Peer):
 
     def configure(self):
         self.write("config/smtp.ini", f"listen=127.0.0.1:{self.port}\nnodes=0\n")
-        self.write("config/plugins", "store\n")
+        self.write("config/plugins", "tls\nstore\n" if self.identity else "store\n")
+        if self.identity:
+            self.write("config/tls_cert.pem", self.identity.certificate.read_text())
+            self.write("config/tls_key.pem", self.identity.key.read_text(), 0o600)
         self.write("config/me", f"mx.{self.domain}\n")
         self.write("config/host_list", f"{self.domain}\n")
         self.write("config/log.ini", "level=NOTICE\n")

@@ -16,10 +16,16 @@ class Opensmtpd(Peer):
         self.folder("var/lib/opensmtpd/empty")
         self.folder("var/empty")
         self.folder(STORE + "/all", (1500, 1500), 0o700)
+        pki, tls = "", ""
+        if self.identity:
+            self.write_identity()
+            pki = 'pki server cert "/etc/tls/cert.pem"\npki server key "/etc/tls/key.pem"'
+            tls = "tls pki server"
         self.write("etc/smtpd.conf", f"""
+{pki}
 table everyone {{ "@" = "store" }}
 smtp max-message-size "20M"
-listen on 127.0.0.1 port {self.port} hostname mx.{self.domain}
+listen on 127.0.0.1 port {self.port} {tls} hostname mx.{self.domain}
 action "store" maildir "/{STORE}/all" virtual <everyone>
 match from any for domain "{self.domain}" action "store"
 """)

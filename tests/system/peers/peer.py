@@ -27,8 +27,9 @@ class Peer:
     groups = {}     # name: gid besides those of its users
     start_seconds = 20
 
-    def __init__(self, log_folder):
+    def __init__(self, log_folder, identity=None):
         self.domain = f"{self.name}.test"
+        self.identity = identity  # with one it offers STARTTLS
         self.root = PEERS / self.name
         assert (self.root / ".complete").exists(), \
             f"{self.root} is missing: run tests/system/peers/install"
@@ -97,6 +98,14 @@ class Peer:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
         target.chmod(mode)
+
+    def write_identity(self, owner=(0, 0)):
+        """Certificate, key, and both in one file, below etc/tls."""
+        certificate, key = self.identity.certificate.read_text(), self.identity.key.read_text()
+        for name, text in {"cert.pem": certificate, "key.pem": key, "both.pem": key + certificate,
+                           "ca.pem": certificate}.items():
+            self.write(f"etc/tls/{name}", text, 0o600)
+            os.chown(self.root / "etc/tls" / name, *owner)
 
     def folder(self, path, owner=(0, 0), mode=0o755, fresh=False):
         target = self.root / path

@@ -42,6 +42,12 @@ smtpd_relay_restrictions = reject_unauth_destination
 smtpd_client_connection_count_limit = 0
 smtputf8_enable = yes
 """)
+        if self.identity:
+            self.write_identity()
+            with open(self.root / "etc/postfix/main.cf", "a", encoding="ascii") as main:
+                main.write("smtpd_tls_security_level = may\n"
+                           "smtpd_tls_chain_files = /etc/tls/both.pem\n"
+                           "smtpd_tls_session_cache_database =\n")
         services = [f"127.0.0.1:{self.port} inet n - n - 100 smtpd"]
         services += [
             "pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup",
@@ -53,7 +59,7 @@ smtputf8_enable = yes
             "retry unix - - n - - error", "discard unix - - n - - discard",
             "virtual unix - n n - - virtual", "anvil unix - - n - 1 anvil",
             "scache unix - - n - 1 scache", "postlog unix-dgram n - n - 1 postlogd",
-            "showq unix n - n - - showq", "local unix - n n - - local",
+            "showq unix n - n - - showq", "tlsmgr unix - - n 1000? 1 tlsmgr", "local unix - n n - - local",
         ]
         self.write("etc/postfix/master.cf", "\n".join(services) + "\n")
 

@@ -21,6 +21,15 @@ class Sendmail(Peer):
         self.folder("etc/mail", mode=0o755)
         self.write("usr/local/bin/store", PROGRAM, 0o755)
         self.write("etc/mail/service.switch", "hosts files\naliases files\n")
+        tls = ""
+        if self.identity:
+            self.write_identity()
+            tls = """define(`confSERVER_CERT', `/etc/tls/cert.pem')dnl
+define(`confSERVER_KEY', `/etc/tls/key.pem')dnl
+define(`confCACERT', `/etc/tls/ca.pem')dnl
+define(`confCACERT_PATH', `/etc/tls')dnl
+define(`confTLS_SRV_OPTIONS', `V')dnl
+"""
         self.write("etc/mail/sendmail.mc", f"""divert(-1)
 divert(0)dnl
 OSTYPE(`linux')dnl
@@ -47,7 +56,7 @@ define(`LOCAL_MAILER_FLAGS', `Pn8S')dnl
 MODIFY_MAILER_FLAGS(`LOCAL', `-w5A:/|@q')dnl
 define(`LOCAL_MAILER_MAX', `0')dnl
 define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
-FEATURE(`nocanonify')dnl
+{tls}FEATURE(`nocanonify')dnl
 FEATURE(`nouucp',`reject')dnl
 FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`accept_unqualified_senders')dnl

@@ -50,7 +50,7 @@ struct Bed final : SinkCapture {
     SinkCounters counters;
     SinkLedger ledger;
     std::string captured;
-    SinkContext context{options, rules, counters, ledger, this, {}, {}};
+    SinkContext context{options, rules, counters, ledger, this, {}, {}, {}};
     std::string sent;
     bool ended = false;
     Ending ending = Ending::none;
@@ -97,6 +97,37 @@ TEST(SinkDialogue, TheSplitOfTheInputDoesNotMatter) {
         EXPECT_EQ(split.play(kTwoMessages, 1 + seed % 20, seed), expected);
         EXPECT_EQ(split.captured, whole.captured);
     }
+}
+
+TEST(SinkDialogue, OffersStarttlsOnceAndForgetsWhatCameBefore) {
+    SinkOptions options;
+    options.tls_certificate = "c.pem";
+    SinkRules rules;
+    SinkCounters counters;
+    SinkLedger ledger;
+    SinkContext context{options, rules, counters, ledger, nullptr, {}, {}, {}};
+    compose_greetings(context);
+    SinkDialogue dialogue(context, "127.0.0.1");
+    const core::Instant now{std::chrono::seconds{1}};
+    dialogue.greet(now);
+    const auto say = [&](std::string_view text) {
+        dialogue.out().clear();
+        return dialogue.feed(text, now, {});
+    };
+    say("STARTTLS\r\n");
+    EXPECT_EQ(codes(dialogue.out()), "503 ");  // not before EHLO
+    say("EHLO me\r\n");
+    EXPECT_TRUE(dialogue.out().contains("250 STARTTLS\r\n"));
+    const std::string_view injected = "STARTTLS\r\nMAIL FROM:<a@b>\r\n";
+    EXPECT_EQ(say(injected), 10U);  // what is behind it is not looked at
+    EXPECT_EQ(codes(dialogue.out()), "220 ");
+    ASSERT_TRUE(dialogue.wants_tls());
+    dialogue.secured();
+    say("MAIL FROM:<a@b>\r\n");
+    EXPECT_EQ(codes(dialogue.out()), "503 ");
+    say("EHLO me\r\n");
+    EXPECT_FALSE(dialogue.out().contains("STARTTLS"));
+    EXPECT_EQ(counters.violations.get(), 2U);
 }
 
 TEST(SinkDialogue, AnswersWhatIsWrongAndCountsIt) {
