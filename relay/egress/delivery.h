@@ -3,6 +3,7 @@
 // shard.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "relay/message/message.h"
@@ -20,10 +21,17 @@ struct Delivery {
         transaction.content = &message.content;
         transaction.eight_bit = message.eight_bit;
         transaction.utf8 = message.utf8;
+        transaction.dsn = &message.dsn();
         transaction.recipients.clear();
-        for (const Recipient* recipient : recipients) {
+        transaction.notifications.clear();
+        for (const Recipient* recipient : recipients)
             transaction.recipients.push_back(recipient->address);
-        }
+        const bool asked = std::ranges::any_of(recipients, [](const Recipient* recipient) {
+            return recipient->notify.said() || !recipient->original().empty();
+        });
+        if (!asked) return;
+        for (const Recipient* recipient : recipients)
+            transaction.notifications.push_back({recipient->notify, recipient->original()});
     }
 };
 

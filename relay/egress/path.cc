@@ -187,6 +187,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         result.session_id = connection.session_id();
         result.tls_protocol = connection.tls_protocol();
         result.tls_cipher = connection.tls_cipher();
+        result.dsn_passed = delivery.transaction.dsn_passed;
         recipient.set_disposition(std::move(result));
         context_.exchange.to_origin(context_.shard, recipient);
     }

@@ -202,6 +202,12 @@ core::Task<void> SmtpSession::commit() {
     for (std::string& mailbox : envelope.recipients) {
         message->recipients.push_back(std::make_unique<Recipient>(*message, std::move(mailbox)));
     }
+    for (EnvelopeDsn& asked : envelope.recipients_dsn) {
+        Recipient& recipient = *message->recipients[asked.recipient];
+        recipient.notify = asked.notify;
+        recipient.set_original(std::move(asked.original));
+    }
+    message->set_dsn(std::move(envelope.dsn));
     message->content.seal();
     message->eight_bit = dialogue_.content().eight_bit();
     message->utf8 = dialogue_.needs_smtputf8();

@@ -56,6 +56,19 @@ void Recipient::set_disposition(Disposition disposition) {
     }
 }
 
+void Recipient::set_original(std::string original) {
+    original_ = original.empty() ? nullptr : std::make_unique<std::string>(std::move(original));
+}
+
+const DsnEnvelope& Message::dsn() const {
+    static const DsnEnvelope kNone;
+    return dsn_ == nullptr ? kNone : *dsn_;
+}
+
+void Message::set_dsn(DsnEnvelope dsn) {
+    dsn_ = dsn == DsnEnvelope{} ? nullptr : std::make_unique<DsnEnvelope>(std::move(dsn));
+}
+
 const Injection& Message::injection() const {
     static const Injection kNone;
     return injection_ == nullptr ? kNone : *injection_;

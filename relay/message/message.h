@@ -16,6 +16,7 @@
 #include "core/base/time.h"
 #include "relay/message/content.h"
 #include "relay/message/disposition.h"
+#include "relay/message/dsn_request.h"
 #include "relay/message/message_id.h"
 
 namespace relay {
@@ -44,6 +45,7 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     std::string address;              // as it goes into RCPT TO, without <>
     std::string_view domain() const;  // after the last @, as written
     RecipientState state = RecipientState::receiving;
+    Notify notify;               // RFC 3461
     std::uint16_t attempts = 0;  // those that count: a connection was tried or used
     core::WallTime next_attempt{};
     std::uint32_t index = 0;                // its place in the message's record of the spool
@@ -51,6 +53,12 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     const LastReply* last_reply = nullptr;  // of the latest deferral; the origin's
 
     void move_to(RecipientState next);
+
+    // ORCPT as it was given; empty: none.
+    std::string_view original() const {
+        return original_ == nullptr ? std::string_view{} : std::string_view(*original_);
+    }
+    void set_original(std::string original);
 
     // Outcome of the attempt that is under way or just over; none while it waits, so that a queued
     // recipient stays small.
@@ -60,6 +68,7 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
 
   private:
     std::unique_ptr<Disposition> disposition_;
+    std::unique_ptr<std::string> original_;
 };
 
 // How a message came; kept until its Reception is recorded.
@@ -96,9 +105,12 @@ struct Message final : core::ListLink<MessageListTag> {
     void forget_injection() { injection_.reset(); }
     const Labels& labels() const;
     Labels& edit_labels();
+    const DsnEnvelope& dsn() const;
+    void set_dsn(DsnEnvelope dsn);
 
   private:
     std::unique_ptr<Injection> injection_;
+    std::unique_ptr<DsnEnvelope> dsn_;
     std::unique_ptr<Labels> labels_;
 };
 

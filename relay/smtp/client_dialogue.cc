@@ -177,12 +177,25 @@ void ClientDialogue::send_mail(Transaction& transaction) {
     }
     if (transaction.eight_bit && extensions_.eight_bit) commands_.append(" BODY=8BITMIME");
     if (transaction.utf8) commands_.append(" SMTPUTF8");
+    transaction.dsn_passed = extensions_.dsn;
+    if (extensions_.dsn && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
+        if (transaction.dsn->content == ReturnContent::full) commands_.append(" RET=FULL");
+        if (transaction.dsn->content == ReturnContent::headers) commands_.append(" RET=HDRS");
+        const std::string& id = transaction.dsn->envelope_id;
+        if (!id.empty()) commands_.append(" ENVID=").append(id);
+    }
     commands_.append(kCrLf);
     expect(Command::mail, &transaction);
 }
 
 void ClientDialogue::send_rcpt(Transaction& transaction, std::size_t recipient) {
-    commands_.append("RCPT TO:<").append(transaction.recipients[recipient]).append(">\r\n");
+    commands_.append("RCPT TO:<").append(transaction.recipients[recipient]).append(">");
+    if (extensions_.dsn && !transaction.notifications.empty()) {
+        const RecipientDsn& dsn = transaction.notifications[recipient];
+        if (dsn.notify.said()) commands_.append(" NOTIFY=").append(dsn.notify.text());
+        if (!dsn.original.empty()) commands_.append(" ORCPT=").append(dsn.original);
+    }
+    commands_.append(kCrLf);
     expect(Command::rcpt, &transaction, recipient);
 }
 

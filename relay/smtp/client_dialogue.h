@@ -30,6 +30,7 @@
 
 #include "relay/message/content.h"
 #include "relay/message/disposition.h"
+#include "relay/message/dsn_request.h"
 #include "relay/smtp/extensions.h"
 #include "relay/smtp/reply.h"
 #include "relay/smtp/sasl.h"
@@ -46,6 +47,9 @@ struct Transaction {
     const Content* content = nullptr;
     bool eight_bit = false;
     bool utf8 = false;
+    const DsnEnvelope* dsn = nullptr;         // null: nothing was asked for
+    std::vector<RecipientDsn> notifications;  // of each recipient, or empty
+    bool dsn_passed = false;                  // once sent: the server reports what was asked for
     // Per recipient, once finished. Outcome::none: not answered for, may go again at once.
     std::vector<Disposition> results;
 

@@ -3,8 +3,10 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "core/base/ascii.h"
+#include "relay/smtp/dsn_parameters.h"
 
 namespace relay {
 
@@ -78,13 +80,23 @@ std::expected<PathView, AddressFault> parse_path_after(std::string_view keyword,
     return path;
 }
 
-// No value: fine.
-std::optional<ReplyLine> parse_mail_parameter(std::string_view word, MailParameters& parameters) {
-    const auto equals = word.find('=');
-    const std::string_view name = word.substr(0, equals);
-    const bool has_value = equals != std::string_view::npos;
-    const std::string_view value = has_value ? word.substr(equals + 1) : std::string_view{};
+struct Parameter {
+    std::string_view name;
+    std::string_view value;
+    bool has_value;
+};
 
+Parameter split_parameter(std::string_view word) {
+    const auto equals = word.find('=');
+    const bool has_value = equals != std::string_view::npos;
+    return {word.substr(0, equals), has_value ? word.substr(equals + 1) : std::string_view{},
+            has_value};
+}
+
+// No value: fine.
+std::optional<ReplyLine> parse_mail_parameter(std::string_view word, MailParameters& parameters,
+                                              MailDsnParameters& dsn) {
+    const auto [name, value, has_value] = split_parameter(word);
     if (core::equals_ignoring_case(name, "SIZE")) {
         const auto size = parse_count(value);
         if (!size) return "501 5.5.4 SIZE takes a number of octets";
@@ -101,6 +113,7 @@ std::optional<ReplyLine> parse_mail_parameter(std::string_view word, MailParamet
         parameters.utf8 = true;
         return std::nullopt;
     }
+    if (MailDsnParameters::knows(name)) return dsn.take(name, value);
     return "555 5.5.4 Unknown parameter";
 }
 
@@ -129,20 +142,23 @@ std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool
         }
     }
     MailCommand mail{.path = *path, .parameters = {}};
+    MailDsnParameters dsn;
     std::string_view rest = path->rest;
     for (auto word = next_word(rest); !word.empty(); word = next_word(rest)) {
         if (!extended) return std::unexpected("555 5.5.4 Parameters need EHLO");
-        if (const auto fault = parse_mail_parameter(word, mail.parameters)) {
+        if (const auto fault = parse_mail_parameter(word, mail.parameters, dsn)) {
             return std::unexpected(*fault);
         }
     }
+    mail.parameters.dsn = std::move(dsn.found);
     if (path->address.utf8 && !mail.parameters.utf8) {
         return std::unexpected("550 5.6.7 This sender address needs SMTPUTF8");
     }
     return mail;
 }
 
-std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument) {
+std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument, bool extended,
+                                                 bool utf8) {
     const auto path = parse_path_after("TO:", argument);
     if (!path) {
         switch (path.error()) {
@@ -155,8 +171,19 @@ std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument) {
         }
     }
     if (path->null) return std::unexpected("501 5.1.3 Nobody can be mailed at <>");
-    if (!trim_blanks(path->rest).empty()) return std::unexpected("555 5.5.4 Unknown parameter");
-    return RcptCommand{*path};
+    RcptDsnParameters dsn;
+    std::string_view rest = path->rest;
+    for (auto word = next_word(rest); !word.empty(); word = next_word(rest)) {
+        if (!extended) return std::unexpected("555 5.5.4 Parameters need EHLO");
+        const Parameter parameter = split_parameter(word);
+        if (!RcptDsnParameters::knows(parameter.name)) {
+            return std::unexpected("555 5.5.4 Unknown parameter");
+        }
+        if (const auto fault = dsn.take(parameter.name, parameter.value, utf8)) {
+            return std::unexpected(*fault);
+        }
+    }
+    return RcptCommand{*path, dsn.found};
 }
 
 std::expected<BdatCommand, ReplyLine> parse_bdat(std::string_view argument) {

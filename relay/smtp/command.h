@@ -1,7 +1,7 @@
 // Commands of an SMTP client as values: verb and argument, the parameters of MAIL (RFC 5321 section
-// 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152, SMTPUTF8 of RFC 6531), and BDAT (RFC 3030). Pure:
-// views into the line, which has no CRLF. What is wrong with a line is said by the reply it
-// deserves.
+// 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152, SMTPUTF8 of RFC 6531, RET and ENVID of RFC 3461) and
+// RCPT (NOTIFY, ORCPT), and BDAT (RFC 3030). Pure: views into the line, which has no CRLF. What is
+// wrong with a line is said by the reply it deserves.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "relay/message/address.h"
+#include "relay/message/dsn_request.h"
 
 namespace relay {
 
@@ -44,6 +45,7 @@ struct MailParameters {
     std::uint64_t size = 0;  // as declared; 0: unknown
     bool eight_bit = false;
     bool utf8 = false;
+    DsnEnvelope dsn;
 };
 
 struct MailCommand {
@@ -53,6 +55,7 @@ struct MailCommand {
 
 struct RcptCommand {
     PathView path;
+    RecipientDsn dsn;
 };
 
 struct BdatCommand {
@@ -65,7 +68,8 @@ using ReplyLine = std::string_view;
 
 // Parameters are known after EHLO only (RFC 5321 section 4.1.1.11).
 std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended);
-std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument);
+std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument, bool extended,
+                                                 bool utf8 = false);
 std::expected<BdatCommand, ReplyLine> parse_bdat(std::string_view argument);
 
 }  // namespace relay

@@ -28,6 +28,7 @@ Extensions Extensions::read(std::string_view text) {
         if (is("8BITMIME")) found.eight_bit = true;
         if (is("SMTPUTF8")) found.utf8 = true;
         if (is("ENHANCEDSTATUSCODES")) found.enhanced_codes = true;
+        if (is("DSN")) found.dsn = true;
         if (is("STARTTLS")) found.starttls = true;
         if (is("AUTH")) found.auth.append(found.auth.empty() ? "" : " ").append(value);
         if (is("SIZE")) {

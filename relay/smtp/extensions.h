@@ -17,6 +17,7 @@ struct Extensions {
     bool size = false;
     bool enhanced_codes = false;
     bool starttls = false;
+    bool dsn = false;
     std::uint64_t size_limit = 0;  // 0: none stated
     std::string auth;              // the mechanisms, as written
 

@@ -187,7 +187,7 @@ void ServerDialogue::ehlo(std::string_view name, bool extended) {
         output_ += std::to_string(options_.max_message_size);
         output_ +=
             "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n"
-            "250 HELP\r\n";
+            "250-DSN\r\n250 HELP\r\n";
     }
 }
 
@@ -203,6 +203,7 @@ void ServerDialogue::mail(std::string_view argument) {
     envelope_.declared_size = mail->parameters.size;
     envelope_.eight_bit = mail->parameters.eight_bit;
     envelope_.utf8 = mail->parameters.utf8;
+    envelope_.dsn = mail->parameters.dsn;
     envelope_.utf8_address = mail->path.address.utf8;
     asked_ = ServerEvent::mail;
 }
@@ -210,7 +211,7 @@ void ServerDialogue::mail(std::string_view argument) {
 void ServerDialogue::rcpt(std::string_view argument) {
     if (!in_transaction_) return error("503 5.5.1 Send MAIL first");
     if (chunks_begun_) return error("503 5.5.1 Content has begun");
-    const auto rcpt = parse_rcpt(argument);
+    const auto rcpt = parse_rcpt(argument, extended_, envelope_.utf8);
     if (!rcpt) return error(rcpt.error());
     const AddressView& address = rcpt->path.address;
     if (address.utf8 && !envelope_.utf8) {
@@ -230,6 +231,12 @@ void ServerDialogue::rcpt(std::string_view argument) {
                       RejectReason::too_many_recipients, address.mailbox);
     }
     envelope_.utf8_address = envelope_.utf8_address || address.utf8;
+    if (rcpt->dsn.notify.said() || !rcpt->dsn.original.empty()) {
+        envelope_.recipients_dsn.push_back(
+            {envelope_.recipients.size(), rcpt->dsn.notify, std::string(rcpt->dsn.original)});
+        const bool utf8 = std::ranges::any_of(rcpt->dsn.original, [](char c) { return c < 0; });
+        envelope_.utf8_address = envelope_.utf8_address || utf8;
+    }
     envelope_.recipients.emplace_back(address.mailbox);
     reply("250 2.1.5 Recipient ok");
 }
@@ -414,6 +421,8 @@ void ServerDialogue::reset_transaction() {
     in_transaction_ = chunks_begun_ = false;
     envelope_.sender.clear();
     envelope_.recipients.clear();
+    envelope_.recipients_dsn.clear();
+    envelope_.dsn = {};
     envelope_.declared_size = 0;
     envelope_.eight_bit = envelope_.utf8 = envelope_.utf8_address = false;
 }

@@ -65,13 +65,23 @@ struct Rejection {
     std::string_view command;  // MAIL, RCPT, DATA, BDAT or nothing
 };
 
+// NOTIFY and ORCPT of a recipient that has either.
+struct EnvelopeDsn {
+    std::size_t recipient = 0;  // its place among the recipients
+    Notify notify;
+    std::string original;
+    bool operator==(const EnvelopeDsn&) const = default;
+};
+
 struct Envelope {
     std::string sender;  // without <>
     std::vector<std::string> recipients;
-    std::uint64_t declared_size = 0;  // 0: unknown
-    bool eight_bit = false;           // BODY=8BITMIME
-    bool utf8 = false;                // SMTPUTF8
-    bool utf8_address = false;        // an address holds octets above 127
+    DsnEnvelope dsn;
+    std::vector<EnvelopeDsn> recipients_dsn;  // in order
+    std::uint64_t declared_size = 0;          // 0: unknown
+    bool eight_bit = false;                   // BODY=8BITMIME
+    bool utf8 = false;                        // SMTPUTF8
+    bool utf8_address = false;                // an address, or an ORCPT, holds octets above 127
 };
 
 class ServerDialogue {

@@ -10,6 +10,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/prng.h"
+#include "relay/smtp/dsn_parameters.h"
 #include "tests/unit/smtp/dialogue_driver.h"
 
 namespace {
@@ -56,6 +57,19 @@ void check_content(const relay_test::TakenMessage& message) {
     for (std::size_t i = 0; i < content.size(); ++i) {
         PH_ASSERT(content[i] != '\0');
         PH_ASSERT((content[i] == '\n') == (i > 0 && content[i - 1] == '\r'));
+    }
+    // What was asked for by DSN is passed on in commands and written into notifications.
+    const auto plain = [](std::string_view value) {
+        const auto decoded = relay::decode_xtext(value, true);
+        PH_ASSERT(decoded && value.find_first_of(std::string_view(" \r\n\0", 4)) == value.npos);
+        for (const char c : *decoded)
+            PH_ASSERT(static_cast<unsigned char>(c) >= 32 && c != 127);
+    };
+    plain(message.dsn.envelope_id);
+    for (const auto& asked : message.recipients_dsn) {
+        PH_ASSERT(asked.recipient < message.recipients.size());
+        PH_ASSERT(!asked.notify.never() || asked.notify.bits() == relay::Notify::kNever);
+        plain(asked.original);
     }
     // A receiver that takes CR, LF and CRLF all as line ends.
     bool line_start = true;

@@ -412,6 +412,43 @@ TEST(ClientDialogue, ParametersAreSentOnlyWhenOffered) {
     EXPECT_EQ(utf8.result().enhanced, (EnhancedCode{5, 6, 7}));
 }
 
+// RFC 3461 section 5.2.1: what was asked for is passed on as it was written, and nothing is added.
+TEST(ClientDialogue, DsnParametersAreForServersThatOfferDsn) {
+    const DsnEnvelope asked{ReturnContent::headers, "QQ+2B314159"};
+    const auto prepare = [&](Letter& letter) {
+        letter.transaction.dsn = &asked;
+        letter.transaction.notifications = {
+            {Notify(Notify::kSuccess | Notify::kDelay), "rfc822;Carol+2BX@Ivory.EDU"}, {}};
+    };
+    Conversation c;
+    c.greet("250-mx\r\n250-PIPELINING\r\n250 dsn\r\n");
+    Letter letter({"a@to.example", "b@to.example"});
+    prepare(letter);
+    c.dialogue.begin(letter.transaction);
+    c.says(
+        "MAIL FROM:<a@from.example> RET=HDRS ENVID=QQ+2B314159\r\n"
+        "RCPT TO:<a@to.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Carol+2BX@Ivory.EDU\r\n"
+        "RCPT TO:<b@to.example>\r\nDATA\r\n");
+    EXPECT_TRUE(letter.transaction.dsn_passed);
+
+    Conversation plain;
+    plain.greet("250-mx\r\n250 PIPELINING\r\n");
+    Letter other({"a@to.example", "b@to.example"});
+    prepare(other);
+    plain.dialogue.begin(other.transaction);
+    plain.says(
+        "MAIL FROM:<a@from.example>\r\nRCPT TO:<a@to.example>\r\nRCPT TO:<b@to.example>\r\n"
+        "DATA\r\n");
+    EXPECT_FALSE(other.transaction.dsn_passed);
+
+    Conversation unasked;
+    unasked.greet("250-mx\r\n250-PIPELINING\r\n250 DSN\r\n");
+    Letter nothing({"a@to.example"});
+    unasked.dialogue.begin(nothing.transaction);
+    unasked.says("MAIL FROM:<a@from.example>\r\nRCPT TO:<a@to.example>\r\nDATA\r\n");
+    EXPECT_TRUE(nothing.transaction.dsn_passed);
+}
+
 // ---- the session ends
 
 TEST(ClientDialogue, LostAfterTheDotIsAmbiguousAndWhatWasPrefetchedIsUntouched) {

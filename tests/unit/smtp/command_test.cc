@@ -52,7 +52,8 @@ TEST(MailCommand, SaysWhatIsWrong) {
     EXPECT_EQ(code("FROM:<a@example.com> SIZE=000000000000000000001"), "501 5.5.4");
     EXPECT_EQ(code("FROM:<a@example.com> BODY=BINARYMIME"), "501 5.5.4");
     EXPECT_EQ(code("FROM:<a@example.com> SMTPUTF8=yes"), "501 5.5.4");
-    EXPECT_EQ(code("FROM:<a@example.com> RET=HDRS"), "555 5.5.4");
+    EXPECT_EQ(code("FROM:<a@example.com> RET=HDRS"), "ok");
+    EXPECT_EQ(code("FROM:<a@example.com> AUTH=<>"), "555 5.5.4");
     EXPECT_EQ(code("FROM:<a@example.com> SIZE=1", false), "555 5.5.4");
     EXPECT_EQ(code("FROM:<\xc3\xa9@example.com>"), "550 5.6.7");
     EXPECT_EQ(code("FROM:<\xc3\xa9@example.com> SMTPUTF8"), "ok");
@@ -60,7 +61,7 @@ TEST(MailCommand, SaysWhatIsWrong) {
 
 TEST(RcptCommand, SaysWhatIsWrong) {
     const auto code = [](std::string_view argument) {
-        const auto rcpt = parse_rcpt(argument);
+        const auto rcpt = parse_rcpt(argument, true);
         return rcpt ? std::string("ok") : std::string(rcpt.error().substr(0, 9));
     };
     EXPECT_EQ(code("TO:<a@example.com>"), "ok");
@@ -70,7 +71,11 @@ TEST(RcptCommand, SaysWhatIsWrong) {
     EXPECT_EQ(code("FROM:<a@example.com>"), "501 5.1.3");
     EXPECT_EQ(code("TO:<Postmaster>"), "554 5.1.2");
     EXPECT_EQ(code("TO:<a@host>"), "554 5.1.2");
-    EXPECT_EQ(code("TO:<a@example.com> NOTIFY=NEVER"), "555 5.5.4");
+    EXPECT_EQ(code("TO:<a@example.com> NOTIFY=NEVER"), "ok");
+    EXPECT_EQ(code("TO:<a@example.com> NOTIFY=NEVER,DELAY"), "501 5.5.4");
+    EXPECT_EQ(code("TO:<a@example.com> X=Y"), "555 5.5.4");
+    EXPECT_EQ(parse_rcpt("TO:<a@example.com> NOTIFY=NEVER", false).error().substr(0, 9),
+              "555 5.5.4");
 }
 
 TEST(BdatCommand, IsSizeAndPerhapsLast) {

@@ -20,6 +20,8 @@ struct TakenMessage {
     std::string stuffed;  // as it would be sent on by DATA
     bool eight_bit = false;
     bool needs_smtputf8 = false;
+    relay::DsnEnvelope dsn;
+    std::vector<relay::EnvelopeDsn> recipients_dsn;
     bool operator==(const TakenMessage&) const = default;
 };
 
@@ -94,7 +96,8 @@ class DialogueDriver {
         }
         messages.push_back({dialogue.envelope().sender, dialogue.envelope().recipients,
                             content_->to_string(), std::move(stuffed),
-                            dialogue.content().eight_bit(), dialogue.needs_smtputf8()});
+                            dialogue.content().eight_bit(), dialogue.needs_smtputf8(),
+                            dialogue.envelope().dsn, dialogue.envelope().recipients_dsn});
         content_.reset();
         dialogue.accept_message("250 2.0.0 Ok: queued as " + std::to_string(messages.size()));
     }

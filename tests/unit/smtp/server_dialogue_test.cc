@@ -35,7 +35,7 @@ TEST(ServerDialogue, GreetsAndAnswersEhlo) {
     EXPECT_EQ(driver.say(""), "220 mx.example ESMTP Posthaste\r\n");
     EXPECT_EQ(driver.say("EHLO client.example\r\n"),
               "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n"
-              "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250 HELP\r\n");
+              "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250 HELP\r\n");
     EXPECT_EQ(driver.dialogue.client_name(), "client.example");
     EXPECT_EQ(driver.dialogue.protocol(), "ESMTP");
     EXPECT_EQ(driver.say("HELO [192.0.2.1]\r\n"), "250 mx.example\r\n");
