@@ -54,6 +54,8 @@ inline constexpr Metric kThrottled{"posthaste_throttled_total", Kind::counter,
     "Times that a limit of shaping held back mail that was ready.", {"reason"}};
 inline constexpr Metric kAmbiguousEod{"posthaste_ambiguous_eod_total", Kind::counter,
     "Messages whose end of data got no reply: sent again, so they may arrive twice."};
+inline constexpr Metric kReports{"posthaste_reports_total", Kind::counter,
+    "Delivery status notifications sent to senders."};
 inline constexpr Metric kDnsLookups{"posthaste_dns_lookups_total", Kind::counter,
     "Questions sent to DNS servers.", {"type", "result"}};
 inline constexpr Metric kDnsCache{"posthaste_dns_cache_total", Kind::counter,
@@ -108,7 +110,8 @@ inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
     &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kTlsSessions, &kQueueRecipients,
     &kQueueOldest,
-    &kContentBytes, &kMemoryLimitBytes, &kThrottled, &kAmbiguousEod, &kDnsLookups, &kDnsCache,
+    &kContentBytes, &kMemoryLimitBytes, &kThrottled, &kAmbiguousEod, &kReports, &kDnsLookups,
+    &kDnsCache,
     &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kIoEnters, &kIoSubmitted, &kIoCompleted,
     &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoOverflows, &kShardBusyRatio,

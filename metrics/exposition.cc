@@ -217,6 +217,8 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
     }
     page.family(kAmbiguousEod);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.ambiguous_ends(); }));
+    page.family(kReports);
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.reports(); }));
 }
 
 void dns(Page& page, Shards shards) {

@@ -165,6 +165,7 @@ class alignas(64) ShardMetrics {
     void connection_opened(std::size_t provider) { of(provider).connections_open.add(); }
     void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
     // A transaction whose end of data got no reply (RFC 5321 section 3.8).
+    void report_sent() { reports_.add(); }
     void ambiguous_end() { ambiguous_ends_.add(); }
     void tls_session(std::size_t provider, TlsPolicy policy, TlsResult result) {
         of(provider).tls_sessions[index(policy)][index(result)].add();
@@ -190,6 +191,7 @@ class alignas(64) ShardMetrics {
     const ProviderCounters& provider(std::size_t i) const { return providers_[i]; }
     const Histogram& delivery_seconds() const { return delivery_seconds_; }
     const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
+    const Counter& reports() const { return reports_; }
     const Counter& ambiguous_ends() const { return ambiguous_ends_; }
     const DnsCounters& dns() const { return dns_; }
     const EngineCounters& engine() const { return engine_; }
@@ -213,6 +215,7 @@ class alignas(64) ShardMetrics {
     Histogram delivery_seconds_;
     std::array<Counter, kThrottles> throttled_;
     Counter ambiguous_ends_;
+    Counter reports_;
     DnsCounters dns_;
     EngineCounters engine_;
     std::size_t provider_count_;

@@ -55,6 +55,7 @@ struct MemoryConfig {
 };
 
 enum class ListenerProtocol : std::uint8_t { smtp, http };
+enum class Bounces : std::uint8_t { record, mail, both };
 enum class LineEndings : std::uint8_t { reject, normalize };
 
 struct ListenerConfig {
@@ -66,8 +67,10 @@ struct ListenerConfig {
     std::size_t max_recipients = 1000;  // http: a million, unless the file says otherwise
     std::size_t max_connections = 10000;
     LineEndings line_endings = LineEndings::reject;
-    bool serve_inject = true;   // http
-    bool serve_metrics = true;  // http; /healthz and /readyz are always there
+    Bounces bounces = Bounces::record;  // how failures are told
+    bool verp = false;                  // a return path of its own for each recipient
+    bool serve_inject = true;           // http
+    bool serve_metrics = true;          // http; /healthz and /readyz are always there
 
     bool allows(const core::IpAddress& client) const;
 };
@@ -105,6 +108,7 @@ struct DeliveryConfig {
 struct RetryConfig {
     std::vector<core::Duration> intervals;  // at least one; the last repeats; +-10 % jitter
     core::Duration max_age = std::chrono::days(5);
+    core::Duration delay_warning{};  // zero: none
 };
 
 struct ShapingConfig {

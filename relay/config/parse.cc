@@ -239,6 +239,10 @@ ListenerConfig ConfigParser::listener(const TomlValue& table) {
     if (listener.protocol == ListenerProtocol::http) listener.max_recipients = kMostRecipients;
     from.integer("max_recipients", listener.max_recipients, 1, kMostRecipients);
     from.integer("max_connections", listener.max_connections, 1, 1'000'000);
+    from.choice<Bounces>(
+        "bounces", listener.bounces,
+        {{"record", Bounces::record}, {"mail", Bounces::mail}, {"both", Bounces::both}});
+    from.flag("verp", listener.verp);
     if (listener.protocol == ListenerProtocol::smtp) {
         smtp_listener(from, listener);
     } else {
@@ -459,6 +463,7 @@ void ConfigParser::retry() {
         }
     }
     from.duration("max_age", config_.retry.max_age, std::chrono::seconds(1));
+    from.duration("delay_warning", config_.retry.delay_warning, core::Duration{});
     from.finish();
 }
 

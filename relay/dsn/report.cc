@@ -183,8 +183,7 @@ class Writer {
             field("Remote-MTA", "dns; " + clean_line(each.remote_mta, utf8_, 255));
         }
         if (const std::string reply = reply_line(each, utf8_); !reply.empty()) {
-            field("Diagnostic-Code",
-                  (each.remote_mta.empty() ? "x-posthaste; " : "smtp; ") + reply);
+            field("Diagnostic-Code", (each.local ? "x-posthaste; " : "smtp; ") + reply);
         }
         if (each.last_attempt != core::WallTime{}) {
             field("Last-Attempt-Date", date_time(each.last_attempt));

@@ -34,7 +34,8 @@ struct DsnRecipient {
     std::uint16_t code = 0;
     EnhancedCode enhanced;
     std::string text;        // of the reply, lines joined by newlines
-    std::string remote_mta;  // who gave the reply; empty: ourselves
+    std::string remote_mta;  // who gave the reply; empty: not known, or ourselves
+    bool local = false;      // the reply is our own
     bool expired = false;    // failed for its age; the reply is the last one before
     core::WallTime last_attempt{};
     core::WallTime retry_until{};  // delayed

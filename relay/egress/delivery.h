@@ -4,9 +4,11 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "relay/message/message.h"
+#include "relay/message/verp.h"
 #include "relay/smtp/client_dialogue.h"
 
 namespace relay {
@@ -14,10 +16,12 @@ namespace relay {
 struct Delivery {
     Transaction transaction;
     std::vector<Recipient*> recipients;  // empty: this slot is free
+    std::string verp;  // the sender of this transaction, if it is not the message's
 
     void fill_transaction() {
         const Message& message = *recipients.front()->message;
-        transaction.sender = message.sender;
+        verp = message.verp ? verp_sender(message.sender, recipients.front()->address) : "";
+        transaction.sender = verp.empty() ? std::string_view(message.sender) : verp;
         transaction.content = &message.content;
         transaction.eight_bit = message.eight_bit;
         transaction.utf8 = message.utf8;

@@ -179,6 +179,8 @@ std::optional<core::HttpResponse> HttpIngress::begin(const core::HttpRequest& re
     batch.message = acceptance_.begin();
     batch.message->sender = sender;
     batch.message->utf8 = utf8;
+    batch.message->bounces = options_.bounces;
+    batch.message->verp = options_.verp;
     batch.message->edit_injection().protocol = kProtocol;
     batch.message->edit_injection().client_address = batch.client.to_string();
     batch.message->recipients.reserve(recipients);

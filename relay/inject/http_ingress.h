@@ -34,6 +34,8 @@ struct HttpIngressOptions {
     std::vector<core::IpNetwork> allow;
     std::size_t max_message_size = 50U << 20;
     std::size_t max_recipients = 1'000'000;  // of a request
+    BouncePolicy bounces = BouncePolicy::record;
+    bool verp = false;
 };
 
 class HttpIngress {

@@ -30,7 +30,9 @@ SmtpIngress::SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Accept
                .events = events,
                .dialogue = dialogue_options_,
                .times = options_.times,
-               .durable = options_.durable},
+               .durable = options_.durable,
+               .bounces = options_.bounces,
+               .verp = options_.verp},
       tasks_(shard.reactor()),
       quiet_(shard.reactor()),
       closed_(shard.reactor()) {}

@@ -29,6 +29,8 @@ struct SmtpListenerOptions {
     std::size_t max_recipients = 1000;
     std::size_t max_connections = 10000;
     BareEndings line_endings = BareEndings::reject;
+    BouncePolicy bounces = BouncePolicy::record;
+    bool verp = false;
     bool durable = true;  // durability "commit"; otherwise 250 says that it means memory
     core::Duration drain_limit = std::chrono::seconds(10);
     SmtpTimes times;

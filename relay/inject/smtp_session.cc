@@ -208,6 +208,8 @@ core::Task<void> SmtpSession::commit() {
         recipient.set_original(std::move(asked.original));
     }
     message->set_dsn(std::move(envelope.dsn));
+    message->bounces = context_.bounces;
+    message->verp = context_.verp;
     message->content.seal();
     message->eight_bit = dialogue_.content().eight_bit();
     message->utf8 = dialogue_.needs_smtputf8();

@@ -44,7 +44,9 @@ struct SmtpSessionContext {
     EventWriter& events;
     const ServerDialogueOptions& dialogue;
     const SmtpTimes& times;
-    bool durable;                // whether 250 promises more than memory
+    bool durable;  // whether 250 promises more than memory
+    BouncePolicy bounces = BouncePolicy::record;
+    bool verp = false;
     std::size_t unfinished = 0;  // octets of content that is still arriving
 };
 

@@ -46,6 +46,7 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     std::string_view domain() const;  // after the last @, as written
     RecipientState state = RecipientState::receiving;
     Notify notify;               // RFC 3461
+    bool delay_told = false;     // the sender was told that it takes longer
     std::uint16_t attempts = 0;  // those that count: a connection was tried or used
     core::WallTime next_attempt{};
     std::uint32_t index = 0;                // its place in the message's record of the spool
@@ -71,6 +72,9 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     std::unique_ptr<std::string> original_;
 };
 
+// What is done about a recipient that fails: an event, a notification by mail, or both.
+enum class BouncePolicy : std::uint8_t { record, mail, both };
+
 // How a message came; kept until its Reception is recorded.
 struct Injection {
     std::string protocol;  // ESMTP, HTTP
@@ -91,9 +95,12 @@ struct Message final : core::ListLink<MessageListTag> {
     std::string sender;  // reverse-path without <>; empty for the null sender
     std::vector<std::unique_ptr<Recipient>> recipients;
     Content content;
-    core::WallTime created{};           // when accepted
-    bool eight_bit = false;             // content has octets above 127
-    bool utf8 = false;                  // an address or header needs SMTPUTF8 (RFC 6531)
+    core::WallTime created{};  // when accepted
+    bool eight_bit = false;    // content has octets above 127
+    bool utf8 = false;         // an address or header needs SMTPUTF8 (RFC 6531)
+    BouncePolicy bounces = BouncePolicy::record;
+    bool verp = false;                  // each recipient has a return path of its own
+    bool ours = false;                  // made here, not injected: a notification
     std::uint32_t origin = 0;           // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
 

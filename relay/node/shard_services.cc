@@ -9,6 +9,18 @@ namespace relay {
 
 namespace {
 
+BouncePolicy bounce_policy(Bounces setting) {
+    switch (setting) {
+        case Bounces::mail:
+            return BouncePolicy::mail;
+        case Bounces::both:
+            return BouncePolicy::both;
+        case Bounces::record:
+            break;
+    }
+    return BouncePolicy::record;
+}
+
 BareEndings bare_endings(LineEndings setting) {
     return setting == LineEndings::normalize ? BareEndings::normalize : BareEndings::reject;
 }
@@ -41,7 +53,9 @@ core::Result<void> ShardServices::build() {
     channel_ = std::move(*channel);
     resolver_ = std::make_unique<dns::CachedResolver>(shard_, *channel_);
     const OriginOptions options{
-        .memory_limit = static_cast<std::size_t>(node_.memory_limit / node_.shard_count)};
+        .memory_limit = static_cast<std::size_t>(node_.memory_limit / node_.shard_count),
+        .hostname = node_.config.node.hostname,
+        .delay_warning = node_.config.retry.delay_warning};
     origin_ =
         std::make_unique<Origin>(shard_, options, node_.schedule,
                                  RouterParts{node_.config, node_.shaping, node_.rules, *resolver_},
@@ -73,6 +87,8 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     options.max_recipients = listener.max_recipients;
     options.max_connections = listener.max_connections;
     options.line_endings = bare_endings(listener.line_endings);
+    options.bounces = bounce_policy(listener.bounces);
+    options.verp = listener.verp;
     options.durable = false;  // Durability::memory is all there is
     options.admission = node_.admissions[index];
     auto ingress =
@@ -97,7 +113,7 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
         shard_.reactor(),
         HttpIngressOptions{node_.config.node.hostname, listener.allow,
                            static_cast<std::size_t>(listener.max_message_size),
-                           listener.max_recipients},
+                           listener.max_recipients, bounce_policy(listener.bounces), listener.verp},
         *origin_, metrics_, events_);
     core::HttpServerOptions options;
     options.max_connections = listener.max_connections;

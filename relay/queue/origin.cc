@@ -57,7 +57,9 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
                      dispatch(recipient);
                  }),
       ids_(static_cast<std::uint16_t>(shard.id()), shard.prng().next()),
-      came_to_rest_(shard.reactor()) {}
+      came_to_rest_(shard.reactor()),
+      reports_(shard, {options_.hostname, options_.delay_warning, schedule.max_age()}, *this,
+               metrics) {}
 
 Origin::~Origin() {
     PH_ASSERT(messages_count_ == 0);
@@ -79,7 +81,7 @@ std::unique_ptr<Message> Origin::begin() {
 
 core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Message> owned) {
     PH_ASSERT(owned != nullptr && !owned->recipients.empty());
-    if (accepting_over_) co_return std::unexpected(Refusal::draining);
+    if (accepting_over_ && !owned->ours) co_return std::unexpected(Refusal::draining);
     Message& message = *owned.release();  // freed by finish(), with the last recipient
     messages_.push_back(message);
     if (++messages_count_ == 1) publish_oldest();
@@ -90,8 +92,11 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
 
     const EventPeer client{message.injection().client_name, message.injection().client_address};
     events_.reception(message, client, {250, {2, 0, 0}, "OK", {}});
-    metrics_.received(message.injection().protocol.starts_with("HTTP") ? metrics::Protocol::http
-                                                                       : metrics::Protocol::smtp);
+    if (!message.ours) {
+        metrics_.received(message.injection().protocol.starts_with("HTTP")
+                              ? metrics::Protocol::http
+                              : metrics::Protocol::smtp);
+    }
     message.forget_injection();
     // A recipient without a route is final at once: the message must outlive this loop.
     ++message.open_recipients;
@@ -178,6 +183,7 @@ void Origin::defer(Recipient& recipient) {
         recipient.set_disposition(std::move(expired));
         return finish(recipient, metrics::Outcome::expired);
     }
+    reports_.deferred(recipient);
     replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
     recipient.clear_disposition();
     // Without a route it never left that state.
@@ -201,8 +207,11 @@ void Origin::quote_last_reply(Recipient& recipient) {
 void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
     recipient.move_to(RecipientState::final);
     const Site* site = recipient.site;
-    events_.outcome(recipient,
-                    site != nullptr ? std::string_view(site->facts.name) : std::string_view{});
+    const bool told = reports_.ended(recipient);
+    if (!told || recipient.message->bounces != BouncePolicy::mail) {
+        events_.outcome(recipient,
+                        site != nullptr ? std::string_view(site->facts.name) : std::string_view{});
+    }
     metrics_.delivery(site != nullptr ? site->facts.provider : metrics::kOtherProvider, outcome);
     Message& message = *recipient.message;
     metrics_.finished(shard_.wall() - message.created);
@@ -214,6 +223,7 @@ void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
 }
 
 void Origin::free_message(Message& message) {
+    reports_.message_ends(message);
     const bool oldest = &messages_.front() == &message;
     core::IntrusiveList<Message, MessageListTag>::remove(message);
     --messages_count_;
@@ -235,7 +245,8 @@ core::Task<bool> Origin::settled(core::Instant deadline) {
 }
 
 core::Task<std::size_t> Origin::close() {
-    draining_ = true;
+    draining_ = closing_ = true;
+    co_await reports_.close();
     co_await router_.close();
     scheduled_.clear([this](Recipient& recipient) {
         (void)recipient;

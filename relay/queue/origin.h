@@ -17,6 +17,7 @@
 #include "metrics/shard_metrics.h"
 #include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
+#include "relay/queue/delivery_reports.h"
 #include "relay/queue/exchange.h"
 #include "relay/queue/reply_pool.h"
 #include "relay/queue/retry_schedule.h"
@@ -27,6 +28,8 @@ namespace relay {
 
 struct OriginOptions {
     std::size_t memory_limit = std::size_t{1} << 30;  // of this shard
+    std::string hostname = "localhost";               // in notifications
+    core::Duration delay_warning{};                   // zero: senders are not told of delays
 };
 
 class Origin final : public Acceptance, public RecipientTaker, public RouteReceiver {
@@ -85,6 +88,7 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     std::size_t memory_ = 0;
     std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
     core::Event came_to_rest_;
+    DeliveryReports reports_;
     bool draining_ = false;
     bool accepting_over_ = false;
     bool closing_ = false;

@@ -7,6 +7,7 @@ namespace relay {
 void ReadyQueue::take_transaction(std::vector<Recipient*>& taken) {
     Recipient& first = pop_front();
     taken.push_back(&first);
+    if (first.message->verp) return;  // its sender is for it alone
     while (!empty() && taken.size() < kMaxRecipientsPerTransaction) {
         Recipient& next = front();
         if (next.message != first.message ||

@@ -323,6 +323,7 @@ core::Task<bool> SimMx::Session::hello(std::string text) {
         if (!options.auth.empty() && encrypted_) reply += "\r\n250-AUTH " + options.auth;
         if (options.chunking) reply += "\r\n250-CHUNKING";
         if (options.eight_bit) reply += "\r\n250-8BITMIME";
+        if (options.dsn) reply += "\r\n250-DSN";
         if (options.utf8) reply += "\r\n250-SMTPUTF8";
         if (options.size_limit > 0) reply += "\r\n250-SIZE " + std::to_string(options.size_limit);
         reply += "\r\n250 ENHANCEDSTATUSCODES";

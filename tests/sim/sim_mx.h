@@ -69,6 +69,7 @@ struct MxOptions {
     bool chunking = false;
     bool eight_bit = true;
     bool utf8 = true;
+    bool dsn = false;
     bool esmtp = true;           // false: EHLO is unknown, HELO is not
     std::size_t size_limit = 0;  // 0: none stated
     // Commands that came behind a final dot in one group get 503; the message is taken.

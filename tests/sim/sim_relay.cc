@@ -47,7 +47,8 @@ struct SimRelay::Place {
         : shard(on),
           resolver(on, zone),
           events(relay.sink_, on.reactor()),
-          origin(on, relay::OriginOptions{}, relay.schedule_,
+          origin(on, {.hostname = "relay.example", .delay_warning = relay.delay_warning_},
+                 relay.schedule_,
                  relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver},
                  relay.exchange_, events, metrics),
           tls(on, relay.tls_roots_ ? &*relay.tls_roots_ : nullptr),
@@ -69,6 +70,8 @@ struct SimRelay::Place {
 SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     : world_(world),
       config_(relay::default_config()),
+      prepare_(std::move(options.prepare)),
+      delay_warning_(options.delay_warning),
       shaping_(options.limits),
       tls_roots_(std::move(options.tls_roots)),
       schedule_(options.intervals, options.max_age),
@@ -122,6 +125,7 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
         message->recipients.push_back(
             std::make_unique<relay::Recipient>(*message, std::move(recipient)));
     }
+    if (prepare_) prepare_(*message);
     const auto committed = co_await place.origin.commit(std::move(message));
     if (!committed) ++refused_;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +29,8 @@ struct RelayOptions {
     relay::ShapingLimits limits{};
     std::vector<core::Duration> intervals{std::chrono::minutes{20}, std::chrono::hours{1}};
     core::Duration max_age = std::chrono::days{5};
+    core::Duration delay_warning{};
+    std::function<void(relay::Message&)> prepare{};  // what is injected, before its commit
     relay::PipelineMode pipelining = relay::PipelineMode::next;
     bool chunking = true;
     std::vector<relay::RouteConfig> routes{};
@@ -82,6 +85,8 @@ class SimRelay {
 
     SimWorld& world_;
     relay::Config config_;
+    std::function<void(relay::Message&)> prepare_;
+    core::Duration delay_warning_{};
     relay::ShapingPolicy shaping_;
     std::optional<core::TlsRoots> tls_roots_;
     dns::RoutingRules rules_;

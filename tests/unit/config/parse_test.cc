@@ -231,6 +231,7 @@ TEST(ParseConfig, NamesWrongTypes) {
     EXPECT_TRUE(has(problem_of("[retry]\nintervals = \"1m\"\n"), "must be a list of strings"));
     EXPECT_TRUE(has(problem_of("[retry]\nintervals = [1]\n"), "must be a list of strings"));
     EXPECT_TRUE(has(problem_of("[retry]\nmax_age = 5\n"), "must be a time in quotes"));
+    EXPECT_TRUE(has(problem_of("[retry]\ndelay_warning = \"soon\"\n"), "is not a time"));
     EXPECT_TRUE(has(problem_of("[dns]\ntrust_ad = \"no\"\n"), "must be true or false"));
     EXPECT_TRUE(has(problem_of("[memory]\nlimit = 5\n"), "must be a share or size in quotes"));
     EXPECT_TRUE(has(problem_of("[shaping]\ndefault = 5\n"), "must be a table"));
@@ -406,6 +407,25 @@ TEST(LoadConfig, SaysWhyAFileCannotBeRead) {
     EXPECT_EQ(missing.error()[0].to_string(), (directory.path() / "no.toml").string() +
                                                   ": cannot be read: No such file or directory");
     EXPECT_FALSE(load_config(directory.path()).has_value());
+}
+
+TEST(ParseConfig, ReadsHowFailuresAreTold) {
+    const std::string rest =
+        "[spool]\ndurability = \"memory\"\n[[listener]]\naddress = [\"127.0.0.1:0\"]\n";
+    const auto read = [&](const std::string& text) { return parse_config(rest + text, "f"); };
+    const auto plain = read("");
+    ASSERT_TRUE(plain.has_value());
+    EXPECT_EQ(plain->listeners[0].bounces, Bounces::record);
+    EXPECT_FALSE(plain->listeners[0].verp);
+    EXPECT_EQ(plain->retry.delay_warning, core::Duration{});
+    const auto told = read("bounces = \"both\"\nverp = true\n[retry]\ndelay_warning = \"4h\"\n");
+    ASSERT_TRUE(told.has_value());
+    EXPECT_EQ(told->listeners[0].bounces, Bounces::both);
+    EXPECT_TRUE(told->listeners[0].verp);
+    EXPECT_EQ(told->retry.delay_warning, 4h);
+    EXPECT_EQ(read("bounces = \"mail\"\n")->listeners[0].bounces, Bounces::mail);
+    EXPECT_FALSE(read("bounces = \"never\"\n").has_value());
+    EXPECT_FALSE(read("verp = \"yes\"\n").has_value());
 }
 
 }  // namespace

@@ -170,6 +170,7 @@ TEST(DsnReport, ExpiryQuotesTheLastReply) {
     EXPECT_TRUE(text.contains("\r\nStatus: 5.4.7\r\n"));
     EXPECT_TRUE(text.contains("\r\nDiagnostic-Code: smtp; 451 4.2.1 busy\r\n"));
     old.remote_mta.clear();
+    old.local = true;
     const std::string local = write_dsn(report_of({old})).content;
     EXPECT_TRUE(local.contains("\r\nDiagnostic-Code: x-posthaste; 451 4.2.1 busy\r\n"));
     EXPECT_FALSE(local.contains("Remote-MTA"));

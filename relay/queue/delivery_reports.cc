@@ -1,0 +1,159 @@
+#include "relay/queue/delivery_reports.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/assert.h"
+#include "core/base/log.h"
+#include "relay/message/header_field.h"
+#include "relay/message/verp.h"
+
+namespace relay {
+
+namespace {
+
+bool told_of_failures(const Recipient& recipient) {
+    if (recipient.notify.said()) return recipient.notify.on_failure();
+    return recipient.message->bounces != BouncePolicy::record;
+}
+
+bool told_of_delays(const Recipient& recipient) {
+    if (recipient.notify.said()) return recipient.notify.on_delay();
+    return recipient.message->bounces != BouncePolicy::record;
+}
+
+}  // namespace
+
+DeliveryReports::DeliveryReports(core::Shard& shard, ReportOptions options, Acceptance& door,
+                                 metrics::ShardMetrics& metrics)
+    : shard_(shard),
+      options_(std::move(options)),
+      door_(door),
+      metrics_(metrics),
+      tasks_(shard.reactor()) {}
+
+DeliveryReports::~DeliveryReports() {
+    PH_ASSERT(collected_.empty());
+    if (timer_.armed()) shard_.reactor().timers().disarm(timer_);
+}
+
+bool DeliveryReports::ended(const Recipient& recipient) {
+    if (recipient.message->sender.empty()) return false;
+    const Disposition& done = recipient.disposition();
+    if (done.outcome == Outcome::delivered) {
+        // A server with DSN reports success itself (RFC 3461 section 5.2.2).
+        if (recipient.notify.on_success() && !done.dsn_passed) add(recipient, DsnAction::relayed);
+        return false;
+    }
+    if (!told_of_failures(recipient)) return false;
+    add(recipient, DsnAction::failed);
+    return true;
+}
+
+void DeliveryReports::deferred(Recipient& recipient) {
+    if (options_.delay_warning == core::Duration{} || recipient.delay_told) return;
+    if (recipient.message->sender.empty() || !told_of_delays(recipient)) return;
+    if (shard_.wall() - recipient.message->created < options_.delay_warning) return;
+    recipient.delay_told = true;
+    add(recipient, DsnAction::delayed);
+}
+
+void DeliveryReports::add(const Recipient& recipient, DsnAction action) {
+    const Message& message = *recipient.message;
+    const Disposition& done = recipient.disposition();
+    DsnRecipient told;
+    told.action = action;
+    told.address = recipient.address;
+    told.original = recipient.original();
+    told.code = done.code;
+    told.enhanced = done.enhanced;
+    told.text = done.text;
+    told.local = done.local;
+    if (!done.local) told.remote_mta = done.peer_name;
+    told.expired = action == DsnAction::failed && done.outcome == Outcome::expired;
+    told.last_attempt = shard_.wall();
+    if (action == DsnAction::delayed) told.retry_until = message.created + options_.max_age;
+    auto& collected = collected_[&message];
+    collected.push_back(std::move(told));
+    if (collected.size() >= kMostPerReport) return message_ends(message);
+    if (!timer_.armed()) shard_.reactor().timers().arm(timer_, shard_.now() + kGather);
+}
+
+void DeliveryReports::message_ends(const Message& message) {
+    const auto found = collected_.find(&message);
+    if (found == collected_.end()) return;
+    auto recipients = std::move(found->second);
+    collected_.erase(found);
+    report(message, std::move(recipients));
+}
+
+void DeliveryReports::flush() {
+    for (auto& [message, recipients] : std::exchange(collected_, {}))
+        report(*message, std::move(recipients));
+}
+
+// One report says one thing; with VERP every recipient has a return path of its own.
+void DeliveryReports::report(const Message& original, std::vector<DsnRecipient> recipients) {
+    for (const DsnAction action : {DsnAction::failed, DsnAction::delayed, DsnAction::relayed}) {
+        std::vector<DsnRecipient> alike;
+        for (DsnRecipient& each : recipients) {
+            if (each.action != action) continue;
+            if (original.verp) {
+                const std::string to = verp_sender(original.sender, each.address);
+                write(original, {each}, to);
+            } else {
+                alike.push_back(std::move(each));
+            }
+        }
+        if (!alike.empty()) write(original, std::move(alike), original.sender);
+    }
+}
+
+void DeliveryReports::write(const Message& original, std::vector<DsnRecipient> recipients,
+                            std::string to) {
+    std::unique_ptr<Message> message = door_.begin();
+    const bool full = original.dsn().content == ReturnContent::full;
+    const std::size_t wanted = full ? kMostReturned + 1 : kMostHeaders + 1;
+    const std::string given =
+        original.content.resident() ? original.content.head(wanted) : std::string();
+    const DsnText text = write_dsn({.reporting_mta = options_.hostname,
+                                    .id = message->id.to_string(),
+                                    .to = to,
+                                    .now = shard_.wall(),
+                                    .original_id = original.id.to_string(),
+                                    .asked = original.dsn(),
+                                    .arrival = original.created,
+                                    .whole = given.size() == original.content.size(),
+                                    .original = given,
+                                    .recipients = std::move(recipients)});
+    message->utf8 = message->eight_bit = text.utf8;
+    message->ours = true;
+    for (std::string_view rest = text.content; !rest.empty();) {
+        const std::string_view line = rest.substr(0, rest.find("\r\n") + 2);
+        if (line.starts_with('.')) message->content.mark_leading_dot();
+        message->content.append(line);
+        rest.remove_prefix(line.size());
+    }
+    message->content.seal();
+    message->recipients.push_back(std::make_unique<Recipient>(*message, std::move(to)));
+    message->recipients.front()->notify = Notify(Notify::kNever);  // RFC 3461 section 6.1
+    message->edit_injection().protocol = "DSN";
+    tasks_.spawn(commit(std::move(message)));
+}
+
+core::Task<void> DeliveryReports::commit(std::unique_ptr<Message> message) {
+    const std::string to = message->recipients.front()->address;
+    if (co_await door_.commit(std::move(message))) {
+        metrics_.report_sent();
+    } else {
+        core::log_warning("a delivery status notification to {} was lost: no room, or shut down",
+                          core::escaped(to));
+    }
+}
+
+core::Task<void> DeliveryReports::close() {
+    flush();
+    co_await tasks_.close();
+}
+
+}  // namespace relay
