@@ -48,7 +48,8 @@ std::string ascii_address(std::string_view address) {
         if (length > 1) {
             append_code_point(out, address.substr(0, length));
         } else {
-            out += static_cast<unsigned char>(address[0]) < 127 ? address[0] : '?';
+            const auto octet = static_cast<unsigned char>(address[0]);
+            out += octet > 32 && octet < 127 ? address[0] : '?';
         }
         address.remove_prefix(length);
     }

@@ -51,6 +51,8 @@ TEST(DsnText, AddressesHaveTheirType) {
     EXPECT_EQ(original_address("utf-8;\xc3\xa9@c", false), "utf-8; \\x{E9}@c");
     EXPECT_EQ(original_address("rfc822;a+0D+0AX:+20y", false), "rfc822; a X: y");
     EXPECT_EQ(original_address("nonsense", false), "");
+    // Found by fuzz_dsn_report: what is no xtext is cleaned all the same.
+    EXPECT_EQ(original_address("utf-8;\xff=\r\nX: y", false), "utf-8; ?=??X:?y");
 }
 
 TEST(DsnText, Base64IsThatOfRfc4648) {

@@ -1,0 +1,1 @@
+posthaste_fuzz_target(dsn_report USES relay_dsn)
