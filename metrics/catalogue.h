@@ -50,6 +50,32 @@ inline constexpr Metric kContentBytes{"posthaste_content_bytes", Kind::gauge,
     "Memory held by the content of queued messages."};
 inline constexpr Metric kMemoryLimitBytes{"posthaste_memory_limit_bytes", Kind::gauge,
     "What memory.limit comes to on this machine."};
+inline constexpr Metric kCommitSeconds{"posthaste_commit_seconds", Kind::histogram,
+    "Time that a message waited for its commit to the spool."};
+inline constexpr Metric kSpoolBytes{"posthaste_spool_bytes", Kind::gauge,
+    "Disk taken by the files of the spool."};
+inline constexpr Metric kSpoolFreeBytes{"posthaste_spool_free_bytes", Kind::gauge,
+    "Disk left on the file system of the spool."};
+inline constexpr Metric kSpoolState{"posthaste_spool_state", Kind::gauge,
+    "1 for the state that the spool is in.", {"state"}};
+inline constexpr Metric kSpoolBatches{"posthaste_spool_batches_total", Kind::counter,
+    "Batches written to the spool, one synced write each."};
+inline constexpr Metric kSpoolWritten{"posthaste_spool_written_bytes_total", Kind::counter,
+    "Octets written to the spool."};
+inline constexpr Metric kSpoolMoved{"posthaste_spool_moved_bytes_total", Kind::counter,
+    "Octets of messages that compaction copied forward."};
+inline constexpr Metric kSpoolOutcomes{"posthaste_spool_outcomes_total", Kind::counter,
+    "Outcomes written to the spool."};
+inline constexpr Metric kSpoolOutcomesDropped{"posthaste_spool_outcomes_dropped_total",
+    Kind::counter, "Outcomes that could not be written; a restart would repeat their deliveries."};
+inline constexpr Metric kSpoolRecovered{"posthaste_spool_recovered_recipients_total",
+    Kind::counter, "Recipients found in the spool at the start."};
+inline constexpr Metric kSpoolDamaged{"posthaste_spool_damaged_records_total", Kind::counter,
+    "Records or batches found damaged in the spool at the start."};
+inline constexpr Metric kContentsEvicted{"posthaste_contents_evicted_total", Kind::counter,
+    "Contents that left memory because of memory.limit."};
+inline constexpr Metric kContentsReadBack{"posthaste_contents_read_back_total", Kind::counter,
+    "Contents read back from the spool for delivery."};
 inline constexpr Metric kThrottled{"posthaste_throttled_total", Kind::counter,
     "Times that a limit of shaping held back mail that was ready.", {"reason"}};
 inline constexpr Metric kAmbiguousEod{"posthaste_ambiguous_eod_total", Kind::counter,
@@ -109,9 +135,10 @@ inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
 inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
     &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kTlsSessions, &kQueueRecipients,
-    &kQueueOldest,
-    &kContentBytes, &kMemoryLimitBytes, &kThrottled, &kAmbiguousEod, &kReports, &kDnsLookups,
-    &kDnsCache,
+    &kQueueOldest, &kContentBytes, &kMemoryLimitBytes, &kCommitSeconds, &kSpoolBytes,
+    &kSpoolFreeBytes, &kSpoolState, &kSpoolBatches, &kSpoolWritten, &kSpoolMoved, &kSpoolOutcomes,
+    &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kContentsEvicted, &kContentsReadBack,
+    &kThrottled, &kAmbiguousEod, &kReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kIoEnters, &kIoSubmitted, &kIoCompleted,
     &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoOverflows, &kShardBusyRatio,
@@ -122,7 +149,7 @@ inline constexpr std::array kCatalogue{
 inline constexpr std::array<std::string_view, kProtocols> kProtocolWords{"smtp", "http"};
 inline constexpr std::array<std::string_view, kRejections> kRejectionWords{
     "relay_denied", "address", "size", "recipients", "content", "malformed", "memory_full",
-    "draining", "connections", "timeout"};
+    "draining", "connections", "timeout", "spool_full", "spool_failed"};
 inline constexpr std::array<std::string_view, kOutcomes> kOutcomeWords{
     "delivered", "deferred", "bounced", "expired"};
 inline constexpr std::array<std::string_view, kConnects> kConnectWords{
@@ -134,6 +161,8 @@ inline constexpr std::array<std::string_view, kTlsResults> kTlsResultWords{
     "avoided"};
 inline constexpr std::array<std::string_view, kQueues> kQueueWords{
     "scheduled", "ready", "in_flight"};
+inline constexpr std::array<std::string_view, 4> kSpoolStateWords{
+    "off", "ready", "full", "failed"};
 inline constexpr std::array<std::string_view, kThrottles> kThrottleWords{
     "message_rate", "connection_rate", "connection_limit"};
 inline constexpr std::array<std::string_view, kDnsTypes> kDnsTypeWords{

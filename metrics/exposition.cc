@@ -123,22 +123,23 @@ void injection(Page& page, Shards shards) {
     }
 }
 
-void delivery_seconds(Page& page, Shards shards) {
-    page.family(kDeliverySeconds);
-    auto& histogram = page.add({}).histogram;
+// of: which histogram of a shard.
+template <typename Of>
+void histogram(Page& page, Shards shards, const Metric& metric, Of of) {
+    page.family(metric);
+    auto& sample = page.add({}).histogram;
+    const auto& bounds = of(*shards.front()).bounds();
     std::uint64_t cumulative = 0;
-    for (std::size_t b = 0; b <= Histogram::kBuckets; ++b) {
+    for (std::size_t b = 0; b <= bounds.size(); ++b) {
         for (const ShardMetrics* each : shards)
-            cumulative += each->delivery_seconds().count(b);
-        const double bound = b < Histogram::kBuckets
-                                 ? std::chrono::duration<double>(kDeliveryBuckets[b]).count()
-                                 : std::numeric_limits<double>::infinity();
-        histogram.bucket.push_back({cumulative, bound});
+            cumulative += of(*each).count(b);
+        const double bound = b < bounds.size() ? std::chrono::duration<double>(bounds[b]).count()
+                                               : std::numeric_limits<double>::infinity();
+        sample.bucket.push_back({cumulative, bound});
     }
-    histogram.sample_count = cumulative;
-    for (const ShardMetrics* each : shards) {
-        histogram.sample_sum += each->delivery_seconds().sum_seconds();
-    }
+    sample.sample_count = cumulative;
+    for (const ShardMetrics* each : shards)
+        sample.sample_sum += of(*each).sum_seconds();
 }
 
 void delivery(Page& page, Shards shards, const std::vector<std::string>& names) {
@@ -152,7 +153,8 @@ void delivery(Page& page, Shards shards, const std::vector<std::string>& names) 
                 {names[p], kOutcomeWords[o]});
         }
     }
-    delivery_seconds(page, shards);
+    histogram(page, shards, kDeliverySeconds,
+              [](const ShardMetrics& s) -> auto& { return s.delivery_seconds(); });
     page.family(kConnectionsOpen);
     for (std::size_t p = 0; p < providers; ++p) {
         page.sample(
@@ -169,6 +171,34 @@ void delivery(Page& page, Shards shards, const std::vector<std::string>& names) 
                 {names[p], kConnectWords[c]});
         }
     }
+}
+
+void spool_count(Page& page, Shards shards, const Metric& metric,
+                 Counter SpoolCounters::* counter) {
+    page.family(metric);
+    page.sample(sum(shards, [&](const ShardMetrics& s) -> auto& { return s.spool().*counter; }));
+}
+
+void spool(Page& page, Shards shards, const NodeFacts& node) {
+    histogram(page, shards, kCommitSeconds,
+              [](const ShardMetrics& s) -> auto& { return s.spool().commit_seconds; });
+    page.family(kSpoolBytes);
+    page.sample(node.spool_bytes);
+    page.family(kSpoolFreeBytes);
+    page.sample(node.spool_free_bytes);
+    page.family(kSpoolState);
+    for (std::size_t state = 0; state < kSpoolStateWords.size(); ++state) {
+        page.sample(state == static_cast<std::size_t>(node.spool_state), {kSpoolStateWords[state]});
+    }
+    spool_count(page, shards, kSpoolBatches, &SpoolCounters::batches);
+    spool_count(page, shards, kSpoolWritten, &SpoolCounters::octets);
+    spool_count(page, shards, kSpoolMoved, &SpoolCounters::moved_octets);
+    spool_count(page, shards, kSpoolOutcomes, &SpoolCounters::outcomes);
+    spool_count(page, shards, kSpoolOutcomesDropped, &SpoolCounters::outcomes_dropped);
+    spool_count(page, shards, kSpoolRecovered, &SpoolCounters::recovered);
+    spool_count(page, shards, kSpoolDamaged, &SpoolCounters::damaged);
+    spool_count(page, shards, kContentsEvicted, &SpoolCounters::contents_evicted);
+    spool_count(page, shards, kContentsReadBack, &SpoolCounters::contents_read_back);
 }
 
 // Most combinations never occur: only those that did have a series.
@@ -207,6 +237,7 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.content(); }));
     page.family(kMemoryLimitBytes);
     page.sample(node.memory_limit_bytes);
+    spool(page, shards, node);
     page.family(kThrottled);
     for (std::size_t t = 0; t < kThrottles; ++t) {
         page.sample(sum(shards,

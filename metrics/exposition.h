@@ -16,12 +16,17 @@ namespace metrics {
 
 inline constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
+enum class SpoolState : std::uint8_t { off, ready, full, failed };
+
 // What is true of the process as a whole.
 struct NodeFacts {
     std::string_view version;
     std::string_view io_backend = "io_uring";
     std::string_view io_backend_reason;  // why this one: "configured", "probed"
     std::uint64_t memory_limit_bytes = 0;
+    SpoolState spool_state = SpoolState::off;
+    std::uint64_t spool_bytes = 0;
+    std::uint64_t spool_free_bytes = 0;
     std::uint64_t events_written = 0;
     std::uint64_t events_dropped = 0;
 };

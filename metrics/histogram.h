@@ -37,15 +37,27 @@ inline constexpr std::array<core::Duration, 20> kDeliveryBuckets{std::chrono::mi
                                                                  std::chrono::days(1),
                                                                  std::chrono::days(5)};
 
+// From a fast disk to one that stalls.
+inline constexpr std::array<core::Duration, 14> kCommitBuckets{
+    std::chrono::microseconds(100),  std::chrono::microseconds(200),
+    std::chrono::microseconds(400),  std::chrono::microseconds(800),
+    std::chrono::microseconds(1600), std::chrono::microseconds(3200),
+    std::chrono::microseconds(6400), std::chrono::microseconds(12800),
+    std::chrono::milliseconds(25),   std::chrono::milliseconds(50),
+    std::chrono::milliseconds(100),  std::chrono::milliseconds(400),
+    std::chrono::seconds(1),         std::chrono::seconds(5)};
+
+template <const auto& kBounds>
 class Histogram {
   public:
-    static constexpr std::size_t kBuckets = kDeliveryBuckets.size();
+    static constexpr std::size_t kBuckets = kBounds.size();
+    static constexpr const auto& bounds() { return kBounds; }
 
     // Negative durations (a wall clock that was set back) count as zero.
     void observe(core::Duration duration) {
         duration = std::max(duration, core::Duration::zero());
-        const auto place = std::ranges::lower_bound(kDeliveryBuckets, duration);
-        counts_[static_cast<std::size_t>(place - kDeliveryBuckets.begin())].add();
+        const auto place = std::ranges::lower_bound(kBounds, duration);
+        counts_[static_cast<std::size_t>(place - kBounds.begin())].add();
         sum_nanoseconds_.add(static_cast<std::uint64_t>(duration.count()));
     }
 
@@ -57,5 +69,8 @@ class Histogram {
     std::array<Counter, kBuckets + 1> counts_;
     Counter sum_nanoseconds_;
 };
+
+using DeliveryHistogram = Histogram<kDeliveryBuckets>;
+using CommitHistogram = Histogram<kCommitBuckets>;
 
 }  // namespace metrics

@@ -43,4 +43,12 @@ void ShardMetrics::publish(const DnsTotals& totals) {
     dns_.cache_entries.set(static_cast<std::int64_t>(totals.cache_entries));
 }
 
+void SpoolCounters::publish(const SpoolTotals& totals) {
+    batches.set(totals.batches);
+    octets.set(totals.octets);
+    outcomes.set(totals.outcomes);
+    outcomes_dropped.set(totals.outcomes_dropped);
+    moved_octets.set(totals.moved_octets);
+}
+
 }  // namespace metrics

@@ -35,8 +35,10 @@ enum class Rejection : std::uint8_t {
     draining,      // shutting down
     connections,   // max_connections reached
     timeout,       // the client was too slow
+    spool_full,    // spool.max_size, spool.min_free or ENOSPC
+    spool_failed,  // a write or sync of the journal failed
 };
-inline constexpr std::size_t kRejections = 10;
+inline constexpr std::size_t kRejections = 12;
 
 enum class Outcome : std::uint8_t { delivered, deferred, bounced, expired };
 inline constexpr std::size_t kOutcomes = 4;
@@ -88,6 +90,24 @@ struct DnsTotals {
     std::uint64_t cache_misses = 0;
     std::uint64_t cache_entries = 0;
     std::uint64_t shed = 0;  // refused because too many were waiting
+};
+
+// Totals since the start that the shard's journals keep as plain numbers.
+struct SpoolTotals {
+    std::uint64_t batches = 0;
+    std::uint64_t octets = 0;
+    std::uint64_t outcomes = 0;
+    std::uint64_t outcomes_dropped = 0;
+    std::uint64_t moved_octets = 0;
+};
+
+struct SpoolCounters {
+    Counter batches, octets, outcomes, outcomes_dropped, moved_octets;
+    Counter recovered, damaged;                    // recipients; records or batches
+    Counter contents_evicted, contents_read_back;  // by memory.limit, for delivery
+    CommitHistogram commit_seconds;                // how long a message waited for its commit
+
+    void publish(const SpoolTotals& totals);
 };
 
 // Totals since the start that the shard's loop and ring keep as plain numbers.
@@ -152,21 +172,20 @@ class alignas(64) ShardMetrics {
     // When the oldest message that this shard is the origin of was accepted; none: WallTime{}.
     void oldest(core::WallTime created) { oldest_.set(created.time_since_epoch().count()); }
     void content_bytes(std::int64_t held) { content_bytes_.set(held); }
+    SpoolCounters& spool() { return spool_; }
 
     // Delivery. One outcome of one attempt of one recipient.
     void delivery(std::size_t provider, Outcome outcome) {
         of(provider).deliveries[index(outcome)].add();
     }
-    // From acceptance to a final outcome, whichever.
     void finished(core::Duration since_accepted) { delivery_seconds_.observe(since_accepted); }
     void connect(std::size_t provider, Connect result) {
         of(provider).connects[index(result)].add();
     }
     void connection_opened(std::size_t provider) { of(provider).connections_open.add(); }
     void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
-    // A transaction whose end of data got no reply (RFC 5321 section 3.8).
-    void report_sent() { reports_.add(); }
-    void ambiguous_end() { ambiguous_ends_.add(); }
+    void ambiguous_end() { ambiguous_ends_.add(); }  // RFC 5321 section 3.8
+    void report_sent() { reports_.add(); }           // a notification (RFC 3464)
     void tls_session(std::size_t provider, TlsPolicy policy, TlsResult result) {
         of(provider).tls_sessions[index(policy)][index(result)].add();
     }
@@ -189,7 +208,8 @@ class alignas(64) ShardMetrics {
     const Gauge& content() const { return content_bytes_; }
     std::size_t providers() const { return provider_count_; }
     const ProviderCounters& provider(std::size_t i) const { return providers_[i]; }
-    const Histogram& delivery_seconds() const { return delivery_seconds_; }
+    const DeliveryHistogram& delivery_seconds() const { return delivery_seconds_; }
+    const SpoolCounters& spool() const { return spool_; }
     const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
     const Counter& reports() const { return reports_; }
     const Counter& ambiguous_ends() const { return ambiguous_ends_; }
@@ -212,7 +232,8 @@ class alignas(64) ShardMetrics {
     std::array<Gauge, kQueues> queues_;
     Gauge oldest_;
     Gauge content_bytes_;
-    Histogram delivery_seconds_;
+    DeliveryHistogram delivery_seconds_;
+    SpoolCounters spool_;
     std::array<Counter, kThrottles> throttled_;
     Counter ambiguous_ends_;
     Counter reports_;

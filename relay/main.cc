@@ -6,6 +6,7 @@
 
 #include "relay/node/node.h"
 #include "relay/node/serve.h"
+#include "relay/spool/dump.h"
 
 int main(int argc, char** argv) {
     CLI::App app{"Posthaste: a high-throughput relay for bulk outbound mail", "posthaste"};
@@ -18,6 +19,13 @@ int main(int argc, char** argv) {
     CLI::App* check =
         app.add_subcommand("check", "Validate a configuration and everything it names.");
     check->add_option("--config", config_file, "Configuration file (TOML)")->required();
+    CLI::App* spool = app.add_subcommand("spool", "Look at a spool on disk.");
+    spool->require_subcommand(1);
+    std::string directory;
+    CLI::App* dump = spool->add_subcommand(
+        "dump", "Print every record as a line of JSON; exit 1 if something is damaged.");
+    dump->add_option("DIR", directory, "The spool: DATA_DIR/spool, or a copy")->required();
     CLI11_PARSE(app, argc, argv);
+    if (dump->parsed()) return relay::dump_spool(directory, stdout);
     return serve->parsed() ? relay::serve(config_file) : relay::check(config_file);
 }

@@ -88,6 +88,14 @@ class IoBackend : public EventSource {
     virtual void start_send(Handle handle, std::span<const iovec> parts, Operation& operation) = 0;
     // One-shot: completes with the ready poll(2) events.
     virtual void start_poll(Handle handle, short events, Operation& operation) = 0;
+    // Files, opened by a core::Disk. May complete short, as read(2) and write(2) may. A synced
+    // write completes once its octets and what is needed to find them are durable (RWF_DSYNC);
+    // after a failed one nothing is known of what was written before (never try again).
+    virtual void start_read(Handle file, std::span<char> octets, std::uint64_t offset,
+                            Operation& operation) = 0;
+    virtual void start_write(Handle file, std::span<const char> octets, std::uint64_t offset,
+                             bool synced, Operation& operation) = 0;
+    virtual void start_sync(Handle file_or_directory, Operation& operation) = 0;  // fsync
     virtual void cancel(Operation& operation) = 0;
 
     virtual std::string_view buffer(int id, std::size_t length) const = 0;

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace core {
@@ -20,6 +21,13 @@ IoResult<SocketAddress> name_of(int (*query)(int, sockaddr*, socklen_t*), Handle
     socklen_t length = sizeof storage;
     if (query(handle, reinterpret_cast<sockaddr*>(&storage), &length) < 0) return io_error(errno);
     return SocketAddress::from_native(reinterpret_cast<sockaddr*>(&storage));
+}
+
+// One operation moves no more; the caller goes on with the rest. A multiple of every block size.
+constexpr std::size_t kMostFileOctets = std::size_t{1} << 30;
+
+unsigned file_octets(std::size_t octets) {
+    return static_cast<unsigned>(std::min(octets, kMostFileOctets));
 }
 
 void set_option(Handle handle, int level, int name) {
@@ -241,6 +249,27 @@ void UringBackend::start_send(Handle handle, std::span<const iovec> parts, Opera
 void UringBackend::start_poll(Handle handle, short events, Operation& operation) {
     io_uring_sqe* entry = next_entry(&operation);
     io_uring_prep_poll_add(entry, handle, static_cast<unsigned>(events));
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::start_read(Handle file, std::span<char> octets, std::uint64_t offset,
+                              Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    io_uring_prep_read(entry, file, octets.data(), file_octets(octets.size()), offset);
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::start_write(Handle file, std::span<const char> octets, std::uint64_t offset,
+                               bool synced, Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    io_uring_prep_write(entry, file, octets.data(), file_octets(octets.size()), offset);
+    if (synced) entry->rw_flags = RWF_DSYNC;
+    io_uring_sqe_set_data(entry, &operation);
+}
+
+void UringBackend::start_sync(Handle file_or_directory, Operation& operation) {
+    io_uring_sqe* entry = next_entry(&operation);
+    io_uring_prep_fsync(entry, file_or_directory, 0);
     io_uring_sqe_set_data(entry, &operation);
 }
 

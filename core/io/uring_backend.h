@@ -45,6 +45,11 @@ class UringBackend final : public IoBackend {
     void start_connect(Handle handle, const SocketAddress& peer, Operation& operation) override;
     void start_send(Handle handle, std::span<const iovec> parts, Operation& operation) override;
     void start_poll(Handle handle, short events, Operation& operation) override;
+    void start_read(Handle file, std::span<char> octets, std::uint64_t offset,
+                    Operation& operation) override;
+    void start_write(Handle file, std::span<const char> octets, std::uint64_t offset, bool synced,
+                     Operation& operation) override;
+    void start_sync(Handle file_or_directory, Operation& operation) override;
     void cancel(Operation& operation) override;
 
     std::string_view buffer(int id, std::size_t length) const override;

@@ -41,10 +41,10 @@ struct NodeConfig {
     IoChoice io_backend = IoChoice::automatic;
 };
 
-enum class Durability : std::uint8_t { memory };  // "commit" is refused until there is a journal
+enum class Durability : std::uint8_t { commit, memory };
 
 struct SpoolConfig {
-    Durability durability = Durability::memory;
+    Durability durability = Durability::commit;
     std::uint64_t segment_size = 64ULL << 20;
     SizeOrShare max_size{0, 80};  // of the file system
     SizeOrShare min_free{0, 5};

@@ -158,20 +158,9 @@ void ConfigParser::node() {
 void ConfigParser::spool() {
     Section from = table("spool");
     SpoolConfig& spool = config_.spool;
-    const TomlValue* durability = from.take("durability");
-    const bool asks_for_commit =
-        durability == nullptr || (durability->kind == Kind::text && durability->text == "commit");
-    if (asks_for_commit) {
-        const int line = durability != nullptr ? durability->line : std::max(from.line(), 1);
-        from.problem(line, std::string("[spool] durability = \"commit\"") +
-                               (durability == nullptr ? ", the default," : "") +
-                               " is not available in this version: there is no journal yet; write "
-                               "durability = \"memory\" under [spool] to run without one (what is "
-                               "queued is lost when the process ends)");
-    } else {
-        from.choice<Durability>("durability", spool.durability, {{"memory", Durability::memory}});
-    }
-    from.size("segment_size", spool.segment_size, 1U << 20, 4ULL << 30);
+    from.choice<Durability>("durability", spool.durability,
+                            {{"commit", Durability::commit}, {"memory", Durability::memory}});
+    from.size("segment_size", spool.segment_size, 1U << 20, 2ULL << 30);
     from.size_or_share("max_size", spool.max_size);
     from.size_or_share("min_free", spool.min_free);
     from.finish();

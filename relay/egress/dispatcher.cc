@@ -14,6 +14,11 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::take(Recipient& recipient) {
     PH_ASSERT(recipient.site != nullptr && recipient.site->home == context_.shard.id());
+    if (closed_) {  // on its way while the paths were closed
+        context_.metrics.left(metrics::Queue::ready);
+        recipient.clear_disposition();
+        return context_.exchange.to_origin(context_.shard, recipient);
+    }
     const SiteFacts& site = recipient.site->facts;
     auto& path = paths_[site.name];
     if (path == nullptr) path = std::make_unique<Path>(context_, site);
@@ -35,6 +40,7 @@ void Dispatcher::sweep() {
 
 core::Task<void> Dispatcher::close(core::Instant deadline) {
     if (sweep_.armed()) context_.shard.reactor().timers().disarm(sweep_);
+    closed_ = true;  // from now on: a path that is made while others close would not be closed
     // All paths at once: each has until the same deadline.
     core::TaskGroup closing(context_.shard.reactor());
     for (auto& [name, path] : paths_)

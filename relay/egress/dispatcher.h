@@ -44,6 +44,7 @@ class Dispatcher final : public RecipientTaker {
     EgressContext context_;
     std::unordered_map<std::string, std::unique_ptr<Path>> paths_;  // by site name
     Sweep sweep_;
+    bool closed_ = false;
 };
 
 }  // namespace relay

@@ -28,7 +28,7 @@ Path::Path(EgressContext& context, const SiteFacts& site)
       tasks_(context.shard.reactor()) {}
 
 Path::~Path() {
-    PH_ASSERT(connections_.empty() && ready_.empty());
+    PH_ASSERT(connections_.empty() && backlog() == 0);
     if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
 }
 
@@ -43,7 +43,18 @@ void Path::add(Recipient& recipient) {
         site_.plan = latest.plan;
         site_.fingerprint = latest.fingerprint;
     }
-    ready_.push_back(recipient);
+    const bool unreadable = recipient.disposition().outcome != Outcome::none;
+    if (recipient.content_held || unreadable) {  // back from its origin
+        --fetching_;
+        fetching_octets_ -= recipient.message->size();
+    }
+    if (unreadable) {
+        send_home(recipient);
+    } else if (recipient.content_held) {
+        fetched_.push_back(recipient);
+    } else {
+        ready_.push_back(recipient);
+    }
     maintain();
 }
 
@@ -52,7 +63,7 @@ void Path::add(Recipient& recipient) {
 void Path::maintain() {
     if (closing_) return;
     expire_old();
-    if (ready_.empty()) return;
+    if (backlog() == 0) return;
     wake_idle();
     open_connections();
 }
@@ -64,7 +75,7 @@ void Path::wake_idle() {
         context_.metrics.throttled(metrics::Throttle::message_rate);
         return wake_at(allowed);
     }
-    while (!idle_.empty() && woken_ * kBacklogPerConnection < ready_.size()) {
+    while (!idle_.empty() && woken_ * kBacklogPerConnection < backlog()) {
         idle_.back()->wake();
         idle_.pop_back();
         ++woken_;
@@ -72,8 +83,7 @@ void Path::wake_idle() {
 }
 
 void Path::open_connections() {
-    const std::size_t by_backlog =
-        (ready_.size() + kBacklogPerConnection - 1) / kBacklogPerConnection;
+    const std::size_t by_backlog = (backlog() + kBacklogPerConnection - 1) / kBacklogPerConnection;
     const std::size_t wanted = std::min<std::size_t>(by_backlog, site_.limits.connection_limit);
     while (connections_.size() < wanted && idle_.empty()) {
         const core::Instant now = context_.shard.now();
@@ -151,19 +161,47 @@ void Path::unreachable(const Disposition& why) {
 bool Path::take_transaction(Delivery& delivery) {
     if (closing_) return false;
     expire_old();
-    if (ready_.empty()) return false;
+    fetch_ahead();
+    if (fetched_.empty() && !hold_front()) return false;
+    ReadyQueue& queue = fetched_.empty() ? ready_ : fetched_;
     if (!message_rate_.try_take(context_.shard.now())) {
         context_.metrics.throttled(metrics::Throttle::message_rate);
         wake_at(message_rate_.next_at());
         return false;
     }
-    ready_.take_transaction(delivery.recipients);
+    queue.take_transaction(delivery.recipients);
     const auto count = static_cast<std::int64_t>(delivery.recipients.size());
     context_.metrics.left(metrics::Queue::ready, count);
     context_.metrics.entered(metrics::Queue::in_flight, count);
     for (Recipient* recipient : delivery.recipients)
         recipient->move_to(RecipientState::in_flight);
     return true;
+}
+
+// Contents that left memory are asked for ahead of their turn.
+void Path::fetch_ahead() {
+    while (!ready_.empty() && ready_.front().message->holders.evicted() &&
+           fetching_ + fetched_.size() < kMostFetching && fetching_octets_ < kMostFetchingOctets) {
+        Recipient& recipient = ready_.pop_front();
+        ++fetching_;
+        fetching_octets_ += recipient.message->size();
+        context_.exchange.to_fetch(context_.shard, recipient);
+    }
+}
+
+bool Path::hold_front() {
+    if (ready_.empty()) return false;
+    Recipient& recipient = ready_.front();
+    // Held already: when it was, the rate allowed nothing.
+    recipient.content_held = recipient.content_held || recipient.message->holders.try_hold();
+    return recipient.content_held;
+}
+
+void Path::put_back(Recipient& recipient) {
+    recipient.move_to(RecipientState::ready);
+    context_.metrics.entered(metrics::Queue::ready);
+    if (std::exchange(recipient.content_held, false)) recipient.message->holders.let_go();
+    ready_.push_front(recipient);
 }
 
 void Path::settle(Delivery& delivery, const Connection& connection) {
@@ -175,9 +213,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         Recipient& recipient = *delivery.recipients[i];
         Disposition& result = delivery.transaction.results[i];
         if (result.outcome == Outcome::none) {
-            recipient.move_to(RecipientState::ready);
-            context_.metrics.entered(metrics::Queue::ready);
-            ready_.push_front(recipient);
+            put_back(recipient);
             continue;
         }
         reached = reached || result.scope != Scope::session;
@@ -213,8 +249,13 @@ void Path::note_ambiguous_end(const Delivery& delivery, const Connection& connec
 
 void Path::expire_old() {
     const core::WallTime now = context_.shard.wall();
-    while (!ready_.empty() && now - ready_.front().message->created >= context_.options.max_age) {
-        Recipient& recipient = ready_.pop_front();
+    for (ReadyQueue* queue : {&fetched_, &ready_})
+        expire_front(*queue, now);
+}
+
+void Path::expire_front(ReadyQueue& queue, core::WallTime now) {
+    while (!queue.empty() && now - queue.front().message->created >= context_.options.max_age) {
+        Recipient& recipient = queue.pop_front();
         context_.metrics.left(metrics::Queue::ready);
         Disposition expired;  // the origin quotes the last reply, if there was one
         expired.outcome = Outcome::expired;
@@ -234,17 +275,19 @@ void Path::send_home(Recipient& recipient) {
 }
 
 void Path::send_all_home(const Disposition& why) {
-    while (!ready_.empty()) {
-        Recipient& recipient = ready_.pop_front();
-        recipient.set_disposition(why);
-        send_home(recipient);
+    for (ReadyQueue* queue : {&fetched_, &ready_}) {
+        while (!queue->empty()) {
+            Recipient& recipient = queue->pop_front();
+            recipient.set_disposition(why);
+            send_home(recipient);
+        }
     }
 }
 
 // ---- the end
 
 bool Path::unused_since(core::Instant instant) const {
-    return connections_.empty() && tasks_.running() == 0 && last_used_ < instant;
+    return connections_.empty() && fetching_ == 0 && tasks_.running() == 0 && last_used_ < instant;
 }
 
 core::Task<void> Path::close(core::Instant deadline) {

@@ -5,7 +5,8 @@
 // that cannot be reached defers everything that waits for it at once (one timer for the site, not a
 // timeout per message: RFC 5321 section 4.5.4.1) and is probed by one connection after a pause that
 // doubles from first_pause to longest_pause. Limits: those of [shaping]; recipients older than
-// max_age leave as expired.
+// max_age leave as expired. Contents that left memory are fetched by the origin shortly before
+// their turn, kMostFetching recipients and kMostFetchingOctets at a time.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,8 @@ struct Manners {
 class Path {
   public:
     static constexpr std::size_t kBacklogPerConnection = 8;
+    static constexpr std::size_t kMostFetching = 64;
+    static constexpr std::size_t kMostFetchingOctets = 64 << 20;
 
     Path(EgressContext& context, const SiteFacts& site);
     ~Path();
@@ -45,7 +48,7 @@ class Path {
     bool unused_since(core::Instant instant) const;
     const SiteFacts& site() const { return site_; }
     std::size_t connections() const { return connections_.size(); }
-    std::size_t ready() { return ready_.size(); }
+    std::size_t ready() { return backlog() + fetching_; }
 
     // ---- for its connections
     // False: nothing is ready, or the rate allows none now; wake() comes when that changes.
@@ -72,10 +75,16 @@ class Path {
     };
 
     static core::Task<void> run(std::unique_ptr<Connection> connection);
+    std::size_t backlog() const { return ready_.size() + fetched_.size(); }
+    void fetch_ahead();
+    // Whether the first of ready_ can be sent now; its content is held then.
+    bool hold_front();
+    void put_back(Recipient& recipient);
     void maintain();
     void wake_idle();
     void open_connections();
     void expire_old();
+    void expire_front(ReadyQueue& queue, core::WallTime now);
     void note_ambiguous_end(const Delivery& delivery, const Connection& connection);
     void wake_at(core::Instant instant);
     void pause_after_failure();
@@ -85,6 +94,9 @@ class Path {
     EgressContext& context_;
     SiteFacts site_;
     ReadyQueue ready_;
+    ReadyQueue fetched_;        // their contents are in memory and held; they go first
+    std::size_t fetching_ = 0;  // at their origin, for their contents
+    std::size_t fetching_octets_ = 0;
     TokenBucket message_rate_;
     TokenBucket connection_rate_;
     Manners manners_;

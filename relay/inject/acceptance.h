@@ -2,7 +2,7 @@
 // of what it accepts). check() answers before content is read whether there is room; commit() takes
 // a complete message and returns once the promise holds: with durability "memory" at once, with a
 // journal after the batch that holds it is synced. After commit() the message belongs to the queue.
-// Limits: memory.limit (refused with Refusal::memory_full), draining (Refusal::draining).
+// Limits: memory.limit, the spool's space and health, draining: each a Refusal of its own.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,10 @@
 namespace relay {
 
 enum class Refusal : std::uint8_t {
-    memory_full,  // SMTP 452 4.3.1, HTTP 503 with Retry-After
-    draining,     // SMTP 421 4.3.2, HTTP 503 with Retry-After
+    memory_full,   // SMTP 452 4.3.1, HTTP 503 with Retry-After
+    draining,      // SMTP 421 4.3.2, HTTP 503 with Retry-After
+    spool_full,    // SMTP 452 4.3.1, HTTP 503 with Retry-After
+    spool_failed,  // SMTP 451 4.3.0, HTTP 503: until a restart
 };
 
 class Acceptance {

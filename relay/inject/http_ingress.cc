@@ -264,10 +264,23 @@ core::Task<core::HttpResponse> HttpIngress::commit(std::unique_ptr<Batch> batch)
 }
 
 core::HttpResponse HttpIngress::unavailable(Refusal refusal) {
-    const bool full = refusal == Refusal::memory_full;
-    core::HttpResponse response =
-        reject(full ? Rejection::memory_full : Rejection::draining, 503,
-               full ? "there is no room for more mail at the moment" : "shutting down");
+    const auto answer = [&](Rejection why, std::string_view message) {
+        return reject(why, 503, message);
+    };
+    core::HttpResponse response = [&] {
+        switch (refusal) {
+            case Refusal::memory_full:
+                return answer(Rejection::memory_full,
+                              "there is no room for more mail at the moment");
+            case Refusal::spool_full:
+                return answer(Rejection::spool_full, "there is no space on disk for more mail");
+            case Refusal::spool_failed:
+                return answer(Rejection::spool_failed, "the disk failed, mail cannot be committed");
+            case Refusal::draining:
+                break;
+        }
+        return answer(Rejection::draining, "shutting down");
+    }();
     response.fields.push_back({"Retry-After", std::string(kRetryAfterSeconds)});
     return response;
 }

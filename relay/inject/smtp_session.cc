@@ -32,6 +32,10 @@ metrics::Rejection counted_as(RejectReason reason) {
             return metrics::Rejection::memory_full;
         case RejectReason::draining:
             return metrics::Rejection::draining;
+        case RejectReason::spool_full:
+            return metrics::Rejection::spool_full;
+        case RejectReason::spool_failed:
+            return metrics::Rejection::spool_failed;
         case RejectReason::too_many_errors:
             break;
     }
@@ -238,6 +242,12 @@ void SmtpSession::refuse(Refusal refusal) {
                                     RejectReason::memory_full);
         case Refusal::draining:
             return dialogue_.refuse("421 4.3.2 Shutting down, try again", RejectReason::draining);
+        case Refusal::spool_full:
+            return dialogue_.refuse("452 4.3.1 No space on disk for more mail now",
+                                    RejectReason::spool_full);
+        case Refusal::spool_failed:
+            return dialogue_.refuse("451 4.3.0 The disk failed, mail cannot be committed",
+                                    RejectReason::spool_failed);
     }
 }
 

@@ -6,6 +6,7 @@
 // States (docs/queue-states.md): receiving, committed, scheduled, ready, in flight, final.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -49,6 +50,8 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     bool delay_told = false;     // the sender was told that it takes longer
     std::uint16_t attempts = 0;  // those that count: a connection was tried or used
     core::WallTime next_attempt{};
+    bool content_held = false;              // by whoever owns the recipient now; see ContentHolders
+    bool settled = false;                   // final, as its origin knows
     std::uint32_t index = 0;                // its place in the message's record of the spool
     const Site* site = nullptr;             // where it goes now; owned by the origin shard
     const LastReply* last_reply = nullptr;  // of the latest deferral; the origin's
@@ -72,6 +75,50 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     std::unique_ptr<std::string> original_;
 };
 
+class Segment;
+
+// Where the spool keeps a message; segment is null when it does not (durability "memory").
+struct SpoolPlace {
+    Segment* segment = nullptr;
+    std::uint32_t content_offset = 0;
+    std::uint32_t content_checksum = 0;
+    std::uint32_t octets = 0;  // of its record
+    bool moving = false;       // the journal is copying it forward; it must not be freed meanwhile
+};
+
+// How many recipients need the content in memory now. The home shard of a path holds it while a
+// connection sends it, the origin evicts only what nobody holds: one atomic word decides, and no
+// letter is needed while content is in memory.
+class ContentHolders {
+  public:
+    // False: it is not in memory; ask the origin for it.
+    bool try_hold() {
+        int holders = holders_.load(std::memory_order_relaxed);
+        while (holders >= 0) {
+            if (holders_.compare_exchange_weak(holders, holders + 1, std::memory_order_acquire)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    void let_go() { holders_.fetch_sub(1, std::memory_order_release); }
+
+    // The origin's: false when somebody holds it.
+    bool try_evict() {
+        int nobody = 0;
+        return holders_.compare_exchange_strong(nobody, kEvicted, std::memory_order_acquire);
+    }
+    // A message that was found in the spool.
+    void evicted_from_the_start() { holders_.store(kEvicted, std::memory_order_relaxed); }
+    // The content is back, and held by so many.
+    void restored(int holders) { holders_.store(holders, std::memory_order_release); }
+    bool evicted() const { return holders_.load(std::memory_order_relaxed) == kEvicted; }
+
+  private:
+    static constexpr int kEvicted = -1;
+    std::atomic<int> holders_ = 0;
+};
+
 // What is done about a recipient that fails: an event, a notification by mail, or both.
 enum class BouncePolicy : std::uint8_t { record, mail, both };
 
@@ -89,8 +136,9 @@ struct Labels {
 };
 
 struct MessageListTag;
+struct ResidentTag;
 
-struct Message final : core::ListLink<MessageListTag> {
+struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTag> {
     MessageId id;
     std::string sender;  // reverse-path without <>; empty for the null sender
     std::vector<std::unique_ptr<Recipient>> recipients;
@@ -99,8 +147,10 @@ struct Message final : core::ListLink<MessageListTag> {
     bool eight_bit = false;    // content has octets above 127
     bool utf8 = false;         // an address or header needs SMTPUTF8 (RFC 6531)
     BouncePolicy bounces = BouncePolicy::record;
-    bool verp = false;                  // each recipient has a return path of its own
-    bool ours = false;                  // made here, not injected: a notification
+    bool verp = false;  // each recipient has a return path of its own
+    bool ours = false;  // made here, not injected: a notification
+    SpoolPlace place;
+    ContentHolders holders;
     std::uint32_t origin = 0;           // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
 

@@ -1,8 +1,10 @@
 #include "relay/node/node.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
+#include "core/base/log.h"
 #include "metrics/exposition.h"
 
 namespace relay {
@@ -40,13 +42,45 @@ EgressOptions egress_of(const Config& config) {
 
 }  // namespace
 
-Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> log)
+NodeSpool::~NodeSpool() {
+    if (lock != core::kNoHandle) disk.close(lock);
+}
+
+core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config) {
+    if (config.spool.durability == Durability::memory) return nullptr;
+    std::error_code error;
+    std::filesystem::create_directories(config.node.data_dir, error);
+    if (error) {
+        return core::failure("cannot make " + config.node.data_dir.string() + ": " +
+                             error.message());
+    }
+    auto spool = std::make_unique<NodeSpool>((config.node.data_dir / "spool").string());
+    const auto place = prepare_spool(spool->disk, spool->directory);
+    if (!place) return std::unexpected(place.error());
+    spool->lock = place->lock;
+    spool->options = {spool->directory, config.spool.segment_size, place->direct};
+    const auto space = spool->space.look();
+    if (!space) {
+        return core::failure("cannot ask for the space of " + spool->directory + ": " +
+                             space.error().message());
+    }
+    spool->space.set_limits({.max_octets = config.spool.max_size.of(space->total),
+                             .min_free = config.spool.min_free.of(space->total)});
+    core::log_info("spool {}: {}, segments of {} octets", spool->directory,
+                   place->direct ? "direct writes" : "writes through the page cache",
+                   config.spool.segment_size);
+    return spool;
+}
+
+Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> log,
+           std::unique_ptr<NodeSpool> spool_on_disk)
     : config(std::move(checked.config)),
       shaping(std::move(checked.shaping)),
       bounce(std::move(checked.bounce)),
       tls_roots(std::move(checked.tls_roots)),
       shard_count(shards),
       events(std::move(log)),
+      spool(std::move(spool_on_disk)),
       schedule(config.retry.intervals, config.retry.max_age),
       rules(rules_of(config, true)),
       route_rules(rules_of(config, false)),
@@ -93,6 +127,14 @@ std::string Node::metrics_text(core::WallTime now) const {
     facts.io_backend_reason =
         config.node.io_backend == IoChoice::io_uring ? "configured" : "probed";
     facts.memory_limit_bytes = memory_limit;
+    if (spool != nullptr) {
+        const SpoolSpace& space = spool->space;
+        facts.spool_state = space.failed() ? metrics::SpoolState::failed
+                            : space.full() ? metrics::SpoolState::full
+                                           : metrics::SpoolState::ready;
+        facts.spool_bytes = space.used();
+        facts.spool_free_bytes = space.free();
+    }
     facts.events_written = events->written();
     facts.events_dropped = events->dropped();
     return metrics::render(shards, shaping.provider_names(), facts, now);

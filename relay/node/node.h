@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/file/posix_disk.h"
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
 #include "dns/mx.h"
@@ -24,12 +25,27 @@
 #include "relay/inject/admission.h"
 #include "relay/queue/exchange.h"
 #include "relay/queue/retry_schedule.h"
+#include "relay/spool/spool.h"
 
 namespace relay {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
 class ShardServices;
+
+// The spool as the shards share it; none with durability "memory". The lock is held until the end.
+struct NodeSpool {
+    core::PosixDisk disk;
+    std::string directory;
+    SpoolOptions options;
+    SpoolSpace space;
+    core::Handle lock = core::kNoHandle;
+
+    explicit NodeSpool(std::string where) : directory(where), space(disk, std::move(where)) {}
+    ~NodeSpool();
+};
+// Takes the spool of a configuration, or says why not. Null: there is to be none.
+core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config);
 
 // All shards pass these in order, each only when all have come to it.
 enum class Step : std::uint8_t {
@@ -44,7 +60,8 @@ inline constexpr std::size_t kSteps = 6;
 
 class Node {
   public:
-    Node(CheckedConfig checked, std::size_t shard_count, std::unique_ptr<EventLog> log);
+    Node(CheckedConfig checked, std::size_t shard_count, std::unique_ptr<EventLog> log,
+         std::unique_ptr<NodeSpool> spool_on_disk);
 
     // Waits until every shard has come to the step.
     core::Task<void> arrive(core::Shard& shard, Step step);
@@ -63,6 +80,7 @@ class Node {
     const std::optional<core::TlsRoots> tls_roots;
     const std::size_t shard_count;
     const std::unique_ptr<EventLog> events;
+    const std::unique_ptr<NodeSpool> spool;
     const RetrySchedule schedule;
     const dns::RoutingRules rules;
     const dns::RoutingRules route_rules;

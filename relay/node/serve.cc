@@ -94,10 +94,12 @@ int serve(const std::filesystem::path& config_file) {
     const EventsConfig& events = checked->config.events;
     auto log = EventLog::open({events.log_dir, events.log_rotate_size, events.log_keep});
     if (!log) return refuse(log.error());
+    auto spool = open_spool(checked->config);
+    if (!spool) return refuse(spool.error());
     core::RuntimeOptions options;
     options.shards =
         checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
-    Node node(std::move(*checked), options.shards, std::move(*log));
+    Node node(std::move(*checked), options.shards, std::move(*log), std::move(*spool));
     core::Runtime runtime(options);
     const auto ran = runtime.run([&node](core::Shard& shard) { return shard_main(&node, &shard); });
     node.events->close();

@@ -37,6 +37,7 @@ ShardServices::ShardServices(Node& node, core::Shard& shard)
       metrics_(*node.metrics[shard.id()]),
       stop_(shard.reactor()),
       tasks_(shard.reactor()),
+      recovery_(shard.reactor()),
       events_(*node.events, shard.reactor(), node.bounce) {
     node.stop_events[shard.id()] = &stop_;
 }
@@ -52,6 +53,11 @@ core::Result<void> ShardServices::build() {
     if (!channel) return std::unexpected(channel.error());
     channel_ = std::move(*channel);
     resolver_ = std::make_unique<dns::CachedResolver>(shard_, *channel_);
+    if (node_.spool != nullptr) {
+        spool_ = std::make_unique<Spool>(shard_, node_.spool->disk, node_.spool->space, metrics_,
+                                         node_.spool->options);
+        if (auto opened = spool_->open(); !opened) return opened;
+    }
     const OriginOptions options{
         .memory_limit = static_cast<std::size_t>(node_.memory_limit / node_.shard_count),
         .hostname = node_.config.node.hostname,
@@ -59,7 +65,8 @@ core::Result<void> ShardServices::build() {
     origin_ =
         std::make_unique<Origin>(shard_, options, node_.schedule,
                                  RouterParts{node_.config, node_.shaping, node_.rules, *resolver_},
-                                 node_.exchange, events_, metrics_);
+                                 node_.exchange, events_, metrics_, spool_.get());
+    if (spool_ != nullptr) spool_->start(*origin_);
     tls_ = std::make_unique<EgressTls>(shard_, node_.tls_roots ? &*node_.tls_roots : nullptr);
     dispatcher_ = std::make_unique<Dispatcher>(EgressContext{shard_, node_.egress, *resolver_,
                                                              node_.rules, node_.route_rules,
@@ -89,7 +96,7 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     options.line_endings = bare_endings(listener.line_endings);
     options.bounces = bounce_policy(listener.bounces);
     options.verp = listener.verp;
-    options.durable = false;  // Durability::memory is all there is
+    options.durable = node_.spool != nullptr;
     options.admission = node_.admissions[index];
     auto ingress =
         std::make_unique<SmtpIngress>(shard_, std::move(options), *origin_, metrics_, events_);
@@ -161,7 +168,18 @@ core::Router ShardServices::http_routes(const ListenerConfig& listener, HttpList
 
 std::string ShardServices::unready() const {
     if (node_.draining()) return "draining";
-    if (origin_->check(0)) return "memory.limit is reached";
+    const auto refusal = origin_->check(0);
+    if (!refusal) return {};
+    switch (*refusal) {
+        case Refusal::spool_failed:
+            return node_.spool->space.failure() + "; restart when the disk is well";
+        case Refusal::spool_full:
+            return "the spool is full";
+        case Refusal::memory_full:
+            return "memory.limit is reached";
+        case Refusal::draining:
+            break;
+    }
     return {};
 }
 
@@ -196,12 +214,39 @@ void ShardServices::publish() {
                                         .cache_misses = dns.cache_misses,
                                         .cache_entries = dns.entries,
                                         .shed = dns.shed});
+    metrics_.oldest(origin_->oldest());
+    if (spool_ == nullptr) return;
+    const JournalStats spool = spool_->stats();
+    metrics_.spool().publish(metrics::SpoolTotals{.batches = spool.batches,
+                                                  .octets = spool.octets,
+                                                  .outcomes = spool.outcomes,
+                                                  .outcomes_dropped = spool.outcomes_dropped,
+                                                  .moved_octets = spool.moved});
 }
 
 core::Task<void> ShardServices::publish_metrics() {
     do {
         publish();
     } while (!co_await stop_.wait(shard_.now() + kPublishEvery));
+}
+
+core::Task<void> ShardServices::recover() {
+    const core::Instant begun = shard_.now();
+    const RecoveryReport report = co_await spool_->recover(*origin_);
+    metrics_.spool().recovered.add(report.recipients);
+    metrics_.spool().damaged.add(report.damaged);
+    if (report.segments == 0) co_return;
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(shard_.now() - begun);
+    core::log_info(
+        "shard {}: recovered {} messages for {} recipients from {} segments in {} ms; {} damaged",
+        shard_.id(), report.messages, report.recipients, report.segments, took.count(),
+        report.damaged);
+}
+
+core::Task<void> ShardServices::watch_space() {
+    do {
+        node_.spool->space.refresh();
+    } while (!co_await stop_.wait(shard_.now() + std::chrono::seconds{1}));
 }
 
 core::Task<void> ShardServices::run() {
@@ -217,6 +262,8 @@ core::Task<void> ShardServices::run() {
     co_await node_.arrive(shard_, Step::all_listen);
     if (!node_.failed()) {
         if (shard_.id() == 0) announce();
+        if (spool_ != nullptr) recovery_.spawn(recover());
+        if (spool_ != nullptr && shard_.id() == 0) tasks_.spawn(watch_space());
         co_await stop_.wait();
     }
     stop_.set();
@@ -224,13 +271,15 @@ core::Task<void> ShardServices::run() {
 }
 
 core::Task<void> ShardServices::drain() {
+    if (spool_ != nullptr) spool_->stop_recovery();
+    co_await recovery_.close();
     if (origin_ != nullptr) origin_->start_draining();
     for (auto& ingress : smtp_)
         co_await ingress->drain_and_close();
     if (origin_ != nullptr) origin_->stop_accepting();
     co_await node_.arrive(shard_, Step::ingress_closed);
 
-    std::size_t lost = 0;
+    std::size_t left = 0;
     if (dispatcher_ != nullptr) co_await origin_->settled(shard_.now() + kDrainGrace);
     // A shard with nothing of its own on the way may still have the paths of another's recipients.
     co_await node_.arrive(shard_, Step::settled);
@@ -245,13 +294,17 @@ core::Task<void> ShardServices::drain() {
     }
     co_await node_.arrive(shard_, Step::paths_closed);
     if (channel_ != nullptr) co_await channel_->close();
-    if (origin_ != nullptr) lost = co_await origin_->close();
+    if (origin_ != nullptr) co_await origin_->end_reports();
+    if (spool_ != nullptr) co_await spool_->close();
+    if (origin_ != nullptr) left = co_await origin_->close();
     co_await tasks_.close();
     events_.close();
-    if (lost > 0) {
+    if (left > 0 && spool_ != nullptr) {
+        core::log_info("shard {}: {} recipients stay in the spool", shard_.id(), left);
+    } else if (left > 0) {
         core::log_warning(
             "shard {}: {} recipients were still queued; with durability \"memory\" they are lost",
-            shard_.id(), lost);
+            shard_.id(), left);
     }
 }
 

@@ -50,6 +50,8 @@ class ShardServices {
     void announce() const;
     core::Task<void> drain();
     core::Task<void> publish_metrics();
+    core::Task<void> recover();
+    core::Task<void> watch_space();
     void publish();
     std::string unready() const;
 
@@ -58,9 +60,11 @@ class ShardServices {
     metrics::ShardMetrics& metrics_;
     core::Event stop_;
     core::TaskGroup tasks_;
+    core::TaskGroup recovery_;
     EventWriter events_;
     std::unique_ptr<dns::AresChannel> channel_;
     std::unique_ptr<dns::CachedResolver> resolver_;
+    std::unique_ptr<Spool> spool_;  // null with durability "memory"
     std::unique_ptr<Origin> origin_;
     std::unique_ptr<EgressTls> tls_;
     std::unique_ptr<Dispatcher> dispatcher_;

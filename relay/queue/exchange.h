@@ -19,12 +19,19 @@ class RecipientTaker {
     virtual void take(Recipient& recipient) = 0;
 };
 
+// The origin's end also brings contents back into memory: fetch() takes a recipient whose content
+// its path will need next, and sends it to its home again, with the content held.
+class OriginEnd : public RecipientTaker {
+  public:
+    virtual void fetch(Recipient& recipient) = 0;
+};
+
 class Exchange {
   public:
     explicit Exchange(std::size_t shards) : origins_(shards), homes_(shards) {}
 
     // Each shard registers its two ends before any shard serves.
-    void attach(std::size_t shard, RecipientTaker& origin, RecipientTaker& home) {
+    void attach(std::size_t shard, OriginEnd& origin, RecipientTaker& home) {
         origins_[shard] = &origin;
         homes_[shard] = &home;
     }
@@ -34,6 +41,15 @@ class Exchange {
     void to_origin(core::Shard& from, Recipient& recipient) {
         const std::size_t origin = recipient.message->origin;
         hand_over(from, origin, *origins_[origin], recipient);
+    }
+    // Always a letter or a later turn: the caller is in the middle of its queue.
+    void to_fetch(core::Shard& from, Recipient& recipient) {
+        const std::size_t origin = recipient.message->origin;
+        from.send(origin,
+                  {[](void* context, void* item) {
+                       static_cast<OriginEnd*>(context)->fetch(*static_cast<Recipient*>(item));
+                   },
+                   origins_[origin], &recipient});
     }
 
   private:
@@ -47,7 +63,7 @@ class Exchange {
                    &taker, &recipient});
     }
 
-    std::vector<RecipientTaker*> origins_;
+    std::vector<OriginEnd*> origins_;
     std::vector<RecipientTaker*> homes_;
 };
 

@@ -11,15 +11,7 @@ namespace relay {
 
 namespace {
 
-// What a message holds beside its content; measured in bench/, rounded up.
-constexpr std::size_t kMessageOctets = 512;
-constexpr std::size_t kRecipientOctets = 512;
-
 constexpr core::Duration kStayHome = std::chrono::hours{1};  // longer than closing takes
-
-std::size_t memory_of(const Message& message) {
-    return kMessageOctets + message.content.memory() + message.recipients.size() * kRecipientOctets;
-}
 
 std::uint64_t milliseconds(core::WallTime time) {
     return static_cast<std::uint64_t>(
@@ -43,7 +35,7 @@ metrics::Outcome metric_of(Outcome outcome) {
 
 Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
                RouterParts router, Exchange& exchange, EventWriter& events,
-               metrics::ShardMetrics& metrics)
+               metrics::ShardMetrics& metrics, Spool* spool)
     : shard_(shard),
       options_(options),
       schedule_(schedule),
@@ -57,7 +49,10 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
                      dispatch(recipient);
                  }),
       ids_(static_cast<std::uint16_t>(shard.id()), shard.prng().next()),
+      spool_(spool),
+      contents_(shard, metrics, options.memory_limit),
       came_to_rest_(shard.reactor()),
+      fetches_(shard.reactor()),
       reports_(shard, {options_.hostname, options_.delay_warning, schedule.max_age()}, *this,
                metrics) {}
 
@@ -67,7 +62,9 @@ Origin::~Origin() {
 
 std::optional<Refusal> Origin::check(std::size_t octets) const {
     if (draining_) return Refusal::draining;
-    if (memory_ + octets > options_.memory_limit) return Refusal::memory_full;
+    if (spool_ != nullptr && spool_->failed()) return Refusal::spool_failed;
+    if (spool_ != nullptr && spool_->full()) return Refusal::spool_full;
+    if (!contents_.has_room(octets)) return Refusal::memory_full;
     return std::nullopt;
 }
 
@@ -82,12 +79,16 @@ std::unique_ptr<Message> Origin::begin() {
 core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Message> owned) {
     PH_ASSERT(owned != nullptr && !owned->recipients.empty());
     if (accepting_over_ && !owned->ours) co_return std::unexpected(Refusal::draining);
-    Message& message = *owned.release();  // freed by finish(), with the last recipient
-    messages_.push_back(message);
-    if (++messages_count_ == 1) publish_oldest();
+    Message& message = *owned;
     message.open_recipients = static_cast<std::uint32_t>(message.recipients.size());
-    memory_ += memory_of(message);
-    metrics_.content_bytes(static_cast<std::int64_t>(memory_));
+    ++messages_count_;
+    if (spool_ != nullptr && !co_await spool_->commit(message)) {
+        --messages_count_;
+        co_return std::unexpected(spool_->failed() ? Refusal::spool_failed : Refusal::spool_full);
+    }
+    (void)owned.release();  // freed by finish(), with the last recipient
+    if (spool_ == nullptr) messages_.push_back(message);
+    contents_.add(message);
     const MessageId id = message.id;
 
     const EventPeer client{message.injection().client_name, message.injection().client_address};
@@ -133,6 +134,7 @@ void Origin::take(Recipient& recipient) {
 void Origin::settle(Recipient& recipient) {
     PH_ASSERT(on_the_way_ > 0);
     --on_the_way_;
+    if (std::exchange(recipient.content_held, false)) recipient.message->holders.let_go();
     switch (recipient.disposition().outcome) {
         case Outcome::none:  // the path closed before it was tried
             recipient.move_to(RecipientState::scheduled);
@@ -186,6 +188,8 @@ void Origin::defer(Recipient& recipient) {
     reports_.deferred(recipient);
     replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
     recipient.clear_disposition();
+    note(recipient, Outcome::deferred);
+    contents_.deferred(*recipient.message);
     // Without a route it never left that state.
     if (recipient.state != RecipientState::scheduled) recipient.move_to(RecipientState::scheduled);
     router_.release(recipient);
@@ -206,6 +210,8 @@ void Origin::quote_last_reply(Recipient& recipient) {
 
 void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
     recipient.move_to(RecipientState::final);
+    recipient.settled = true;
+    note(recipient, recipient.disposition().outcome);
     const Site* site = recipient.site;
     const bool told = reports_.ended(recipient);
     if (!told || recipient.message->bounces != BouncePolicy::mail) {
@@ -224,17 +230,91 @@ void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
 
 void Origin::free_message(Message& message) {
     reports_.message_ends(message);
-    const bool oldest = &messages_.front() == &message;
-    core::IntrusiveList<Message, MessageListTag>::remove(message);
+    if (message.place.segment != nullptr) {
+        if (!Spool::forget(message)) return;  // free_moved() will come
+    } else {
+        core::IntrusiveList<Message, MessageListTag>::remove(message);
+    }
     --messages_count_;
-    memory_ -= memory_of(message);
-    metrics_.content_bytes(static_cast<std::int64_t>(memory_));
+    contents_.remove(message);
     delete &message;
-    if (oldest) publish_oldest();
 }
 
-void Origin::publish_oldest() {
-    metrics_.oldest(messages_.empty() ? core::WallTime{} : messages_.front().created);
+Message* Origin::any_message() {
+    if (spool_ != nullptr) return spool_->any_message();
+    return messages_.empty() ? nullptr : &messages_.front();
+}
+
+core::WallTime Origin::oldest() {
+    if (spool_ != nullptr) return spool_->oldest();
+    return messages_.empty() ? core::WallTime{} : messages_.front().created;
+}
+
+// ---- the spool
+
+void Origin::note(Recipient& recipient, Outcome outcome) {
+    if (spool_ != nullptr) Spool::note(recipient, outcome);
+}
+
+void Origin::fetch(Recipient& recipient) {
+    // Closing: it goes to no path any more.
+    if (closing_ || !fetches_.spawn(fetch_content(&recipient))) settle(recipient);
+}
+
+core::Task<void> Origin::fetch_content(Recipient* recipient) {
+    const bool held = co_await contents_.hold(*recipient->message);
+    recipient->content_held = held;
+    if (held && !closing_) {
+        exchange_.to_home(shard_, recipient->site->home, *recipient);
+        co_return;
+    }
+    if (!held && !closing_) {
+        Disposition unreadable;
+        unreadable.outcome = Outcome::deferred;
+        unreadable.scope = Scope::message;
+        unreadable.code = 451;
+        unreadable.enhanced = {4, 3, 0};
+        unreadable.text = "the content cannot be read back from the spool";
+        unreadable.command = "spool";
+        unreadable.local = true;
+        recipient->set_disposition(std::move(unreadable));
+        // By way of its path, which counts those it sent to fetch.
+        exchange_.to_home(shard_, recipient->site->home, *recipient);
+        co_return;
+    }
+    metrics_.left(metrics::Queue::ready);
+    settle(*recipient);
+}
+
+void Origin::recovered(std::unique_ptr<Message> owned) {
+    Message& message = *owned.release();
+    message.origin = static_cast<std::uint32_t>(shard_.id());
+    message.open_recipients = static_cast<std::uint32_t>(message.recipients.size()) + 1;
+    ++messages_count_;
+    contents_.add(message);
+    for (const auto& recipient : message.recipients) {
+        recipient->move_to(RecipientState::committed);
+        recipient->move_to(RecipientState::scheduled);
+        schedule_recovered(*recipient);
+    }
+    if (--message.open_recipients == 0) free_message(message);
+}
+
+// What was ready goes out at once. What is overdue is spread over the first interval of [retry]: a
+// restart must not be a herd.
+void Origin::schedule_recovered(Recipient& recipient) {
+    if (recipient.attempts == 0 && recipient.next_attempt == core::WallTime{}) {
+        return dispatch(recipient);
+    }
+    core::Duration delay = recipient.next_attempt - shard_.wall();
+    if (delay <= core::Duration::zero()) {
+        const auto span = static_cast<std::uint64_t>(schedule_.first_interval().count());
+        delay = core::Duration{static_cast<core::Duration::rep>(shard_.prng().below(span + 1))};
+    }
+    // The clock may have been set back since: never longer than the schedule says.
+    delay = std::min(delay, schedule_.delay(recipient.attempts, recipient.message->id));
+    metrics_.entered(metrics::Queue::scheduled);
+    scheduled_.add(recipient, delay);
 }
 
 core::Task<bool> Origin::settled(core::Instant deadline) {
@@ -244,25 +324,29 @@ core::Task<bool> Origin::settled(core::Instant deadline) {
     co_return true;
 }
 
-core::Task<std::size_t> Origin::close() {
+core::Task<void> Origin::end_reports() {
     draining_ = closing_ = true;
     co_await reports_.close();
+}
+
+core::Task<std::size_t> Origin::close() {
+    PH_ASSERT(closing_);
+    co_await fetches_.close();
     co_await router_.close();
     scheduled_.clear([this](Recipient& recipient) {
         (void)recipient;
         metrics_.left(metrics::Queue::scheduled);
     });
-    std::size_t lost = 0;
-    while (!messages_.empty()) {
-        Message& message = messages_.front();
-        lost += message.open_recipients;
-        for (const auto& recipient : message.recipients) {
+    std::size_t left = 0;
+    while (Message* message = any_message()) {
+        left += message->open_recipients;
+        for (const auto& recipient : message->recipients) {
             router_.release(*recipient);
             replies_.release(std::exchange(recipient->last_reply, nullptr));
         }
-        free_message(message);
+        free_message(*message);
     }
-    co_return lost;
+    co_return left;
 }
 
 }  // namespace relay

@@ -1,9 +1,10 @@
 // Origin: what a shard does with the messages it accepted. It owns each message until every
 // recipient is final: routes recipients, hands them to the home shard of their path, takes them
 // home with a disposition, schedules what is deferred, records what is final. One per shard, on its
-// thread. It is the Acceptance of its shard's listeners. With durability "memory" commit() promises
-// nothing beyond the life of the process. Limits: memory_limit octets of messages (refused with
-// memory_full above it).
+// thread. It is the Acceptance of its shard's listeners. With a spool, commit() returns when the
+// message is durable, outcomes are noted there, and recovered() takes what an earlier run left;
+// without one (durability "memory") nothing is promised beyond the life of the process.
+// Limits: memory_limit octets (refused with memory_full above it); what the spool refuses.
 #pragma once
 
 #include <cstddef>
@@ -17,12 +18,14 @@
 #include "metrics/shard_metrics.h"
 #include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
+#include "relay/message/reply_pool.h"
+#include "relay/queue/content_store.h"
 #include "relay/queue/delivery_reports.h"
 #include "relay/queue/exchange.h"
-#include "relay/queue/reply_pool.h"
 #include "relay/queue/retry_schedule.h"
 #include "relay/queue/router.h"
 #include "relay/queue/scheduled_queue.h"
+#include "relay/spool/spool.h"
 
 namespace relay {
 
@@ -32,11 +35,15 @@ struct OriginOptions {
     core::Duration delay_warning{};                   // zero: senders are not told of delays
 };
 
-class Origin final : public Acceptance, public RecipientTaker, public RouteReceiver {
+class Origin final : public Acceptance,
+                     public OriginEnd,
+                     public RouteReceiver,
+                     public MessageKeeper,
+                     public RecoveredMail {
   public:
     Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
            RouterParts router, Exchange& exchange, EventWriter& events,
-           metrics::ShardMetrics& metrics);
+           metrics::ShardMetrics& metrics, Spool* spool = nullptr);
     ~Origin() override;
 
     // Acceptance
@@ -44,8 +51,15 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     std::unique_ptr<Message> begin() override;
     core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) override;
 
-    // RecipientTaker: a recipient comes home.
+    // OriginEnd: a recipient comes home; a path wants the content of what it will send next.
     void take(Recipient& recipient) override;
+    void fetch(Recipient& recipient) override;
+
+    // RecoveredMail: what an earlier run accepted.
+    void recovered(std::unique_ptr<Message> message) override;
+    ReplyPool& replies() override { return replies_; }
+    // The oldest message that is queued; WallTime{} when none is.
+    core::WallTime oldest();
 
     // Draining: check() refuses from now on; content that is arriving may still be committed.
     void start_draining() { draining_ = true; }
@@ -55,12 +69,15 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     void start_closing() { closing_ = true; }
     // Nobody on the way: every recipient left waits for a time (or none is left). With a deadline.
     core::Task<bool> settled(core::Instant deadline);
-    // After the paths are closed: frees what is left and answers how many recipients that were.
+    // Commits the notifications that are still to be made; the spool is open.
+    core::Task<void> end_reports();
+    // After the paths are closed: forgets what is left, which a spool keeps, and answers how many
+    // recipients that were. Recovery and the spool's house-keeping have ended.
     core::Task<std::size_t> close();
 
     std::size_t messages() const { return messages_count_; }
     std::size_t scheduled() const { return scheduled_.size(); }
-    std::size_t memory() const { return memory_; }
+    std::size_t memory() const { return contents_.memory(); }
 
   private:
     void routed(Recipient& recipient) override;
@@ -71,7 +88,13 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, metrics::Outcome outcome);
     void free_message(Message& message);
-    void publish_oldest();
+    void note(Recipient& recipient, Outcome outcome);
+    core::Task<void> fetch_content(Recipient* recipient);
+    core::Task<bool> hold_content(Message& message) override { return contents_.hold(message); }
+    void let_content_go(Message& message) override { message.holders.let_go(); }
+    void free_moved(Message& message) override { free_message(message); }
+    void schedule_recovered(Recipient& recipient);
+    Message* any_message();
 
     core::Shard& shard_;
     OriginOptions options_;
@@ -83,11 +106,14 @@ class Origin final : public Acceptance, public RecipientTaker, public RouteRecei
     ScheduledQueue scheduled_;
     ReplyPool replies_;
     MessageIdGenerator ids_;
-    core::IntrusiveList<Message, MessageListTag> messages_;  // oldest first
+    Spool* spool_;  // null: durability "memory"
+    ContentStore contents_;
+    // Without a spool: oldest first. With one, a message is on the list of its segment.
+    core::IntrusiveList<Message, MessageListTag> messages_;
     std::size_t messages_count_ = 0;
-    std::size_t memory_ = 0;
     std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
     core::Event came_to_rest_;
+    core::TaskGroup fetches_;
     DeliveryReports reports_;
     bool draining_ = false;
     bool accepting_over_ = false;

@@ -16,6 +16,7 @@ class RetrySchedule {
     RetrySchedule(std::vector<core::Duration> intervals, core::Duration max_age);
 
     // After the given number of counted attempts (1: the first one was deferred).
+    core::Duration first_interval() const { return intervals_.front(); }
     core::Duration delay(unsigned attempts, const MessageId& message) const;
     core::Duration max_age() const { return max_age_; }
     bool expired(core::WallTime created, core::WallTime now) const {

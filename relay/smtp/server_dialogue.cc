@@ -34,9 +34,10 @@ bool leads_nowhere(Verb verb) {
 }  // namespace
 
 std::string_view to_string(RejectReason reason) {
-    constexpr std::array<std::string_view, 10> kNames = {
-        "address", "relaying_denied", "too_many_recipients", "too_big",  "bare_line_ending",
-        "loop",    "bad_content",     "memory_full",         "draining", "too_many_errors"};
+    constexpr std::array<std::string_view, 12> kNames = {
+        "address",      "relaying_denied", "too_many_recipients", "too_big",  "bare_line_ending",
+        "loop",         "bad_content",     "memory_full",         "draining", "spool_full",
+        "spool_failed", "too_many_errors"};
     return kNames[static_cast<std::size_t>(reason)];
 }
 

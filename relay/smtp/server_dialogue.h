@@ -52,6 +52,8 @@ enum class RejectReason : std::uint8_t {
     bad_content,
     memory_full,
     draining,
+    spool_full,
+    spool_failed,
     too_many_errors,
 };
 std::string_view to_string(RejectReason reason);

@@ -14,7 +14,7 @@ SimBackend::SimBackend(SimNetwork& network, BackendOptions options)
 }
 
 SimBackend::~SimBackend() {
-    PH_ASSERT(completions_.empty() && where_.empty());
+    PH_ASSERT(completions_.empty() && where_.empty() && file_operations_.empty());
 }
 
 void SimBackend::wait(core::Instant /*until*/) {
@@ -28,7 +28,7 @@ void SimBackend::wait(core::Instant /*until*/) {
     due.swap(completions_);
     for (const Pending& pending : due) {
         ++stats_.completed;
-        if (!pending.completion.more) {
+        if (!pending.completion.more && !SimDisk::is_file(pending.handle)) {
             where_.erase(pending.operation);
             --network_.end(pending.handle).in_flight;
         }
@@ -38,6 +38,7 @@ void SimBackend::wait(core::Instant /*until*/) {
 }
 
 void SimBackend::submit(const Started& started) {
+    if (SimDisk::is_file(started.handle)) return submit_file(*started.operation);
     SimNetwork::End& end = network_.end(started.handle);
     const core::Operation* operation = started.operation;
     if (end.accept.operation == operation) {
@@ -139,7 +140,59 @@ void SimBackend::start_poll(core::Handle handle, short /*events*/, core::Operati
     start(end, end.poll, operation);
 }
 
+// ---- Files
+
+void SimBackend::start_read(core::Handle file, std::span<char> octets, std::uint64_t offset,
+                            core::Operation& operation) {
+    start_file({DiskAction::read, file, offset, octets, {}, false}, operation);
+}
+
+void SimBackend::start_write(core::Handle file, std::span<const char> octets, std::uint64_t offset,
+                             bool synced, core::Operation& operation) {
+    start_file({DiskAction::write, file, offset, {}, octets, synced}, operation);
+}
+
+void SimBackend::start_sync(core::Handle file_or_directory, core::Operation& operation) {
+    start_file({DiskAction::sync, file_or_directory, 0, {}, {}, false}, operation);
+}
+
+void SimBackend::start_file(const SimDisk::Transfer& transfer, core::Operation& operation) {
+    PH_ASSERT(options_.disk != nullptr && SimDisk::is_file(transfer.handle));
+    operation.started();
+    ++stats_.submitted;
+    file_operations_[&operation] = {transfer, 0};
+    options_.disk->started(transfer);
+    started_.push_back({transfer.handle, &operation});
+}
+
+void SimBackend::submit_file(core::Operation& operation) {
+    const auto found = file_operations_.find(&operation);
+    // Cancelled before it began, and its memory may be in use by another one.
+    if (found == file_operations_.end() || found->second.ticket != 0) return;
+    const SimDisk::Begun begun = options_.disk->begin(found->second.transfer);
+    found->second.ticket = begun.ticket;
+    network_.at(network_.clock_.now() + begun.takes,
+                [this, which = &operation, ticket = begun.ticket] {
+                    const auto current = file_operations_.find(which);
+                    if (current == file_operations_.end() || current->second.ticket != ticket) {
+                        return;  // cancelled
+                    }
+                    end_file(*which, options_.disk->finish(ticket));
+                });
+}
+
+void SimBackend::end_file(core::Operation& operation, int result) {
+    const auto node = file_operations_.extract(&operation);
+    completions_.push_back({&operation, core::Completion{result, false, core::kNoBuffer},
+                            node.mapped().transfer.handle});
+}
+
 void SimBackend::cancel(core::Operation& operation) {
+    if (const auto file = file_operations_.find(&operation); file != file_operations_.end()) {
+        const SimDisk::Ticket ticket = file->second.ticket;
+        if (ticket == 0 || options_.disk->abandon(ticket)) end_file(operation, -ECANCELED);
+        return;
+    }
     const auto found = where_.find(&operation);
     if (found == where_.end()) return;
     network_.cancel(found->second, operation);

@@ -1,5 +1,6 @@
 // SimBackend: the IoBackend of one simulated shard. It keeps the shard's provided buffers and the
-// queue of completions; sockets live in the SimNetwork. wait() is the kernel entry: it looks at
+// queue of completions; sockets live in the SimNetwork, files in the SimDisk of its options (none:
+// file operations are an assertion). wait() is the kernel entry: it looks at
 // what was started since the last one, then delivers what has completed. It never blocks and never
 // moves the clock; that is SimWorld's part. Limits: the provided buffers of its options; when they
 // are used up a multishot receive ends with -ENOBUFS, as with io_uring.
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/io/io_backend.h"
+#include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_network.h"
 
 namespace sim {
@@ -19,6 +21,7 @@ struct BackendOptions {
     std::size_t receive_buffers = 256;
     std::size_t receive_buffer_size = 1024;
     core::IpAddress address = core::IpAddress::v4(0x0a000001);  // of sockets without a source
+    SimDisk* disk = nullptr;                                    // outlives the world
 };
 
 class SimBackend final : public core::IoBackend {
@@ -46,6 +49,12 @@ class SimBackend final : public core::IoBackend {
                     core::Operation& operation) override;
     // Completes only by cancel(): nothing in a simulation needs poll.
     void start_poll(core::Handle handle, short events, core::Operation& operation) override;
+    // A cancelled file operation has no effect, or all of it.
+    void start_read(core::Handle file, std::span<char> octets, std::uint64_t offset,
+                    core::Operation& operation) override;
+    void start_write(core::Handle file, std::span<const char> octets, std::uint64_t offset,
+                     bool synced, core::Operation& operation) override;
+    void start_sync(core::Handle file_or_directory, core::Operation& operation) override;
     void cancel(core::Operation& operation) override;
 
     std::string_view buffer(int id, std::size_t length) const override;
@@ -70,9 +79,17 @@ class SimBackend final : public core::IoBackend {
         core::Operation* operation;
     };
 
+    struct FileOperation {
+        SimDisk::Transfer transfer;
+        SimDisk::Ticket ticket = 0;  // 0: not submitted yet
+    };
+
     SimNetwork::End& own(core::Handle handle);
     void start(SimNetwork::End& end, SimNetwork::Slot& slot, core::Operation& operation);
     void submit(const Started& started);
+    void start_file(const SimDisk::Transfer& transfer, core::Operation& operation);
+    void submit_file(core::Operation& operation);
+    void end_file(core::Operation& operation, int result);
     void complete(SimNetwork::End& end, core::Operation& operation, core::Completion completion);
     int take_buffer(std::string_view octets);  // kNoBuffer when none is free
 
@@ -85,6 +102,7 @@ class SimBackend final : public core::IoBackend {
     std::vector<Started> started_;
     std::deque<Pending> completions_;
     std::unordered_map<core::Operation*, core::Handle> where_;  // looked up, never walked
+    std::unordered_map<core::Operation*, FileOperation> file_operations_;  // the same
     core::IoStats stats_;
 };
 

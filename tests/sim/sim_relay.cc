@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "core/base/log.h"
+#include "core/file/file.h"
 
 namespace sim {
 
@@ -43,14 +44,21 @@ bool is_final(const std::string& type) {
 }  // namespace
 
 struct SimRelay::Place {
-    Place(SimRelay& relay, core::Shard& on, SimZone& zone)
+    Place(SimRelay& relay, core::Shard& on, SimZone& zone, const RelayOptions& options,
+          const relay::SpoolOptions& on_disk)
         : shard(on),
           resolver(on, zone),
           events(relay.sink_, on.reactor()),
-          origin(on, {.hostname = "relay.example", .delay_warning = relay.delay_warning_},
+          spool(relay.disk_ == nullptr ? nullptr
+                                       : std::make_unique<relay::Spool>(
+                                             on, *relay.disk_, *relay.space_, metrics, on_disk)),
+          origin(on,
+                 {.memory_limit = options.memory_limit,
+                  .hostname = "relay.example",
+                  .delay_warning = relay.delay_warning_},
                  relay.schedule_,
                  relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver},
-                 relay.exchange_, events, metrics),
+                 relay.exchange_, events, metrics, spool.get()),
           tls(on, relay.tls_roots_ ? &*relay.tls_roots_ : nullptr),
           dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
                                           relay.route_rules_, relay.exchange_, metrics, tls}) {
@@ -60,6 +68,9 @@ struct SimRelay::Place {
     SimDns resolver;
     metrics::ShardMetrics metrics;
     relay::EventWriter events;
+    std::unique_ptr<relay::Spool> spool;  // null: durability "memory"
+    relay::RecoveryReport report;
+    bool recovering = false;
     relay::Origin origin;
     relay::EgressTls tls;
     relay::Dispatcher dispatcher;
@@ -87,13 +98,75 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     egress_.max_age = options.max_age;
     egress_.pipelining = options.pipelining;
     egress_.chunking = options.chunking;
-    for (std::size_t i = 0; i < world.shards(); ++i) {
-        places_.push_back(std::make_unique<Place>(*this, world.shard(i), zone));
+    relay::SpoolOptions on_disk{"spool", options.segment_size, false};
+    if (options.disk != nullptr) {
+        disk_ = options.disk;
+        const auto taken = relay::prepare_spool(*disk_, on_disk.directory);
+        PH_ASSERT(taken.has_value());
+        lock_ = taken->lock;
+        on_disk.direct = taken->direct;
+        space_ = std::make_unique<relay::SpoolSpace>(*disk_, on_disk.directory);
+        space_->set_limits(options.space);
+        closing_ = std::make_unique<core::Event>(world.shard().reactor());
     }
+    for (std::size_t i = 0; i < world.shards(); ++i) {
+        places_.push_back(std::make_unique<Place>(*this, world.shard(i), zone, options, on_disk));
+    }
+    if (disk_ == nullptr) return;
+    for (auto& place : places_) {
+        const auto opened = place->spool->open();
+        PH_ASSERT(opened.has_value());
+        place->spool->start(place->origin);
+    }
+    for (auto& place : places_) {
+        place->recovering = true;
+        world_.spawn(place->shard, recover(*place));
+    }
+    world_.spawn(world_.shard(), watch_space());
 }
 
 SimRelay::~SimRelay() {
     PH_ASSERT(closed_);
+    places_.clear();  // closes their files
+    if (lock_ != core::kNoHandle) disk_->close(lock_);
+}
+
+core::Task<void> SimRelay::recover(Place& place) {
+    place.report = co_await place.spool->recover(place.origin);
+    place.recovering = false;
+}
+
+core::Task<void> SimRelay::watch_space() {
+    do {
+        space_->refresh();
+    } while (!co_await closing_->wait(world_.shard().now() + std::chrono::seconds{1}));
+}
+
+relay::RecoveryReport SimRelay::recovered() const {
+    relay::RecoveryReport total;
+    for (const auto& place : places_) {
+        total.segments += place->report.segments;
+        total.messages += place->report.messages;
+        total.recipients += place->report.recipients;
+        total.damaged += place->report.damaged;
+    }
+    return total;
+}
+
+bool SimRelay::recovery_over() const {
+    return std::ranges::none_of(places_, [](const auto& place) { return place->recovering; });
+}
+
+const relay::Spool& SimRelay::spool(std::size_t shard) const {
+    return *places_.at(shard)->spool;
+}
+
+std::size_t SimRelay::memory(std::size_t shard) const {
+    return places_.at(shard)->origin.memory();
+}
+
+std::optional<relay::Refusal> SimRelay::check(std::size_t shard, std::size_t octets) const {
+    return places_.at(shard)->origin.check(octets);
 }
 
 std::string SimRelay::content_of(std::uint64_t number, std::size_t size) {
@@ -126,17 +199,35 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
             std::make_unique<relay::Recipient>(*message, std::move(recipient)));
     }
     if (prepare_) prepare_(*message);
+    std::vector<std::string> addresses;
+    for (const auto& recipient : message->recipients)
+        addresses.push_back(recipient->address);
     const auto committed = co_await place.origin.commit(std::move(message));
     if (!committed) ++refused_;
+    for (const std::string& address : addresses) {
+        Promise& promise = promises_[address];
+        promise.accepted = committed.has_value();
+        if (committed) {
+            promise.id = committed->to_string();
+        } else {
+            promise.refused = committed.error();
+        }
+    }
 }
 
 void SimRelay::inject(std::size_t shard, const std::vector<std::string>& recipients,
                       std::size_t size) {
-    const std::string content = content_of(++messages_, size);
-    for (const std::string& recipient : recipients)
+    inject(shard, recipients, content_of(++messages_, size));
+}
+
+void SimRelay::inject(std::size_t shard, const std::vector<std::string>& recipients,
+                      std::string content) {
+    for (const std::string& recipient : recipients) {
         contents_[recipient] = content;
+        promises_[recipient].shard = shard;
+    }
     Place& place = *places_.at(shard);
-    world_.spawn(place.shard, commit(place, recipients, content));
+    world_.spawn(place.shard, commit(place, recipients, std::move(content)));
 }
 
 void SimRelay::listen(const core::SocketAddress& address) {
@@ -179,16 +270,23 @@ bool SimRelay::run_until_drained(core::Duration limit) {
 }
 
 core::Task<void> SimRelay::close_place(Place& place, core::Instant deadline) {
+    if (place.spool != nullptr) place.spool->stop_recovery();
+    while (place.recovering)
+        co_await core::Yield(place.shard.reactor());
     if (place.ingress != nullptr) co_await place.ingress->drain_and_close();
-    place.origin.start_draining();
+    place.origin.stop_accepting();
+    if (place.spool != nullptr) place.origin.start_closing();
     co_await place.dispatcher.close(deadline);
     co_await place.origin.settled(deadline + std::chrono::seconds{10});
+    co_await place.origin.end_reports();
+    if (place.spool != nullptr) co_await place.spool->close();
     place.lost = co_await place.origin.close();
     place.events.close();
 }
 
 bool SimRelay::close(core::Duration deadline) {
     std::size_t left = places_.size();
+    if (closing_ != nullptr) closing_->set();
     const core::Instant end = world_.clock().now() + deadline;
     const auto counted = [](core::Task<void> task, std::size_t& open) -> core::Task<void> {
         co_await task;
@@ -209,21 +307,21 @@ relay::EgressTls& SimRelay::tls(std::size_t shard) {
     return places_.at(shard)->tls;
 }
 
-std::vector<Recorded> SimRelay::events() const {
+const std::vector<Recorded>& SimRelay::events() const {
     for (const auto& place : places_) {
         if (!closed_) place->events.flush();
     }
-    std::vector<Recorded> records;
-    std::string_view lines = sink_.lines();
+    std::string_view lines = std::string_view(sink_.lines()).substr(parsed_);
+    parsed_ = sink_.lines().size();
     while (!lines.empty()) {
         const auto end = lines.find('\n');
         const std::string_view line = lines.substr(0, end);
-        records.push_back({field(line, "type"), field(line, "recipient"),
+        events_.push_back({field(line, "type"), field(line, "recipient"),
                            number(field(line, "code")), number(field(line, "num_attempts")),
                            std::string(line)});
         lines.remove_prefix(end + 1);
     }
-    return records;
+    return events_;
 }
 
 std::vector<Recorded> SimRelay::events_of(const std::string& recipient) const {
@@ -233,7 +331,7 @@ std::vector<Recorded> SimRelay::events_of(const std::string& recipient) const {
 }
 
 std::size_t SimRelay::count(const std::string& type) const {
-    const std::vector<Recorded> records = events();
+    const std::vector<Recorded>& records = events();
     return static_cast<std::size_t>(std::ranges::count(records, type, &Recorded::type));
 }
 

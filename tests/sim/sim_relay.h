@@ -2,7 +2,10 @@
 // SimWorld with a resolver from a table. Messages go in by Acceptance; what became of them is read
 // from the event lines. audit() holds the events against the ledgers of the servers: every
 // recipient that was accepted has exactly one final disposition, the one its server's ledger calls
-// for, and nothing was delivered twice but where the 250 got lost. close() before the world ends.
+// for, and nothing was delivered twice but where the 250 got lost. With a disk (which must be that
+// of the world's backends) mail is committed to a spool on it, and what a relay before this one
+// left there is recovered: a kill is a copy of the disk at that moment and a new relay in a new
+// world. close() before the world ends.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +22,8 @@
 #include "relay/events/event_writer.h"
 #include "relay/inject/smtp_ingress.h"
 #include "relay/queue/origin.h"
+#include "relay/spool/spool.h"
+#include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/sim_mx.h"
 #include "tests/sim/sim_world.h"
@@ -36,6 +41,18 @@ struct RelayOptions {
     std::vector<relay::RouteConfig> routes{};
     relay::TlsPolicy tls = relay::TlsPolicy::opportunistic;
     std::optional<core::TlsRoots> tls_roots{};
+    SimDisk* disk = nullptr;  // null: durability "memory"
+    std::uint64_t segment_size = 64 << 10;
+    std::size_t memory_limit = std::size_t{1} << 30;  // of a shard
+    relay::SpaceLimits space{};
+};
+
+// What was said to whoever injected a recipient.
+struct Promise {
+    std::size_t shard = 0;
+    bool accepted = false;  // 250
+    std::optional<relay::Refusal> refused{};
+    std::string id;
 };
 
 struct Recorded {
@@ -57,7 +74,20 @@ class SimRelay {
     // Takes mail over SMTP on every shard, from anybody. What comes in must be announced.
     void listen(const core::SocketAddress& address);
     void announce(const std::string& recipient, std::string content);
+    // The same, with this content; what earlier relays accepted is announced too.
+    void inject(std::size_t shard, const std::vector<std::string>& recipients, std::string content);
     static std::string content_of(std::uint64_t number, std::size_t size);
+
+    const std::map<std::string, Promise>& promises() const { return promises_; }
+    const std::map<std::string, std::string>& contents() const { return contents_; }
+
+    // ---- the spool
+    const relay::Spool& spool(std::size_t shard) const;
+    relay::SpoolSpace& space() { return *space_; }
+    relay::RecoveryReport recovered() const;  // so far; all shards
+    bool recovery_over() const;
+    std::size_t memory(std::size_t shard) const;
+    std::optional<relay::Refusal> check(std::size_t shard, std::size_t octets) const;
 
     std::size_t waiting() const;  // messages with a recipient that is not final
     bool run_until_drained(core::Duration limit);
@@ -67,7 +97,8 @@ class SimRelay {
 
     metrics::ShardMetrics& metrics(std::size_t shard = 0);
     relay::EgressTls& tls(std::size_t shard = 0);
-    std::vector<Recorded> events() const;
+    // All so far; grows at its end only.
+    const std::vector<Recorded>& events() const;
     std::vector<Recorded> events_of(const std::string& recipient) const;
     std::size_t count(const std::string& type) const;
     std::size_t injected() const { return contents_.size(); }
@@ -81,6 +112,8 @@ class SimRelay {
   private:
     struct Place;
     core::Task<void> commit(Place& place, std::vector<std::string> recipients, std::string content);
+    core::Task<void> recover(Place& place);
+    core::Task<void> watch_space();
     core::Task<void> close_place(Place& place, core::Instant deadline);
 
     SimWorld& world_;
@@ -95,8 +128,15 @@ class SimRelay {
     relay::EgressOptions egress_;
     relay::Exchange exchange_;
     relay::MemoryEventSink sink_;
+    SimDisk* disk_ = nullptr;
+    core::Handle lock_ = core::kNoHandle;
+    std::unique_ptr<relay::SpoolSpace> space_;
+    std::unique_ptr<core::Event> closing_;
+    mutable std::vector<Recorded> events_;  // parsed so far
+    mutable std::size_t parsed_ = 0;        // octets of the sink's lines
     std::vector<std::unique_ptr<Place>> places_;
     std::map<std::string, std::string> contents_;  // by recipient
+    std::map<std::string, Promise> promises_;
     std::uint64_t messages_ = 0;
     std::size_t refused_ = 0;
     bool listening_ = false;

@@ -22,7 +22,7 @@ core::Task<void> finish_flag(core::Task<void> task, bool& done) {
 
 SimWorld::SimWorld(std::uint64_t seed, WorldOptions options)
     : seed_(seed),
-      clock_(kEpoch),
+      clock_(kEpoch + options.later),
       prng_(seed ^ 0x5157),
       network_(clock_, seed),
       inside_mail_(options.shards),

@@ -21,6 +21,7 @@ namespace sim {
 struct WorldOptions {
     std::size_t shards = 1;
     BackendOptions backend{};
+    core::Duration later{};  // wall time at the beginning: so long after that of other worlds
 };
 
 class SimWorld {

@@ -13,7 +13,7 @@ from processes import Process, free_port, program, sanitized, wait_until
 # As plain values; `toml_value` writes them. Tests change what they are about.
 DEFAULTS = {
     "node": {"hostname": "relay.test", "shards": 2},
-    "spool": {"durability": "memory"},
+    "spool": {"segment_size": "4MiB"},  # durability "commit", as by default
     "dns": {"servers": ["127.0.0.1:9"]},  # nobody there: a test that needs DNS says so
     "retry": {"intervals": ["300ms", "1s"], "max_age": "1h"},
     "shaping": {"default": {"connection_limit": 10, "max_deliveries_per_connection": 100,

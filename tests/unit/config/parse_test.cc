@@ -186,19 +186,14 @@ log_keep = "1h"
     EXPECT_EQ(config.events.log_keep, 1h);
 }
 
-TEST(ParseConfig, ASpoolThatSaysNothingAsksForTheJournal) {
-    const auto silent = problems("\n[[listener]]\naddress = [\"127.0.0.1:2525\"]\n");
-    ASSERT_EQ(silent.size(), 1U);
-    EXPECT_TRUE(
-        silent[0].starts_with("t.toml:1: [spool] durability = \"commit\", the default, is "
-                              "not available in this version"))
-        << silent[0];
-    EXPECT_TRUE(has(silent[0], "write durability = \"memory\" under [spool]"));
-    const auto explicit_commit =
-        problems("[[listener]]\naddress = [\"127.0.0.1:1\"]\n[spool]\ndurability = \"commit\"\n");
-    ASSERT_EQ(explicit_commit.size(), 1U);
-    EXPECT_TRUE(explicit_commit[0].starts_with("t.toml:4: ")) << explicit_commit[0];
-    EXPECT_TRUE(has(explicit_commit[0], "not available in this version"));
+TEST(ParseConfig, ASpoolThatSaysNothingCommits) {
+    const auto silent = parse_config("[[listener]]\naddress = [\"127.0.0.1:2525\"]\n", "t.toml");
+    ASSERT_TRUE(silent);
+    EXPECT_EQ(silent->spool.durability, Durability::commit);
+    const auto wrong = problems(
+        "[[listener]]\naddress = [\"127.0.0.1:1\"]\n[spool]\ndurability = \"sometimes\"\n");
+    ASSERT_EQ(wrong.size(), 1U);
+    EXPECT_TRUE(wrong[0].starts_with("t.toml:4: ")) << wrong[0];
 }
 
 TEST(ParseConfig, NeedsAListener) {
@@ -368,13 +363,12 @@ TEST(ParseConfig, ReportsEveryMistakeInOrder) {
     const auto all = problems(
         "[node]\nshards = 1000\nhostnme = \"x\"\n[delivery]\nport = \"a\"\n"
         "[dkim]\n");
-    ASSERT_EQ(all.size(), 6U);
-    EXPECT_TRUE(all[0].starts_with("t.toml:1:"));  // spool and listener
-    EXPECT_TRUE(all[1].starts_with("t.toml:1:"));
-    EXPECT_TRUE(all[2].starts_with("t.toml:2:"));
-    EXPECT_TRUE(all[3].starts_with("t.toml:3:"));
-    EXPECT_TRUE(all[4].starts_with("t.toml:5:"));
-    EXPECT_TRUE(all[5].starts_with("t.toml:6:"));
+    ASSERT_EQ(all.size(), 5U);
+    EXPECT_TRUE(all[0].starts_with("t.toml:1:"));  // no listener
+    EXPECT_TRUE(all[1].starts_with("t.toml:2:"));
+    EXPECT_TRUE(all[2].starts_with("t.toml:3:"));
+    EXPECT_TRUE(all[3].starts_with("t.toml:5:"));
+    EXPECT_TRUE(all[4].starts_with("t.toml:6:"));
 }
 
 TEST(ParseConfig, ReportsWhereTheSyntaxEnds) {

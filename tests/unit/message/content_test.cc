@@ -1,9 +1,8 @@
 #include "relay/message/content.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
-
-#include <algorithm>
 
 #include <gtest/gtest.h>
 

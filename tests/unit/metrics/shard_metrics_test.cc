@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Histogram, CountsIntoTheBucketAtOrAboveTheValue) {
-    Histogram histogram;
+    DeliveryHistogram histogram;
     histogram.observe(-1s);  // a clock set back: counts as nothing
     histogram.observe(5ms);  // on the bound: in its bucket
     histogram.observe(5ms + 1ns);
@@ -18,8 +18,8 @@ TEST(Histogram, CountsIntoTheBucketAtOrAboveTheValue) {
     histogram.observe(24h * 6);
     EXPECT_EQ(histogram.count(0), 2U);
     EXPECT_EQ(histogram.count(1), 1U);
-    EXPECT_EQ(histogram.count(Histogram::kBuckets - 1), 1U);
-    EXPECT_EQ(histogram.count(Histogram::kBuckets), 1U);
+    EXPECT_EQ(histogram.count(DeliveryHistogram::kBuckets - 1), 1U);
+    EXPECT_EQ(histogram.count(DeliveryHistogram::kBuckets), 1U);
     EXPECT_NEAR(histogram.sum_seconds(), 0.010 + 11 * 86400, 1e-6);
     EXPECT_TRUE(std::ranges::is_sorted(kDeliveryBuckets));
 }

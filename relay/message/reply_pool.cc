@@ -1,4 +1,4 @@
-#include "relay/queue/reply_pool.h"
+#include "relay/message/reply_pool.h"
 
 #include <functional>
 #include <string>

@@ -1,0 +1,68 @@
+#include "core/file/file.h"
+
+#include <cerrno>
+
+namespace core {
+
+namespace {
+
+class FileOperation final : public Operation {
+  public:
+    explicit FileOperation(Reactor& reactor) : reactor_(reactor) {}
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) { handle_ = handle; }
+    int await_resume() const noexcept { return result_; }
+
+  private:
+    void complete(const Completion& completion) override {
+        result_ = completion.result;
+        reactor_.schedule(handle_);
+    }
+
+    Reactor& reactor_;
+    std::coroutine_handle<> handle_;
+    int result_ = 0;
+};
+
+}  // namespace
+
+Task<IoResult<void>> read_fully(Shard& shard, Handle file, std::span<char> octets,
+                                std::uint64_t offset) {
+    while (!octets.empty()) {
+        FileOperation operation(shard.reactor());
+        shard.io().start_read(file, octets, offset, operation);
+        const int result = co_await operation;
+        if (result == -EINTR || result == -EAGAIN) continue;
+        if (result < 0) co_return io_error(-result);
+        if (result == 0) co_return io_error(EIO);
+        octets = octets.subspan(static_cast<std::size_t>(result));
+        offset += static_cast<std::uint64_t>(result);
+    }
+    co_return IoResult<void>{};
+}
+
+Task<IoResult<void>> write_fully(Shard& shard, Handle file, std::span<const char> octets,
+                                 std::uint64_t offset, bool synced) {
+    while (!octets.empty()) {
+        FileOperation operation(shard.reactor());
+        shard.io().start_write(file, octets, offset, synced, operation);
+        const int result = co_await operation;
+        if (result == -EINTR || result == -EAGAIN) continue;
+        if (result < 0) co_return io_error(-result);
+        if (result == 0) co_return io_error(EIO);
+        octets = octets.subspan(static_cast<std::size_t>(result));
+        offset += static_cast<std::uint64_t>(result);
+    }
+    co_return IoResult<void>{};
+}
+
+Task<IoResult<void>> sync(Shard& shard, Handle file_or_directory) {
+    FileOperation operation(shard.reactor());
+    shard.io().start_sync(file_or_directory, operation);
+    const int result = co_await operation;
+    if (result < 0) co_return io_error(-result);
+    co_return IoResult<void>{};
+}
+
+}  // namespace core

@@ -1,0 +1,111 @@
+#include "relay/queue/content_store.h"
+
+#include <utility>
+
+#include "core/base/assert.h"
+#include "relay/spool/spool.h"
+
+namespace relay {
+
+namespace {
+
+// What a queued message takes beside its content; measured by tests/unit/queue, rounded up.
+constexpr std::size_t kMessageOctets = 320;
+constexpr std::size_t kRecipientOctets = 192;
+
+std::size_t overhead(const Message& message) {
+    return kMessageOctets + message.recipients.size() * kRecipientOctets;
+}
+
+bool resident(const Message& message) {
+    return static_cast<const core::ListLink<ResidentTag>&>(message).linked();
+}
+
+}  // namespace
+
+ContentStore::~ContentStore() {
+    PH_ASSERT(loads_.empty());
+}
+
+void ContentStore::count(std::size_t before, std::size_t after) {
+    PH_ASSERT(memory_ >= before);
+    memory_ = memory_ - before + after;
+    metrics_.content_bytes(static_cast<std::int64_t>(memory_));
+}
+
+void ContentStore::add(Message& message) {
+    count(0, overhead(message) + message.content.memory());
+    if (message.holders.evicted()) return;
+    fresh_.push_back(message);
+    make_room();
+}
+
+void ContentStore::remove(Message& message) {
+    count(overhead(message) + message.content.memory(), 0);
+    if (resident(message)) core::IntrusiveList<Message, ResidentTag>::remove(message);
+}
+
+void ContentStore::deferred(Message& message) {
+    if (!resident(message)) return;
+    core::IntrusiveList<Message, ResidentTag>::remove(message);
+    deferred_.push_back(message);
+    make_room();
+}
+
+void ContentStore::make_room() {
+    std::size_t looked_at = 0;
+    while (memory_ > full() && looked_at++ < kMostLookedAt) {
+        if (!deferred_.empty()) {
+            Message& message = deferred_.front();
+            if (evict(message)) continue;
+            // Held: another recipient of it is being sent.
+            core::IntrusiveList<Message, ResidentTag>::remove(message);
+            fresh_.push_front(message);
+        } else if (!fresh_.empty()) {
+            Message& message = fresh_.back();
+            if (evict(message)) continue;
+            core::IntrusiveList<Message, ResidentTag>::remove(message);
+            fresh_.push_front(message);
+        } else {
+            return;
+        }
+    }
+}
+
+bool ContentStore::evict(Message& message) {
+    if (message.place.segment == nullptr || !message.holders.try_evict()) return false;
+    count(message.content.memory(), 0);
+    message.content.evict();
+    core::IntrusiveList<Message, ResidentTag>::remove(message);
+    metrics_.spool().contents_evicted.add();
+    return true;
+}
+
+core::Task<bool> ContentStore::hold(Message& message) {
+    while (!message.holders.try_hold()) {
+        if (const auto load = loads_.find(&message); load != loads_.end()) {
+            co_await load->second->wait();
+            if (message.holders.evicted() && !loads_.contains(&message)) co_return false;
+            continue;
+        }
+        loads_.emplace(&message, std::make_unique<core::Event>(shard_.reactor()));
+        auto octets = co_await Spool::read_content(message);
+        if (octets != nullptr) {
+            const std::size_t size = message.size();
+            message.content.restore(std::move(octets), size);
+            message.holders.restored(1);
+            count(0, message.content.memory());
+            fresh_.push_front(message);
+            metrics_.spool().contents_read_back.add();
+        }
+        const auto load = loads_.extract(&message);
+        load.mapped()->notify_all();
+        // Those who wait look again when they run; the event must live until they were scheduled.
+        if (message.holders.evicted()) co_return false;
+        make_room();
+        co_return true;
+    }
+    co_return true;
+}
+
+}  // namespace relay

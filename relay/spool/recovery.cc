@@ -1,0 +1,183 @@
+#include "relay/spool/recovery.h"
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/file/file.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::size_t kRecordsATurn = 256;
+constexpr std::size_t kReadStep = 4 << 20;
+
+}  // namespace
+
+Recovery::~Recovery() {
+    for (auto& [id, known] : outcomes_)
+        release(known);
+}
+
+core::Task<RecoveryReport> Recovery::run(const bool& stop) {
+    std::vector<Segment*> segments;
+    for (const auto& segment : journal_.store().segments()) {
+        if (!segment->scanned) segments.push_back(segment.get());
+    }
+    for (Segment* segment : segments | std::views::reverse) {
+        if (stop) co_return report_;
+        co_await recover(*segment, stop);
+    }
+    co_return report_;
+}
+
+core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
+    core::AlignedBuffer buffer(segment.size);
+    const std::span<char> octets = buffer.first(segment.size);
+    for (std::size_t at = 0; at < octets.size(); at += kReadStep) {
+        const auto part = octets.subspan(at, std::min(kReadStep, octets.size() - at));
+        const auto read = co_await journal_.store().read(segment, part, at);
+        if (!read) {
+            damaged(segment, at, "cannot be read: " + read.error().message());
+            std::ranges::fill(part, '\0');
+        }
+    }
+    const std::string_view text(octets.data(), octets.size());
+    const auto complaint = check_segment_header(text, segment.name);
+    if (complaint) damaged(segment, 0, *complaint);
+    const SegmentScan scan = scan_segment(text, segment.name);
+    segment.used = scan.end;
+    report(segment, scan);
+    may_be_torn_ = complaint || begins_run(text);
+    std::size_t turn = 0;
+    for (const RecordView& record : scan.records | std::views::reverse) {
+        if (record.type == RecordType::outcome) {
+            take_outcome(record, segment);
+        } else {
+            take_message(record, segment);
+        }
+        if (++turn % kRecordsATurn != 0) continue;
+        if (stop) co_return;
+        co_await core::Yield(shard_.reactor());
+    }
+    ++report_.segments;
+    segment.scanned = true;
+}
+
+void Recovery::report(const Segment& segment, const SegmentScan& scan) {
+    for (const Damage& damage : scan.damages)
+        damaged(segment, damage.offset, damage.what);
+    if (!scan.torn_tail) return;
+    // Only the last segment of a run can end in a write that was interrupted.
+    if (!may_be_torn_) return damaged(segment, scan.torn_tail->offset, scan.torn_tail->what);
+    core::log_warning("spool {} {}: the last batch was not written to its end; cut at octet {}",
+                      journal_.store().options().directory,
+                      segment_file_name(segment.name.sequence), scan.torn_tail->offset);
+}
+
+void Recovery::damaged(const Segment& segment, std::size_t offset, std::string_view what) {
+    ++report_.damaged;
+    core::log_error("spool {} {} at octet {}: {}; skipped", journal_.store().options().directory,
+                    segment_file_name(segment.name.sequence), offset, what);
+}
+
+void Recovery::take_outcome(const RecordView& record, const Segment& segment) {
+    const auto outcome = decode_outcome(record.body);
+    if (!outcome) return damaged(segment, record.offset, outcome.error());
+    if (moved_.contains(outcome->id)) return;  // of the recipients as they were before the move
+    std::vector<Known>& known = outcomes_[outcome->id];
+    const bool later_known =
+        std::ranges::any_of(known, [&](const Known& one) { return one.index == outcome->index; });
+    if (later_known) return;
+    Known one{outcome->index, outcome->outcome, outcome->attempts, outcome->next_attempt, nullptr};
+    if (outcome->outcome == Outcome::deferred) {
+        one.reply = mail_.replies().keep(LastReply{.code = outcome->code,
+                                                   .enhanced = outcome->enhanced,
+                                                   .text = std::string(outcome->text),
+                                                   .command = std::string(outcome->command),
+                                                   .local = outcome->local});
+    }
+    known.push_back(one);
+}
+
+void Recovery::take_message(const RecordView& view, Segment& segment) {
+    const auto record = decode_message(view.body);
+    if (!record) return damaged(segment, view.offset, record.error());
+    const bool superseded = moved_.contains(record->id);
+    if (superseded && !record->moved) moved_.erase(record->id);
+    if (superseded) return;
+    if (record->moved) moved_.insert(record->id);
+
+    std::vector<Known> known;
+    if (const auto found = outcomes_.find(record->id); found != outcomes_.end()) {
+        known = std::move(found->second);
+        outcomes_.erase(found);
+    }
+    auto message = rebuild(*record, known);
+    release(known);
+    if (message->recipients.empty()) return;
+    message->content.declare(view.content_octets, record->leading_dots);
+    message->holders.evicted_from_the_start();
+    message->place.content_offset = static_cast<std::uint32_t>(view.content_offset);
+    message->place.content_checksum = view.content_checksum;
+    message->place.octets =
+        static_cast<std::uint32_t>(kRecordHeader + view.body.size() + view.content_octets);
+    segment.keep(*message);
+    ++report_.messages;
+    report_.recipients += message->recipients.size();
+    mail_.recovered(std::move(message));
+}
+
+std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
+                                           const std::vector<Known>& known) {
+    auto message = std::make_unique<Message>();
+    message->id = record.id;
+    message->created = record.created;
+    message->eight_bit = record.eight_bit;
+    message->utf8 = record.utf8;
+    message->sender = record.sender;
+    message->verp = record.verp;
+    message->ours = record.ours;
+    message->bounces = record.bounces;
+    if (record.returned != ReturnContent::unsaid || !record.envelope_id.empty()) {
+        message->set_dsn({record.returned, std::string(record.envelope_id)});
+    }
+    if (!record.tenant.empty() || !record.campaign.empty()) {
+        message->edit_labels() = {std::string(record.tenant), std::string(record.campaign)};
+    }
+    for (std::uint32_t index = 0; index < record.recipients.size(); ++index) {
+        const RecipientRecord& written = record.recipients[index];
+        const auto later = std::ranges::find(known, index, &Known::index);
+        const bool changed = later != known.end();
+        if (changed && later->outcome != Outcome::deferred) continue;  // final
+        auto recipient = std::make_unique<Recipient>(*message, std::string(written.address));
+        recipient->index = index;
+        recipient->notify = written.notify;
+        recipient->delay_told = written.delay_told;
+        if (!written.original.empty()) recipient->set_original(std::string(written.original));
+        recipient->attempts = changed ? later->attempts : written.attempts;
+        recipient->next_attempt = changed ? later->next_attempt : written.next_attempt;
+        LastReply reply{.code = written.code,
+                        .enhanced = written.enhanced,
+                        .text = std::string(written.text),
+                        .command = std::string(written.command),
+                        .local = written.local};
+        if (changed) {
+            recipient->last_reply = mail_.replies().keep(*later->reply);
+        } else if (written.has_reply) {
+            recipient->last_reply = mail_.replies().keep(std::move(reply));
+        }
+        message->recipients.push_back(std::move(recipient));
+    }
+    return message;
+}
+
+void Recovery::release(std::vector<Known>& known) {
+    for (const Known& one : known)
+        mail_.replies().release(one.reply);
+    known.clear();
+}
+
+}  // namespace relay

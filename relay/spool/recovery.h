@@ -1,0 +1,75 @@
+// Recovery: what an earlier run left in a journal, read back from the newest segment to the oldest,
+// so that every outcome is known before the message it speaks of is met: a message can be delivered
+// as soon as it is found, while older segments are still being read. Torn tails are cut, damage is
+// reported and skipped. One task per journal, on its shard; it yields often.
+// Memory: one segment, and the outcomes of messages not met yet.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/io/shard.h"
+#include "relay/message/reply_pool.h"
+#include "relay/spool/journal.h"
+
+namespace relay {
+
+// Who takes what is found: the Origin.
+class RecoveredMail {
+  public:
+    virtual ~RecoveredMail() = default;
+    // Its content is not in memory; its recipients are those that are not final.
+    virtual void recovered(std::unique_ptr<Message> message) = 0;
+    virtual ReplyPool& replies() = 0;
+};
+
+struct RecoveryReport {
+    std::uint64_t segments = 0;
+    std::uint64_t messages = 0;
+    std::uint64_t recipients = 0;
+    std::uint64_t damaged = 0;  // records or batches that were lost
+};
+
+class Recovery {
+  public:
+    Recovery(core::Shard& shard, Journal& journal, RecoveredMail& mail)
+        : shard_(shard), journal_(journal), mail_(mail) {}
+    ~Recovery();
+
+    // All segments of earlier runs. stop: ends early; what was not read stays for the next run.
+    core::Task<RecoveryReport> run(const bool& stop);
+
+  private:
+    struct Known {  // the latest outcome of one recipient
+        std::uint32_t index = 0;
+        Outcome outcome = Outcome::none;
+        std::uint16_t attempts = 0;
+        core::WallTime next_attempt{};
+        const LastReply* reply = nullptr;
+    };
+    struct IdHash {
+        std::size_t operator()(const MessageId& id) const { return id.low * 31 + id.high; }
+    };
+
+    core::Task<void> recover(Segment& segment, const bool& stop);
+    void report(const Segment& segment, const SegmentScan& scan);
+    void take_outcome(const RecordView& record, const Segment& segment);
+    void take_message(const RecordView& record, Segment& segment);
+    std::unique_ptr<Message> rebuild(const MessageRecord& record, const std::vector<Known>& known);
+    void damaged(const Segment& segment, std::size_t offset, std::string_view what);
+    void release(std::vector<Known>& known);
+
+    core::Shard& shard_;
+    Journal& journal_;
+    RecoveredMail& mail_;
+    RecoveryReport report_;
+    bool may_be_torn_ = true;  // the segment that comes next was the last one of a run
+    std::unordered_map<MessageId, std::vector<Known>, IdHash> outcomes_;
+    std::unordered_set<MessageId, IdHash> moved_;  // met as a copy; what comes before is older
+};
+
+}  // namespace relay

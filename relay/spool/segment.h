@@ -1,0 +1,45 @@
+// Segment: one file of a journal and what is known of it. Owned by its SegmentStore; one shard. The
+// live messages that it holds are on its list. A segment with live messages or reads under way
+// stays; only the oldest of a journal is ever given up (relay/spool/segment_store.h says why).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/intrusive_list.h"
+#include "core/io/io_backend.h"
+#include "relay/message/message.h"
+#include "relay/spool/segment_format.h"
+
+namespace relay {
+
+class Journal;
+
+class Segment {
+  public:
+    Segment(Journal& owner, SegmentName segment_name) : journal(&owner), name(segment_name) {}
+
+    Journal* journal;
+    SegmentName name;
+    core::Handle reader = core::kNoHandle;  // through the page cache; opened when first needed
+    core::Handle writer = core::kNoHandle;  // of the active segment
+    std::uint64_t size = 0;                 // octets of the file
+    std::uint64_t used = 0;                 // octets up to the end of the last batch
+    std::uint64_t batches = 0;
+    core::IntrusiveList<Message, MessageListTag> live;  // messages that are not final, as written
+    std::uint64_t live_octets = 0;                      // what their records take
+    std::uint32_t readers = 0;                          // reads under way
+    bool scanned = true;  // false: of an earlier run, and recovery has not come to it yet
+
+    bool dead() { return scanned && readers == 0 && live.empty(); }
+    void keep(Message& message);
+    void drop(Message& message);
+};
+
+std::string segment_file_name(std::uint64_t sequence);  // "0000000000000012.seg"
+// Nothing when it is no segment's name.
+std::optional<std::uint64_t> sequence_of(std::string_view file_name);
+
+}  // namespace relay

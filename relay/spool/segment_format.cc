@@ -1,0 +1,220 @@
+#include "relay/spool/segment_format.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <isa-l/crc.h>
+
+#include "relay/spool/octets.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::string_view kMagic = "PHSTSEG1";
+constexpr std::uint32_t kBatchMagic = 0x48435442;  // "BTCH"
+constexpr std::size_t kFlagsAt = 32;               // of the segment header
+constexpr std::size_t kHeaderChecked = 36;  // octets of the segment header under its checksum
+
+struct BatchHeader {
+    std::uint64_t number = 0;
+    std::uint64_t octets = 0;  // of the records
+    std::uint32_t records = 0;
+};
+
+std::optional<BatchHeader> read_batch_header(std::string_view octets, std::size_t at,
+                                             std::uint32_t seed) {
+    if (octets.size() - at < kBatchHeader) return std::nullopt;
+    const char* header = octets.data() + at;
+    if (get_at<std::uint32_t>(header) != kBatchMagic) return std::nullopt;
+    const std::uint32_t expected = crc32c(seed, {header + 8, kBatchHeader - 8});
+    if (get_at<std::uint32_t>(header + 4) != expected) return std::nullopt;
+    BatchHeader batch;
+    batch.number = get_at<std::uint64_t>(header + 8);
+    batch.octets = get_at<std::uint64_t>(header + 16);
+    batch.records = get_at<std::uint32_t>(header + 24);
+    if (batch.octets > octets.size() - at - kBatchHeader) return std::nullopt;
+    return batch;
+}
+
+// Null: what stands there is no record of ours that fits into limit. The content is not checked.
+std::optional<RecordView> read_record(std::string_view octets, std::size_t at, std::size_t limit,
+                                      std::uint32_t seed) {
+    if (limit - at < kRecordHeader) return std::nullopt;
+    const char* header = octets.data() + at;
+    const auto body_octets = get_at<std::uint32_t>(header + 4);
+    RecordView record;
+    record.content_octets = get_at<std::uint64_t>(header + 8);
+    record.content_checksum = get_at<std::uint32_t>(header + 16);
+    const auto type = get_at<std::uint32_t>(header + 20);
+    const std::size_t room = limit - at - kRecordHeader;
+    if (body_octets > room || record.content_octets > room - body_octets) return std::nullopt;
+    if (type != static_cast<std::uint32_t>(RecordType::message) &&
+        type != static_cast<std::uint32_t>(RecordType::outcome)) {
+        return std::nullopt;
+    }
+    const std::uint32_t expected = crc32c(seed, {header + 4, kRecordHeader - 4 + body_octets});
+    if (get_at<std::uint32_t>(header) != expected) return std::nullopt;
+    record.type = static_cast<RecordType>(type);
+    record.offset = at;
+    record.body = octets.substr(at + kRecordHeader, body_octets);
+    record.content_offset = at + kRecordHeader + body_octets;
+    return record;
+}
+
+class Scanner {
+  public:
+    Scanner(std::string_view octets, const SegmentName& name)
+        : octets_(octets), seed_(checksum_seed(name)) {}
+
+    SegmentScan run() {
+        std::size_t at = kSegmentBlock;
+        scan_.end = at;
+        while (at + kBatchHeader <= octets_.size()) {
+            if (const auto batch = read_batch_header(octets_, at, seed_);
+                batch && batch->number > scan_.last_batch) {
+                settle_suspects(at);
+                scan_.last_batch = batch->number;
+                read_batch(at, *batch);
+                at += batch_octets(batch->octets);
+                scan_.end = at;
+            } else {
+                at += kSegmentBlock;
+            }
+        }
+        // Nothing stands behind the suspects: that is how an interrupted write looks.
+        if (!suspects_.empty()) scan_.torn_tail = suspects_.back();
+        return std::move(scan_);
+    }
+
+  private:
+    // A batch is only written when the one before it is durable: so what is wrong in front of an
+    // intact batch is damage, and not a write that was interrupted.
+    void settle_suspects(std::size_t next_batch) {
+        if (next_batch > scan_.end) {
+            scan_.damages.push_back({scan_.end, next_batch - scan_.end, "a batch is unreadable"});
+        }
+        for (Damage& suspect : suspects_)
+            scan_.damages.push_back(std::move(suspect));
+        suspects_.clear();
+    }
+
+    void read_batch(std::size_t start, const BatchHeader& batch) {
+        const std::size_t limit = start + kBatchHeader + batch.octets;
+        std::size_t at = start + kBatchHeader;
+        std::uint32_t seen = 0;
+        while (at < limit) {
+            const auto record = read_record(octets_, at, limit, seed_);
+            if (!record) {
+                // Where the next one begins is not known: the rest of the batch is lost.
+                suspects_.push_back({at, limit - at, "a record is damaged"});
+                return;
+            }
+            ++seen;
+            const std::size_t end = record->content_offset + record->content_octets;
+            const std::string_view content =
+                octets_.substr(record->content_offset, record->content_octets);
+            if (crc32c(seed_, content) == record->content_checksum) {
+                scan_.records.push_back(*record);
+            } else {
+                suspects_.push_back({at, end - at, "the content of a record is damaged"});
+            }
+            at = end;
+        }
+        if (seen != batch.records) {
+            suspects_.push_back({start, limit - start, "a batch counts other records"});
+        }
+    }
+
+    std::string_view octets_;
+    std::uint32_t seed_;
+    SegmentScan scan_;
+    std::vector<Damage> suspects_;
+};
+
+}  // namespace
+
+std::uint32_t crc32c(std::uint32_t begin, std::string_view octets) {
+    auto* data = reinterpret_cast<unsigned char*>(const_cast<char*>(octets.data()));
+    std::uint32_t checksum = begin;
+    while (!octets.empty()) {  // the library counts in int
+        const std::size_t step = std::min<std::size_t>(octets.size(), std::size_t{1} << 30);
+        checksum = crc32_iscsi(data, static_cast<int>(step), checksum);
+        data += step;
+        octets.remove_prefix(step);
+    }
+    return checksum;
+}
+
+std::uint32_t checksum_seed(const SegmentName& name) {
+    std::array<char, 12> octets;
+    put_at(octets.data(), name.sequence);
+    put_at(octets.data() + 8, name.journal);
+    return crc32c(0xffffffff, {octets.data(), octets.size()});
+}
+
+void write_segment_header(const SegmentName& name, std::uint64_t size, bool begins_run, char* out) {
+    std::memset(out, 0, kSegmentBlock);
+    std::memcpy(out, kMagic.data(), kMagic.size());
+    put_at(out + 8, kSegmentVersion);
+    put_at(out + 12, name.journal);
+    put_at(out + 16, name.sequence);
+    put_at(out + 24, size);
+    put_at(out + kFlagsAt, std::uint32_t{begins_run});
+    put_at(out + kHeaderChecked, crc32c(0xffffffff, {out, kHeaderChecked}));
+}
+
+std::size_t batch_octets(std::size_t octets_of_records) {
+    const std::size_t octets = kBatchHeader + octets_of_records;
+    return (octets + kSegmentBlock - 1) / kSegmentBlock * kSegmentBlock;
+}
+
+void write_batch_header(const SegmentName& name, std::uint64_t number, std::uint32_t records,
+                        std::uint64_t octets_of_records, char* out) {
+    put_at(out, kBatchMagic);
+    put_at(out + 8, number);
+    put_at(out + 16, octets_of_records);
+    put_at(out + 24, records);
+    put_at(out + 28, std::uint32_t{0});
+    put_at(out + 4, crc32c(checksum_seed(name), {out + 8, kBatchHeader - 8}));
+}
+
+void write_record_header(const SegmentName& name, RecordType type, std::string_view body,
+                         std::uint64_t content_octets, std::uint32_t content_checksum, char* out) {
+    put_at(out + 4, static_cast<std::uint32_t>(body.size()));
+    put_at(out + 8, content_octets);
+    put_at(out + 16, content_checksum);
+    put_at(out + 20, static_cast<std::uint32_t>(type));
+    const std::uint32_t header = crc32c(checksum_seed(name), {out + 4, kRecordHeader - 4});
+    put_at(out, crc32c(header, body));
+}
+
+std::optional<std::string> check_segment_header(std::string_view octets, const SegmentName& name) {
+    if (octets.size() < kSegmentBlock) return "is shorter than its header";
+    if (!octets.starts_with(kMagic)) return "has no segment header";
+    const auto expected = crc32c(0xffffffff, octets.substr(0, kHeaderChecked));
+    if (get_at<std::uint32_t>(octets.data() + kHeaderChecked) != expected) {
+        return "has a damaged header";
+    }
+    if (get_at<std::uint32_t>(octets.data() + 8) != kSegmentVersion) {
+        return "has a format version that this program does not know";
+    }
+    if (get_at<std::uint32_t>(octets.data() + 12) != name.journal ||
+        get_at<std::uint64_t>(octets.data() + 16) != name.sequence) {
+        return "has the header of another segment";
+    }
+    return std::nullopt;
+}
+
+bool begins_run(std::string_view octets) {
+    return octets.size() >= kSegmentBlock &&
+           (get_at<std::uint32_t>(octets.data() + kFlagsAt) & 1U) != 0;
+}
+
+SegmentScan scan_segment(std::string_view octets, const SegmentName& name) {
+    return Scanner(octets, name).run();
+}
+
+}  // namespace relay

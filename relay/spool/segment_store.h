@@ -1,0 +1,91 @@
+// SegmentStore: the files of one journal: a directory of segments, oldest first, of which the last
+// is written, and spare files. Spares are recycled or made ahead of need and filled with zeros, so
+// that writing changes no metadata of the file system. Segments are given up oldest first only: an
+// outcome stands behind the message it speaks of, so its segment may go when that one is gone. A
+// segment that is given up is renamed to a spare (or removed) and that is durable before anything
+// behind it is written over: what was recycled is never read as mail again. Owned by its Journal;
+// one shard. Limits: kSpares spare files, one while the spool is full; growing asks SpoolSpace.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/file/aligned_buffer.h"
+#include "core/file/disk.h"
+#include "core/io/shard.h"
+#include "core/runtime/task.h"
+#include "relay/spool/segment.h"
+#include "relay/spool/space.h"
+
+namespace relay {
+
+struct JournalOptions {
+    std::string directory;  // of this journal's segments
+    std::uint32_t id = 0;
+    std::uint64_t segment_size = 64ULL << 20;
+    bool direct = true;    // O_DIRECT, or else through the page cache; both with RWF_DSYNC
+    bool adopted = false;  // of a shard that is no more: it only drains, nothing is kept ready
+};
+
+class SegmentStore {
+  public:
+    static constexpr std::size_t kSpares = 2;
+    static constexpr std::size_t kZeros = 1 << 20;  // octets of one write when a spare is filled
+
+    SegmentStore(core::Shard& shard, core::Disk& disk, SpoolSpace& space, Journal& journal,
+                 JournalOptions options);
+    ~SegmentStore();  // closes files; segments have no live message
+
+    // Makes the directory and finds what earlier runs left there: segments, not scanned yet.
+    core::Result<void> open();
+
+    // Only copying survivors forward may use up the last spare: so a full spool can get room again.
+    enum class Need : std::uint8_t { any, moving };
+    // The segment to write a batch of so many octets into; made active when it was not. Null: there
+    // is no space (SpoolSpace is full), or the disk failed (SpoolSpace has failed).
+    core::Task<Segment*> room_for(std::size_t octets, Need need);
+    Segment* active() { return active_; }
+
+    // The next segment will be needed soon and there is none.
+    bool spare_wanted() const;
+    core::Task<void> prepare_spare();
+    // Gives up the oldest segments as far as they are dead.
+    bool oldest_dead();
+    core::Task<void> give_up_dead();
+
+    core::Task<core::IoResult<void>> read(Segment& segment, std::span<char> octets,
+                                          std::uint64_t offset);
+
+    const std::deque<std::unique_ptr<Segment>>& segments() const { return segments_; }
+    std::uint64_t live_octets() const;
+    const JournalOptions& options() const { return options_; }
+
+  private:
+    std::string path(const std::string& name) const { return options_.directory + "/" + name; }
+    core::Task<bool> activate(std::uint64_t size, Need need);
+    core::IoResult<void> make_file(const std::string& name, std::uint64_t size);
+    core::IoResult<core::Handle> open_writer(const std::string& name);
+    core::Task<bool> name_segment(const std::string& file, const SegmentName& name,
+                                  std::uint64_t size);
+    void close_writer(Segment& segment);
+    std::string new_spare_name();
+    void fail(const std::string& what, const std::error_code& error);
+
+    core::Shard& shard_;
+    core::Disk& disk_;
+    SpoolSpace& space_;
+    Journal& journal_;
+    JournalOptions options_;
+    std::deque<std::unique_ptr<Segment>> segments_;
+    Segment* active_ = nullptr;
+    std::vector<std::string> spares_;  // file names, each of segment_size
+    std::uint64_t next_sequence_ = 1;
+    std::uint64_t next_spare_ = 1;
+    core::Handle directory_ = core::kNoHandle;
+    core::AlignedBuffer header_;
+};
+
+}  // namespace relay

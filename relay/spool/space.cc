@@ -1,0 +1,50 @@
+#include "relay/spool/space.h"
+
+#include <memory>
+
+#include "core/base/log.h"
+
+namespace relay {
+
+bool SpoolSpace::may_grow(std::uint64_t octets) {
+    const auto space = look();
+    if (space) free_.store(space->free, std::memory_order_relaxed);
+    const bool room =
+        space && used() + octets <= limits_.max_octets && space->free >= octets + limits_.min_free;
+    if (!room) out_of_space(octets);
+    return room;
+}
+
+void SpoolSpace::out_of_space(std::uint64_t octets) {
+    wanted_.store(octets);
+    if (full_.exchange(true)) return;
+    core::log_error(
+        "the spool is full ({} octets used, {} free): mail is refused until there is room", used(),
+        free());
+}
+
+void SpoolSpace::refresh() {
+    const auto space = look();
+    if (!space) return;
+    free_.store(space->free, std::memory_order_relaxed);
+    const std::uint64_t wanted = wanted_.load();
+    const bool room =
+        space->free >= limits_.min_free + wanted && used() + wanted <= limits_.max_octets;
+    if (!room) return out_of_space(wanted);
+    wanted_.store(0);
+    if (full_.exchange(false)) core::log_info("the spool has room again");
+}
+
+void SpoolSpace::fail(const std::string& sentence) {
+    auto mine = std::make_unique<const std::string>(sentence);
+    const std::string* none = nullptr;
+    if (!failure_.compare_exchange_strong(none, mine.get())) return;
+    core::log_error("{}; no mail is accepted until a restart", *mine.release());
+}
+
+std::string SpoolSpace::failure() const {
+    const std::string* failure = failure_.load();
+    return failure == nullptr ? std::string() : *failure;
+}
+
+}  // namespace relay

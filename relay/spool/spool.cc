@@ -1,0 +1,167 @@
+#include "relay/spool/spool.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace relay {
+
+namespace {
+
+constexpr std::string_view kJournalPrefix = "journal-";
+
+std::optional<std::uint32_t> journal_of(std::string_view name) {
+    if (!name.starts_with(kJournalPrefix)) return std::nullopt;
+    name.remove_prefix(kJournalPrefix.size());
+    std::uint32_t id = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+    if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
+    return id;
+}
+
+}  // namespace
+
+Spool::Spool(core::Shard& shard, core::Disk& disk, SpoolSpace& space,
+             metrics::ShardMetrics& metrics, SpoolOptions options)
+    : shard_(shard), disk_(disk), space_(space), metrics_(metrics), options_(std::move(options)) {}
+
+core::Result<void> Spool::open() {
+    const auto names = disk_.list(options_.directory);
+    if (!names) return core::failure(options_.directory + ": " + names.error().message());
+    std::vector<std::uint32_t> ids{static_cast<std::uint32_t>(shard_.id())};
+    for (const std::string& name : *names) {
+        const auto id = journal_of(name);
+        if (id && *id >= shard_.count() && *id % shard_.count() == shard_.id()) ids.push_back(*id);
+    }
+    for (const std::uint32_t id : ids) {
+        JournalOptions options;
+        options.directory = fmt::format("{}/{}{:02}", options_.directory, kJournalPrefix, id);
+        options.id = id;
+        options.segment_size = options_.segment_size;
+        options.direct = options_.direct;
+        options.adopted = id != shard_.id();
+        auto journal = std::make_unique<Journal>(shard_, disk_, space_, metrics_, options);
+        if (auto opened = journal->open(); !opened) return opened;
+        journals_.push_back(std::move(journal));
+    }
+    return {};
+}
+
+void Spool::start(MessageKeeper& keeper) {
+    for (const auto& journal : journals_)
+        journal->start(keeper);
+}
+
+core::Task<RecoveryReport> Spool::recover(RecoveredMail& mail) {
+    RecoveryReport total;
+    for (const auto& journal : journals_) {
+        Recovery recovery(shard_, *journal, mail);
+        const RecoveryReport report = co_await recovery.run(stop_recovery_);
+        total.segments += report.segments;
+        total.messages += report.messages;
+        total.recipients += report.recipients;
+        total.damaged += report.damaged;
+        if (stop_recovery_) break;
+        journal->recovered();
+    }
+    co_return total;
+}
+
+core::Task<void> Spool::close() {
+    for (const auto& journal : journals_)
+        co_await journal->close();
+}
+
+void Spool::note(const Recipient& recipient, Outcome outcome) {
+    const Message& message = *recipient.message;
+    OutcomeRecord record;
+    record.id = message.id;
+    record.index = recipient.index;
+    record.outcome = outcome;
+    record.attempts = recipient.attempts;
+    record.next_attempt = recipient.next_attempt;
+    if (recipient.last_reply != nullptr) {
+        record.code = recipient.last_reply->code;
+        record.enhanced = recipient.last_reply->enhanced;
+        record.text = recipient.last_reply->text;
+        record.command = recipient.last_reply->command;
+        record.local = recipient.last_reply->local;
+    }
+    message.place.segment->journal->note(record);
+}
+
+bool Spool::forget(Message& message) {
+    return message.place.segment->journal->forget(message);
+}
+
+core::Task<std::unique_ptr<char[]>> Spool::read_content(Message& message) {
+    return message.place.segment->journal->read_content(message);
+}
+
+Message* Spool::any_message() {
+    for (const auto& journal : journals_) {
+        for (const auto& segment : journal->store().segments()) {
+            if (!segment->live.empty()) return &segment->live.front();
+        }
+    }
+    return nullptr;
+}
+
+core::WallTime Spool::oldest() {
+    core::WallTime oldest{};
+    for (const auto& journal : journals_) {
+        for (const auto& segment : journal->store().segments()) {
+            if (segment->live.empty()) continue;
+            const core::WallTime created = segment->live.front().created;
+            if (oldest == core::WallTime{} || created < oldest) oldest = created;
+        }
+    }
+    return oldest;
+}
+
+JournalStats Spool::stats() const {
+    JournalStats total;
+    for (const auto& journal : journals_) {
+        const JournalStats& one = journal->stats();
+        total.batches += one.batches;
+        total.octets += one.octets;
+        total.messages += one.messages;
+        total.outcomes += one.outcomes;
+        total.outcomes_dropped += one.outcomes_dropped;
+        total.moved += one.moved;
+    }
+    return total;
+}
+
+core::Result<SpoolPlaceOnDisk> prepare_spool(core::Disk& disk, const std::string& directory) {
+    if (const auto made = disk.make_directory(directory); !made) {
+        return core::failure("cannot make the spool " + directory + ": " + made.error().message());
+    }
+    // Its name must be durable before anything in it is: also when an earlier run made it and ended
+    // before this.
+    const auto slash = directory.rfind('/');
+    const std::string above = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
+    if (const auto synced = disk.sync_directory(above); !synced) {
+        return core::failure("cannot sync " + above + ": " + synced.error().message());
+    }
+    SpoolPlaceOnDisk place;
+    const auto lock = disk.lock(directory + "/lock");
+    if (!lock && lock.error() == std::errc::operation_would_block) {
+        return core::failure("the spool " + directory + " is in use by another process");
+    }
+    if (!lock) return core::failure("cannot lock " + directory + ": " + lock.error().message());
+    place.lock = *lock;
+    const std::string probe = directory + "/probe";
+    if (const auto file = disk.open(probe, core::Access::direct)) {
+        place.direct = true;
+        disk.close(*file);
+    }
+    (void)disk.remove(probe);
+    return place;
+}
+
+}  // namespace relay

@@ -1,0 +1,1 @@
+posthaste_fuzz_target(spool_segment USES relay_spool)

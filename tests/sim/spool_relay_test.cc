@@ -1,0 +1,461 @@
+// A relay with a spool over time: full and failing disks, slow ones, less memory than mail, disk
+// use, and what becomes of schedules over a restart.
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/sim/sim_spool.h"
+#include "tests/sim/spool_scene.h"
+
+namespace sim {
+namespace {
+
+using relay::Refusal;
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kSegment = SpoolScene::kSegment;
+
+RelayOptions quick_retries() {
+    RelayOptions options;
+    options.intervals = {minutes{3}, minutes{6}, minutes{20}};
+    return options;
+}
+
+std::string mailbox(int number, const std::string& domain) {
+    return "u" + std::to_string(number) + "@" + domain;
+}
+
+void expect_clean(SpoolScene& scene) {
+    for (const std::string& one : scene.relay->audit(scene.all_servers()))
+        ADD_FAILURE() << one;
+}
+
+std::size_t accepted(const SimRelay& relay) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        relay.promises(), [](const auto& entry) { return entry.second.accepted; }));
+}
+
+std::size_t refused(const SimRelay& relay, Refusal why) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        relay.promises(), [why](const auto& entry) { return entry.second.refused == why; }));
+}
+
+// Everything accepted is in the spool or was final.
+void expect_kept(const SimRelay& relay, const SpoolState& state) {
+    for (const auto& [recipient, promise] : relay.promises()) {
+        if (!promise.accepted) continue;
+        const bool final = std::ranges::any_of(relay.events_of(recipient), [](const auto& one) {
+            return one.type == "Delivery" || one.type == "Bounce";
+        });
+        const auto found = state.recipients.find(recipient);
+        if (found == state.recipients.end()) {
+            EXPECT_TRUE(final) << recipient << " is lost";
+        } else {
+            EXPECT_TRUE(found->second.readable) << recipient;
+            EXPECT_EQ(found->second.content, relay.contents().at(recipient));
+        }
+    }
+}
+
+// ---- memory
+
+TEST(SpoolRelay, a_queue_far_larger_than_memory_drains_with_its_contents) {
+    constexpr std::size_t kLimit = 400'000;     // octets; 1,200 messages of 6,000 come
+    constexpr std::size_t kAhead = 64 * 6'200;  // what one path fetches ahead is held
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        SimDisk disk(seed);
+        disk.set_short_transfers(seed == 2);
+        RelayOptions options = quick_retries();
+        options.memory_limit = kLimit;
+        SpoolScene scene(disk, seed, 2, options);
+        std::size_t peak = 0;
+        for (int i = 0; i < 1200; ++i) {
+            scene.relay->inject(static_cast<std::size_t>(i) % 2, {mailbox(i, "down.example")},
+                                6000);
+            scene.world.run_for(milliseconds{20});
+            peak = std::max({peak, scene.relay->memory(0), scene.relay->memory(1)});
+        }
+        EXPECT_EQ(accepted(*scene.relay), 1200U);
+        EXPECT_LE(peak, kLimit) << "seed " << seed;
+        EXPECT_GT(disk.used(), 1200U * 6000U);
+        scene.heal();
+        bool over = false;
+        EXPECT_TRUE(scene.world.run_until(
+            [&] {
+                peak = std::max({peak, scene.relay->memory(0), scene.relay->memory(1)});
+                over |= peak > kLimit + kAhead;
+                return scene.relay->waiting() == 0;
+            },
+            hours{12}));
+        EXPECT_FALSE(over) << peak << " octets in memory, seed " << seed;
+        EXPECT_EQ(scene.taken(), 1200U);
+        expect_clean(scene);
+    }
+}
+
+// Content that cannot be read back costs its own message, not the path: others go on.
+TEST(SpoolRelay, damaged_contents_do_not_stop_their_site) {
+    SimDisk disk(4);
+    RelayOptions options = quick_retries();
+    options.memory_limit = 300'000;
+    options.max_age = hours{5};
+    SpoolScene scene(disk, 4, 1, options);
+    for (int i = 0; i < 150; ++i) {
+        scene.relay->inject(0, {mailbox(i, "down.example")}, 6000);
+        scene.world.run_for(milliseconds{20});
+    }
+    // What went to the disk first is damaged: every content in the oldest segments.
+    const auto files = disk.files();
+    std::size_t damaged = 0;
+    for (const std::string& file : files) {
+        if (!file.ends_with(".seg") || ++damaged > 18) continue;
+        for (std::uint64_t at = 4096 + 3000; at + 100 < kSegment; at += 1500)
+            disk.overwrite(file, at, std::string(100, '!'));
+    }
+    scene.heal();
+    scene.world.run_for(hours{1});
+    const std::size_t delivered = scene.taken();
+    EXPECT_GT(delivered, 30U);
+    EXPECT_LT(delivered, 140U);
+    for (int i = 1000; i < 1020; ++i)
+        scene.relay->inject(0, {mailbox(i, "down.example")}, 600);
+    scene.world.run_for(minutes{10});
+    EXPECT_EQ(scene.taken(), delivered + 20);
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{12}));  // the others expire
+    EXPECT_EQ(scene.relay->count("Expiration"), 150 - delivered);
+}
+
+// ---- space
+
+TEST(SpoolRelay, a_full_disk_refuses_mail_and_recovers_when_space_returns) {
+    SimDisk disk(5);
+    disk.set_capacity(12 * kSegment);
+    SpoolScene scene(disk, 5, 2, quick_retries());
+    int number = 0;
+    for (; number < 200; ++number) {
+        scene.relay->inject(static_cast<std::size_t>(number) % 2, {mailbox(number, "down.example")},
+                            6000);
+        scene.world.run_for(milliseconds{50});
+    }
+    const std::size_t before = accepted(*scene.relay);
+    EXPECT_GT(before, 20U);
+    EXPECT_LT(before, 70U);
+    EXPECT_EQ(refused(*scene.relay, Refusal::spool_full), 200 - before);
+    EXPECT_EQ(scene.relay->check(0, 0), Refusal::spool_full);
+    EXPECT_FALSE(scene.relay->space().failed());
+    expect_kept(*scene.relay, read_spool(*disk.after_power_loss(5)));
+
+    disk.set_capacity(200 * kSegment);  // somebody freed space; no restart
+    scene.world.run_for(seconds{3});
+    EXPECT_EQ(scene.relay->check(0, 0), std::nullopt);
+    for (const int end = number + 20; number < end; ++number) {
+        scene.relay->inject(static_cast<std::size_t>(number) % 2, {mailbox(number, "down.example")},
+                            6000);
+        scene.world.run_for(milliseconds{50});
+    }
+    EXPECT_EQ(accepted(*scene.relay), before + 20);
+    scene.heal();
+    EXPECT_TRUE(scene.world.run_until([&] { return scene.relay->waiting() == 0; }, hours{12}));
+    EXPECT_EQ(scene.taken(), before + 20);
+    EXPECT_EQ(scene.relay->count("Delivery"), before + 20);
+}
+
+TEST(SpoolRelay, a_spool_at_max_size_makes_room_by_itself) {
+    SimDisk disk(6);
+    RelayOptions options = quick_retries();
+    options.space.max_octets = 20 * kSegment;
+    SpoolScene scene(disk, 6, 2, options);
+    // Stragglers among mail that goes at once: only compaction can give the segments up.
+    for (int i = 0; i < 400; ++i) {
+        const char* domain = i % 25 == 0 ? "down.example" : "good.example";
+        scene.relay->inject(static_cast<std::size_t>(i) % 2, {mailbox(i, domain)}, 6000);
+        scene.world.run_for(milliseconds{100});
+        EXPECT_LE(scene.relay->space().used(), 20 * kSegment);
+    }
+    scene.world.run_for(seconds{10});
+    EXPECT_EQ(scene.relay->check(0, 0), std::nullopt);
+    EXPECT_EQ(accepted(*scene.relay), 400U);
+    scene.heal();
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{12}));
+    expect_clean(scene);
+}
+
+// The spool fills with mail that cannot go; then all of it but one message in each oldest segment
+// goes. What is live fits many times: compaction must make room although the spool is full.
+TEST(SpoolRelay, stragglers_do_not_keep_a_spool_full) {
+    SimDisk disk(7);
+    RelayOptions options = quick_retries();
+    options.space.max_octets = 16 * kSegment;
+    SpoolScene scene(disk, 7, 1, options);
+    for (int i = 0; i < 150; ++i) {
+        // slow.example goes after ten minutes, down.example not before it is healed.
+        const char* domain = i % 30 == 0 ? "down.example" : "slow.example";
+        scene.relay->inject(0, {mailbox(i, domain)}, 6000);
+        scene.world.run_for(milliseconds{20});
+    }
+    EXPECT_EQ(scene.relay->check(0, 0), Refusal::spool_full);
+    scene.world.run_for(hours{1});
+    EXPECT_EQ(scene.relay->check(0, 0), std::nullopt);
+    const std::size_t before = accepted(*scene.relay);
+    for (int i = 1000; i < 1010; ++i)
+        scene.relay->inject(0, {mailbox(i, "good.example")}, 6000);
+    scene.world.run_for(seconds{2});
+    EXPECT_EQ(accepted(*scene.relay), before + 10);
+    scene.heal();
+    EXPECT_TRUE(scene.world.run_until([&] { return scene.relay->waiting() == 0; }, hours{12}));
+}
+
+// Small messages that came one by one take a block each; copied forward they must share blocks, or
+// what was copied is slack again, for ever.
+TEST(SpoolRelay, compaction_comes_to_an_end) {
+    SimDisk disk(16);
+    SpoolScene scene(disk, 16, 1, quick_retries());
+    for (int i = 0; i < 200; ++i) {
+        scene.relay->inject(0, {mailbox(i, "down.example")}, 300);
+        scene.world.run_for(milliseconds{30});
+    }
+    const std::uint64_t live = scene.relay->spool(0).journals().front()->store().live_octets();
+    scene.world.run_for(seconds{100});  // all deferred by now, and quiet
+    const std::uint64_t moved = scene.relay->spool(0).stats().moved;
+    const std::uint64_t batches = scene.relay->spool(0).stats().batches;
+    EXPECT_GT(moved, 0U);
+    EXPECT_LT(moved, 4 * live);
+    EXPECT_LT(batches, 1000U);
+    scene.world.run_for(seconds{30});
+    EXPECT_EQ(scene.relay->spool(0).stats().moved, moved);
+    scene.heal();
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{12}));
+    expect_clean(scene);
+}
+
+TEST(SpoolRelay, disk_use_follows_the_live_mail) {
+    SimDisk disk(8);
+    SpoolScene scene(disk, 8, 1, quick_retries());
+    std::uint64_t worst = 0;
+    for (int i = 0; i < 1500; ++i) {
+        const char* domain = i % 40 == 0 ? "down.example" : "good.example";
+        scene.relay->inject(0, {mailbox(i, domain)}, 4000);
+        scene.world.run_for(milliseconds{30});
+        std::uint64_t live = 0;
+        for (const auto& journal : scene.relay->spool(0).journals())
+            live += journal->store().live_octets();
+        // Twice the live mail and two segments, the active one, the spares, one that is being made,
+        // and what is being moved, which is there twice.
+        const std::uint64_t bound = relay::Journal::kSlack * live + 8 * kSegment;
+        if (disk.used() > bound) worst = std::max(worst, disk.used() - bound);
+    }
+    EXPECT_EQ(worst, 0U) << "octets above the bound";
+    EXPECT_GT(scene.relay->spool(0).stats().moved, 0U);
+    scene.heal();
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{12}));
+    scene.world.run_for(seconds{5});
+    EXPECT_LE(disk.used(), 6 * kSegment);
+    expect_clean(scene);
+}
+
+// ---- failures
+
+struct Failure {
+    const char* name;
+    DiskAction action;
+    bool synced;
+};
+
+class SpoolFailure : public ::testing::TestWithParam<Failure> {};
+
+TEST_P(SpoolFailure, stops_acceptance_and_loses_nothing) {
+    for (std::uint64_t when = 1; when <= 12; ++when) {
+        SimDisk disk(when);
+        std::uint64_t count = 0;
+        bool armed = false;
+        bool failed = false;
+        disk.set_faults([&](const DiskRequest& request) {
+            const Failure& failure = GetParam();
+            if (!armed || request.action != failure.action || request.synced != failure.synced) {
+                return DiskVerdict{};
+            }
+            if (++count < when) return DiskVerdict{};
+            failed = true;
+            return DiskVerdict{.error = EIO};  // from then on
+        });
+        SpoolScene scene(disk, when, 2, quick_retries());
+        for (int i = 0; i < 120; ++i) {
+            if (i == 30) armed = true;
+            const char* domain = i % 3 == 0 ? "down.example" : "good.example";
+            scene.relay->inject(static_cast<std::size_t>(i) % 2, {mailbox(i, domain)}, 5000);
+            scene.world.run_for(milliseconds{10});
+        }
+        scene.world.run_for(minutes{1});
+        ASSERT_TRUE(failed) << "the fault never came";
+        EXPECT_TRUE(scene.relay->space().failed());
+        EXPECT_NE(scene.relay->space().failure().find("Input/output error"), std::string::npos)
+            << scene.relay->space().failure();
+        EXPECT_EQ(scene.relay->check(0, 0), Refusal::spool_failed);
+        EXPECT_EQ(scene.relay->check(1, 0), Refusal::spool_failed);
+        EXPECT_GE(accepted(*scene.relay), 30U);
+        EXPECT_GT(refused(*scene.relay, Refusal::spool_failed), 0U);
+        armed = false;  // the disk is well again: acceptance needs a restart all the same
+        const std::size_t before = accepted(*scene.relay);
+        scene.relay->inject(0, {mailbox(1000, "good.example")}, 500);
+        scene.world.run_for(minutes{1});
+        EXPECT_EQ(accepted(*scene.relay), before);
+        // Delivery goes on from memory, and what was promised is on the disk.
+        scene.heal();
+        scene.world.run_for(hours{1});
+        EXPECT_EQ(scene.relay->waiting(), 0U);
+        for (std::uint64_t seed = 0; seed < 4; ++seed)
+            expect_kept(*scene.relay, read_spool(*disk.after_power_loss(seed)));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(kinds, SpoolFailure,
+                         ::testing::Values(Failure{"of_a_batch", DiskAction::write, true},
+                                           Failure{"of_filling_a_spare", DiskAction::write, false},
+                                           Failure{"of_a_sync", DiskAction::sync, false},
+                                           Failure{"of_a_rename", DiskAction::rename, false}),
+                         [](const auto& parameter) { return std::string(parameter.param.name); });
+
+TEST(SpoolRelay, a_slow_disk_makes_larger_batches_and_no_errors) {
+    SimDisk disk(9);
+    disk.set_pace({.least = milliseconds{200}, .most = seconds{2}});
+    RelayOptions options = quick_retries();
+    options.segment_size = 1 << 20;
+    SpoolScene scene(disk, 9, 1, options);
+    for (int i = 0; i < 400; ++i) {
+        scene.relay->inject(0, {mailbox(i, "good.example")}, 1000);
+        scene.world.run_for(milliseconds{10});
+    }
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{1}));
+    expect_clean(scene);
+    EXPECT_EQ(accepted(*scene.relay), 400U);
+    EXPECT_LT(scene.relay->spool(0).stats().batches, 60U);
+}
+
+TEST(SpoolRelay, a_lone_message_waits_for_one_synced_write) {
+    SimDisk disk(10);
+    disk.set_pace({.least = milliseconds{10}, .most = milliseconds{10}});
+    RelayOptions options = quick_retries();
+    options.segment_size = 1 << 20;  // one that lasts
+    SpoolScene scene(disk, 10, 1, options);
+    scene.relay->inject(0, {mailbox(1, "good.example")}, 1000);  // makes the first segment
+    scene.world.run_for(seconds{2});
+    for (int i = 2; i < 12; ++i) {
+        const core::Instant begun = scene.world.clock().now();
+        const std::string recipient = mailbox(i, "good.example");
+        scene.relay->inject(0, {recipient}, 1000);
+        ASSERT_TRUE(scene.world.run_until(
+            [&] { return scene.relay->promises().at(recipient).accepted; }, seconds{10}));
+        EXPECT_LE(scene.world.clock().now() - begun, milliseconds{10} + microseconds{1});
+        scene.world.run_for(seconds{1});
+    }
+}
+
+// ---- schedules over a restart
+
+TEST(SpoolRelay, overdue_retries_are_spread_after_a_restart) {
+    SimDisk disk(11);
+    std::unique_ptr<SimDisk> left;
+    core::Duration elapsed{};
+    std::map<std::string, std::string> contents;
+    {
+        SpoolScene scene(disk, 11, 2, quick_retries());
+        for (int i = 0; i < 300; ++i)
+            scene.relay->inject(static_cast<std::size_t>(i) % 2, {mailbox(i, "down.example")}, 400);
+        scene.world.run_for(minutes{2});
+        left = disk.after_power_loss(11);
+        elapsed = scene.world.elapsed();
+        contents = scene.relay->contents();
+    }
+    SpoolScene scene(*left, 12, 2, quick_retries(), elapsed + hours{10});
+    for (const auto& [recipient, content] : contents)
+        scene.relay->announce(recipient, content);
+    scene.heal();
+    ASSERT_TRUE(scene.world.run_until([&] { return scene.relay->recovery_over(); }, seconds{10}));
+    EXPECT_EQ(scene.relay->recovered().recipients, 300U);
+    EXPECT_TRUE(scene.world.run_until([&] { return scene.taken() == 300; }, minutes{4}));
+    std::vector<std::size_t> by_sixth(7);
+    for (const SimMx* server : scene.all_servers()) {
+        for (const Taken& taken : server->ledger())
+            ++by_sixth.at(static_cast<std::size_t>(taken.when.time_since_epoch() / seconds{30}));
+    }
+    for (std::size_t i = 0; i < 6; ++i) {  // the first interval is three minutes
+        EXPECT_GT(by_sixth[i], 20U) << "sixth " << i;
+        EXPECT_LT(by_sixth[i], 90U) << "sixth " << i;
+    }
+    EXPECT_TRUE(scene.relay->run_until_drained(minutes{5}));
+    expect_clean(scene);
+    for (const Recorded& one : scene.relay->events()) {
+        if (one.type == "Delivery") EXPECT_EQ(one.attempts, 2U) << one.line;
+    }
+}
+
+// The wall clock of the next run is a day behind, or a year ahead: mail is neither stuck nor lost.
+TEST(SpoolRelay, the_clock_may_jump_between_runs) {
+    for (const core::Duration jump : {core::Duration{-hours{24}}, core::Duration{hours{24 * 3}}}) {
+        SimDisk disk(13);
+        std::unique_ptr<SimDisk> left;
+        std::map<std::string, std::string> contents;
+        {
+            SpoolScene scene(disk, 13, 1, quick_retries(), hours{48});
+            for (int i = 0; i < 40; ++i)
+                scene.relay->inject(0, {mailbox(i, "down.example")}, 400);
+            scene.world.run_for(minutes{12});
+            left = disk.after_power_loss(13);
+            contents = scene.relay->contents();
+        }
+        SpoolScene scene(*left, 14, 1, quick_retries(), hours{48} + jump);
+        for (const auto& [recipient, content] : contents)
+            scene.relay->announce(recipient, content);
+        scene.heal();
+        // The longest interval of the schedule is twenty minutes: nobody waits for much longer.
+        EXPECT_TRUE(scene.relay->run_until_drained(hours{1})) << jump.count();
+        EXPECT_EQ(scene.taken(), 40U) << jump.count();
+        expect_clean(scene);
+    }
+}
+
+TEST(SpoolRelay, a_second_process_is_told_that_the_spool_is_in_use) {
+    SimDisk disk(15);
+    SpoolScene scene(disk, 15, 1, quick_retries());
+    const auto second = relay::prepare_spool(disk, "spool");
+    ASSERT_FALSE(second.has_value());
+    EXPECT_NE(second.error().find("in use by another process"), std::string::npos);
+}
+
+// What one run leaves, a run with any other number of shards finds.
+TEST(SpoolRelay, the_number_of_shards_may_change_between_runs) {
+    for (std::size_t before = 1; before <= 4; ++before) {
+        for (std::size_t after = 1; after <= 4; ++after) {
+            SimDisk disk(before * 10 + after);
+            std::map<std::string, std::string> contents;
+            {
+                SpoolScene scene(disk, 1, before, quick_retries());
+                for (int i = 0; i < 24; ++i) {
+                    scene.relay->inject(static_cast<std::size_t>(i) % before,
+                                        {mailbox(i, "down.example")}, 3000);
+                }
+                scene.world.run_for(minutes{1});
+                contents = scene.relay->contents();
+            }  // an orderly end: what is left stays in the spool
+            SpoolScene scene(disk, 2, after, quick_retries(), hours{1});
+            for (const auto& [recipient, content] : contents)
+                scene.relay->announce(recipient, content);
+            scene.heal();
+            scene.world.run_for(seconds{1});
+            EXPECT_EQ(scene.relay->recovered().recipients, 24U) << before << " to " << after;
+            EXPECT_TRUE(scene.relay->run_until_drained(hours{2})) << before << " to " << after;
+            EXPECT_EQ(scene.taken(), 24U);
+            expect_clean(scene);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace sim

@@ -1,0 +1,236 @@
+// Records as octets: what goes in comes out, and nothing else does.
+#include "relay/spool/record.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "core/base/prng.h"
+
+namespace relay {
+namespace {
+
+using core::WallTime;
+using std::chrono::milliseconds;
+
+const WallTime kCreated{std::chrono::seconds{1'767'225'600} + milliseconds{123}};
+
+std::unique_ptr<Message> message(std::size_t recipients) {
+    auto made = std::make_unique<Message>();
+    made->id = {0x0123456789abcdef, 0xfedcba9876543210};
+    made->created = kCreated;
+    made->sender = "news@sender.example";
+    made->content.append("Subject: x\r\n\r\n");
+    made->content.mark_leading_dot();
+    made->content.append(".\r\n");
+    made->content.seal();
+    for (std::size_t i = 0; i < recipients; ++i) {
+        made->recipients.push_back(
+            std::make_unique<Recipient>(*made, "r" + std::to_string(i) + "@example.org"));
+    }
+    return made;
+}
+
+std::string encoded(Message& made, bool moved = false) {
+    std::string octets;
+    encode_message(made, moved, octets);
+    return octets;
+}
+
+TEST(SpoolRecord, a_message_comes_back_as_it_was) {
+    const auto made = message(3);
+    made->eight_bit = true;
+    made->edit_labels() = {"acme", "spring sale"};
+    const LastReply reply{451, {4, 7, 1}, "try again\nlater", "RCPT"};
+    made->recipients[1]->attempts = 7;
+    made->recipients[1]->next_attempt = kCreated + std::chrono::hours{1};
+    made->recipients[1]->last_reply = &reply;
+    const std::string octets = encoded(*made, true);
+
+    const auto record = decode_message(octets);
+    ASSERT_TRUE(record.has_value()) << record.error();
+    EXPECT_EQ(record->id, made->id);
+    EXPECT_EQ(record->created, kCreated);
+    EXPECT_TRUE(record->eight_bit);
+    EXPECT_FALSE(record->utf8);
+    EXPECT_TRUE(record->moved);
+    EXPECT_EQ(record->leading_dots, 1U);
+    EXPECT_EQ(record->sender, "news@sender.example");
+    EXPECT_EQ(record->tenant, "acme");
+    EXPECT_EQ(record->campaign, "spring sale");
+    ASSERT_EQ(record->recipients.size(), 3U);
+    EXPECT_EQ(record->recipients[0].address, "r0@example.org");
+    EXPECT_EQ(record->recipients[0].attempts, 0);
+    EXPECT_EQ(record->recipients[0].next_attempt, WallTime{});
+    EXPECT_FALSE(record->recipients[0].has_reply);
+    const RecipientRecord& deferred = record->recipients[1];
+    EXPECT_EQ(deferred.attempts, 7);
+    EXPECT_EQ(deferred.next_attempt, kCreated + std::chrono::hours{1});
+    ASSERT_TRUE(deferred.has_reply);
+    EXPECT_EQ(deferred.code, 451);
+    EXPECT_EQ(deferred.enhanced, (EnhancedCode{4, 7, 1}));
+    EXPECT_EQ(deferred.text, "try again\nlater");
+    EXPECT_EQ(deferred.command, "RCPT");
+    made->recipients[1]->last_reply = nullptr;
+}
+
+TEST(SpoolRecord, the_null_sender_and_no_labels_come_back) {
+    const auto made = message(1);
+    made->sender.clear();
+    made->utf8 = true;
+    const std::string octets = encoded(*made);
+    const auto record = decode_message(octets);
+    ASSERT_TRUE(record.has_value());
+    EXPECT_EQ(record->sender, "");
+    EXPECT_EQ(record->tenant, "");
+    EXPECT_EQ(record->campaign, "");
+    EXPECT_TRUE(record->utf8);
+    EXPECT_FALSE(record->eight_bit);
+    EXPECT_FALSE(record->moved);
+}
+
+TEST(SpoolRecord, recipients_that_are_settled_stay_out_and_the_others_are_numbered) {
+    const auto made = message(5);
+    made->recipients[0]->settled = true;
+    made->recipients[3]->settled = true;
+    const std::string octets = encoded(*made, true);
+    const auto record = decode_message(octets);
+    ASSERT_TRUE(record.has_value());
+    ASSERT_EQ(record->recipients.size(), 3U);
+    EXPECT_EQ(record->recipients[0].address, "r1@example.org");
+    EXPECT_EQ(record->recipients[1].address, "r2@example.org");
+    EXPECT_EQ(record->recipients[2].address, "r4@example.org");
+    EXPECT_EQ(made->recipients[1]->index, 0U);
+    EXPECT_EQ(made->recipients[2]->index, 1U);
+    EXPECT_EQ(made->recipients[4]->index, 2U);
+}
+
+TEST(SpoolRecord, no_truncation_of_a_message_passes_for_another_one) {
+    const auto made = message(4);
+    made->edit_labels() = {"acme", "spring"};
+    const LastReply reply{421, {4, 3, 0}, "busy", "connect"};
+    made->recipients[2]->last_reply = &reply;
+    const std::string octets = encoded(*made);
+    std::size_t whole = 0;
+    for (std::size_t length = 0; length < octets.size(); ++length) {
+        const auto record = decode_message(std::string_view(octets).substr(0, length));
+        if (!record) continue;
+        // The optional fields stand at the end: without one, or both, it is a message.
+        ++whole;
+        EXPECT_EQ(record->recipients.size(), 4U);
+        EXPECT_EQ(record->campaign, "");
+    }
+    EXPECT_EQ(whole, 2U);
+    made->recipients[2]->last_reply = nullptr;
+}
+
+TEST(SpoolRecord, every_octet_changed_is_an_error_or_a_record_of_its_own_octets) {
+    const auto made = message(2);
+    made->edit_labels() = {"acme", "spring"};
+    const std::string octets = encoded(*made);
+    for (std::size_t at = 0; at < octets.size(); ++at) {
+        for (int value = 0; value < 256; ++value) {
+            // Exactly sized, so that the sanitizers see a read behind the end.
+            const auto copy = std::make_unique<char[]>(octets.size());
+            octets.copy(copy.get(), octets.size());
+            copy[at] = static_cast<char>(value);
+            const auto record = decode_message({copy.get(), octets.size()});
+            if (!record) continue;
+            for (const RecipientRecord& one : record->recipients) {
+                EXPECT_GE(one.address.data(), copy.get());
+                EXPECT_LE(one.address.data() + one.address.size(), copy.get() + octets.size());
+            }
+        }
+    }
+}
+
+TEST(SpoolRecord, a_message_that_counts_more_than_it_has_is_refused_without_the_memory) {
+    const auto made = message(1);
+    std::string octets = encoded(*made);
+    const std::size_t count_at = 8 + 8 + 8 + 1 + 4 + 2 + made->sender.size();
+    ASSERT_EQ(octets[count_at], 1);
+    octets.replace(count_at, 4, "\xff\xff\xff\xff");
+    EXPECT_FALSE(decode_message(octets).has_value());
+}
+
+TEST(SpoolRecord, unknown_flags_and_fields_are_refused) {
+    const auto made = message(1);
+    std::string octets = encoded(*made);
+    EXPECT_TRUE(decode_message(octets).has_value());
+    EXPECT_FALSE(decode_message(octets + std::string("\x09\x01\x00x", 4)).has_value());
+    octets[8 + 8 + 8] = '\x80';
+    EXPECT_FALSE(decode_message(octets).has_value());
+}
+
+OutcomeRecord outcome(Outcome what) {
+    OutcomeRecord record;
+    record.id = {1, 2};
+    record.index = 77;
+    record.outcome = what;
+    record.attempts = 3;
+    record.next_attempt = kCreated;
+    record.code = 450;
+    record.enhanced = {4, 2, 1};
+    record.text = "greylisted";
+    record.command = "RCPT";
+    return record;
+}
+
+TEST(SpoolRecord, outcomes_come_back_and_deferrals_with_their_reply) {
+    for (const Outcome what : {Outcome::none, Outcome::delivered, Outcome::deferred,
+                               Outcome::bounced, Outcome::expired}) {
+        std::string octets;
+        encode_outcome(outcome(what), octets);
+        const auto record = decode_outcome(octets);
+        ASSERT_TRUE(record.has_value()) << record.error();
+        EXPECT_EQ(record->id, (MessageId{1, 2}));
+        EXPECT_EQ(record->index, 77U);
+        EXPECT_EQ(record->outcome, what);
+        EXPECT_EQ(record->attempts, 3);
+        const bool deferred = what == Outcome::deferred;
+        EXPECT_EQ(record->next_attempt, deferred ? kCreated : WallTime{});
+        EXPECT_EQ(record->code, deferred ? 450 : 0);
+        EXPECT_EQ(record->text, deferred ? "greylisted" : "");
+        EXPECT_EQ(record->command, deferred ? "RCPT" : "");
+        for (std::size_t length = 0; length < octets.size(); ++length)
+            EXPECT_FALSE(decode_outcome(std::string_view(octets).substr(0, length)).has_value());
+        EXPECT_FALSE(decode_outcome(octets + "x").has_value());
+    }
+}
+
+TEST(SpoolRecord, an_unknown_outcome_is_refused) {
+    std::string octets;
+    encode_outcome(outcome(Outcome::bounced), octets);
+    octets[8 + 8 + 4] = 5;
+    EXPECT_FALSE(decode_outcome(octets).has_value());
+}
+
+TEST(SpoolRecord, a_reply_is_kept_up_to_a_length) {
+    OutcomeRecord record = outcome(Outcome::deferred);
+    const std::string text(100'000, 'x');
+    record.text = text;
+    record.command = text;
+    std::string octets;
+    encode_outcome(record, octets);
+    EXPECT_LT(octets.size(), 1200U);
+    const auto back = decode_outcome(octets);
+    ASSERT_TRUE(back.has_value());
+    EXPECT_TRUE(text.starts_with(back->text) && back->text.size() >= 512);
+}
+
+TEST(SpoolRecord, random_octets_never_crash_the_decoders) {
+    core::Prng prng(4);
+    for (int round = 0; round < 200'000; ++round) {
+        const std::size_t length = prng.below(120);
+        const auto octets = std::make_unique<char[]>(length);
+        for (std::size_t i = 0; i < length; ++i)
+            octets[i] = static_cast<char>(prng.below(4) == 0 ? prng.below(256) : prng.below(3));
+        (void)decode_message({octets.get(), length});
+        (void)decode_outcome({octets.get(), length});
+    }
+}
+
+}  // namespace
+}  // namespace relay

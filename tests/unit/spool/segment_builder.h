@@ -1,0 +1,79 @@
+// SegmentBuilder: a segment in memory, written by the functions the journal uses. For tests and for
+// the fuzz target. Owned by the test; grows as batches are added and never looks at the records.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/spool/segment_format.h"
+
+namespace relay {
+
+struct BuiltRecord {
+    RecordType type = RecordType::message;
+    std::string body;
+    std::string content;
+    bool operator==(const BuiltRecord&) const = default;
+};
+
+class SegmentBuilder {
+  public:
+    // A fresh file, or one that was recycled: what it held stays behind what is written.
+    SegmentBuilder(SegmentName name, std::uint64_t size, std::string before = {})
+        : name_(name), octets_(std::move(before)) {
+        octets_.resize(size);
+        write_segment_header(name, size, false, octets_.data());
+    }
+
+    void add_batch(const std::vector<BuiltRecord>& records) {
+        const std::string batch = batch_of(records);
+        if (octets_.size() < at_ + batch.size()) octets_.resize(at_ + batch.size());
+        octets_.replace(at_, batch.size(), batch);
+        starts_.push_back(at_);
+        at_ += batch.size();
+    }
+
+    const std::string& octets() const { return octets_; }
+    const SegmentName& name() const { return name_; }
+    std::size_t end() const { return at_; }
+    const std::vector<std::size_t>& starts() const { return starts_; }  // of the batches
+
+    // The records that a scan finds, by their octets.
+    static std::vector<BuiltRecord> found(std::string_view octets, const SegmentScan& scan) {
+        std::vector<BuiltRecord> records;
+        for (const RecordView& one : scan.records) {
+            records.push_back({one.type, std::string(one.body),
+                               std::string(octets.substr(one.content_offset, one.content_octets))});
+        }
+        return records;
+    }
+
+  private:
+    std::string batch_of(const std::vector<BuiltRecord>& records) {
+        std::string octets(kBatchHeader, '\0');
+        for (const BuiltRecord& record : records) {
+            const std::uint32_t checksum = crc32c(checksum_seed(name_), record.content);
+            char header[kRecordHeader];
+            write_record_header(name_, record.type, record.body, record.content.size(), checksum,
+                                header);
+            octets.append(header, sizeof header);
+            octets += record.body;
+            octets += record.content;
+        }
+        const std::size_t of_records = octets.size() - kBatchHeader;
+        write_batch_header(name_, ++batches_, static_cast<std::uint32_t>(records.size()),
+                           of_records, octets.data());
+        octets.resize(batch_octets(of_records));
+        return octets;
+    }
+
+    SegmentName name_;
+    std::string octets_;
+    std::size_t at_ = kSegmentBlock;
+    std::uint64_t batches_ = 0;
+    std::vector<std::size_t> starts_;
+};
+
+}  // namespace relay

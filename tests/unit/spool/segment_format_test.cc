@@ -1,0 +1,312 @@
+// The octets of a segment: written ones are found, damaged ones are never taken for records.
+#include "relay/spool/segment_format.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/base/prng.h"
+#include "tests/unit/spool/segment_builder.h"
+
+namespace relay {
+namespace {
+
+using Records = std::vector<BuiltRecord>;
+
+const SegmentName kName{.journal = 3, .sequence = 12};
+
+BuiltRecord message(char letter, std::size_t content) {
+    return {RecordType::message, std::string(40, letter), std::string(content, letter)};
+}
+
+BuiltRecord outcome(char letter) {
+    return {RecordType::outcome, std::string(23, letter), ""};
+}
+
+// Three batches: of one block, of two blocks, of one block.
+std::vector<Records> small_batches() {
+    return {{message('a', 300), outcome('b'), message('c', 0)},
+            {outcome('d'), message('e', 5000), outcome('f')},
+            {message('g', 100), outcome('h'), outcome('i')}};
+}
+
+SegmentBuilder small_segment(SegmentName name = kName) {
+    SegmentBuilder builder(name, 6 * kSegmentBlock);
+    for (const Records& batch : small_batches())
+        builder.add_batch(batch);
+    return builder;
+}
+
+Records all_of(const std::vector<Records>& batches) {
+    Records all;
+    for (const Records& batch : batches)
+        all.insert(all.end(), batch.begin(), batch.end());
+    return all;
+}
+
+// Whether some can be had from all by leaving out a few.
+bool is_subsequence(const Records& some, const Records& all) {
+    auto at = all.begin();
+    for (const BuiltRecord& one : some) {
+        at = std::find(at, all.end(), one);
+        if (at == all.end()) return false;
+        ++at;
+    }
+    return true;
+}
+
+TEST(SegmentFormat, crc32c_is_the_one_of_rfc_3720) {
+    // RFC 3720 appendix B.4; the library neither inverts the beginning nor the end.
+    EXPECT_EQ(~crc32c(0xffffffff, std::string(32, '\0')), 0x8a9136aaU);
+    EXPECT_EQ(~crc32c(0xffffffff, std::string(32, '\xff')), 0x62a8ab43U);
+    EXPECT_EQ(~crc32c(0xffffffff, "123456789"), 0xe3069283U);
+    EXPECT_EQ(crc32c(crc32c(7, "1234"), "56789"), crc32c(7, "123456789"));
+}
+
+TEST(SegmentFormat, what_was_written_is_found) {
+    const SegmentBuilder built = small_segment();
+    EXPECT_FALSE(check_segment_header(built.octets(), kName).has_value());
+    const SegmentScan scan = scan_segment(built.octets(), kName);
+    EXPECT_EQ(SegmentBuilder::found(built.octets(), scan), all_of(small_batches()));
+    EXPECT_TRUE(scan.damages.empty());
+    EXPECT_FALSE(scan.torn_tail.has_value());
+    EXPECT_EQ(scan.last_batch, 3U);
+    EXPECT_EQ(scan.end, built.end());
+    EXPECT_EQ(built.end(), 5 * kSegmentBlock);
+}
+
+TEST(SegmentFormat, a_fresh_segment_has_nothing_in_it) {
+    const SegmentBuilder built(kName, 4 * kSegmentBlock);
+    const SegmentScan scan = scan_segment(built.octets(), kName);
+    EXPECT_TRUE(scan.records.empty() && scan.damages.empty() && !scan.torn_tail);
+    EXPECT_EQ(scan.last_batch, 0U);
+    EXPECT_EQ(scan.end, kSegmentBlock);
+}
+
+TEST(SegmentFormat, batches_fill_whole_blocks) {
+    EXPECT_EQ(batch_octets(1), kSegmentBlock);
+    EXPECT_EQ(batch_octets(kSegmentBlock - kBatchHeader), kSegmentBlock);
+    EXPECT_EQ(batch_octets(kSegmentBlock - kBatchHeader + 1), 2 * kSegmentBlock);
+    for (const std::size_t content : {0UL, 1UL, 3940UL, 4000UL, 4096UL, 20'000UL}) {
+        SegmentBuilder built(kName, kSegmentBlock);
+        built.add_batch({message('x', content)});
+        built.add_batch({outcome('y')});
+        const SegmentScan scan = scan_segment(built.octets(), kName);
+        EXPECT_EQ(SegmentBuilder::found(built.octets(), scan),
+                  (Records{message('x', content), outcome('y')}));
+        EXPECT_EQ(scan.end, built.octets().size());
+    }
+}
+
+TEST(SegmentFormat, the_header_says_what_is_wrong_with_it) {
+    const std::string octets = small_segment().octets();
+    EXPECT_TRUE(check_segment_header(octets.substr(0, 100), kName).has_value());
+    EXPECT_TRUE(check_segment_header(std::string(kSegmentBlock, '\0'), kName).has_value());
+    EXPECT_TRUE(check_segment_header(octets, {3, 13}).has_value());
+    EXPECT_TRUE(check_segment_header(octets, {2, 12}).has_value());
+    for (std::size_t bit = 0; bit < 40 * 8; ++bit) {
+        std::string flipped = octets;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        EXPECT_TRUE(check_segment_header(flipped, kName).has_value()) << bit;
+        EXPECT_EQ(scan_segment(flipped, kName).records.size(), 9U);  // it can be read all the same
+    }
+}
+
+TEST(SegmentFormat, the_header_says_whether_a_run_begins_with_it) {
+    std::string octets(kSegmentBlock, '\0');
+    write_segment_header(kName, kSegmentBlock, true, octets.data());
+    EXPECT_FALSE(check_segment_header(octets, kName).has_value());
+    EXPECT_TRUE(begins_run(octets));
+    write_segment_header(kName, kSegmentBlock, false, octets.data());
+    EXPECT_FALSE(check_segment_header(octets, kName).has_value());
+    EXPECT_FALSE(begins_run(octets));
+    EXPECT_FALSE(begins_run(octets.substr(0, 35)));
+}
+
+TEST(SegmentFormat, another_segments_octets_are_none_of_ours) {
+    const std::string octets = small_segment().octets();
+    for (const SegmentName other : {SegmentName{3, 13}, SegmentName{3, 11}, SegmentName{4, 12}}) {
+        const SegmentScan scan = scan_segment(octets, other);
+        EXPECT_TRUE(scan.records.empty() && scan.damages.empty() && !scan.torn_tail);
+    }
+}
+
+TEST(SegmentFormat, every_truncation_leaves_the_batches_before_it) {
+    const SegmentBuilder built = small_segment();
+    const auto batches = small_batches();
+    for (std::size_t length = 0; length <= built.octets().size(); ++length) {
+        // Exactly sized, so that the sanitizers see a read behind the end.
+        const auto copy = std::make_unique<char[]>(length);
+        built.octets().copy(copy.get(), length);
+        const std::string_view octets(copy.get(), length);
+        const SegmentScan scan = scan_segment(octets, kName);
+        const Records found = SegmentBuilder::found(octets, scan);
+        std::vector<Records> whole;
+        for (std::size_t i = 0; i < batches.size(); ++i) {
+            const std::size_t end = i + 1 < batches.size() ? built.starts()[i + 1] : built.end();
+            if (length >= end) whole.push_back(batches[i]);
+        }
+        const Records certain = all_of(whole);
+        ASSERT_GE(found.size(), certain.size()) << length;
+        ASSERT_TRUE(std::equal(certain.begin(), certain.end(), found.begin())) << length;
+        ASSERT_TRUE(is_subsequence(found, all_of(batches))) << length;
+        ASSERT_TRUE(scan.damages.empty()) << length;
+    }
+}
+
+TEST(SegmentFormat, no_flipped_bit_makes_a_record_or_hides_another_batch) {
+    const SegmentBuilder built = small_segment();
+    const auto batches = small_batches();
+    const Records all = all_of(batches);
+    std::string octets = built.octets();
+    for (std::size_t bit = kSegmentBlock * 8; bit < built.end() * 8; ++bit) {
+        const std::size_t at = bit / 8;
+        octets[at] = static_cast<char>(octets[at] ^ (1 << (bit % 8)));
+        const SegmentScan scan = scan_segment(octets, kName);
+        const Records found = SegmentBuilder::found(octets, scan);
+        octets[at] = built.octets()[at];
+        ASSERT_TRUE(is_subsequence(found, all)) << at;
+        const auto starts = built.starts();
+        const auto hit =
+            static_cast<std::size_t>(std::ranges::upper_bound(starts, at) - starts.begin()) - 1;
+        for (std::size_t i = 0; i < batches.size(); ++i) {
+            if (i == hit) continue;
+            for (const BuiltRecord& one : batches[i])
+                ASSERT_TRUE(std::ranges::find(found, one) != found.end()) << at;
+        }
+        const bool lost = found.size() < all.size();
+        const bool last = hit + 1 == batches.size();
+        if (last) {  // it may have been interrupted: no damage is spoken of
+            ASSERT_TRUE(scan.damages.empty()) << at;
+        } else {
+            ASSERT_EQ(lost, !scan.damages.empty()) << at;
+            ASSERT_FALSE(scan.torn_tail.has_value()) << at;
+        }
+    }
+}
+
+TEST(SegmentFormat, a_torn_tail_is_told_from_damage_in_the_middle) {
+    const SegmentBuilder built = small_segment();
+    std::string torn = built.octets();
+    torn.replace(built.starts()[2] + 40, 512, std::string(512, '\0'));
+    const SegmentScan tail = scan_segment(torn, kName);
+    EXPECT_TRUE(tail.damages.empty());
+    ASSERT_TRUE(tail.torn_tail.has_value());
+    EXPECT_EQ(SegmentBuilder::found(torn, tail).size(), 6U);
+    EXPECT_EQ(tail.last_batch, 3U);
+
+    std::string damaged = built.octets();
+    damaged.replace(built.starts()[1] + 40, 512, std::string(512, '\0'));
+    const SegmentScan middle = scan_segment(damaged, kName);
+    EXPECT_FALSE(middle.torn_tail.has_value());
+    ASSERT_EQ(middle.damages.size(), 1U);
+    EXPECT_GE(middle.damages[0].offset, built.starts()[1]);
+    EXPECT_LE(middle.damages[0].offset + middle.damages[0].octets, built.starts()[2]);
+    const Records found = SegmentBuilder::found(damaged, middle);
+    EXPECT_EQ(found.size(), 6U);
+
+    std::string headless = built.octets();
+    headless.replace(built.starts()[1], 4, "????");
+    const SegmentScan gap = scan_segment(headless, kName);
+    ASSERT_EQ(gap.damages.size(), 1U);
+    EXPECT_EQ(gap.damages[0].offset, built.starts()[1]);
+    EXPECT_EQ(gap.damages[0].octets, 2 * kSegmentBlock);
+    EXPECT_EQ(SegmentBuilder::found(headless, gap).size(), 6U);
+}
+
+TEST(SegmentFormat, damaged_content_costs_its_record_only) {
+    const SegmentBuilder built = small_segment();
+    std::string octets = built.octets();
+    const auto at = octets.find(std::string(5000, 'e'));
+    ASSERT_NE(at, std::string::npos);
+    octets[at + 2000] = '!';
+    const SegmentScan scan = scan_segment(octets, kName);
+    EXPECT_EQ(scan.records.size(), 8U);
+    ASSERT_EQ(scan.damages.size(), 1U);
+    EXPECT_LE(scan.damages[0].offset, at);
+}
+
+// A file that held a full segment and is written anew from the front: whatever of the new octets
+// is there, nothing of the old ones is ever found.
+TEST(SegmentFormat, stale_octets_of_a_recycled_file_are_never_read) {
+    const std::string before = small_segment({3, 11}).octets();
+    const Records fresh = {message('x', 600), outcome('y')};
+    SegmentBuilder built(kName, before.size(), before);
+    built.add_batch(fresh);
+    const std::string& after = built.octets();
+    const std::size_t sectors = before.size() / 512;
+    for (std::size_t kept = 0; kept <= sectors; ++kept) {
+        std::string octets = after.substr(0, kept * 512) + before.substr(kept * 512);
+        const SegmentScan scan = scan_segment(octets, kName);
+        ASSERT_TRUE(scan.damages.empty()) << kept;
+        ASSERT_TRUE(is_subsequence(SegmentBuilder::found(octets, scan), fresh)) << kept;
+    }
+    // The sectors of the new batch in any subset.
+    const std::size_t first = kSegmentBlock / 512;
+    for (unsigned mask = 0; mask < 4; ++mask) {
+        std::string octets = after;
+        for (std::size_t i = 0; i < 2; ++i) {
+            if ((mask >> i & 1U) == 0) {
+                octets.replace((first + i) * 512, 512, before.substr((first + i) * 512, 512));
+            }
+        }
+        const SegmentScan scan = scan_segment(octets, kName);
+        EXPECT_TRUE(scan.damages.empty());
+        EXPECT_TRUE(is_subsequence(SegmentBuilder::found(octets, scan), fresh));
+        if (mask == 3) EXPECT_EQ(scan.records.size(), 2U);
+    }
+}
+
+TEST(SegmentFormat, an_older_batch_behind_a_newer_one_is_stale) {
+    SegmentBuilder built(kName, 8 * kSegmentBlock);
+    built.add_batch({outcome('a')});
+    built.add_batch({outcome('b')});
+    std::string octets = built.octets();
+    // Batch 1 again behind batch 2: a number that does not go on is no batch of this run.
+    octets.replace(3 * kSegmentBlock, kSegmentBlock, octets.substr(kSegmentBlock, kSegmentBlock));
+    const SegmentScan scan = scan_segment(octets, kName);
+    EXPECT_EQ(scan.records.size(), 2U);
+    EXPECT_EQ(scan.last_batch, 2U);
+}
+
+TEST(SegmentFormat, content_that_looks_like_a_batch_is_content) {
+    const std::string inner = small_segment().octets().substr(kSegmentBlock);
+    // So that its batches stand at blocks.
+    const std::size_t before = kBatchHeader + kRecordHeader + 40;
+    const std::string content = std::string(kSegmentBlock - before, '.') + inner;
+    SegmentBuilder built(kName, kSegmentBlock);
+    const BuiltRecord outer{RecordType::message, std::string(40, 'm'), content};
+    built.add_batch({outer});
+    const SegmentScan scan = scan_segment(built.octets(), kName);
+    EXPECT_EQ(SegmentBuilder::found(built.octets(), scan), Records{outer});
+}
+
+TEST(SegmentFormat, random_damage_never_yields_a_record_that_was_not_written) {
+    core::Prng prng(9);
+    const SegmentBuilder built = small_segment();
+    const Records all = all_of(small_batches());
+    for (int round = 0; round < 20'000; ++round) {
+        std::string octets = built.octets();
+        const std::uint64_t hits = 1 + prng.below(6);
+        for (std::uint64_t i = 0; i < hits; ++i) {
+            const std::size_t length = 1 + prng.below(prng.below(4) == 0 ? 5000 : 16);
+            const std::size_t from = prng.below(octets.size() - length);
+            const std::size_t to = prng.below(octets.size() - length);
+            if (prng.below(2) == 0) {
+                octets.replace(to, length, octets.substr(from, length));
+            } else {
+                for (std::size_t at = to; at < to + length; ++at)
+                    octets[at] = static_cast<char>(prng.below(256));
+            }
+        }
+        const SegmentScan scan = scan_segment(octets, kName);
+        for (const BuiltRecord& one : SegmentBuilder::found(octets, scan))
+            ASSERT_TRUE(std::ranges::find(all, one) != all.end()) << round;
+    }
+}
+
+}  // namespace
+}  // namespace relay
