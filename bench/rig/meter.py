@@ -113,5 +113,6 @@ class Meter:
         if self.folder:
             try:
                 self.folder.rmdir()
+                self.folder = None
             except OSError:
                 pass

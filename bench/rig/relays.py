@@ -1,5 +1,6 @@
 """The relays that are compared. Each takes SMTP on self.port and sends everything to one sink."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -14,6 +15,8 @@ import urllib.request
 from rig.meter import Meter
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+NUMBERS = itertools.count(1)  # of the relays of this run
+SEGMENT = 64 << 20  # octets of a segment of the spool, by default
 
 
 def free_port():
@@ -58,7 +61,7 @@ class Relay:
         self.programs, self.sink_port = programs, sink_port
         self.connections, self.options = connections, options
         self.port = free_port()
-        self.meter = Meter(self.name)
+        self.meter = Meter(f"{self.name}-{next(NUMBERS)}")
         self.process = None
 
     def command(self):
@@ -78,6 +81,11 @@ class Relay:
     def counters(self):
         """The relay's own counts of its work, if it has any."""
         return {}
+
+    def warm_up_messages(self, size):
+        """How many messages of that size must pass before it works as it will go on working: the
+        first segments of a spool are new files, later ones are filled and used again."""
+        return 0
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -102,23 +110,36 @@ class Bare(Relay):
 
 
 class Posthaste(Relay):
+    """With the durability that the options say. limit and retry: keys of the configuration."""
+
     name = "posthaste"
     speaks_http = True
+    memory_limit = None  # octets
+    retry = None         # intervals
+    data_is_new = True   # False: a restart with what is there
+
+    @property
+    def durability(self):
+        return self.options.durability
+
+    @property
+    def data(self):
+        return self.folder / "data"
 
     def command(self):
-        self.http_port = free_port()
-        data = self.folder / "data"
-        shutil.rmtree(data, ignore_errors=True)
-        data.mkdir()
+        self.port, self.http_port = free_port(), free_port()
+        if self.data_is_new:
+            shutil.rmtree(self.data, ignore_errors=True)
+            self.data.mkdir()
         config = self.folder / "posthaste.toml"
         config.write_text(f"""
 [node]
 hostname = "relay.example"
 shards = {self.options.shards}
-data_dir = {json.dumps(str(data))}
+data_dir = {json.dumps(str(self.data))}
 
 [spool]
-durability = "{self.options.durability}"
+durability = "{self.durability}"
 
 [[listener]]
 name = "smtp"
@@ -138,19 +159,59 @@ hosts = ["127.0.0.1:{self.sink_port}"]
 [shaping]
 default = {{ connection_limit = {self.connections}, max_deliveries_per_connection = 1000000, \
 max_message_rate = "1000000/s", max_connection_rate = "1000000/s" }}
-""")
+{self.further_keys()}""")
         return [self.programs / "posthaste", "serve", "--config", str(config)]
 
-    def counters(self):
-        """posthaste_io_* of /metrics, summed over shards."""
+    def further_keys(self):
+        text = ""
+        if self.memory_limit:
+            text += f'\n[memory]\nlimit = "{self.memory_limit}B"\n'
+        if self.retry:
+            text += f"\n[retry]\nintervals = {json.dumps(list(self.retry))}\n"
+        return text
+
+    def warm_up_messages(self, size):
+        shards = self.options.shards or len(os.sched_getaffinity(0))
+        return 2 * shards * SEGMENT // size if self.durability == "commit" else 0
+
+    def metrics(self):
+        """The page as it is: {"name{labels}": value}."""
         url = f"http://127.0.0.1:{self.http_port}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             page = answer.read().decode()
+        return {name: float(value) for name, value in
+                re.findall(r"^(\w+(?:\{[^}]*\})?) ([-+0-9.e]+|[-+]?Inf|NaN)$", page, re.MULTILINE)}
+
+    def counters(self):
+        """posthaste_*_total of /metrics, summed over shards, and the buckets of the commits."""
         counts = {}
-        for name, value in re.findall(r"^posthaste_(\w+_total)(?:\{[^}]*\})? ([0-9.e+]+)$", page,
-                                      re.MULTILINE):
-            counts[name] = counts.get(name, 0) + float(value)
+        for series, value in self.metrics().items():
+            name, _, labels = series.removeprefix("posthaste_").partition("{")
+            if name.endswith("_total") and series.startswith("posthaste_"):
+                counts[name] = counts.get(name, 0) + value
+            elif name == "commit_seconds_bucket":
+                counts[f"{name}{{{labels}"] = value
         return counts
+
+    def resident(self):
+        """Octets of the process now."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        if found is None:  # a process that ended and was not waited for
+            raise RuntimeError(f"{self.name} ended: {(self.folder / 'log').read_text()[-2000:]}")
+        return int(found.group(1)) * 1024
+
+    def kill(self):
+        """As a crash would: nothing is drained, nothing is written."""
+        self.process.kill()
+        self.process.wait()
+
+
+class Committed(Posthaste):
+    """Posthaste with durability "commit", beside the one in memory."""
+
+    name = "committed"
+    durability = "commit"
 
 
 class Postfix(Relay):
@@ -256,4 +317,4 @@ smtp_tls_security_level = none
         self._write(root / "etc/postfix/master.cf", "\n".join(services) + "\n")
 
 
-RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Postfix)}
+RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Committed, Postfix)}

@@ -14,14 +14,18 @@ from rig.relays import TOP
 from rig.scenario import SCENARIOS
 
 NUMBERS = ("rate", "injection_rate", "cpu_us", "enters", "sends", "receives", "switches",
-           "memory_mib", "source_cpu_us", "sink_writes")
+           "memory_mib", "source_cpu_us", "sink_writes", "batches", "messages_per_batch",
+           "octets_per_sync", "written_per_message", "commit_p50_us", "commit_p99_us",
+           "synced_write_us")
 
 
 def line(result):
     """One round in one line."""
     enters = f", {result['enters']:.2f} enters" if "enters" in result else ""
+    commit = (f", commit {result['commit_p50_us']:.0f} µs p50, {result['commit_p99_us']:.0f} p99"
+              if result.get("commit_p50_us") else "")
     return (f"{result['rate']:,.1f} messages/s, {result['cpu_us']:.1f} µs CPU{enters}, "
-            f"p99 {result['latency_ms']['p99']:.1f} ms")
+            f"p99 {result['latency_ms']['p99']:.1f} ms{commit}")
 
 
 def machine():
@@ -44,7 +48,17 @@ def commit():
     return run("git", "rev-parse", "--short", "HEAD") + ("-changed" if changed else "")
 
 
-def summarise(measured, failures, options, started):
+def added_latency(row, rows, options):
+    """Milliseconds that the commit adds to the median of the same scenario in memory."""
+    if row["relay"] != "committed" or options.durability != "memory":
+        return None
+    for other in rows:
+        if (other["scenario"], other["relay"]) == (row["scenario"], "posthaste"):
+            return round(row["p50_ms"] - other["p50_ms"], 4)
+    return None
+
+
+def summarise(measured, backlogs, failures, options, started):
     rows = []
     for name, scenario in SCENARIOS.items():
         for relay in options.relays.split(","):
@@ -56,14 +70,16 @@ def summarise(measured, failures, options, started):
                 values = [r[number] for r in rounds if number in r]
                 if values:
                     row[number] = statistics.median(values)
-            row["p99_ms"] = statistics.median(r["latency_ms"]["p99"] for r in rounds)
+            for share in ("p50", "p99"):
+                row[f"{share}_ms"] = statistics.median(r["latency_ms"][share] for r in rounds)
             row["messages"] = rounds[0]["messages"]
             rows.append(row)
     for row in rows:
         for other in rows:
             if other["scenario"] == row["scenario"] and other["relay"] != row["relay"]:
-                row[f"rate_to_{other['relay']}"] = round(row["rate"] / other["rate"], 2)
+                row[f"rate_to_{other['relay']}"] = round(row["rate"] / other["rate"], 4)
                 row[f"cpu_to_{other['relay']}"] = round(row["cpu_us"] / max(other["cpu_us"], 1e-3), 4)
+        row["added_ms"] = added_latency(row, rows, options)
     summary = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "commit": commit(),
@@ -73,25 +89,29 @@ def summarise(measured, failures, options, started):
         "options": vars(options),
         "summary": rows,
         "rounds": measured,
+        "backlogs": backlogs,
         "failures": failures,
     }
-    summary["targets"] = targets(rows)
+    summary["targets"] = targets(rows, options)
+    for backlog in backlogs:
+        summary["targets"] += backlog["targets"]
     return summary
 
 
-def targets(rows):
+def target(what, value, limit, at_most=False):
+    return {"what": what, "measured": value, "wanted": f"{'≤' if at_most else '≥'} {limit:,.5g}",
+            "met": value <= limit if at_most else value >= limit}
+
+
+def targets(rows, options):
     """(what, measured, wanted, met) for the targets in bench/README.md."""
     found = {(row["scenario"], row["relay"]): row for row in rows}
     checks = []
 
     def check(what, key, field, limit, at_most=False):
         row = found.get((key, "posthaste"))
-        if row is None or row.get(field) is None:
-            return
-        value = row[field]
-        met = value <= limit if at_most else value >= limit
-        checks.append({"what": what, "measured": value, "wanted": f"{'≤' if at_most else '≥'} {limit:,.5g}",
-                       "met": met})
+        if row is not None and row.get(field) is not None:
+            checks.append(target(what, row[field], limit, at_most))
 
     check("CPU µs per message, lock-step", "lockstep", "cpu_us", 60, at_most=True)
     check("CPU µs per message, pipelined", "pipelined", "cpu_us", 30, at_most=True)
@@ -111,7 +131,83 @@ def targets(rows):
                            "wanted": "≤ 1.6", "met": ratio <= 1.6})
     check("messages/s on one connection, 50 ms, DATA", "rtt50-data", "rate", 19)
     check("messages/s on one connection, 50 ms, BDAT", "rtt50-bdat", "rate", 19)
+    checks += targets_committed(found, options)
     return checks
+
+
+def targets_committed(found, options):
+    checks = []
+    for key, name, limit in (("lockstep", "lock-step", 75), ("pipelined", "pipelined", 40),
+                             ("http", "HTTP batch", 40)):
+        row = found.get((key, "committed"))
+        if row is None:
+            continue
+        checks.append(target(f"CPU µs per message, committed, {name}", row["cpu_us"], limit, True))
+        if key == "lockstep":
+            checks.append(target("messages/s, committed, lock-step", row["rate"], 10000))
+        if key == "http" or options.durability != "memory" or "rate_to_posthaste" not in row:
+            continue
+        checks.append(target(f"rate committed / memory, {name}", row["rate_to_posthaste"], 0.8))
+        checks.append(target(f"CPU committed / memory, {name}", row["cpu_to_posthaste"], 1.3, True))
+    lone = found.get(("lone", "committed"))
+    if lone is not None and lone.get("added_ms") is not None and "synced_write_us" in lone:
+        checks.append(target("ms that the commit adds to the median, lone client; wanted: a synced "
+                             "write of this disk + 0.2",
+                             lone["added_ms"], lone["synced_write_us"] / 1e3 + 0.2, True))
+    return checks
+
+
+COMMIT_COLUMNS = (
+    ("messages/s ÷ memory", "rate_to_posthaste", "{:.2f}"),
+    ("CPU ÷ memory", "cpu_to_posthaste", "{:.2f}"),
+    ("batches", "batches", "{:,.0f}"),
+    ("messages/batch", "messages_per_batch", "{:.1f}"),
+    ("octets/sync", "octets_per_sync", "{:,.0f}"),
+    ("octets/message", "written_per_message", "{:,.0f}"),
+    ("commit p50 µs", "commit_p50_us", "{:,.0f}"),
+    ("commit p99 µs", "commit_p99_us", "{:,.0f}"),
+    ("p50 ms", "p50_ms", "{:.3f}"),
+    ("added to p50 ms", "added_ms", "{:.3f}"),
+    ("synced write µs", "synced_write_us", "{:.0f}"),
+)
+
+
+def shown(row, key, pattern):
+    return pattern.format(row[key]) if row.get(key) is not None else ""
+
+
+def commit_table(rows, options):
+    """What the spool did; ÷ memory only where the other posthaste of the run has no spool."""
+    rows = [row for row in rows if row.get("batches")]
+    columns = [column for column in COMMIT_COLUMNS
+               if options["durability"] == "memory" or "memory" not in column[0]]
+    if not rows:
+        return []
+    text = ["", "| spool | relay | " + " | ".join(title for title, _, _ in columns) + " |",
+            "|---" * (len(columns) + 2) + "|"]
+    for row in rows:
+        text.append("| " + " | ".join([row["scenario"], row["relay"]] + [
+            shown(row, key, pattern) for _, key, pattern in columns]) + " |")
+    return text
+
+
+def scenario_table(summary):
+    options = summary["options"]
+    text = [
+        f"Messages of {options['size']} octets, {options['sessions']} sessions, source and sink on the "
+        f"same CPUs, posthaste with durability \"{options['durability']}\", committed with \"commit\". "
+        f"Medians of {options['rounds']} round(s). CPU is the relay's alone.", "",
+        "| scenario | relay | messages/s | CPU µs/message | enters | switches | p99 ms | × Postfix | "
+        "CPU / bare |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in summary["summary"]:
+        text.append("| " + " | ".join([
+            row["scenario"], row["relay"], f"{row['rate']:,.1f}", f"{row['cpu_us']:,.1f}",
+            shown(row, "enters", "{:.2f}"), shown(row, "switches", "{:.2f}"), f"{row['p99_ms']:.1f}",
+            shown(row, "rate_to_postfix", "{:.1f}"), shown(row, "cpu_to_bare", "{:.2f}"),
+        ]) + " |")
+    return text
 
 
 def table(summary):
@@ -120,32 +216,22 @@ def table(summary):
         f"# Bench {summary['date']}, commit {summary['commit']}", "",
         f"`bench/{summary['command']}` · Linux {where['kernel']} · {where['cpus']} × {where['cpu']} · "
         f"{where['memory_gib']} GiB · load at the end {summary['load_at_end'][0]:.1f}", "",
-        f"Messages of {summary['options']['size']} octets, {summary['options']['sessions']} sessions, "
-        f"source and sink on the same CPUs, posthaste with durability "
-        f"\"{summary['options']['durability']}\". Medians of {summary['options']['rounds']} round(s). "
-        "CPU is the relay's alone.", "",
-        "| scenario | relay | messages/s | CPU µs/message | enters | switches | p99 ms | × Postfix | "
-        "CPU / bare |",
-        "|---|---|---|---|---|---|---|---|---|",
     ]
-
-    def shown(row, key, pattern):
-        return pattern.format(row[key]) if row.get(key) is not None else ""
-
-    for row in summary["summary"]:
-        text.append("| " + " | ".join([
-            row["scenario"], row["relay"], f"{row['rate']:,.1f}", f"{row['cpu_us']:,.1f}",
-            shown(row, "enters", "{:.2f}"), shown(row, "switches", "{:.2f}"), f"{row['p99_ms']:.1f}",
-            shown(row, "rate_to_postfix", "{:.1f}"), shown(row, "cpu_to_bare", "{:.2f}"),
-        ]) + " |")
+    if summary["summary"]:
+        text += scenario_table(summary)
+    text += commit_table(summary["summary"], summary["options"])
+    for backlog in summary["backlogs"]:
+        text += ["", f"**{backlog['name']}**: {backlog['what']}", "", "| | |", "|---|---|"]
+        text += [f"| {what} | {value} |" for what, value in backlog["rows"]]
     if summary["targets"]:
         text += ["", "| target | measured | wanted | |", "|---|---|---|---|"]
-        for target in summary["targets"]:
-            text.append(f"| {target['what']} | {target['measured']:,.5g} | {target['wanted']} | "
-                        f"{'met' if target['met'] else 'MISSED'} |")
+        for goal in summary["targets"]:
+            text.append(f"| {goal['what']} | {goal['measured']:,.5g} | {goal['wanted']} | "
+                        f"{'met' if goal['met'] else 'MISSED'} |")
     if summary["failures"]:
         text += ["", "Failed:", ""] + [f"- {failure}" for failure in summary["failures"]]
-    text += [""] + [f"- {name}: {scenario.what}" for name, scenario in SCENARIOS.items()]
+    ran = {row["scenario"] for row in summary["summary"]}
+    text += [""] + [f"- {name}: {SCENARIOS[name].what}" for name in SCENARIOS if name in ran]
     return "\n".join(text) + "\n"
 
 

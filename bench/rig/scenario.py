@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -11,6 +13,7 @@ import time
 from rig.relays import RELAYS, free_port, greets, wait_until
 
 WARM_UP = 200  # messages sent and forgotten before measuring
+BESIDE_CONTENT = 1024  # octets of a batch of one message: heads, envelope, Received
 PATIENCE = 120  # seconds for what was accepted to arrive
 
 
@@ -25,6 +28,8 @@ class Scenario:
     http: bool = False
     tls: bool = False       # the sink offers STARTTLS
     one_connection: bool = False  # rate between the first and the last arrival at the sink
+    sessions: int = 0       # of the source; 0: as the options say
+    probe_disk: bool = False  # time synced writes beside the measurement
     warm_up: int = WARM_UP
 
     def fits(self, relay):
@@ -33,18 +38,22 @@ class Scenario:
 
 SCENARIOS = {
     "lockstep": Scenario("each command waits for its reply",
-                         {"bare": 100_000, "posthaste": 100_000, "postfix": 6_000}),
+                         {"bare": 100_000, "posthaste": 100_000, "committed": 100_000,
+                          "postfix": 6_000}),
     "pipelined": Scenario("[content . MAIL RCPT DATA] in one write",
-                          {"bare": 150_000, "posthaste": 150_000, "postfix": 6_000},
+                          {"bare": 150_000, "posthaste": 150_000, "committed": 150_000,
+                           "postfix": 6_000},
                           source=("--pipeline-next",)),
     "http": Scenario("POST /api/inject/v1, 100 recipients a request, each in a domain of its own, so "
                      "each is a transaction and counts as a message",
-                     {"posthaste": 150_000}, source=("--mixed-domains", "--domains", "1000"),
-                     batch=100, http=True),
+                     {"posthaste": 150_000, "committed": 150_000},
+                     source=("--mixed-domains", "--domains", "1000"), batch=100, http=True),
     "tls": Scenario("lockstep, delivered over STARTTLS (TLS 1.3), connections reused",
                     {"posthaste": 100_000}, tls=True),
     "tls-pipelined": Scenario("pipelined, delivered over STARTTLS, connections reused",
                               {"posthaste": 150_000}, source=("--pipeline-next",), tls=True),
+    "lone": Scenario("one session, each command waits for its reply; p50 is from MAIL to the last reply",
+                     {"posthaste": 10_000, "committed": 10_000}, sessions=1, probe_disk=True),
     "rtt50-data": Scenario("one connection to a sink 50 ms away, by DATA",
                            {"posthaste": 200, "postfix": 80}, source=("--pipeline",),
                            sink=("--rtt", "50ms", "--no-chunking"), connections=1,
@@ -68,8 +77,8 @@ def certificate_options(folder):
 
 
 class Sink:
-    def __init__(self, programs, folder, extra):
-        self.port = free_port()
+    def __init__(self, programs, folder, extra, port=0):
+        self.port = port or free_port()
         self.stats_file = pathlib.Path(folder) / "sink.json"
         self.stats_file.unlink(missing_ok=True)
         self.process = subprocess.Popen(
@@ -92,7 +101,7 @@ class Sink:
 
 
 def source_command(scenario, relay, programs, messages, options):
-    common = ["--sessions", options.sessions, "--size", options.size]
+    common = ["--sessions", scenario.sessions or options.sessions, "--size", options.size]
     if scenario.http:
         command = [programs / "http_source", "--to", f"127.0.0.1:{relay.http_port}", "--messages",
                    max(messages // scenario.batch, 1), "--recipients-per-message", scenario.batch,
@@ -103,10 +112,10 @@ def source_command(scenario, relay, programs, messages, options):
     return [str(part) for part in command + common]
 
 
-def inject(command):
+def inject(command, timeout=600):
     """Runs a source; its summary, and what it used of the CPU."""
     before = os.times()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
     after = os.times()
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
@@ -147,11 +156,67 @@ def run_scenario(name, relay_name, programs, folder, options):
         sink.stop()
 
 
+def warm_up(scenario, relay, sink, programs, options):
+    """Sends and forgets; how many."""
+    count = scenario.warm_up - scenario.warm_up % scenario.batch
+    if count:
+        inject(source_command(scenario, relay, programs, count, options))
+    filling = relay.warm_up_messages(options.size) if scenario.warm_up else 0
+    if filling:
+        inject([str(part) for part in (
+            programs / "smtp_source", "--to", f"127.0.0.1:{relay.port}", "--messages", filling,
+            "--sessions", 20, "--size", options.size, "--pipeline-next")])
+    if count + filling:
+        wait_for_arrival(sink, count + filling)
+    return count + filling
+
+
+def synced_write(relay, programs, options):
+    """Microseconds of one synced write, as large as the batch of one message, beside the spool."""
+    size = options.size + BESIDE_CONTENT
+    done = subprocess.run([programs / "sync_probe", "--directory", relay.folder, "--size", str(size)],
+                          capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)
+
+
+def commits(counts, messages):
+    """What the spool did for these messages, from the differences of its counters."""
+    batches = counts.get("spool_batches_total", 0)
+    if not batches:
+        return {}
+    bounds = sorted((float(re.search(r'le="([^"]+)"', key).group(1)), count)
+                    for key, count in counts.items() if key.startswith("commit_seconds_bucket"))
+    return {
+        "batches": int(batches),
+        "messages_per_batch": round(messages / batches, 2),
+        "octets_per_sync": round(counts["spool_written_bytes_total"] / batches),
+        "written_per_message": round(counts["spool_written_bytes_total"] / messages),
+        "commit_p50_us": quantile(bounds, 0.5),
+        "commit_p99_us": quantile(bounds, 0.99),
+    }
+
+
+def quantile(bounds, wanted):
+    """Microseconds, between the bounds of the bucket that holds it, as Prometheus does it."""
+    total = bounds[-1][1] if bounds else 0
+    if not total:
+        return None
+    below, passed = 0.0, 0.0
+    for bound, count in bounds:
+        if count >= wanted * total:
+            if math.isinf(bound):
+                return round(below * 1e6, 1)
+            share = (wanted * total - passed) / (count - passed) if count > passed else 1
+            return round((below + (bound - below) * share) * 1e6, 1)
+        below, passed = bound, count
+    return None
+
+
 def measure(scenario, relay, sink, messages, programs, options):
-    warm_up = scenario.warm_up - scenario.warm_up % scenario.batch
-    if warm_up:
-        inject(source_command(scenario, relay, programs, warm_up, options))
-        wait_for_arrival(sink, warm_up)
+    sent_before = warm_up(scenario, relay, sink, programs, options)
+    probes = [synced_write(relay, programs, options)] if scenario.probe_disk else []
     before = sink.stats()
     counts = relay.counters()
     switches = relay.meter.context_switches()
@@ -159,7 +224,7 @@ def measure(scenario, relay, sink, messages, programs, options):
     began = time.monotonic_ns()
     command = source_command(scenario, relay, programs, messages, options)
     summary, source_cpu = inject(command)
-    wait_for_arrival(sink, warm_up + messages)
+    wait_for_arrival(sink, sent_before + messages)
     time.sleep(0.3)  # what the relay does after the last reply is its work too
     cpu = relay.meter.cpu_seconds() - cpu
     switches = relay.meter.context_switches() - switches
@@ -192,6 +257,11 @@ def measure(scenario, relay, sink, messages, programs, options):
         "source": " ".join([pathlib.Path(command[0]).name, *command[1:]]),
         "sink": " ".join(["smtp_sink", *scenario.sink]),
     }
+    result.update(commits(counts, messages))
+    if scenario.probe_disk:
+        probes.append(synced_write(relay, programs, options))
+        result["synced_write"] = probes
+        result["synced_write_us"] = round(sum(probe["p50_us"] for probe in probes) / len(probes), 1)
     for metric, key in (("io_enters_total", "enters"), ("io_sends_total", "sends"),
                         ("io_receives_total", "receives")):
         if metric in counts:
