@@ -180,7 +180,7 @@ bool Path::take_transaction(Delivery& delivery) {
 
 // Contents that left memory are asked for ahead of their turn.
 void Path::fetch_ahead() {
-    while (!ready_.empty() && ready_.front().message->holders.evicted() &&
+    while (!ready_.empty() && ready_.front().message->place.holders.evicted() &&
            fetching_ + fetched_.size() < kMostFetching && fetching_octets_ < kMostFetchingOctets) {
         Recipient& recipient = ready_.pop_front();
         ++fetching_;
@@ -193,14 +193,14 @@ bool Path::hold_front() {
     if (ready_.empty()) return false;
     Recipient& recipient = ready_.front();
     // Held already: when it was, the rate allowed nothing.
-    recipient.content_held = recipient.content_held || recipient.message->holders.try_hold();
+    recipient.content_held = recipient.content_held || recipient.message->place.holders.try_hold();
     return recipient.content_held;
 }
 
 void Path::put_back(Recipient& recipient) {
     recipient.move_to(RecipientState::ready);
     context_.metrics.entered(metrics::Queue::ready);
-    if (std::exchange(recipient.content_held, false)) recipient.message->holders.let_go();
+    if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
     ready_.push_front(recipient);
 }
 

@@ -62,11 +62,13 @@ void Recipient::set_original(std::string original) {
 
 const DsnEnvelope& Message::dsn() const {
     static const DsnEnvelope kNone;
-    return dsn_ == nullptr ? kNone : *dsn_;
+    return extras_ == nullptr ? kNone : extras_->dsn;
 }
 
 void Message::set_dsn(DsnEnvelope dsn) {
-    dsn_ = dsn == DsnEnvelope{} ? nullptr : std::make_unique<DsnEnvelope>(std::move(dsn));
+    if (extras_ == nullptr && dsn == DsnEnvelope{}) return;
+    if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+    extras_->dsn = std::move(dsn);
 }
 
 const Injection& Message::injection() const {
@@ -81,12 +83,12 @@ Injection& Message::edit_injection() {
 
 const Labels& Message::labels() const {
     static const Labels kNone;
-    return labels_ == nullptr ? kNone : *labels_;
+    return extras_ == nullptr ? kNone : extras_->labels;
 }
 
 Labels& Message::edit_labels() {
-    if (labels_ == nullptr) labels_ = std::make_unique<Labels>();
-    return *labels_;
+    if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+    return extras_->labels;
 }
 
 }  // namespace relay

@@ -75,17 +75,6 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     std::unique_ptr<std::string> original_;
 };
 
-class Segment;
-
-// Where the spool keeps a message; segment is null when it does not (durability "memory").
-struct SpoolPlace {
-    Segment* segment = nullptr;
-    std::uint32_t content_offset = 0;
-    std::uint32_t content_checksum = 0;
-    std::uint32_t octets = 0;  // of its record
-    bool moving = false;       // the journal is copying it forward; it must not be freed meanwhile
-};
-
 // How many recipients need the content in memory now. The home shard of a path holds it while a
 // connection sends it, the origin evicts only what nobody holds: one atomic word decides, and no
 // letter is needed while content is in memory.
@@ -119,6 +108,17 @@ class ContentHolders {
     std::atomic<int> holders_ = 0;
 };
 
+class Segment;
+
+// Where the spool keeps a message; segment is null when it does not (durability "memory").
+struct SpoolPlace {
+    Segment* segment = nullptr;
+    std::uint32_t content_offset = 0;
+    std::uint32_t content_checksum = 0;
+    std::uint32_t octets = 0;  // of its record
+    ContentHolders holders;    // of the content, in memory
+};
+
 // What is done about a recipient that fails: an event, a notification by mail, or both.
 enum class BouncePolicy : std::uint8_t { record, mail, both };
 
@@ -147,12 +147,12 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     bool eight_bit = false;    // content has octets above 127
     bool utf8 = false;         // an address or header needs SMTPUTF8 (RFC 6531)
     BouncePolicy bounces = BouncePolicy::record;
-    bool verp = false;  // each recipient has a return path of its own
-    bool ours = false;  // made here, not injected: a notification
-    SpoolPlace place;
-    ContentHolders holders;
-    std::uint32_t origin = 0;           // shard
+    bool verp = false;         // each recipient has a return path of its own
+    bool ours = false;         // made here, not injected: a notification
+    bool moving = false;       // the spool is copying it forward; it must not be freed meanwhile
+    std::uint32_t origin = 0;  // shard
     std::uint32_t open_recipients = 0;  // not final yet; touched by the origin only
+    SpoolPlace place;
 
     std::size_t size() const { return content.size(); }
 
@@ -166,9 +166,12 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     void set_dsn(DsnEnvelope dsn);
 
   private:
+    struct Extras {
+        Labels labels;
+        DsnEnvelope dsn;
+    };
     std::unique_ptr<Injection> injection_;
-    std::unique_ptr<DsnEnvelope> dsn_;
-    std::unique_ptr<Labels> labels_;
+    std::unique_ptr<Extras> extras_;
 };
 
 }  // namespace relay

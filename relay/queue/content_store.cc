@@ -10,8 +10,8 @@ namespace relay {
 namespace {
 
 // What a queued message takes beside its content; measured by tests/unit/queue, rounded up.
-constexpr std::size_t kMessageOctets = 320;
-constexpr std::size_t kRecipientOctets = 192;
+constexpr std::size_t kMessageOctets = 256;
+constexpr std::size_t kRecipientOctets = 160;
 
 std::size_t overhead(const Message& message) {
     return kMessageOctets + message.recipients.size() * kRecipientOctets;
@@ -35,7 +35,7 @@ void ContentStore::count(std::size_t before, std::size_t after) {
 
 void ContentStore::add(Message& message) {
     count(0, overhead(message) + message.content.memory());
-    if (message.holders.evicted()) return;
+    if (message.place.holders.evicted()) return;
     fresh_.push_back(message);
     make_room();
 }
@@ -73,7 +73,7 @@ void ContentStore::make_room() {
 }
 
 bool ContentStore::evict(Message& message) {
-    if (message.place.segment == nullptr || !message.holders.try_evict()) return false;
+    if (message.place.segment == nullptr || !message.place.holders.try_evict()) return false;
     count(message.content.memory(), 0);
     message.content.evict();
     core::IntrusiveList<Message, ResidentTag>::remove(message);
@@ -82,10 +82,10 @@ bool ContentStore::evict(Message& message) {
 }
 
 core::Task<bool> ContentStore::hold(Message& message) {
-    while (!message.holders.try_hold()) {
+    while (!message.place.holders.try_hold()) {
         if (const auto load = loads_.find(&message); load != loads_.end()) {
             co_await load->second->wait();
-            if (message.holders.evicted() && !loads_.contains(&message)) co_return false;
+            if (message.place.holders.evicted() && !loads_.contains(&message)) co_return false;
             continue;
         }
         loads_.emplace(&message, std::make_unique<core::Event>(shard_.reactor()));
@@ -93,7 +93,7 @@ core::Task<bool> ContentStore::hold(Message& message) {
         if (octets != nullptr) {
             const std::size_t size = message.size();
             message.content.restore(std::move(octets), size);
-            message.holders.restored(1);
+            message.place.holders.restored(1);
             count(0, message.content.memory());
             fresh_.push_front(message);
             metrics_.spool().contents_read_back.add();
@@ -101,7 +101,7 @@ core::Task<bool> ContentStore::hold(Message& message) {
         const auto load = loads_.extract(&message);
         load.mapped()->notify_all();
         // Those who wait look again when they run; the event must live until they were scheduled.
-        if (message.holders.evicted()) co_return false;
+        if (message.place.holders.evicted()) co_return false;
         make_room();
         co_return true;
     }

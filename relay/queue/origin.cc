@@ -134,7 +134,7 @@ void Origin::take(Recipient& recipient) {
 void Origin::settle(Recipient& recipient) {
     PH_ASSERT(on_the_way_ > 0);
     --on_the_way_;
-    if (std::exchange(recipient.content_held, false)) recipient.message->holders.let_go();
+    if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
     switch (recipient.disposition().outcome) {
         case Outcome::none:  // the path closed before it was tried
             recipient.move_to(RecipientState::scheduled);

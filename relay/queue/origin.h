@@ -91,7 +91,7 @@ class Origin final : public Acceptance,
     void note(Recipient& recipient, Outcome outcome);
     core::Task<void> fetch_content(Recipient* recipient);
     core::Task<bool> hold_content(Message& message) override { return contents_.hold(message); }
-    void let_content_go(Message& message) override { message.holders.let_go(); }
+    void let_content_go(Message& message) override { message.place.holders.let_go(); }
     void free_moved(Message& message) override { free_message(message); }
     void schedule_recovered(Recipient& recipient);
     Message* any_message();

@@ -105,7 +105,7 @@ void Journal::note(const OutcomeRecord& outcome) {
 
 bool Journal::forget(Message& message) {
     Segment& segment = *message.place.segment;
-    if (message.place.moving) return false;
+    if (message.moving) return false;
     segment.drop(message);
     if (store_.oldest_dead()) house_work_.notify_all();
     return true;
@@ -373,7 +373,7 @@ core::Task<std::size_t> Journal::move_some(Segment& oldest) {
     oldest.live.for_each([&](Message& message) {
         if (octets >= most_at_once(kCompactionStep)) return;
         octets += message.place.octets;
-        message.place.moving = true;
+        message.moving = true;
         chosen.push_back(&message);
     });
     std::size_t moved = 0;
@@ -392,7 +392,7 @@ core::Task<void> Journal::move_one(Message* message, std::size_t* octets) {
         moved = co_await committing;
         keeper_->let_content_go(*message);
     }
-    message->place.moving = false;
+    message->moving = false;
     if (moved) *octets += message->place.octets;
     if (message->open_recipients == 0) keeper_->free_moved(*message);
 }

@@ -119,7 +119,7 @@ void Recovery::take_message(const RecordView& view, Segment& segment) {
     release(known);
     if (message->recipients.empty()) return;
     message->content.declare(view.content_octets, record->leading_dots);
-    message->holders.evicted_from_the_start();
+    message->place.holders.evicted_from_the_start();
     message->place.content_offset = static_cast<std::uint32_t>(view.content_offset);
     message->place.content_checksum = view.content_checksum;
     message->place.octets =

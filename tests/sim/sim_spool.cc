@@ -61,15 +61,15 @@ class Reader final : public relay::MessageKeeper, public relay::RecoveredMail {
     relay::ReplyPool& replies() override { return replies_; }
 
     core::Task<bool> hold_content(relay::Message& message) override {
-        if (message.holders.try_hold()) co_return true;
+        if (message.place.holders.try_hold()) co_return true;
         auto octets = co_await relay::Spool::read_content(message);
         if (octets == nullptr) co_return false;
         const std::size_t size = message.size();
         message.content.restore(std::move(octets), size);
-        message.holders.restored(1);
+        message.place.holders.restored(1);
         co_return true;
     }
-    void let_content_go(relay::Message& message) override { message.holders.let_go(); }
+    void let_content_go(relay::Message& message) override { message.place.holders.let_go(); }
     void free_moved(relay::Message& /*message*/) override { PH_ASSERT(false); }
 
   private:
