@@ -72,7 +72,7 @@ std::expected<std::shared_ptr<const BounceRules>, Problems> BounceRules::parse_o
     RuleReader reader;
     for (const BounceText& each : texts)
         reader.file(each);
-    const std::shared_ptr<BounceRules> rules(new BounceRules);
+    std::shared_ptr<BounceRules> rules(new BounceRules);
     rules->tables_ = std::move(reader.tables);
     if (!rules->compile(reader.problems)) return std::unexpected(std::move(reader.problems));
     return rules;

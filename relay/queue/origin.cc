@@ -86,7 +86,7 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
         --messages_count_;
         co_return std::unexpected(spool_->failed() ? Refusal::spool_failed : Refusal::spool_full);
     }
-    (void)owned.release();  // freed by finish(), with the last recipient
+    [[maybe_unused]] const Message* freed_with_the_last_recipient = owned.release();
     if (spool_ == nullptr) messages_.push_back(message);
     contents_.add(message);
     const MessageId id = message.id;

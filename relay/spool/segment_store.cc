@@ -161,7 +161,9 @@ core::IoResult<void> SegmentStore::make_file(const std::string& name, std::uint6
     const auto allocated = disk_.allocate(*file, size);
     disk_.close(*file);
     if (!allocated) {
-        (void)disk_.remove(path(name));
+        if (const auto removed = disk_.remove(path(name)); !removed) {
+            core::log_warning("{} stays: {}", path(name), removed.error().message());
+        }
         return allocated;
     }
     space_.grown(size);

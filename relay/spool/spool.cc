@@ -160,7 +160,11 @@ core::Result<SpoolPlaceOnDisk> prepare_spool(core::Disk& disk, const std::string
         place.direct = true;
         disk.close(*file);
     }
-    (void)disk.remove(probe);
+    if (place.direct) {
+        if (const auto removed = disk.remove(probe); !removed) {
+            return core::failure("cannot remove " + probe + ": " + removed.error().message());
+        }
+    }
     return place;
 }
 

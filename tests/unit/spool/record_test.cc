@@ -227,8 +227,10 @@ TEST(SpoolRecord, random_octets_never_crash_the_decoders) {
         const auto octets = std::make_unique<char[]>(length);
         for (std::size_t i = 0; i < length; ++i)
             octets[i] = static_cast<char>(prng.below(4) == 0 ? prng.below(256) : prng.below(3));
-        (void)decode_message({octets.get(), length});
-        (void)decode_outcome({octets.get(), length});
+        const auto message = decode_message({octets.get(), length});
+        const auto outcome = decode_outcome({octets.get(), length});
+        EXPECT_TRUE(message || !message.error().empty());
+        EXPECT_TRUE(outcome || !outcome.error().empty());
     }
 }
 

@@ -169,7 +169,7 @@ TEST(SegmentFormat, no_flipped_bit_makes_a_record_or_hides_another_batch) {
         const Records found = SegmentBuilder::found(octets, scan);
         octets[at] = built.octets()[at];
         ASSERT_TRUE(is_subsequence(found, all)) << at;
-        const auto starts = built.starts();
+        const auto& starts = built.starts();
         const auto hit =
             static_cast<std::size_t>(std::ranges::upper_bound(starts, at) - starts.begin()) - 1;
         for (std::size_t i = 0; i < batches.size(); ++i) {
