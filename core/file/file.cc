@@ -25,13 +25,12 @@ class FileOperation final : public Operation {
     int result_ = 0;
 };
 
-}  // namespace
-
-Task<IoResult<void>> read_fully(Shard& shard, Handle file, std::span<char> octets,
-                                std::uint64_t offset) {
+// start(octets, offset, operation) begins what moves some of them.
+template <typename Octets, typename Start>
+Task<IoResult<void>> move_all(Shard& shard, Octets octets, std::uint64_t offset, Start start) {
     while (!octets.empty()) {
         FileOperation operation(shard.reactor());
-        shard.io().start_read(file, octets, offset, operation);
+        start(octets, offset, operation);
         const int result = co_await operation;
         if (result == -EINTR || result == -EAGAIN) continue;
         if (result < 0) co_return io_error(-result);
@@ -42,19 +41,23 @@ Task<IoResult<void>> read_fully(Shard& shard, Handle file, std::span<char> octet
     co_return IoResult<void>{};
 }
 
+}  // namespace
+
+Task<IoResult<void>> read_fully(Shard& shard, Handle file, std::span<char> octets,
+                                std::uint64_t offset) {
+    return move_all(shard, octets, offset,
+                    [&shard, file](std::span<char> rest, std::uint64_t at, Operation& operation) {
+                        shard.io().start_read(file, rest, at, operation);
+                    });
+}
+
 Task<IoResult<void>> write_fully(Shard& shard, Handle file, std::span<const char> octets,
                                  std::uint64_t offset, bool synced) {
-    while (!octets.empty()) {
-        FileOperation operation(shard.reactor());
-        shard.io().start_write(file, octets, offset, synced, operation);
-        const int result = co_await operation;
-        if (result == -EINTR || result == -EAGAIN) continue;
-        if (result < 0) co_return io_error(-result);
-        if (result == 0) co_return io_error(EIO);
-        octets = octets.subspan(static_cast<std::size_t>(result));
-        offset += static_cast<std::uint64_t>(result);
-    }
-    co_return IoResult<void>{};
+    return move_all(
+        shard, octets, offset,
+        [&shard, file, synced](std::span<const char> rest, std::uint64_t at, Operation& operation) {
+            shard.io().start_write(file, rest, at, synced, operation);
+        });
 }
 
 Task<IoResult<void>> sync(Shard& shard, Handle file_or_directory) {

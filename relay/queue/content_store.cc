@@ -9,7 +9,8 @@ namespace relay {
 
 namespace {
 
-// What a queued message takes beside its content; measured by tests/unit/queue, rounded up.
+// What a queued message takes beside its content; by the sizes of both and of their
+// texts (tests/unit/message), rounded up; bench/run --restart measures the whole.
 constexpr std::size_t kMessageOctets = 256;
 constexpr std::size_t kRecipientOctets = 160;
 
@@ -55,20 +56,12 @@ void ContentStore::deferred(Message& message) {
 void ContentStore::make_room() {
     std::size_t looked_at = 0;
     while (memory_ > full() && looked_at++ < kMostLookedAt) {
-        if (!deferred_.empty()) {
-            Message& message = deferred_.front();
-            if (evict(message)) continue;
-            // Held: another recipient of it is being sent.
-            core::IntrusiveList<Message, ResidentTag>::remove(message);
-            fresh_.push_front(message);
-        } else if (!fresh_.empty()) {
-            Message& message = fresh_.back();
-            if (evict(message)) continue;
-            core::IntrusiveList<Message, ResidentTag>::remove(message);
-            fresh_.push_front(message);
-        } else {
-            return;
-        }
+        if (deferred_.empty() && fresh_.empty()) return;
+        Message& message = deferred_.empty() ? fresh_.back() : deferred_.front();
+        if (evict(message)) continue;
+        // Held: it is being sent, so it is among the last to be looked at again.
+        core::IntrusiveList<Message, ResidentTag>::remove(message);
+        fresh_.push_front(message);
     }
 }
 

@@ -14,6 +14,16 @@ namespace {
 constexpr std::size_t kRecordsATurn = 256;
 constexpr std::size_t kReadStep = 4 << 20;
 
+// Of the record of an outcome, or of a recipient.
+template <typename Record>
+LastReply reply_of(const Record& record) {
+    return {.code = record.code,
+            .enhanced = record.enhanced,
+            .text = std::string(record.text),
+            .command = std::string(record.command),
+            .local = record.local};
+}
+
 }  // namespace
 
 Recovery::~Recovery() {
@@ -93,11 +103,7 @@ void Recovery::take_outcome(const RecordView& record, const Segment& segment) {
     if (later_known) return;
     Known one{outcome->index, outcome->outcome, outcome->attempts, outcome->next_attempt, nullptr};
     if (outcome->outcome == Outcome::deferred) {
-        one.reply = mail_.replies().keep(LastReply{.code = outcome->code,
-                                                   .enhanced = outcome->enhanced,
-                                                   .text = std::string(outcome->text),
-                                                   .command = std::string(outcome->command),
-                                                   .local = outcome->local});
+        one.reply = mail_.replies().keep(reply_of(*outcome));
     }
     known.push_back(one);
 }
@@ -159,15 +165,10 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
         if (!written.original.empty()) recipient->set_original(std::string(written.original));
         recipient->attempts = changed ? later->attempts : written.attempts;
         recipient->next_attempt = changed ? later->next_attempt : written.next_attempt;
-        LastReply reply{.code = written.code,
-                        .enhanced = written.enhanced,
-                        .text = std::string(written.text),
-                        .command = std::string(written.command),
-                        .local = written.local};
         if (changed) {
             recipient->last_reply = mail_.replies().keep(*later->reply);
         } else if (written.has_reply) {
-            recipient->last_reply = mail_.replies().keep(std::move(reply));
+            recipient->last_reply = mail_.replies().keep(reply_of(written));
         }
         message->recipients.push_back(std::move(recipient));
     }

@@ -96,15 +96,7 @@ core::Task<bool> SegmentStore::activate(std::uint64_t size, Need need) {
         spares_.pop_back();
     } else {
         file = new_spare_name();
-        const auto made = make_file(file, size);
-        if (!made) {
-            if (made.error().value() == ENOSPC || made.error().value() == EDQUOT) {
-                space_.out_of_space(size);
-            } else {
-                fail("cannot make a segment in", made.error());
-            }
-            co_return false;
-        }
+        if (!make_file(file, size)) co_return false;
     }
     const SegmentName name{options_.id, next_sequence_++};
     if (!co_await name_segment(file, name, size)) co_return false;
@@ -155,19 +147,28 @@ core::IoResult<core::Handle> SegmentStore::open_writer(const std::string& name) 
     return disk_.open(path(name), options_.direct ? core::Access::direct : core::Access::write);
 }
 
-core::IoResult<void> SegmentStore::make_file(const std::string& name, std::uint64_t size) {
+bool SegmentStore::make_file(const std::string& name, std::uint64_t size) {
     const auto file = disk_.open(path(name), core::Access::write);
-    if (!file) return std::unexpected(file.error());
-    const auto allocated = disk_.allocate(*file, size);
-    disk_.close(*file);
-    if (!allocated) {
+    core::IoResult<void> made;
+    if (!file) {
+        made = std::unexpected(file.error());
+    } else {
+        made = disk_.allocate(*file, size);
+        disk_.close(*file);
+        if (made) {
+            space_.grown(size);
+            return true;
+        }
         if (const auto removed = disk_.remove(path(name)); !removed) {
             core::log_warning("{} stays: {}", path(name), removed.error().message());
         }
-        return allocated;
     }
-    space_.grown(size);
-    return {};
+    if (made.error().value() == ENOSPC || made.error().value() == EDQUOT) {
+        space_.out_of_space(size);
+    } else {
+        fail("cannot make a segment in", made.error());
+    }
+    return false;
 }
 
 void SegmentStore::close_writer(Segment& segment) {
@@ -189,14 +190,7 @@ bool SegmentStore::spare_wanted() const {
 core::Task<void> SegmentStore::prepare_spare() {
     if (!space_.may_grow(options_.segment_size)) co_return;
     const std::string name = new_spare_name();
-    if (const auto made = make_file(name, options_.segment_size); !made) {
-        if (made.error().value() == ENOSPC || made.error().value() == EDQUOT) {
-            space_.out_of_space(options_.segment_size);
-        } else {
-            fail("cannot make a segment in", made.error());
-        }
-        co_return;
-    }
+    if (!make_file(name, options_.segment_size)) co_return;
     const auto writer = open_writer(name);
     if (!writer) {
         fail("cannot open a segment in", writer.error());

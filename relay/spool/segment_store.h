@@ -66,7 +66,8 @@ class SegmentStore {
   private:
     std::string path(const std::string& name) const { return options_.directory + "/" + name; }
     core::Task<bool> activate(std::uint64_t size, Need need);
-    core::IoResult<void> make_file(const std::string& name, std::uint64_t size);
+    // False: SpoolSpace knows why, it is full or has failed.
+    bool make_file(const std::string& name, std::uint64_t size);
     core::IoResult<core::Handle> open_writer(const std::string& name);
     core::Task<bool> name_segment(const std::string& file, const SegmentName& name,
                                   std::uint64_t size);

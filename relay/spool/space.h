@@ -27,7 +27,7 @@ class SpoolSpace {
     SpoolSpace(const SpoolSpace&) = delete;
     SpoolSpace& operator=(const SpoolSpace&) = delete;
 
-    // percent limits are of the file system: the caller resolves them, with total().
+    // percent limits are of the file system: the caller resolves them, with look().
     core::IoResult<core::DiskSpace> look() const { return disk_.space(directory_); }
     void set_limits(SpaceLimits limits) { limits_ = limits; }  // before the shards serve
 

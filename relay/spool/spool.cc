@@ -160,10 +160,10 @@ core::Result<SpoolPlaceOnDisk> prepare_spool(core::Disk& disk, const std::string
         place.direct = true;
         disk.close(*file);
     }
-    if (place.direct) {
-        if (const auto removed = disk.remove(probe); !removed) {
-            return core::failure("cannot remove " + probe + ": " + removed.error().message());
-        }
+    // A file system that refuses O_DIRECT may have made the file all the same.
+    const auto removed = disk.remove(probe);
+    if (!removed && removed.error() != std::errc::no_such_file_or_directory) {
+        return core::failure("cannot remove " + probe + ": " + removed.error().message());
     }
     return place;
 }
