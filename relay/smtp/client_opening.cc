@@ -7,6 +7,21 @@
 
 namespace relay {
 
+namespace {
+
+// A server may quote the password that it refuses; events and logs must not.
+Disposition refused_login(const Reply& reply, const std::string& password) {
+    Disposition refused = from_reply(reply, "AUTH", Scope::session);
+    if (password.empty()) return refused;
+    for (auto at = refused.text.find(password); at != std::string::npos;
+         at = refused.text.find(password, at + 3)) {
+        refused.text.replace(at, password.size(), "***");
+    }
+    return refused;
+}
+
+}  // namespace
+
 void ClientDialogue::log_in(const Login& login, std::string nonce) {
     login_ = &login;
     nonce_ = std::move(nonce);
@@ -114,7 +129,7 @@ ClientDialogue::Event ClientDialogue::on_auth(const Reply& reply) {
         say_auth_ = true;
         return Event::need_input;
     }
-    if (!reply.positive()) return end_session(from_reply(reply, "AUTH", Scope::session));
+    if (!reply.positive()) return end_session(refused_login(reply, login_->password));
     if (!sasl_->proven()) {
         return end_session(
             local_deferral({4, 7, 0}, "AUTH: the host did not prove that it knows us", "AUTH"));

@@ -27,6 +27,7 @@ Outcome run(std::uint8_t flavour, std::string_view input, std::size_t chunk) {
     relay::Content content;
     content.append("Subject: x\r\n\r\nhello\r\n");
     content.seal();
+    const std::string_view whole = input;
     std::vector<relay::Transaction> transactions(kMessages);
     for (auto& transaction : transactions) {
         transaction.sender = "a@b";
@@ -95,7 +96,9 @@ Outcome run(std::uint8_t flavour, std::string_view input, std::size_t chunk) {
     const bool told = outcome.transcript.contains("AHVzZXIAcGE1NXdvcmQ=") ||
                       outcome.transcript.contains("cGE1NXdvcmQ=");
     PH_ASSERT(!told || (flavour & 64) || (secure && (flavour & 128)));
-    PH_ASSERT(!dialogue.ending().text.contains("pa55word"));
+    const relay::Disposition& ending = dialogue.ending();
+    PH_ASSERT(!ending.text.contains("pa55word") ||
+              (ending.command != "AUTH" && whole.contains("pa55word")));
     return outcome;
 }
 

@@ -192,8 +192,9 @@ TEST(ClientOpening, AServerThatDoesNotKnowThePasswordIsNotTrusted) {
 }
 
 TEST(ClientOpening, ARefusedLoginIsNoBounceAndHoldsNoSecret) {
-    for (const char* reply : {"535 5.7.8 bad credentials\r\n", "454 4.7.0 later\r\n",
-                              "432 4.7.12 change it\r\n", "421 4.7.0 go away\r\n"}) {
+    for (const char* reply :
+         {"535 5.7.8 bad credentials\r\n", "454 4.7.0 later\r\n", "432 4.7.12 change it\r\n",
+          "421 4.7.0 go away\r\n", "535 5.7.8 pencil is not it, nor is pencilpencil\r\n"}) {
         Opening c(TlsWish::required);
         c.log_in(kLogin);
         c.start_tls(true, "250-mx\r\n250 AUTH PLAIN\r\n");
