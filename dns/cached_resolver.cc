@@ -28,6 +28,7 @@ std::size_t data_octets(const Record& record) {
     if (const auto* raw = std::get_if<RawData>(&record.data)) return raw->octets.capacity();
     if (const auto* mx = std::get_if<MxData>(&record.data)) return mx->exchange.capacity();
     if (const auto* alias = std::get_if<CnameData>(&record.data)) return alias->target.capacity();
+    if (const auto* tlsa = std::get_if<TlsaData>(&record.data)) return tlsa->data.capacity();
     return 0;
 }
 

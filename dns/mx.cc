@@ -11,6 +11,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/log.h"
+#include "dns/alias.h"
 #include "dns/wire/domain_name.h"
 
 namespace dns {
@@ -52,33 +53,8 @@ RouteFailure failure(FailureKind kind, std::string text, std::chrono::seconds tt
 // Facts that follow from a domain's or host's own spelling do not change; look again in a day.
 constexpr std::chrono::seconds kForLong = std::chrono::days{1};
 
-std::string_view reason_of(DnsStatus status) {
-    return status == DnsStatus::timeout ? "no answer in time" : "name server failure";
-}
-
 RouteFailure temporary_failure(std::string_view name, RecordType type, const DnsAnswer& answer) {
-    return failure(
-        FailureKind::temporary,
-        fmt::format("{} lookup for {} failed: {}", to_string(type), name, reason_of(answer.status)),
-        answer.ttl);
-}
-
-// Asks, and asks again for the target when the answer was only an alias. The result's ttl and
-// authenticated cover the whole way. Aliases without end are a server's failure.
-core::Task<DnsAnswer> follow(Resolver& resolver, std::string name, RecordType type) {
-    DnsAnswer answer = co_await resolver.query(name, type);
-    for (int aliases = 0; answer.status == DnsStatus::nodata && answer.canonical_name != name;) {
-        if (++aliases > kMaxAliases) {
-            answer.status = DnsStatus::servfail;
-            break;
-        }
-        name = answer.canonical_name;
-        DnsAnswer next = co_await resolver.query(name, type);
-        next.ttl = std::min(next.ttl, answer.ttl);
-        next.authenticated = next.authenticated && answer.authenticated;
-        answer = std::move(next);
-    }
-    co_return answer;
+    return failure(FailureKind::temporary, failure_text(name, type, answer), answer.ttl);
 }
 
 bool is_own(const RoutingRules& rules, std::string_view host) {
@@ -227,7 +203,7 @@ core::Task<MxResult> resolve_mx(Resolver& resolver, std::string domain, const Ro
             failure(FailureKind::bad_domain,
                     fmt::format("{} is no domain that has mail", core::escaped(domain)), kForLong));
     }
-    DnsAnswer answer = co_await follow(resolver, *asked, RecordType::mx);
+    DnsAnswer answer = co_await follow_aliases(resolver, *asked, RecordType::mx);
     MxPlan plan;
     plan.domain = *asked;
     plan.canonical_name = answer.canonical_name;
@@ -320,10 +296,6 @@ std::pair<std::optional<RecordType>, std::optional<RecordType>> types_of(Address
     return {RecordType::a, RecordType::aaaa};
 }
 
-bool is_temporary(const DnsAnswer& answer) {
-    return answer.status == DnsStatus::servfail || answer.status == DnsStatus::timeout;
-}
-
 // Why a host has no address that mail may go to. second is null when one family was asked for.
 RouteFailure explain(std::string_view host, RecordType type, const DnsAnswer& first,
                      const DnsAnswer* second, RecordType second_type) {
@@ -349,12 +321,12 @@ core::Task<AddressResult> resolve_addresses(Resolver& resolver, std::string host
                                           kForLong));
     }
     const auto types = types_of(families);
-    const DnsAnswer first = co_await follow(resolver, *name, *types.first);
+    const DnsAnswer first = co_await follow_aliases(resolver, *name, *types.first);
     // A name that does not exist has no records of another type either (RFC 8020).
     const bool ask_second = types.second && first.status != DnsStatus::nxdomain;
     DnsAnswer second;
     second.ttl = first.ttl;
-    if (ask_second) second = co_await follow(resolver, *name, *types.second);
+    if (ask_second) second = co_await follow_aliases(resolver, *name, *types.second);
 
     const Found found = sift(first, rules);
     const Found more = sift(second, rules);
@@ -362,7 +334,11 @@ core::Task<AddressResult> resolve_addresses(Resolver& resolver, std::string host
     result.host = *name;
     const DnsAnswer& leading = first.status == DnsStatus::ok ? first : second;
     result.canonical_name = leading.canonical_name;
-    result.authenticated = first.authenticated && (!ask_second || second.authenticated);
+    // What failed proves nothing: if it counted, breaking one lookup would switch DANE off.
+    const auto unsigned_answer = [](const DnsAnswer& answer) {
+        return !is_temporary(answer) && !answer.authenticated;
+    };
+    result.authenticated = !unsigned_answer(first) && !unsigned_answer(second);
     result.ttl = ask_second ? std::min(first.ttl, second.ttl) : first.ttl;
     result.addresses = alternate(found.addresses, more.addresses);
     if (found.own || more.own) {

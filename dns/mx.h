@@ -94,7 +94,7 @@ struct HostAddresses {
     std::string canonical_name;              // differs when the host is an alias (RFC 2181 10.3)
     std::vector<core::IpAddress> addresses;  // families alternate, resolver's order within one
     std::chrono::seconds ttl{0};
-    bool authenticated = false;
+    bool authenticated = false;  // every answer that came; lookups that failed do not count
 };
 
 using AddressResult = std::expected<HostAddresses, RouteFailure>;

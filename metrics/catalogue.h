@@ -155,7 +155,7 @@ inline constexpr std::array<std::string_view, kOutcomes> kOutcomeWords{
 inline constexpr std::array<std::string_view, kConnects> kConnectWords{
     "ready", "refused", "timeout", "unreachable", "greeting", "broken"};
 inline constexpr std::array<std::string_view, kTlsPolicies> kTlsPolicyWords{
-    "opportunistic", "encrypt", "verify", "implicit"};
+    "opportunistic", "encrypt", "verify", "implicit", "dane", "sts"};
 inline constexpr std::array<std::string_view, kTlsResults> kTlsResultWords{
     "verified", "unverified", "failed", "untrusted", "refused", "not_offered", "stripped",
     "avoided"};

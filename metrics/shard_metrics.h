@@ -55,8 +55,9 @@ enum class Connect : std::uint8_t {
 inline constexpr std::size_t kConnects = 6;
 
 // What became of the wish or demand to encrypt a connection for delivery.
-enum class TlsPolicy : std::uint8_t { opportunistic, encrypt, verify, implicit };
-inline constexpr std::size_t kTlsPolicies = 4;
+// dane and sts: what the receiver's domain published was more than the configuration asks.
+enum class TlsPolicy : std::uint8_t { opportunistic, encrypt, verify, implicit, dane, sts };
+inline constexpr std::size_t kTlsPolicies = 6;
 enum class TlsResult : std::uint8_t {
     verified,     // encrypted, and the certificate is trusted and the host's own
     unverified,   // encrypted, with any other certificate

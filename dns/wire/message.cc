@@ -105,6 +105,7 @@ class Reader {
         at_ += length;
         return octets;
     }
+    std::string_view rest() { return *take(end_ - at_); }
     std::optional<std::string> name();
 
   private:
@@ -192,6 +193,14 @@ bool parse_data(Record& record, Reader reader) {
             record.data = SoaData{*minimum};
             break;
         }
+        case RecordType::tlsa: {
+            const auto usage = reader.octet();
+            const auto selector = reader.octet();
+            const auto matching = reader.octet();
+            if (!usage || !selector || !matching) return false;
+            record.data = TlsaData{*usage, *selector, *matching, std::string(reader.rest())};
+            break;
+        }
         default:
             return true;
     }
@@ -273,6 +282,10 @@ std::optional<std::string> encode_data(const Record& record) {
         if (!append_name(data, mx->exchange)) return std::nullopt;
     } else if (const auto* alias = std::get_if<CnameData>(&record.data)) {
         if (!append_name(data, alias->target)) return std::nullopt;
+    } else if (const auto* tlsa = std::get_if<TlsaData>(&record.data)) {
+        for (const std::uint8_t octet : {tlsa->usage, tlsa->selector, tlsa->matching})
+            data += static_cast<char>(octet);
+        data += tlsa->data;
     } else {
         data.append(2 + 16, '\0');  // MNAME and RNAME as the root, four counters as zero
         append_long(data, std::get<SoaData>(record.data).minimum);

@@ -43,7 +43,17 @@ struct SoaData {
     bool operator==(const SoaData&) const = default;
 };
 
-// RDATA as it came: TXT, TLSA and every type without a form of its own. No names are expanded.
+// RFC 6698 section 2.1. Any values and any data: whether a record can be used is the reader's to
+// say.
+struct TlsaData {
+    std::uint8_t usage = 3;
+    std::uint8_t selector = 1;
+    std::uint8_t matching = 1;
+    std::string data;  // octets
+    bool operator==(const TlsaData&) const = default;
+};
+
+// RDATA as it came: TXT and every type without a form of its own. No names are expanded.
 struct RawData {
     std::string octets;
     bool operator==(const RawData&) const = default;
@@ -54,7 +64,7 @@ struct Record {
     RecordType type{};
     std::uint32_t ttl =
         0;  // seconds; a value with the high bit set counts as 0 (RFC 2181 section 8)
-    std::variant<RawData, core::IpAddress, MxData, CnameData, SoaData> data;
+    std::variant<RawData, core::IpAddress, MxData, CnameData, SoaData, TlsaData> data;
     bool operator==(const Record&) const = default;
 };
 

@@ -77,6 +77,7 @@ struct ListenerConfig {
 
 struct DnsConfig {
     std::vector<core::SocketAddress> servers;  // empty: the system's resolv.conf
+    bool trust_ad = false;                     // they validate DNSSEC, and the way there is safe
 };
 
 struct NextHop {

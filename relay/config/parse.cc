@@ -317,11 +317,7 @@ void ConfigParser::dns() {
                               ": " + (address ? "port 0 is no DNS server's" : address.error()));
         }
     }
-    bool trust_ad = false;
-    if (from.flag("trust_ad", trust_ad) && trust_ad) {
-        from.problem_with("trust_ad", from.take("trust_ad")->line,
-                          "= true is not available in this version: there is no DANE yet");
-    }
+    from.flag("trust_ad", config_.dns.trust_ad);
     from.finish();
 }
 

@@ -124,6 +124,7 @@ core::Task<bool> Connection::open() {
     for (std::size_t i = 0; i < list.size() && tried < kMaxAddressesTried; ++i) {
         const Candidate candidate = list[i];
         std::vector<core::IpAddress> addresses;
+        dns::HostTlsa tlsa;
         if (candidate.address) {
             addresses.push_back(*candidate.address);
         } else {
@@ -140,10 +141,19 @@ core::Task<bool> Connection::open() {
                 continue;
             }
             addresses = found->addresses;
+            if (asks_for_tlsa(path_.site())) {
+                auto records =
+                    co_await dns::resolve_tlsa(context_.resolver, *found, candidate.port);
+                if (!records) {  // not to be used, with whatever TLS (RFC 7672 section 2.1.2)
+                    note_failure(from_route_failure(records.error()));
+                    continue;
+                }
+                tlsa = std::move(*records);
+            }
         }
         for (const core::IpAddress& address : addresses) {
             if (aborted_ || tried++ >= kMaxAddressesTried) break;
-            if (co_await try_address(candidate, address)) co_return true;
+            if (co_await try_address(candidate, address, tlsa)) co_return true;
         }
         if (aborted_) break;
     }
@@ -155,10 +165,11 @@ core::Task<bool> Connection::open() {
 
 // TLS that is wanted but not demanded, and does not work: a new connection in clear text (never the
 // same one), for this host and the next days.
-core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress address) {
+core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress address,
+                                         dns::HostTlsa tlsa) {
     TlsMemory& memory = context_.tls.memory();
     endpoint_ = candidate.host + ":" + std::to_string(candidate.port);
-    TlsDemand demand = demand_of(path_.site(), candidate.host);
+    TlsDemand demand = demand_of(path_.site(), candidate.host, tlsa);
     if (demand.may_go_clear() && memory.avoids(endpoint_, context_.shard.now())) {
         demand_ = demand;
         count_tls(metrics::TlsResult::avoided);
@@ -273,9 +284,7 @@ core::Task<bool> Connection::secure() {
 
 void Connection::count_tls(metrics::TlsResult result) {
     if (demand_.policy == TlsPolicy::none) return;
-    const auto policy = static_cast<std::size_t>(demand_.policy) - 1;
-    context_.metrics.tls_session(path_.site().provider, static_cast<metrics::TlsPolicy>(policy),
-                                 result);
+    context_.metrics.tls_session(path_.site().provider, demand_.counted_as(), result);
 }
 
 // A host that offered TLS and does so no longer may be somebody else (RFC 3207 section 6).

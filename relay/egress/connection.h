@@ -52,7 +52,7 @@ class Connection {
 
     std::vector<Candidate> candidates() const;
     core::Task<bool> open();
-    core::Task<bool> try_address(Candidate candidate, core::IpAddress address);
+    core::Task<bool> try_address(Candidate candidate, core::IpAddress address, dns::HostTlsa tlsa);
     core::Task<bool> try_once(Candidate candidate, core::IpAddress address, TlsDemand demand);
     core::Task<bool> greet();
     core::Task<bool> secure();

@@ -1,5 +1,6 @@
 #include "relay/egress/egress_tls.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -33,7 +34,18 @@ TlsWish TlsDemand::wish() const {
     return TlsWish::none;
 }
 
-TlsDemand demand_of(const SiteFacts& site, const std::string& host) {
+metrics::TlsPolicy TlsDemand::counted_as() const {
+    if (by_dane) return metrics::TlsPolicy::dane;
+    PH_ASSERT(policy != TlsPolicy::none);
+    return static_cast<metrics::TlsPolicy>(static_cast<std::size_t>(policy) - 1);
+}
+
+bool asks_for_tlsa(const SiteFacts& site) {
+    if (site.tls == TlsPolicy::none || site.tls == TlsPolicy::implicit) return false;
+    return site.routed ? site.smarthost == nullptr : site.plan.authenticated;
+}
+
+TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::HostTlsa& tlsa) {
     TlsDemand demand;
     demand.policy = site.tls;
     const bool named = site.smarthost != nullptr && !site.smarthost->tls_name.empty();
@@ -41,6 +53,25 @@ TlsDemand demand_of(const SiteFacts& site, const std::string& host) {
     demand.expectation.names = {demand.expectation.server_name};
     const bool verify = site.tls == TlsPolicy::verify || site.tls == TlsPolicy::implicit;
     demand.expectation.level = verify ? core::TlsLevel::pkix : core::TlsLevel::unauthenticated;
+    if (!tlsa.exists()) return demand;
+    demand.by_dane = true;
+    if (demand.policy == TlsPolicy::opportunistic) demand.policy = TlsPolicy::encrypt;
+    // Where somebody must be authenticated, only digests do: whole certificates and keys may turn
+    // out to be none, and then TLS looks at nothing.
+    const auto strong = [&](const dns::TlsaData& record) {
+        return dns::is_usable(record) && (record.matching != 0 || !verify);
+    };
+    if (!std::ranges::any_of(tlsa.records, strong)) return demand;
+    demand.expectation.level = core::TlsLevel::dane;
+    demand.expectation.server_name = tlsa.base;
+    demand.expectation.names = {tlsa.base};
+    // Without MX records the host is the next-hop domain too (RFC 7672 section 3.2.3).
+    if (site.routed && host != tlsa.base) demand.expectation.names.push_back(host);
+    for (const dns::TlsaData& record : tlsa.records) {
+        if (!dns::is_usable(record)) continue;
+        demand.expectation.tlsa.push_back(
+            {record.usage, record.selector, record.matching, record.data});
+    }
     return demand;
 }
 

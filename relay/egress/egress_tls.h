@@ -1,7 +1,7 @@
 // EgressTls: what TLS towards receivers needs on one shard: contexts (one, and one for each route
 // with a certificate or roots of its own), sessions to resume, what was learned about hosts, and
-// logins. demand_of() says what a host must offer: today from the policy alone; DANE and MTA-STS
-// raise it there, with records and names of their own, and everything behind it stays as it is.
+// logins. demand_of() says what a host must offer: the configured policy, raised by the host's TLSA
+// records (DANE, RFC 7672); everything behind it only keeps to the demand.
 // Made by the composition root, outlives the paths.
 // Limits: kHandshakeTime for a handshake; those of TlsSessions and TlsMemory.
 #pragma once
@@ -12,6 +12,8 @@
 
 #include "core/io/shard.h"
 #include "core/net/tls_stream.h"
+#include "dns/tlsa.h"
+#include "metrics/shard_metrics.h"
 #include "relay/egress/tls_memory.h"
 #include "relay/queue/site.h"
 #include "relay/smtp/client_dialogue.h"
@@ -26,10 +28,17 @@ struct TlsDemand {
     bool implicit() const { return policy == TlsPolicy::implicit; }
     // TLS that does not work is no reason not to deliver.
     bool may_go_clear() const { return policy == TlsPolicy::opportunistic; }
+    bool by_dane = false;                   // TLSA records made it what it is
+    metrics::TlsPolicy counted_as() const;  // policy is not none
 };
 
-// What a host of the site is asked for.
-TlsDemand demand_of(const SiteFacts& site, const std::string& host);
+// Whether TLSA records of the site's hosts are to be asked for: the way to the hosts is
+// authenticated, or they were named by the configuration, and nothing there is more exact.
+bool asks_for_tlsa(const SiteFacts& site);
+
+// What a host of the site is asked for. Usable TLSA records take the place of roots and of the
+// policy `verify`; a set of unusable ones still demands TLS (RFC 7672 section 2.2).
+TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::HostTlsa& tlsa);
 
 class EgressTls {
   public:

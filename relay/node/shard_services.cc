@@ -49,6 +49,7 @@ core::Result<void> ShardServices::build() {
     for (const core::SocketAddress& server : node_.config.dns.servers) {
         dns_options.servers.push_back(server.to_string());
     }
+    dns_options.trust_ad = node_.config.dns.trust_ad;
     auto channel = dns::AresChannel::open(shard_, dns_options);
     if (!channel) return std::unexpected(channel.error());
     channel_ = std::move(*channel);

@@ -46,6 +46,9 @@ void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
                 fingerprint = mix(fingerprint, host);
         }
     }
+    // DANE may apply only where the way to the hosts is authenticated: no connection is shared with
+    // a domain for which it is not.
+    if (facts.plan.authenticated) facts.name += "/dnssec";
     if (own_limits) facts.name = std::string(domain) + "!" + facts.name;
     facts.fingerprint = fingerprint;
 }

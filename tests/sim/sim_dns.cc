@@ -16,6 +16,12 @@ void SimZone::add_address(const std::string& host, const core::IpAddress& addres
         {host, type, static_cast<std::uint32_t>(ttl.count()), address});
 }
 
+void SimZone::add_tlsa(const std::string& host, std::uint16_t port, dns::TlsaData data) {
+    const std::string name = "_" + std::to_string(port) + "._tcp." + host;
+    names[name][dns::RecordType::tlsa].records.push_back(
+        {name, dns::RecordType::tlsa, static_cast<std::uint32_t>(ttl.count()), std::move(data)});
+}
+
 void SimZone::fail(const std::string& name, dns::RecordType type, dns::DnsStatus status) {
     names[name][type].status = status;
 }
@@ -26,6 +32,7 @@ void SimZone::heal(const std::string& name, dns::RecordType type) {
 
 core::Task<dns::DnsAnswer> SimDns::query(std::string name, dns::RecordType type) {
     ++zone_.questions;
+    ++zone_.asked[{name, type}];
     if (zone_.delay > core::Duration{}) {
         core::Event never(shard_.reactor());
         co_await never.wait(shard_.now() + zone_.delay);
@@ -33,6 +40,7 @@ core::Task<dns::DnsAnswer> SimDns::query(std::string name, dns::RecordType type)
     dns::DnsAnswer answer;
     answer.canonical_name = name;
     answer.ttl = zone_.ttl;
+    answer.authenticated = zone_.is_signed && !zone_.unsigned_names.contains(name);
     const auto found = zone_.names.find(name);
     if (found == zone_.names.end()) {
         answer.status = dns::DnsStatus::nxdomain;
@@ -44,6 +52,7 @@ core::Task<dns::DnsAnswer> SimDns::query(std::string name, dns::RecordType type)
     } else if (entry->second.status != dns::DnsStatus::ok) {
         answer.status = entry->second.status;
         answer.ttl = std::chrono::seconds{0};
+        answer.authenticated = false;
     } else if (entry->second.records.empty()) {
         answer.status = dns::DnsStatus::nodata;
     } else {

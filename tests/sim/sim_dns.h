@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,9 +24,14 @@ struct SimZone {
     std::chrono::seconds ttl{300};
     core::Duration delay = std::chrono::milliseconds{20};
     std::size_t questions = 0;
+    std::map<std::pair<std::string, dns::RecordType>, std::size_t> asked;
+    // Every answer, "no such" too, is authenticated but for these names.
+    bool is_signed = false;
+    std::set<std::string> unsigned_names;
 
     void add_mx(const std::string& domain, std::uint16_t preference, const std::string& host);
     void add_address(const std::string& host, const core::IpAddress& address);
+    void add_tlsa(const std::string& host, std::uint16_t port, dns::TlsaData data);
     void fail(const std::string& name, dns::RecordType type, dns::DnsStatus status);
     void heal(const std::string& name, dns::RecordType type);
 };

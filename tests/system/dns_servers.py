@@ -1,12 +1,15 @@
-"""Name servers on loopback: NSD with zones of the test, dnsmasq in front of it, and a scripted one for
-what no honest server does (SERVFAIL on demand, silence, garbage, truncation without end)."""
+"""Name servers on loopback: NSD with zones of the test, dnsmasq in front of it, unbound that validates
+signed ones, and a scripted one for what no honest server does (SERVFAIL on demand, silence, garbage, truncation without end)."""
 
 import pathlib
+import re
 import shutil
 import socket
 import socketserver
 import struct
+import subprocess
 import threading
+import time
 
 from processes import Process, free_port, wait_until
 
@@ -156,6 +159,78 @@ class Dnsmasq:
              "--bind-interfaces", f"--server=127.0.0.1#{upstream_port}"],
             folder / "log", name="dnsmasq")
         wait_until(lambda: answers(self.port, ask_for), 20, "dnsmasq answers")
+
+    def stop(self):
+        self.process.stop()
+
+
+def signed(folder, zone, text, expired=()):
+    """A zone file signed with ldns, as text, and its DNSKEY record. The signatures over the TLSA
+    records of the names in `expired` have run out."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def ldns(*command):
+        done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True,
+                              text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def sign(end):
+        ldns("ldns-signzone", "-i", "20200101000000", "-e", end, "-f", "signed", "zone", key)
+        return (folder / "signed").read_text()
+
+    (folder / "zone").write_text(f"$ORIGIN {zone}.\n$TTL 60\n"
+                                 f"@ SOA ns root 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
+                                 + text)
+    key = ldns("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", zone)
+    old = {line.split()[0]: line for line in sign("20210101000000").splitlines()
+           if re.search(r"\sRRSIG\s+TLSA\s", line)}
+    next_week = time.strftime("%Y%m%d000000", time.gmtime(time.time() + 7 * 86400))
+    good = sign(next_week).splitlines()
+    for i, line in enumerate(good):
+        if re.search(r"\sRRSIG\s+TLSA\s", line) and any(
+                f".{name}.{zone}." in line.split()[0] for name in expired):
+            good[i] = old[line.split()[0]]
+    return "\n".join(good) + "\n", (folder / f"{key}.key").read_text()
+
+
+class Unbound:
+    """A validating resolver with zones of its own: {zone: (text, DNSKEY or None)}. With an address it
+    serves port 53 there too, for programs that know no other port."""
+
+    def __init__(self, folder, zones, address=None):
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.address = address
+        anchors, served = "", ""
+        for zone, (text, key) in zones.items():
+            (folder / f"{zone}.zone").write_text(text)
+            if key:
+                (folder / f"{zone}.key").write_text(key)
+                anchors += f'    trust-anchor-file: "{folder}/{zone}.key"\n'
+            served += (f'auth-zone:\n    name: "{zone}."\n    zonefile: "{folder}/{zone}.zone"\n'
+                       "    for-downstream: no\n    for-upstream: yes\n    fallback-enabled: no\n")
+        more = f"    interface: {address}@53\n" if address else ""
+        (folder / "unbound.conf").write_text(f"""server:
+    interface: 127.0.0.1@{self.port}
+{more}    do-ip6: no
+    username: ""
+    chroot: ""
+    directory: "{folder}"
+    pidfile: "{folder}/pid"
+    use-syslog: no
+    module-config: "validator iterator"
+    local-zone: "test." nodefault
+    access-control: 127.0.0.0/8 allow
+    cache-max-negative-ttl: 1
+{anchors}remote-control:
+    control-enable: no
+{served}""")
+        self.process = Process([shutil.which("unbound", path="/usr/sbin:/usr/bin:/sbin:/bin"), "-d",
+                                "-c", folder / "unbound.conf"], folder / "log", name="unbound")
+        wait_until(lambda: answers(self.port, next(iter(zones))), 20, "unbound answers")
 
     def stop(self):
         self.process.stop()

@@ -119,7 +119,7 @@ address = ["127.0.0.1:8025"]
 serve = ["metrics"]
 [dns]
 servers = ["192.0.2.53", "[2001:db8::53]:5353"]
-trust_ad = false
+trust_ad = true
 [[route]]
 domain = "*.Example.COM"
 hosts = ["127.0.0.1:2600", "Relay.example.net", "[::1]:26", "backup:2525", "2001:db8::1"]
@@ -318,6 +318,11 @@ TEST(ParseConfig, RefusesHalfOfWhatGoesTogether) {
     EXPECT_FALSE(parse_config(kLeast + "[delivery]\ntls = \"implicit\"\n", "p.toml").has_value());
 }
 
+TEST(ParseConfig, TheAdBitCountsOnlyWhenToldSo) {
+    EXPECT_FALSE(parse_config(kLeast, "p.toml")->dns.trust_ad);
+    EXPECT_TRUE(parse_config(kLeast + "[dns]\ntrust_ad = true\n", "p.toml")->dns.trust_ad);
+}
+
 TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
     const std::vector<std::string> asked{
         "tls = \"starttls\"\n",
@@ -326,7 +331,6 @@ TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
         "certificate = \"/a.pem\"\n",
         "private_key = \"/a.pem\"\n",
         "[node]\nio_backend = \"epoll\"\n",
-        "[dns]\ntrust_ad = true\n",
         "[[credential]]\nname = \"a\"\n",
         "[[egress_source]]\nname = \"a\"\n",
         "[[egress_pool]]\nname = \"a\"\n",

@@ -43,6 +43,7 @@ class ScriptedResolver final : public Resolver {
         answer.ttl = std::chrono::seconds{ttl};
         return table_[{name, type}] = answer;
     }
+    DnsAnswer& at(const std::string& name, RecordType type) { return table_.at({name, type}); }
     void mx(const std::string& name, std::initializer_list<std::pair<int, std::string>> hosts,
             int ttl = 300) {
         DnsAnswer& answer = set(name, RecordType::mx, DnsStatus::ok, ttl);

@@ -119,11 +119,20 @@ TEST(DnsMessage, ParsesEachFormOfData) {
     EXPECT_EQ(std::get<CnameData>(message->answers[2].data).target, "www.example.com");
     EXPECT_EQ(std::get<RawData>(message->answers[3].data).octets, "\x02hi");
     EXPECT_EQ(message->answers[4].type, RecordType::tlsa);
-    EXPECT_EQ(std::get<RawData>(message->answers[4].data).octets,
-              "\x03\x01\x01"
-              "abcd");
+    EXPECT_EQ(std::get<TlsaData>(message->answers[4].data), (TlsaData{3, 1, 1, "abcd"}));
     ASSERT_EQ(message->authority.size(), 1U);
     EXPECT_EQ(std::get<SoaData>(message->authority[0].data).minimum, 3600U);
+}
+
+// RFC 6698 section 2.1: usage, selector, matching type, then anything; less is no TLSA record.
+TEST(DnsMessage, TlsaNeedsItsThreeOctets) {
+    for (const std::string& data : {""s, "\x03"s, "\x03\x01"s}) {
+        EXPECT_FALSE(parse_message(header(1, 1, 0) + kQuestion + record(kPointer, 52, data)));
+    }
+    const auto message =
+        parse_message(header(1, 1, 0) + kQuestion + record(kPointer, 52, "\x02\0\xff"s));
+    ASSERT_TRUE(message) << message.error();
+    EXPECT_EQ(std::get<TlsaData>(message->answers[0].data), (TlsaData{2, 0, 255, ""}));
 }
 
 TEST(DnsMessage, SkipsOtherClassesAndReadsTheUpperBitsOfTheCode) {
@@ -220,7 +229,8 @@ TEST(DnsMessage, BuildIsTheInverseOfParse) {
         {"other.example.net", RecordType::aaaa, 30, *core::IpAddress::parse("2001:db8::1")},
         {"other.example.net", RecordType::a, 30, *core::IpAddress::parse("192.0.2.1")},
         {"example.com", RecordType::mx, 5, MxData{0, "."}},
-        {"a\\046b.example.com", RecordType::txt, 5, RawData{"\x01x"}}};
+        {"a\\046b.example.com", RecordType::txt, 5, RawData{"\x01x"}},
+        {"_25._tcp.example.com", RecordType::tlsa, 5, TlsaData{2, 0, 255, ""}}};
     message.authority = {{"example.com", RecordType::soa, 900, SoaData{60}}};
     const auto wire = build_message(message);
     ASSERT_TRUE(wire) << wire.error();
