@@ -87,8 +87,9 @@ std::string line_of(const SegmentName& name, const RecordView& view) {
         if (line.back() == '}') line += ',';
         std::string address;
         core::append_json_string(address, recipient.address);
-        line += fmt::format("{{\"address\":{},\"attempts\":{},\"next_attempt\":{}}}", address,
-                            recipient.attempts, seconds(recipient.next_attempt));
+        line += fmt::format(
+            "{{\"recipient\":{},\"address\":{},\"attempts\":{},\"next_attempt\":{}}}",
+            recipient.index, address, recipient.attempts, seconds(recipient.next_attempt));
     }
     return line + "]}\n";
 }
@@ -119,7 +120,8 @@ bool dump_segment(const SegmentFile& file, std::FILE* out) {
     }
     for (const Damage& damage : scan.damages)
         print_damage(file.name, damage, out);
-    if (scan.torn_tail) print_damage(file.name, *scan.torn_tail, out);
+    for (const Damage& damage : scan.interrupted)
+        print_damage(file.name, {damage.offset, damage.octets, damage.what + ", interrupted"}, out);
     return whole && scan.damages.empty();
 }
 

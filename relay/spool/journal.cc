@@ -11,33 +11,16 @@
 
 namespace relay {
 
-namespace {
-
-// More than the encoding of the message can take (relay/spool/record.cc).
-std::size_t most_record_octets(const Message& message) {
-    std::size_t octets = kRecordHeader + 192 + message.sender.size() + message.size() +
-                         message.labels().tenant.size() + message.labels().campaign.size();
-    for (const auto& recipient : message.recipients) {
-        octets += recipient->address.size() + recipient->original().size() + 32;
-        if (recipient->last_reply != nullptr) {
-            octets += recipient->last_reply->text.size() + recipient->last_reply->command.size();
-        }
-    }
-    return octets;
-}
-
-}  // namespace
-
 Journal::Journal(core::Shard& shard, core::Disk& disk, SpoolSpace& space,
                  metrics::ShardMetrics& metrics, JournalOptions options)
     : shard_(shard),
       space_(space),
       metrics_(metrics),
       store_(shard, disk, space, *this, std::move(options)),
-      staging_(kBatchOctets),
       work_(shard.reactor()),
+      landed_(shard.reactor()),
       house_work_(shard.reactor()),
-      writer_(shard.reactor()),
+      writers_(shard.reactor()),
       house_(shard.reactor()) {}
 
 Journal::~Journal() {
@@ -46,7 +29,8 @@ Journal::~Journal() {
 
 void Journal::start(MessageKeeper& keeper) {
     keeper_ = &keeper;
-    writer_.spawn(write_batches());
+    for (std::size_t writer = 0; writer < kWriters; ++writer)
+        writers_.spawn(write_batches(writer));
     house_.spawn(keep_house());
 }
 
@@ -61,21 +45,21 @@ core::Task<void> Journal::close() {
     co_await house_.close();
     ending_ = true;
     work_.notify_all();
-    co_await writer_.close();
+    co_await writers_.close();
 }
 
 // ---- what comes in
 
-class Journal::Committing final : public Pending {
+class Journal::Committing final : public PendingMessage {
   public:
-    Committing(Journal& journal, Message& owner) : Pending(owner), journal_(journal) {}
+    Committing(Journal& journal, Message& owner) : PendingMessage(owner), journal_(journal) {}
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> handle) {
         waiter = handle;
         since = journal_.shard_.now();
         journal_.pending_.push_back(*this);
         ++journal_.pending_count_;
-        journal_.work_.notify_all();
+        if (journal_.work_due()) journal_.work_.notify_one();
     }
     bool await_resume() const noexcept { return written; }
 
@@ -85,6 +69,8 @@ class Journal::Committing final : public Pending {
 
 core::Task<bool> Journal::commit(Message& message) {
     PH_ASSERT(!closing_);
+    for (std::uint32_t index = 0; index < message.recipients.size(); ++index)
+        message.recipients[index]->index = index;
     Committing committing(*this, message);
     co_return co_await committing;
 }
@@ -100,7 +86,7 @@ void Journal::note(const OutcomeRecord& outcome) {
     put_at(noted_.data() + at, static_cast<std::uint32_t>(noted_.size() - at - 4));
     if (++noted_count_ > 1) return;
     noted_since_ = shard_.now();
-    work_.notify_all();
+    work_.notify_one();
 }
 
 bool Journal::forget(Message& message) {
@@ -113,58 +99,60 @@ bool Journal::forget(Message& message) {
 
 // ---- batches
 
-core::Task<void> Journal::write_batches() {
+core::Task<void> Journal::write_batches(std::size_t writer) {
     while (true) {
         co_await wait_for_work();
-        if (!anything_to_write()) co_return;
-        if (!co_await write_batch() && ending_) co_return;
+        if (!anything_to_write()) break;
+        if (!co_await write_batch(batches_[writer]) && ending_) break;
         if (store_.spare_wanted()) house_work_.notify_all();
     }
+    work_.notify_all();  // the others may end, too
 }
 
 core::Task<void> Journal::wait_for_work() {
-    while (pending_count_ == 0 && !ending_) {
-        const core::Instant due = noted_count_ > 0 ? noted_since_ + kNotedPatience : core::kNever;
-        if (due <= shard_.now()) co_return;
-        co_await work_.wait(due);
+    while (!work_due()) {
+        if (ending_ && !anything_to_write()) co_return;
+        const bool patient = noted_count_ > 0 && !choosing_ && under_way_.empty();
+        co_await work_.wait(patient ? noted_since_ + kNotedPatience : core::kNever);
     }
 }
 
-core::Task<bool> Journal::write_batch() {
-    const std::size_t most = choose_batch();
-    Segment* segment = nullptr;
-    if (!space_.failed()) {
-        segment = co_await store_.room_for(batch_octets(most), SegmentStore::Need::any);
-    }
-    if (segment == nullptr && !space_.failed()) {
-        refuse_new_mail();
-        if (!chosen_.empty()) {
-            segment = co_await store_.room_for(batch_octets(most), SegmentStore::Need::moving);
-        }
-    }
+bool Journal::work_due() const {
+    if (choosing_ || !anything_to_write()) return false;
+    if (!under_way_.empty()) return pending_count_ >= kCrowd;
+    return pending_count_ > 0 || ending_ || noted_since_ + kNotedPatience <= shard_.now();
+}
+
+core::Task<bool> Journal::write_batch(Batch& batch) {
+    choosing_ = true;
+    const std::size_t most = choose(batch);
+    Segment* segment = co_await find_room(batch, batch_octets(most));
     if (segment == nullptr) {
-        // Outcomes wait for space; a message is refused.
-        settle_batch(nullptr, false);
-        if (space_.failed()) {
-            stats_.outcomes_dropped += std::exchange(noted_count_, 0);
-            noted_.clear();
-        } else if (!closing_ && noted_count_ > 0) {
-            co_await work_.wait(shard_.now() + std::chrono::seconds{1});
-        }
+        give_up(batch);
+        choosing_ = false;
         co_return false;
     }
-    encode_batch();
-    const bool written = co_await write_encoded(*segment);
-    settle_batch(segment, written);
-    co_return written;
+    batch.add_outcomes(noted_, std::exchange(noted_count_, 0));
+    batch.encode(*segment, unfinished_before(*segment));
+    under_way_.push_back(&batch);
+    choosing_ = false;
+    if (work_due()) work_.notify_one();
+    const auto written = co_await batch.write(shard_);
+    settle(batch, written);
+    co_return written.has_value();
 }
 
-// There is no room for it. What the spool does to get room goes on.
-void Journal::refuse_new_mail() {
-    for (Pending* pending : chosen_) {
-        if (!pending->moved) shard_.reactor().schedule(pending->waiter);
+// Takes messages off the queue as far as a batch goes; answers what all may take at most.
+std::size_t Journal::choose(Batch& batch) {
+    std::size_t most = noted_.size() + noted_count_ * kRecordHeader;
+    while (!pending_.empty()) {
+        const std::size_t octets = Batch::most_octets(*pending_.front().message);
+        if (batch.has_messages() && most + octets > most_at_once(kBatchOctets)) break;
+        most += octets;
+        batch.add(pending_.pop_front());
+        --pending_count_;
     }
-    std::erase_if(chosen_, [](const Pending* one) { return !one->moved; });
+    return most;
 }
 
 // A quarter of a segment at most: what needs a segment of its own size is not recycled.
@@ -172,136 +160,53 @@ std::size_t Journal::most_at_once(std::size_t octets) const {
     return std::min<std::size_t>(octets, store_.options().segment_size / 4);
 }
 
-// Takes messages off the queue as far as a batch goes; answers what all may take at most.
-std::size_t Journal::choose_batch() {
-    std::size_t most = noted_.size() + noted_count_ * kRecordHeader;
-    while (!pending_.empty()) {
-        const std::size_t octets = most_record_octets(*pending_.front().message);
-        if (!chosen_.empty() && most + octets > most_at_once(kBatchOctets)) break;
-        most += octets;
-        chosen_.push_back(&pending_.pop_front());
-        --pending_count_;
-    }
-    return most;
+// Null: there is none. New mail was refused then, while what the spool does to get room goes on.
+core::Task<Segment*> Journal::find_room(Batch& batch, std::size_t octets) {
+    // Before the first batch in a segment, all that stands in older ones is durable.
+    while (!store_.has_room(octets) && !under_way_.empty())
+        co_await landed_.wait();
+    if (space_.failed()) co_return nullptr;
+    Segment* segment = co_await store_.room_for(octets, SegmentStore::Need::any);
+    if (segment != nullptr || space_.failed()) co_return segment;
+    batch.refuse_new_mail(shard_.reactor());
+    if (!batch.has_messages()) co_return nullptr;
+    co_return co_await store_.room_for(octets, SegmentStore::Need::moving);
 }
 
-// Outcomes stand before messages: those of a message that is moved use the numbers that its
-// recipients had before.
-void Journal::encode_batch() {
-    outcomes_.swap(noted_);
-    noted_.clear();
-    outcome_count_ = std::exchange(noted_count_, 0);
-    records_octets_ = outcomes_.size() + outcome_count_ * (kRecordHeader - sizeof(std::uint32_t));
-    bodies_.clear();
-    placed_.clear();
-    for (const Pending* pending : chosen_) {
-        Placed placed{.body = bodies_.size()};
-        encode_message(*pending->message, pending->moved, bodies_);
-        placed.body_octets = bodies_.size() - placed.body;
-        placed_.push_back(placed);
-        records_octets_ += kRecordHeader + placed.body_octets + pending->message->size();
+// There is no room. Outcomes wait for it; a message is refused.
+void Journal::give_up(Batch& batch) {
+    batch.settle(false, shard_.reactor(), [](const PendingMessage&) {});
+    if (space_.failed()) {
+        stats_.outcomes_dropped += std::exchange(noted_count_, 0);
+        noted_.clear();
+    } else {
+        noted_since_ = shard_.now() + kNoSpacePatience - kNotedPatience;
     }
 }
 
-core::Task<bool> Journal::write_encoded(Segment& segment) {
-    writing_ = &segment;
-    write_at_ = segment.used;
-    staged_ = 0;
-    char header[kRecordHeader > kBatchHeader ? kRecordHeader : kBatchHeader];
-    write_batch_header(segment.name, segment.batches + 1,
-                       outcome_count_ + static_cast<std::uint32_t>(chosen_.size()), records_octets_,
-                       header);
-    if (!co_await put({header, kBatchHeader})) co_return false;
-    Reader outcomes(outcomes_);
-    while (!outcomes.at_end()) {
-        const std::string_view body = outcomes.text(outcomes.number<std::uint32_t>());
-        const std::uint32_t nothing = checksum_seed(segment.name);
-        write_record_header(segment.name, RecordType::outcome, body, 0, nothing, header);
-        if (!co_await put({header, kRecordHeader}) || !co_await put(body)) co_return false;
-    }
-    for (std::size_t i = 0; i < chosen_.size(); ++i) {
-        if (!co_await put_message(segment, *chosen_[i]->message, placed_[i])) co_return false;
-    }
-    const std::size_t padded = (staged_ + kSegmentBlock - 1) / kSegmentBlock * kSegmentBlock;
-    std::memset(staging_.data() + staged_, 0, padded - staged_);
-    if (padded > 0 && !co_await flush(padded)) co_return false;
-    co_return true;
+std::uint32_t Journal::unfinished_before(const Segment& segment) const {
+    if (under_way_.empty()) return 0;
+    return static_cast<std::uint32_t>(segment.batches + 1 - under_way_.front()->number());
 }
 
-core::Task<bool> Journal::put_message(Segment& segment, const Message& message, Placed& placed) {
-    std::vector<iovec> parts;
-    message.content.gather(parts);
-    const auto view = [](const iovec& part) {
-        return std::string_view(static_cast<const char*>(part.iov_base), part.iov_len);
-    };
-    placed.checksum = checksum_seed(segment.name);
-    for (const iovec& part : parts)
-        placed.checksum = crc32c(placed.checksum, view(part));
-    const std::string_view body = std::string_view(bodies_).substr(placed.body, placed.body_octets);
-    char header[kRecordHeader];
-    write_record_header(segment.name, RecordType::message, body, message.size(), placed.checksum,
-                        header);
-    if (!co_await put({header, kRecordHeader}) || !co_await put(body)) co_return false;
-    placed.content_offset = static_cast<std::uint32_t>(write_at_ + staged_);
-    for (const iovec& part : parts) {
-        if (!co_await put(view(part))) co_return false;
-    }
-    co_return true;
-}
-
-core::Task<bool> Journal::put(std::string_view octets) {
-    while (!octets.empty()) {
-        const std::size_t step = std::min(octets.size(), staging_.size() - staged_);
-        std::memcpy(staging_.data() + staged_, octets.data(), step);
-        staged_ += step;
-        octets.remove_prefix(step);
-        if (staged_ == staging_.size() && !co_await flush(staged_)) co_return false;
-    }
-    co_return true;
-}
-
-core::Task<bool> Journal::flush(std::size_t octets) {
-    const auto written = co_await core::write_fully(shard_, writing_->writer,
-                                                    staging_.first(octets), write_at_, true);
-    if (!written) {
+void Journal::settle(Batch& batch, const core::IoResult<void>& written) {
+    std::erase(under_way_, &batch);
+    landed_.notify_all();
+    if (written) {
+        ++stats_.batches;
+        stats_.octets += batch.octets();
+        stats_.messages += batch.messages();
+        stats_.outcomes += batch.outcomes();
+    } else {
         // What the disk holds now is not known, and a later sync would not tell (fsync forgets).
         space_.fail("writing the journal in " + store_.options().directory +
                     " failed: " + written.error().message());
-        co_return false;
+        stats_.outcomes_dropped += batch.outcomes();
     }
-    write_at_ += octets;
-    stats_.octets += octets;
-    staged_ = 0;
-    co_return true;
-}
-
-void Journal::settle_batch(Segment* segment, bool written) {
-    if (written) {
-        segment->used = write_at_;
-        ++segment->batches;
-        ++stats_.batches;
-        stats_.messages += chosen_.size();
-        stats_.outcomes += outcome_count_;
-    } else if (segment != nullptr) {
-        stats_.outcomes_dropped += outcome_count_;
-    }
-    for (std::size_t i = 0; i < chosen_.size(); ++i) {
-        Pending& pending = *chosen_[i];
-        Message& message = *pending.message;
-        if (written) {
-            if (pending.moved) message.place.segment->drop(message);
-            message.place.content_offset = placed_[i].content_offset;
-            message.place.content_checksum = placed_[i].checksum;
-            message.place.octets =
-                static_cast<std::uint32_t>(kRecordHeader + placed_[i].body_octets + message.size());
-            segment->keep(message);
-            if (!pending.moved)
-                metrics_.spool().commit_seconds.observe(shard_.now() - pending.since);
-        }
-        pending.written = written;
-        if (pending.waiter) shard_.reactor().schedule(pending.waiter);
-    }
-    chosen_.clear();
+    const core::Instant now = shard_.now();
+    batch.settle(written.has_value(), shard_.reactor(), [&](const PendingMessage& pending) {
+        if (!pending.moved) metrics_.spool().commit_seconds.observe(now - pending.since);
+    });
 }
 
 core::Task<std::unique_ptr<char[]>> Journal::read_content(Message& message) {
@@ -316,7 +221,7 @@ core::Task<std::unique_ptr<char[]>> Journal::read_content(Message& message) {
                         segment_file_name(segment.name.sequence), read.error().message());
         co_return nullptr;
     }
-    if (crc32c(checksum_seed(segment.name), {octets.get(), size}) != expected) {
+    if (crc32c(segment.seed, {octets.get(), size}) != expected) {
         core::log_error("message {} is damaged in {}", message.id.to_string(),
                         segment_file_name(segment.name.sequence));
         co_return nullptr;

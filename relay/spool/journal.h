@@ -1,25 +1,27 @@
 // Journal: the log of one shard. A message is committed when commit() returns; outcomes are noted
-// and become durable with the next batch, awaited by nobody. One batch is written at a time, with
-// one synced write; what arrives meanwhile is the next batch, so a lone client waits for one write
-// and a crowd shares it. What lives on in the oldest segment when too much behind it is dead is
-// copied forward (compaction). Owned by the shard's Spool, on its thread.
-// Limits: kBatchOctets a batch, a quarter of a segment at most, but one record may be larger;
+// and become durable with the next batch, awaited by nobody. A batch is one synced write. When none
+// is under way, what waits is written at once, so that a lone client waits for one write; beside
+// batches under way another begins when a crowd waits, so that the disk always has something to do
+// and a write is shared by many. What lives on in the oldest segment when too much behind it is
+// dead is copied forward (compaction). Owned by the shard's Spool, on its thread.
+// Limits: kWriters batches under way; kBatchOctets a batch, a quarter of a segment at most, but one
+// record may be larger;
 // kMostNoted octets of outcomes not written yet, beyond which the newest are dropped and counted (a
 // crash then repeats deliveries).
 #pragma once
 
-#include <coroutine>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/intrusive_list.h"
-#include "core/file/aligned_buffer.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 #include "metrics/shard_metrics.h"
 #include "relay/message/message.h"
+#include "relay/spool/batch.h"
 #include "relay/spool/record.h"
 #include "relay/spool/segment_store.h"
 
@@ -47,10 +49,14 @@ struct JournalStats {
 
 class Journal {
   public:
-    static constexpr std::size_t kBatchOctets = 1 << 20;
+    static constexpr std::size_t kBatchOctets = Batch::kBuffer;
+    static constexpr std::size_t kWriters = 3;
     static constexpr std::size_t kMostNoted = 64 << 20;
+    // So many messages begin a batch beside one that is under way.
+    static constexpr std::size_t kCrowd = 4;
     // Outcomes wait so long for a message to share its write.
     static constexpr core::Duration kNotedPatience = std::chrono::milliseconds{5};
+    static constexpr core::Duration kNoSpacePatience = std::chrono::seconds{1};
     static constexpr std::uint64_t kSlack = 2;                     // sealed octets per live octet
     static constexpr std::uint64_t kCompactionRate = 64ULL << 20;  // octets a second
     static constexpr std::size_t kCompactionStep = 1 << 20;        // octets moved at a time
@@ -79,36 +85,19 @@ class Journal {
     const JournalStats& stats() const { return stats_; }
 
   private:
-    struct PendingTag;
-    struct Pending : core::ListLink<PendingTag> {
-        explicit Pending(Message& owner) : message(&owner) {}
-        Message* message;
-        bool moved = false;
-        bool written = false;
-        std::coroutine_handle<> waiter;
-        core::Instant since{};
-    };
-    struct Placed {  // of a message in the batch that is being written
-        std::size_t body = 0;
-        std::size_t body_octets = 0;
-        std::uint32_t content_offset = 0;
-        std::uint32_t checksum = 0;
-    };
     class Committing;
 
     // ---- batches
-    core::Task<void> write_batches();
+    core::Task<void> write_batches(std::size_t writer);
     core::Task<void> wait_for_work();
-    core::Task<bool> write_batch();
-    std::size_t choose_batch();
-    void refuse_new_mail();
+    bool work_due() const;
+    core::Task<bool> write_batch(Batch& batch);
+    std::size_t choose(Batch& batch);
+    core::Task<Segment*> find_room(Batch& batch, std::size_t octets);
+    void give_up(Batch& batch);
     std::size_t most_at_once(std::size_t octets) const;
-    void encode_batch();
-    core::Task<bool> write_encoded(Segment& segment);
-    core::Task<bool> put(std::string_view octets);
-    core::Task<bool> flush(std::size_t octets);
-    core::Task<bool> put_message(Segment& segment, const Message& message, Placed& placed);
-    void settle_batch(Segment* segment, bool written);
+    std::uint32_t unfinished_before(const Segment& segment) const;
+    void settle(Batch& batch, const core::IoResult<void>& written);
     bool anything_to_write() const { return pending_count_ > 0 || noted_count_ > 0; }
 
     // ---- house-keeping
@@ -125,32 +114,26 @@ class Journal {
     MessageKeeper* keeper_ = nullptr;
     JournalStats stats_;
 
-    core::IntrusiveList<Pending, PendingTag> pending_;
+    core::IntrusiveList<PendingMessage, PendingTag> pending_;
     std::size_t pending_count_ = 0;
     std::string noted_;  // bodies of outcome records, each behind its length
     std::uint32_t noted_count_ = 0;
 
-    // The batch that is being written.
-    std::vector<Pending*> chosen_;
-    std::vector<Placed> placed_;
-    std::string bodies_;    // of its messages
-    std::string outcomes_;  // as noted_
-    std::uint32_t outcome_count_ = 0;
-    std::uint64_t records_octets_ = 0;
-    core::AlignedBuffer staging_;
-    std::size_t staged_ = 0;
-    Segment* writing_ = nullptr;
-    std::uint64_t write_at_ = 0;
+    core::Instant noted_since_{};
+
+    std::array<Batch, kWriters> batches_;  // one per writer
+    std::vector<const Batch*> under_way_;  // oldest first
+    bool choosing_ = false;                // a writer is taking its turn
 
     core::Event work_;
+    core::Event landed_;  // a batch under way has ended
     core::Event house_work_;
-    core::TaskGroup writer_;
+    core::TaskGroup writers_;
     core::TaskGroup house_;
-    core::Instant noted_since_{};
     core::Instant compact_after_{};
     bool recovered_ = false;
     bool closing_ = false;
-    bool ending_ = false;  // the house is closed: the writer ends when all is written
+    bool ending_ = false;  // the house is closed: the writers end when all is written
 };
 
 }  // namespace relay

@@ -29,7 +29,7 @@ constexpr std::uint8_t kDelayTold = 4;
 // read by the version that wrote it or a later one.
 enum class Field : std::uint8_t { tenant = 1, campaign = 2, envelope_id = 3, returned = 4 };
 
-constexpr std::size_t kLeastRecipient = 2 + 2 + 8 + 1;  // octets of a recipient without a text
+constexpr std::size_t kLeastRecipient = 4 + 2 + 2 + 8 + 1;  // octets of a recipient without a text
 constexpr std::size_t kMostText = 512;
 
 std::uint64_t nanoseconds(core::WallTime time) {
@@ -83,6 +83,7 @@ void put_field(std::string& out, Field tag, std::string_view text) {
 }
 
 void put_recipient(std::string& out, const Recipient& recipient) {
+    put(out, recipient.index);
     put_text(out, recipient.address);
     put(out, recipient.attempts);
     put(out, nanoseconds(recipient.next_attempt));
@@ -100,7 +101,7 @@ void put_recipient(std::string& out, const Recipient& recipient) {
 
 }  // namespace
 
-void encode_message(Message& message, bool moved, std::string& out) {
+void encode_message(const Message& message, bool moved, std::string& out) {
     put_id(out, message.id);
     put(out, nanoseconds(message.created));
     const int flags = (message.eight_bit ? kEightBit : 0) | (message.utf8 ? kUtf8 : 0) |
@@ -116,7 +117,7 @@ void encode_message(Message& message, bool moved, std::string& out) {
     std::uint32_t count = 0;
     for (const auto& recipient : message.recipients) {
         if (recipient->settled) continue;
-        recipient->index = count++;
+        ++count;
         put_recipient(out, *recipient);
     }
     put_at(out.data() + count_at, count);
@@ -151,6 +152,7 @@ core::Result<MessageRecord> decode_message(std::string_view octets) {
     }
     record.recipients.resize(count);
     for (RecipientRecord& recipient : record.recipients) {
+        recipient.index = reader.number<std::uint32_t>();
         recipient.address = reader.counted_text();
         recipient.attempts = reader.number<std::uint16_t>();
         recipient.next_attempt = time_of(reader.number<std::uint64_t>());

@@ -19,6 +19,7 @@ enum class RecordType : std::uint8_t { message = 1, outcome = 2 };
 // ---- message: envelope and state of one message; its content stands behind it
 
 struct RecipientRecord {
+    std::uint32_t index = 0;  // its number in the message, the same in every copy
     std::string_view address;
     Notify notify;              // RFC 3461
     std::string_view original;  // ORCPT
@@ -48,19 +49,18 @@ struct MessageRecord {
     std::string_view sender;
     std::string_view tenant;
     std::string_view campaign;
-    std::vector<RecipientRecord> recipients;  // those that were not final; by index
+    std::vector<RecipientRecord> recipients;  // those that were not final
 };
 
-// Encodes the recipients that are not settled, in order; numbers them (Recipient::index) as it
-// goes.
-void encode_message(Message& message, bool moved, std::string& out);
+// Encodes the recipients that are not settled.
+void encode_message(const Message& message, bool moved, std::string& out);
 core::Result<MessageRecord> decode_message(std::string_view octets);
 
 // ---- outcome: what became of one recipient of a message
 
 struct OutcomeRecord {
     MessageId id;
-    std::uint32_t index = 0;  // of the recipient in the latest record of its message
+    std::uint32_t index = 0;  // of the recipient
     Outcome outcome = Outcome::none;
     std::uint16_t attempts = 0;
     core::WallTime next_attempt{};  // deferred only

@@ -59,6 +59,7 @@ core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
     if (complaint) damaged(segment, 0, *complaint);
     const SegmentScan scan = scan_segment(text, segment.name);
     segment.used = scan.end;
+    segment.seed = scan.seed;
     report(segment, scan);
     may_be_torn_ = complaint || begins_run(text);
     std::size_t turn = 0;
@@ -79,12 +80,17 @@ core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
 void Recovery::report(const Segment& segment, const SegmentScan& scan) {
     for (const Damage& damage : scan.damages)
         damaged(segment, damage.offset, damage.what);
-    if (!scan.torn_tail) return;
-    // Only the last segment of a run can end in a write that was interrupted.
-    if (!may_be_torn_) return damaged(segment, scan.torn_tail->offset, scan.torn_tail->what);
-    core::log_warning("spool {} {}: the last batch was not written to its end; cut at octet {}",
-                      journal_.store().options().directory,
-                      segment_file_name(segment.name.sequence), scan.torn_tail->offset);
+    // Only the last segment of a run can hold writes that were interrupted.
+    for (const Damage& one : scan.interrupted) {
+        if (!may_be_torn_) {
+            damaged(segment, one.offset, one.what);
+            continue;
+        }
+        core::log_warning(
+            "spool {} {} at octet {}: {}; the write was interrupted, nobody was promised it",
+            journal_.store().options().directory, segment_file_name(segment.name.sequence),
+            one.offset, one.what);
+    }
 }
 
 void Recovery::damaged(const Segment& segment, std::size_t offset, std::string_view what) {
@@ -153,13 +159,12 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
     if (!record.tenant.empty() || !record.campaign.empty()) {
         message->edit_labels() = {std::string(record.tenant), std::string(record.campaign)};
     }
-    for (std::uint32_t index = 0; index < record.recipients.size(); ++index) {
-        const RecipientRecord& written = record.recipients[index];
-        const auto later = std::ranges::find(known, index, &Known::index);
+    for (const RecipientRecord& written : record.recipients) {
+        const auto later = std::ranges::find(known, written.index, &Known::index);
         const bool changed = later != known.end();
         if (changed && later->outcome != Outcome::deferred) continue;  // final
         auto recipient = std::make_unique<Recipient>(*message, std::string(written.address));
-        recipient->index = index;
+        recipient->index = written.index;
         recipient->notify = written.notify;
         recipient->delay_told = written.delay_told;
         if (!written.original.empty()) recipient->set_original(std::string(written.original));

@@ -25,8 +25,10 @@ class Segment {
     SegmentName name;
     core::Handle reader = core::kNoHandle;  // through the page cache; opened when first needed
     core::Handle writer = core::kNoHandle;  // of the active segment
-    std::uint64_t size = 0;                 // octets of the file
-    std::uint64_t used = 0;                 // octets up to the end of the last batch
+    std::uint64_t salt = 0;
+    std::uint32_t seed = 0;  // of its checksums
+    std::uint64_t size = 0;  // octets of the file
+    std::uint64_t used = 0;  // octets up to the end of the last batch, written or under way
     std::uint64_t batches = 0;
     core::IntrusiveList<Message, MessageListTag> live;  // messages that are not final, as written
     std::uint64_t live_octets = 0;                      // what their records take

@@ -16,13 +16,9 @@ namespace {
 constexpr std::string_view kMagic = "PHSTSEG1";
 constexpr std::uint32_t kBatchMagic = 0x48435442;  // "BTCH"
 constexpr std::size_t kFlagsAt = 32;               // of the segment header
-constexpr std::size_t kHeaderChecked = 36;  // octets of the segment header under its checksum
-
-struct BatchHeader {
-    std::uint64_t number = 0;
-    std::uint64_t octets = 0;  // of the records
-    std::uint32_t records = 0;
-};
+constexpr std::size_t kSaltAt = 40;
+constexpr std::size_t kHeaderChecked = 48;  // octets of the segment header under its checksum
+constexpr std::size_t kBatchSaltAt = 32;
 
 std::optional<BatchHeader> read_batch_header(std::string_view octets, std::size_t at,
                                              std::uint32_t seed) {
@@ -35,6 +31,8 @@ std::optional<BatchHeader> read_batch_header(std::string_view octets, std::size_
     batch.number = get_at<std::uint64_t>(header + 8);
     batch.octets = get_at<std::uint64_t>(header + 16);
     batch.records = get_at<std::uint32_t>(header + 24);
+    batch.unfinished = get_at<std::uint32_t>(header + 28);
+    if (batch.unfinished >= batch.number) return std::nullopt;
     if (batch.octets > octets.size() - at - kBatchHeader) return std::nullopt;
     return batch;
 }
@@ -64,18 +62,35 @@ std::optional<RecordView> read_record(std::string_view octets, std::size_t at, s
     return record;
 }
 
+// The salt of a segment whose header is lost stands in each of its batches, too.
+std::uint32_t seed_of(std::string_view octets, const SegmentName& name) {
+    if (!check_segment_header(octets, name)) {
+        return checksum_seed(name, get_at<std::uint64_t>(octets.data() + kSaltAt));
+    }
+    for (std::size_t at = kSegmentBlock; at + kBatchHeader <= octets.size(); at += kSegmentBlock) {
+        const auto salt = get_at<std::uint64_t>(octets.data() + at + kBatchSaltAt);
+        const std::uint32_t seed = checksum_seed(name, salt);
+        if (read_batch_header(octets, at, seed)) return seed;
+    }
+    return checksum_seed(name, 0);
+}
+
 class Scanner {
   public:
     Scanner(std::string_view octets, const SegmentName& name)
-        : octets_(octets), seed_(checksum_seed(name)) {}
+        : octets_(octets), seed_(seed_of(octets, name)) {}
 
     SegmentScan run() {
         std::size_t at = kSegmentBlock;
+        scan_.seed = seed_;
         scan_.end = at;
         while (at + kBatchHeader <= octets_.size()) {
             if (const auto batch = read_batch_header(octets_, at, seed_);
                 batch && batch->number > scan_.last_batch) {
-                settle_suspects(at);
+                if (at > scan_.end) {
+                    suspect(scan_.last_batch + 1, {scan_.end, at - scan_.end, "no batch"});
+                }
+                convict_before(batch->number - batch->unfinished);
                 scan_.last_batch = batch->number;
                 read_batch(at, *batch);
                 at += batch_octets(batch->octets);
@@ -84,21 +99,29 @@ class Scanner {
                 at += kSegmentBlock;
             }
         }
-        // Nothing stands behind the suspects: that is how an interrupted write looks.
-        if (!suspects_.empty()) scan_.torn_tail = suspects_.back();
+        for (Suspect& one : suspects_)
+            scan_.interrupted.push_back(std::move(one.damage));
         return std::move(scan_);
     }
 
   private:
-    // A batch is only written when the one before it is durable: so what is wrong in front of an
-    // intact batch is damage, and not a write that was interrupted.
-    void settle_suspects(std::size_t next_batch) {
-        if (next_batch > scan_.end) {
-            scan_.damages.push_back({scan_.end, next_batch - scan_.end, "a batch is unreadable"});
-        }
-        for (Damage& suspect : suspects_)
-            scan_.damages.push_back(std::move(suspect));
-        suspects_.clear();
+    // What is unreadable in a batch: damage if a later batch knew that one to be durable, and
+    // otherwise a write that was interrupted.
+    struct Suspect {
+        std::uint64_t batch = 0;
+        Damage damage;
+    };
+
+    void suspect(std::uint64_t batch, Damage damage) {
+        suspects_.push_back({batch, std::move(damage)});
+    }
+
+    void convict_before(std::uint64_t batch) {
+        std::erase_if(suspects_, [&](Suspect& one) {
+            if (one.batch >= batch) return false;
+            scan_.damages.push_back(std::move(one.damage));
+            return true;
+        });
     }
 
     void read_batch(std::size_t start, const BatchHeader& batch) {
@@ -109,7 +132,7 @@ class Scanner {
             const auto record = read_record(octets_, at, limit, seed_);
             if (!record) {
                 // Where the next one begins is not known: the rest of the batch is lost.
-                suspects_.push_back({at, limit - at, "a record is damaged"});
+                suspect(batch.number, {at, limit - at, "a record is damaged"});
                 return;
             }
             ++seen;
@@ -119,19 +142,19 @@ class Scanner {
             if (crc32c(seed_, content) == record->content_checksum) {
                 scan_.records.push_back(*record);
             } else {
-                suspects_.push_back({at, end - at, "the content of a record is damaged"});
+                suspect(batch.number, {at, end - at, "the content of a record is damaged"});
             }
             at = end;
         }
         if (seen != batch.records) {
-            suspects_.push_back({start, limit - start, "a batch counts other records"});
+            suspect(batch.number, {start, limit - start, "a batch counts other records"});
         }
     }
 
     std::string_view octets_;
     std::uint32_t seed_;
     SegmentScan scan_;
-    std::vector<Damage> suspects_;
+    std::vector<Suspect> suspects_;
 };
 
 }  // namespace
@@ -148,14 +171,16 @@ std::uint32_t crc32c(std::uint32_t begin, std::string_view octets) {
     return checksum;
 }
 
-std::uint32_t checksum_seed(const SegmentName& name) {
-    std::array<char, 12> octets;
+std::uint32_t checksum_seed(const SegmentName& name, std::uint64_t salt) {
+    std::array<char, 20> octets;
     put_at(octets.data(), name.sequence);
     put_at(octets.data() + 8, name.journal);
+    put_at(octets.data() + 12, salt);
     return crc32c(0xffffffff, {octets.data(), octets.size()});
 }
 
-void write_segment_header(const SegmentName& name, std::uint64_t size, bool begins_run, char* out) {
+void write_segment_header(const SegmentName& name, std::uint64_t salt, std::uint64_t size,
+                          bool begins_run, char* out) {
     std::memset(out, 0, kSegmentBlock);
     std::memcpy(out, kMagic.data(), kMagic.size());
     put_at(out + 8, kSegmentVersion);
@@ -163,6 +188,7 @@ void write_segment_header(const SegmentName& name, std::uint64_t size, bool begi
     put_at(out + 16, name.sequence);
     put_at(out + 24, size);
     put_at(out + kFlagsAt, std::uint32_t{begins_run});
+    put_at(out + kSaltAt, salt);
     put_at(out + kHeaderChecked, crc32c(0xffffffff, {out, kHeaderChecked}));
 }
 
@@ -171,24 +197,24 @@ std::size_t batch_octets(std::size_t octets_of_records) {
     return (octets + kSegmentBlock - 1) / kSegmentBlock * kSegmentBlock;
 }
 
-void write_batch_header(const SegmentName& name, std::uint64_t number, std::uint32_t records,
-                        std::uint64_t octets_of_records, char* out) {
+void write_batch_header(const BatchHeader& batch, std::uint64_t salt, std::uint32_t seed,
+                        char* out) {
     put_at(out, kBatchMagic);
-    put_at(out + 8, number);
-    put_at(out + 16, octets_of_records);
-    put_at(out + 24, records);
-    put_at(out + 28, std::uint32_t{0});
-    put_at(out + 4, crc32c(checksum_seed(name), {out + 8, kBatchHeader - 8}));
+    put_at(out + 8, batch.number);
+    put_at(out + 16, batch.octets);
+    put_at(out + 24, batch.records);
+    put_at(out + 28, batch.unfinished);
+    put_at(out + kBatchSaltAt, salt);
+    put_at(out + 4, crc32c(seed, {out + 8, kBatchHeader - 8}));
 }
 
-void write_record_header(const SegmentName& name, RecordType type, std::string_view body,
+void write_record_header(std::uint32_t seed, RecordType type, std::string_view body,
                          std::uint64_t content_octets, std::uint32_t content_checksum, char* out) {
     put_at(out + 4, static_cast<std::uint32_t>(body.size()));
     put_at(out + 8, content_octets);
     put_at(out + 16, content_checksum);
     put_at(out + 20, static_cast<std::uint32_t>(type));
-    const std::uint32_t header = crc32c(checksum_seed(name), {out + 4, kRecordHeader - 4});
-    put_at(out, crc32c(header, body));
+    put_at(out, crc32c(crc32c(seed, {out + 4, kRecordHeader - 4}), body));
 }
 
 std::optional<std::string> check_segment_header(std::string_view octets, const SegmentName& name) {

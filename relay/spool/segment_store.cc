@@ -77,7 +77,7 @@ core::Result<void> SegmentStore::open() {
 // ---- the segment that is written
 
 core::Task<Segment*> SegmentStore::room_for(std::size_t octets, Need need) {
-    if (active_ != nullptr && active_->size - active_->used >= octets) co_return active_;
+    if (has_room(octets)) co_return active_;
     const std::uint64_t size =
         std::max<std::uint64_t>(options_.segment_size, kSegmentBlock + octets);
     if (!co_await activate(size, need)) co_return nullptr;
@@ -98,17 +98,15 @@ core::Task<bool> SegmentStore::activate(std::uint64_t size, Need need) {
         file = new_spare_name();
         if (!make_file(file, size)) co_return false;
     }
-    const SegmentName name{options_.id, next_sequence_++};
-    if (!co_await name_segment(file, name, size)) co_return false;
-    auto segment = std::make_unique<Segment>(journal_, name);
-    const auto writer = open_writer(segment_file_name(name.sequence));
-    if (!writer) {
-        fail("cannot open a segment in", writer.error());
-        co_return false;
-    }
-    segment->writer = *writer;
+    auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, next_sequence_++});
+    segment->salt = options_.salt;
+    segment->seed = checksum_seed(segment->name, segment->salt);
     segment->size = size;
     segment->used = kSegmentBlock;
+    if (!co_await name_segment(file, *segment)) {
+        close_writer(*segment);
+        co_return false;
+    }
     if (active_ != nullptr) close_writer(*active_);
     active_ = segment.get();
     segments_.push_back(std::move(segment));
@@ -116,22 +114,23 @@ core::Task<bool> SegmentStore::activate(std::uint64_t size, Need need) {
 }
 
 // The header first, then the name: a file with a segment's name always has its header.
-core::Task<bool> SegmentStore::name_segment(const std::string& file, const SegmentName& name,
-                                            std::uint64_t size) {
+core::Task<bool> SegmentStore::name_segment(const std::string& file, Segment& segment) {
     const auto writer = open_writer(file);
     if (!writer) {
         fail("cannot open a segment in", writer.error());
         co_return false;
     }
-    write_segment_header(name, size, active_ == nullptr, header_.data());
+    segment.writer = *writer;
+    write_segment_header(segment.name, segment.salt, segment.size, active_ == nullptr,
+                         header_.data());
     const auto written =
-        co_await core::write_fully(shard_, *writer, header_.first(kSegmentBlock), 0, true);
-    disk_.close(*writer);
+        co_await core::write_fully(shard_, segment.writer, header_.first(kSegmentBlock), 0, true);
     if (!written) {
         fail("cannot write the header of a segment in", written.error());
         co_return false;
     }
-    if (const auto renamed = disk_.rename(path(file), path(segment_file_name(name.sequence)));
+    if (const auto renamed =
+            disk_.rename(path(file), path(segment_file_name(segment.name.sequence)));
         !renamed) {
         fail("cannot name a segment in", renamed.error());
         co_return false;

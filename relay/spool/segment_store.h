@@ -26,8 +26,9 @@ struct JournalOptions {
     std::string directory;  // of this journal's segments
     std::uint32_t id = 0;
     std::uint64_t segment_size = 64ULL << 20;
-    bool direct = true;    // O_DIRECT, or else through the page cache; both with RWF_DSYNC
-    bool adopted = false;  // of a shard that is no more: it only drains, nothing is kept ready
+    bool direct = true;      // O_DIRECT, or else through the page cache; both with RWF_DSYNC
+    bool adopted = false;    // of a shard that is no more: it only drains, nothing is kept ready
+    std::uint64_t salt = 0;  // of the segments that this run writes; nobody outside may know it
 };
 
 class SegmentStore {
@@ -44,7 +45,11 @@ class SegmentStore {
 
     // Only copying survivors forward may use up the last spare: so a full spool can get room again.
     enum class Need : std::uint8_t { any, moving };
-    // The segment to write a batch of so many octets into; made active when it was not. Null: there
+    bool has_room(std::size_t octets) const {
+        return active_ != nullptr && active_->size - active_->used >= octets;
+    }
+    // The segment to write a batch of so many octets into; when the active one has no room, another
+    // becomes active, which must not happen while a batch is on its way into that one. Null: there
     // is no space (SpoolSpace is full), or the disk failed (SpoolSpace has failed).
     core::Task<Segment*> room_for(std::size_t octets, Need need);
     Segment* active() { return active_; }
@@ -69,8 +74,7 @@ class SegmentStore {
     // False: SpoolSpace knows why, it is full or has failed.
     bool make_file(const std::string& name, std::uint64_t size);
     core::IoResult<core::Handle> open_writer(const std::string& name);
-    core::Task<bool> name_segment(const std::string& file, const SegmentName& name,
-                                  std::uint64_t size);
+    core::Task<bool> name_segment(const std::string& file, Segment& segment);
     void close_writer(Segment& segment);
     std::string new_spare_name();
     void fail(const std::string& what, const std::error_code& error);

@@ -41,10 +41,10 @@ relay::SegmentScan checked_scan(std::string_view octets) {
         require(one.body.data() >= octets.data() &&
                 one.body.data() + one.body.size() <= octets.data() + octets.size());
         const auto content = octets.substr(one.content_offset, one.content_octets);
-        require(relay::crc32c(relay::checksum_seed(kName), content) == one.content_checksum);
+        require(relay::crc32c(scan.seed, content) == one.content_checksum);
     }
     std::vector<relay::Damage> damages = scan.damages;
-    if (scan.torn_tail) damages.push_back(*scan.torn_tail);
+    damages.insert(damages.end(), scan.interrupted.begin(), scan.interrupted.end());
     for (const relay::Damage& damage : damages) {
         require(damage.offset <= octets.size());
         require(damage.octets <= octets.size() + relay::kSegmentBlock - damage.offset);
@@ -56,9 +56,9 @@ relay::SegmentScan checked_scan(std::string_view octets) {
 }
 
 bool same(const relay::RecipientRecord& a, const relay::RecipientRecord& b) {
-    return a.address == b.address && a.attempts == b.attempts && a.next_attempt == b.next_attempt &&
-           a.has_reply == b.has_reply && a.code == b.code && a.enhanced == b.enhanced &&
-           b.text == a.text.substr(0, b.text.size()) &&
+    return a.index == b.index && a.address == b.address && a.attempts == b.attempts &&
+           a.next_attempt == b.next_attempt && a.has_reply == b.has_reply && a.code == b.code &&
+           a.enhanced == b.enhanced && b.text == a.text.substr(0, b.text.size()) &&
            b.command == a.command.substr(0, b.command.size());
 }
 
@@ -79,6 +79,7 @@ void check_message(std::string_view octets) {
     for (std::size_t i = 0; i < record->recipients.size(); ++i) {
         const relay::RecipientRecord& from = record->recipients[i];
         auto to = std::make_unique<relay::Recipient>(message, std::string(from.address));
+        to->index = from.index;
         to->attempts = from.attempts;
         to->next_attempt = from.next_attempt;
         if (from.has_reply) {
@@ -139,6 +140,7 @@ class Script {
 void write_and_damage(Script script) {
     relay::SegmentBuilder built(kName, 4 * relay::kSegmentBlock);
     std::vector<BuiltRecord> all;
+    std::uint32_t written = 0;
     for (std::size_t batches = script.octet() % 5; batches > 0; --batches) {
         std::vector<BuiltRecord> batch;
         for (std::size_t records = script.octet() % 4; records > 0; --records) {
@@ -150,13 +152,14 @@ void write_and_damage(Script script) {
             one.content.resize(script.number() % 9000, '-');
             batch.push_back(one);
         }
-        built.add_batch(batch);
+        const std::uint32_t unfinished = script.octet() % 3;
+        built.add_batch(batch, std::min(unfinished, written++));
         all.insert(all.end(), batch.begin(), batch.end());
     }
     std::string octets = built.octets();
     const auto whole = checked_scan(octets);
     require(relay::SegmentBuilder::found(octets, whole) == all);
-    require(whole.damages.empty() && !whole.torn_tail && whole.end == built.end());
+    require(whole.damages.empty() && whole.interrupted.empty() && whole.end == built.end());
 
     octets.resize(octets.size() - script.number() % octets.size());
     while (!script.over() && !octets.empty()) {

@@ -24,11 +24,12 @@ class SegmentBuilder {
     SegmentBuilder(SegmentName name, std::uint64_t size, std::string before = {})
         : name_(name), octets_(std::move(before)) {
         octets_.resize(size);
-        write_segment_header(name, size, false, octets_.data());
+        write_segment_header(name, kSalt, size, false, octets_.data());
     }
 
-    void add_batch(const std::vector<BuiltRecord>& records) {
-        const std::string batch = batch_of(records);
+    // unfinished: how many batches before it were still being written.
+    void add_batch(const std::vector<BuiltRecord>& records, std::uint32_t unfinished = 0) {
+        const std::string batch = batch_of(records, unfinished);
         if (octets_.size() < at_ + batch.size()) octets_.resize(at_ + batch.size());
         octets_.replace(at_, batch.size(), batch);
         starts_.push_back(at_);
@@ -37,6 +38,7 @@ class SegmentBuilder {
 
     const std::string& octets() const { return octets_; }
     const SegmentName& name() const { return name_; }
+    std::uint32_t seed() const { return seed_; }
     std::size_t end() const { return at_; }
     const std::vector<std::size_t>& starts() const { return starts_; }  // of the batches
 
@@ -51,25 +53,31 @@ class SegmentBuilder {
     }
 
   private:
-    std::string batch_of(const std::vector<BuiltRecord>& records) {
+    std::string batch_of(const std::vector<BuiltRecord>& records, std::uint32_t unfinished) {
         std::string octets(kBatchHeader, '\0');
         for (const BuiltRecord& record : records) {
-            const std::uint32_t checksum = crc32c(checksum_seed(name_), record.content);
+            const std::uint32_t checksum = crc32c(seed_, record.content);
             char header[kRecordHeader];
-            write_record_header(name_, record.type, record.body, record.content.size(), checksum,
+            write_record_header(seed_, record.type, record.body, record.content.size(), checksum,
                                 header);
             octets.append(header, sizeof header);
             octets += record.body;
             octets += record.content;
         }
         const std::size_t of_records = octets.size() - kBatchHeader;
-        write_batch_header(name_, ++batches_, static_cast<std::uint32_t>(records.size()),
-                           of_records, octets.data());
+        write_batch_header({.number = ++batches_,
+                            .octets = of_records,
+                            .records = static_cast<std::uint32_t>(records.size()),
+                            .unfinished = unfinished},
+                           kSalt, seed_, octets.data());
         octets.resize(batch_octets(of_records));
         return octets;
     }
 
+    static constexpr std::uint64_t kSalt = 0x5a17'0000'0000'0001;
+
     SegmentName name_;
+    std::uint32_t seed_ = checksum_seed(name_, kSalt);
     std::string octets_;
     std::size_t at_ = kSegmentBlock;
     std::uint64_t batches_ = 0;

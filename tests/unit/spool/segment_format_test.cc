@@ -72,7 +72,7 @@ TEST(SegmentFormat, what_was_written_is_found) {
     const SegmentScan scan = scan_segment(built.octets(), kName);
     EXPECT_EQ(SegmentBuilder::found(built.octets(), scan), all_of(small_batches()));
     EXPECT_TRUE(scan.damages.empty());
-    EXPECT_FALSE(scan.torn_tail.has_value());
+    EXPECT_TRUE(scan.interrupted.empty());
     EXPECT_EQ(scan.last_batch, 3U);
     EXPECT_EQ(scan.end, built.end());
     EXPECT_EQ(built.end(), 5 * kSegmentBlock);
@@ -81,7 +81,7 @@ TEST(SegmentFormat, what_was_written_is_found) {
 TEST(SegmentFormat, a_fresh_segment_has_nothing_in_it) {
     const SegmentBuilder built(kName, 4 * kSegmentBlock);
     const SegmentScan scan = scan_segment(built.octets(), kName);
-    EXPECT_TRUE(scan.records.empty() && scan.damages.empty() && !scan.torn_tail);
+    EXPECT_TRUE(scan.records.empty() && scan.damages.empty() && scan.interrupted.empty());
     EXPECT_EQ(scan.last_batch, 0U);
     EXPECT_EQ(scan.end, kSegmentBlock);
 }
@@ -107,7 +107,7 @@ TEST(SegmentFormat, the_header_says_what_is_wrong_with_it) {
     EXPECT_TRUE(check_segment_header(std::string(kSegmentBlock, '\0'), kName).has_value());
     EXPECT_TRUE(check_segment_header(octets, {3, 13}).has_value());
     EXPECT_TRUE(check_segment_header(octets, {2, 12}).has_value());
-    for (std::size_t bit = 0; bit < 40 * 8; ++bit) {
+    for (std::size_t bit = 0; bit < 52 * 8; ++bit) {
         std::string flipped = octets;
         flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
         EXPECT_TRUE(check_segment_header(flipped, kName).has_value()) << bit;
@@ -117,10 +117,10 @@ TEST(SegmentFormat, the_header_says_what_is_wrong_with_it) {
 
 TEST(SegmentFormat, the_header_says_whether_a_run_begins_with_it) {
     std::string octets(kSegmentBlock, '\0');
-    write_segment_header(kName, kSegmentBlock, true, octets.data());
+    write_segment_header(kName, 7, kSegmentBlock, true, octets.data());
     EXPECT_FALSE(check_segment_header(octets, kName).has_value());
     EXPECT_TRUE(begins_run(octets));
-    write_segment_header(kName, kSegmentBlock, false, octets.data());
+    write_segment_header(kName, 7, kSegmentBlock, false, octets.data());
     EXPECT_FALSE(check_segment_header(octets, kName).has_value());
     EXPECT_FALSE(begins_run(octets));
     EXPECT_FALSE(begins_run(octets.substr(0, 35)));
@@ -130,7 +130,7 @@ TEST(SegmentFormat, another_segments_octets_are_none_of_ours) {
     const std::string octets = small_segment().octets();
     for (const SegmentName other : {SegmentName{3, 13}, SegmentName{3, 11}, SegmentName{4, 12}}) {
         const SegmentScan scan = scan_segment(octets, other);
-        EXPECT_TRUE(scan.records.empty() && scan.damages.empty() && !scan.torn_tail);
+        EXPECT_TRUE(scan.records.empty() && scan.damages.empty() && scan.interrupted.empty());
     }
 }
 
@@ -183,7 +183,7 @@ TEST(SegmentFormat, no_flipped_bit_makes_a_record_or_hides_another_batch) {
             ASSERT_TRUE(scan.damages.empty()) << at;
         } else {
             ASSERT_EQ(lost, !scan.damages.empty()) << at;
-            ASSERT_FALSE(scan.torn_tail.has_value()) << at;
+            ASSERT_TRUE(scan.interrupted.empty()) << at;
         }
     }
 }
@@ -194,14 +194,14 @@ TEST(SegmentFormat, a_torn_tail_is_told_from_damage_in_the_middle) {
     torn.replace(built.starts()[2] + 40, 512, std::string(512, '\0'));
     const SegmentScan tail = scan_segment(torn, kName);
     EXPECT_TRUE(tail.damages.empty());
-    ASSERT_TRUE(tail.torn_tail.has_value());
+    ASSERT_EQ(tail.interrupted.size(), 1U);
     EXPECT_EQ(SegmentBuilder::found(torn, tail).size(), 6U);
     EXPECT_EQ(tail.last_batch, 3U);
 
     std::string damaged = built.octets();
     damaged.replace(built.starts()[1] + 40, 512, std::string(512, '\0'));
     const SegmentScan middle = scan_segment(damaged, kName);
-    EXPECT_FALSE(middle.torn_tail.has_value());
+    EXPECT_TRUE(middle.interrupted.empty());
     ASSERT_EQ(middle.damages.size(), 1U);
     EXPECT_GE(middle.damages[0].offset, built.starts()[1]);
     EXPECT_LE(middle.damages[0].offset + middle.damages[0].octets, built.starts()[2]);
@@ -215,6 +215,73 @@ TEST(SegmentFormat, a_torn_tail_is_told_from_damage_in_the_middle) {
     EXPECT_EQ(gap.damages[0].offset, built.starts()[1]);
     EXPECT_EQ(gap.damages[0].octets, 2 * kSegmentBlock);
     EXPECT_EQ(SegmentBuilder::found(headless, gap).size(), 6U);
+}
+
+// Three batches on their way at once: what an interrupted write looks like is no damage, unless a
+// later batch knew it to be durable.
+TEST(SegmentFormat, a_batch_that_was_under_way_beside_a_later_one_is_no_damage) {
+    const auto with = [](std::uint32_t second, std::uint32_t third) {
+        SegmentBuilder built(kName, 6 * kSegmentBlock);
+        built.add_batch(small_batches()[0]);
+        built.add_batch(small_batches()[1], second);
+        built.add_batch(small_batches()[2], third);
+        return built;
+    };
+    struct Case {
+        std::uint32_t third;
+        std::size_t damages;
+        std::size_t interrupted;
+    };
+    for (const Case& one : {Case{0, 1, 0}, Case{1, 0, 1}, Case{2, 0, 1}}) {
+        const SegmentBuilder built = with(0, one.third);
+        for (const std::size_t hit : {std::size_t{0}, std::size_t{60}}) {  // its header, a record
+            std::string octets = built.octets();
+            octets.replace(built.starts()[1] + hit, 512, std::string(512, '\0'));
+            const SegmentScan scan = scan_segment(octets, kName);
+            EXPECT_EQ(scan.damages.size(), one.damages) << one.third << ' ' << hit;
+            EXPECT_EQ(scan.interrupted.size(), one.interrupted) << one.third << ' ' << hit;
+            EXPECT_EQ(SegmentBuilder::found(octets, scan).size(), 6U);
+            EXPECT_EQ(scan.last_batch, 3U);
+        }
+    }
+    // The first was durable when the second began, whatever the third says.
+    std::string octets = with(0, 2).octets();
+    octets[kSegmentBlock + 60] ^= 1;
+    EXPECT_EQ(scan_segment(octets, kName).damages.size(), 1U);
+}
+
+TEST(SegmentFormat, nobody_reaches_back_before_the_first_batch) {
+    SegmentBuilder built(kName, 4 * kSegmentBlock);
+    built.add_batch({outcome('a')}, 1);
+    EXPECT_TRUE(scan_segment(built.octets(), kName).records.empty());
+}
+
+// Whoever sends mail can put anything into it but the salt.
+TEST(SegmentFormat, batches_in_a_content_are_never_taken_for_ours) {
+    const std::string inner = small_segment().octets().substr(kSegmentBlock);
+    const std::size_t before = kBatchHeader + kRecordHeader + 40;
+    const std::string content = std::string(kSegmentBlock - before, '.') + inner;
+    SegmentBuilder built(kName, kSegmentBlock);
+    built.add_batch({outcome('a')});
+    built.add_batch({{RecordType::message, std::string(40, 'm'), content}});
+    // The same in a segment of another salt, whose batch header was not written.
+    std::string octets(built.octets());
+    constexpr std::uint64_t kOther = 99;
+    write_segment_header(kName, kOther, octets.size(), true, octets.data());
+    for (const bool header_lost : {false, true}) {
+        octets.replace(kSegmentBlock, kSegmentBlock, std::string(kSegmentBlock, '\0'));
+        std::string batch = built.octets().substr(kSegmentBlock, kSegmentBlock);
+        const std::uint32_t seed = checksum_seed(kName, kOther);
+        const std::string body(23, 'a');
+        write_record_header(seed, RecordType::outcome, body, 0, seed, batch.data() + kBatchHeader);
+        write_batch_header({.number = 1, .octets = kRecordHeader + body.size(), .records = 1},
+                           kOther, seed, batch.data());
+        octets.replace(kSegmentBlock, batch.size(), batch);
+        octets.replace(built.starts()[1], kBatchHeader, std::string(kBatchHeader, '\0'));
+        if (header_lost) octets.replace(0, kSegmentBlock, std::string(kSegmentBlock, '\0'));
+        const SegmentScan scan = scan_segment(octets, kName);
+        EXPECT_EQ(SegmentBuilder::found(octets, scan), Records{outcome('a')}) << header_lost;
+    }
 }
 
 TEST(SegmentFormat, damaged_content_costs_its_record_only) {

@@ -1,0 +1,158 @@
+#include "relay/spool/batch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/file/file.h"
+#include "relay/spool/octets.h"
+
+namespace relay {
+
+namespace {
+
+std::string_view view(const iovec& part) {
+    return {static_cast<const char*>(part.iov_base), part.iov_len};
+}
+
+}  // namespace
+
+// The fixed parts are smaller than the numbers here (relay/spool/record.cc).
+std::size_t Batch::most_octets(const Message& message) {
+    std::size_t octets = kRecordHeader + 192 + message.sender.size() + message.size() +
+                         message.labels().tenant.size() + message.labels().campaign.size() +
+                         message.dsn().envelope_id.size();
+    for (const auto& recipient : message.recipients) {
+        octets += recipient->address.size() + recipient->original().size() + 40;
+        if (recipient->last_reply != nullptr) {
+            octets += recipient->last_reply->text.size() + recipient->last_reply->command.size();
+        }
+    }
+    return octets;
+}
+
+void Batch::add_outcomes(std::string& noted, std::uint32_t count) {
+    outcome_bodies_.swap(noted);
+    noted.clear();
+    outcome_count_ = count;
+}
+
+void Batch::refuse_new_mail(core::Reactor& reactor) {
+    std::erase_if(entries_, [&](const Entry& entry) {
+        if (entry.pending->moved) return false;
+        reactor.schedule(entry.pending->waiter);
+        return true;
+    });
+}
+
+// Outcomes stand before messages: a copy has the state that they led to.
+void Batch::encode(Segment& segment, std::uint32_t unfinished) {
+    segment_ = &segment;
+    number_ = ++segment.batches;
+    begin_ = segment.used;
+    heads_.assign(kBatchHeader, '\0');
+    contents_.clear();
+    encode_outcomes();
+    first_octets_ = heads_.size();
+    std::uint64_t contents = 0;
+    for (Entry& entry : entries_) {
+        const std::size_t before = heads_.size();
+        encode_message(entry);
+        entry.head_octets = heads_.size() - before;
+        entry.content_offset = static_cast<std::uint32_t>(begin_ + heads_.size() + contents);
+        contents += entry.pending->message->size();
+    }
+    const BatchHeader header{
+        .number = number_,
+        .octets = heads_.size() - kBatchHeader + contents,
+        .records = outcome_count_ + static_cast<std::uint32_t>(entries_.size()),
+        .unfinished = unfinished};
+    write_batch_header(header, segment.salt, segment.seed, heads_.data());
+    octets_ = batch_octets(header.octets);
+    segment.used += octets_;
+    collect_pieces();
+}
+
+void Batch::encode_outcomes() {
+    Reader bodies(outcome_bodies_);
+    while (!bodies.at_end()) {
+        const std::string_view body = bodies.text(bodies.number<std::uint32_t>());
+        char header[kRecordHeader];
+        write_record_header(segment_->seed, RecordType::outcome, body, 0, segment_->seed, header);
+        heads_.append(header, sizeof header).append(body);
+    }
+}
+
+void Batch::encode_message(Entry& entry) {
+    const Message& message = *entry.pending->message;
+    const std::size_t before = contents_.size();
+    message.content.gather(contents_);
+    entry.parts = contents_.size() - before;
+    entry.checksum = segment_->seed;
+    for (std::size_t i = before; i < contents_.size(); ++i)
+        entry.checksum = crc32c(entry.checksum, view(contents_[i]));
+    const std::size_t at = heads_.size();
+    heads_.resize(at + kRecordHeader);
+    relay::encode_message(message, entry.pending->moved, heads_);
+    const std::string_view body = std::string_view(heads_).substr(at + kRecordHeader);
+    char header[kRecordHeader];
+    write_record_header(segment_->seed, RecordType::message, body, message.size(), entry.checksum,
+                        header);
+    std::memcpy(heads_.data() + at, header, sizeof header);
+}
+
+// Everything in the order in which it stands on the disk.
+void Batch::collect_pieces() {
+    pieces_.clear();
+    std::string_view heads = heads_;
+    std::size_t head = first_octets_;
+    auto content = contents_.begin();
+    for (const Entry& entry : entries_) {
+        head += entry.head_octets;
+        pieces_.push_back(heads.substr(0, head));
+        heads.remove_prefix(std::exchange(head, 0));
+        for (std::size_t i = 0; i < entry.parts; ++i)
+            pieces_.push_back(view(*content++));
+    }
+    pieces_.push_back(heads);
+}
+
+core::Task<core::IoResult<void>> Batch::write(core::Shard& shard) {
+    if (buffer_.size() == 0) buffer_ = core::AlignedBuffer(kBuffer);
+    staged_ = 0;
+    flushed_ = 0;
+    for (std::string_view rest : pieces_) {
+        while (!(rest = stage(rest)).empty()) {
+            if (const auto done = co_await flush(shard); !done) co_return done;
+        }
+    }
+    const std::size_t last = octets_ - flushed_;
+    std::memset(buffer_.data() + staged_, 0, last - staged_);
+    staged_ = last;
+    co_return co_await flush(shard);
+}
+
+std::string_view Batch::stage(std::string_view octets) {
+    const std::size_t step = std::min(octets.size(), buffer_.size() - staged_);
+    std::memcpy(buffer_.data() + staged_, octets.data(), step);
+    staged_ += step;
+    return octets.substr(step);
+}
+
+core::Task<core::IoResult<void>> Batch::flush(core::Shard& shard) {
+    const std::size_t octets = std::exchange(staged_, 0);
+    const std::uint64_t at = begin_ + flushed_;
+    flushed_ += octets;
+    return core::write_fully(shard, segment_->writer, buffer_.first(octets), at, true);
+}
+
+void Batch::place(const Entry& entry) {
+    Message& message = *entry.pending->message;
+    if (entry.pending->moved) message.place.segment->drop(message);
+    message.place.content_offset = entry.content_offset;
+    message.place.content_checksum = entry.checksum;
+    message.place.octets = static_cast<std::uint32_t>(entry.head_octets + message.size());
+    segment_->keep(message);
+}
+
+}  // namespace relay
