@@ -38,6 +38,26 @@ std::string new_session_id(core::Prng& prng) {
     return text;
 }
 
+// The network, not the host: one without IPv6 is no fault of a host that has it.
+bool is_no_route(const std::error_code& error) {
+    return error.value() == ENETUNREACH || error.value() == EADDRNOTAVAIL ||
+           error.value() == EAFNOSUPPORT;
+}
+
+dns::AddressFamilies families_of(IpLookup lookup) {
+    switch (lookup) {
+        case IpLookup::v4_only:
+            return dns::AddressFamilies::v4_only;
+        case IpLookup::v6_only:
+            return dns::AddressFamilies::v6_only;
+        case IpLookup::v6_and_v4:
+            return dns::AddressFamilies::v6_then_v4;
+        case IpLookup::v4_and_v6:
+            break;
+    }
+    return dns::AddressFamilies::v4_then_v6;
+}
+
 metrics::Connect metric_of(const std::error_code& error) {
     switch (error.value()) {
         case ECONNREFUSED:
@@ -72,10 +92,13 @@ core::Task<void> Connection::run() {
         context_.metrics.connect(provider, metrics::Connect::ready);
         context_.metrics.connection_opened(provider);
         path_.established(*this);
+        keep_to_limits();
         co_await converse();
         context_.metrics.connection_closed(provider);
-    } else if (failure_) {
-        path_.unreachable(*failure_);
+        // It works, whatever it said to others meanwhile.
+        if (dialogue_->completed() > 0) context_.hosts.answers(peer_);
+    } else if (!aborted_) {
+        report_failure();
     }
     if (stream_ != nullptr) {
         co_await stream_->close();
@@ -121,6 +144,7 @@ core::Task<bool> Connection::open() {
     std::size_t tried = 0;
     std::vector<Candidate> list = candidates();
     const dns::RoutingRules& rules = path_.site().routed ? context_.route_rules : context_.rules;
+    const dns::AddressFamilies families = families_of(path_.site().limits.ip_lookup);
     for (std::size_t i = 0; i < list.size() && tried < kMaxAddressesTried; ++i) {
         const Candidate candidate = list[i];
         std::vector<core::IpAddress> addresses;
@@ -128,7 +152,8 @@ core::Task<bool> Connection::open() {
         if (candidate.address) {
             addresses.push_back(*candidate.address);
         } else {
-            auto found = co_await dns::resolve_addresses(context_.resolver, candidate.host, rules);
+            auto found =
+                co_await dns::resolve_addresses(context_.resolver, candidate.host, rules, families);
             if (!found) {
                 if (found.error().kind == dns::FailureKind::own_host) {
                     // RFC 5321 section 5.1: this preference and all worse ones lead back to us.
@@ -151,16 +176,63 @@ core::Task<bool> Connection::open() {
                 tlsa = std::move(*records);
             }
         }
+        std::size_t of_this_host = 0;
         for (const core::IpAddress& address : addresses) {
-            if (aborted_ || tried++ >= kMaxAddressesTried) break;
+            if (aborted_ || tried >= kMaxAddressesTried || of_this_host >= kMaxAddressesOfAHost) {
+                break;
+            }
+            if (!may_try({address, candidate.port})) continue;
+            no_route_ = refused_ = false;
             if (co_await try_address(candidate, address, tlsa)) co_return true;
+            if (no_route_) continue;
+            ++tried;
+            ++of_this_host;
+            if (refused_ && !goes_on_after_refusal(candidate, list, i)) break;
         }
         if (aborted_) break;
     }
-    if (!failure_ && !aborted_) {
-        note_failure(network_failure({4, 4, 1}, "no host of the site could be tried"));
-    }
     co_return false;
+}
+
+// What 421 and the like in a greeting mean for the hosts behind it: some sites mind being asked at
+// their backup hosts then.
+bool Connection::goes_on_after_refusal(const Candidate& candidate, std::vector<Candidate>& list,
+                                       std::size_t at) const {
+    switch (path_.site().limits.reconnect) {
+        case Reconnect::next_host:
+            return true;
+        case Reconnect::same_host:
+            list.resize(at + 1, candidate);
+            return true;
+        case Reconnect::terminate:
+            list.resize(at + 1, candidate);
+            return false;
+    }
+    return true;
+}
+
+bool Connection::may_try(const core::SocketAddress& peer) {
+    const core::Instant now = context_.shard.now();
+    const core::Instant giving_up = now + context_.options.connect_timeout;
+    HostMemory::Rest rest = context_.hosts.ask(peer.to_string(), now, giving_up);
+    if (!rest.resting) return true;
+    if (!resting_ || rest.until < resting_->until) resting_ = std::move(rest);
+    return false;
+}
+
+// Mail is not returned while a host is left that may work later.
+void Connection::report_failure() {
+    const bool hopeless = failure_ && failure_->outcome == Outcome::bounced;
+    if (resting_ && (!failure_ || hopeless)) {
+        // A host that failed once may be back in seconds; one that is being tried, sooner.
+        const bool waits = resting_->being_tried || resting_->failures < 2;
+        const core::Instant soon = context_.shard.now() + kAskAgain;
+        path_.rest(resting_->being_tried ? std::min(resting_->until, soon) : resting_->until,
+                   waits ? nullptr : &resting_->why);
+        return;
+    }
+    if (!failure_) note_failure(network_failure({4, 4, 1}, "no host of the site could be tried"));
+    path_.unreachable(*failure_);
 }
 
 // TLS that is wanted but not demanded, and does not work: a new connection in clear text (never the
@@ -169,6 +241,7 @@ core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress ad
                                          dns::HostTlsa tlsa) {
     TlsMemory& memory = context_.tls.memory();
     endpoint_ = candidate.host + ":" + std::to_string(candidate.port);
+    peer_ = core::SocketAddress{address, candidate.port}.to_string();
     TlsDemand demand = demand_of(path_.site(), candidate.host, tlsa);
     if (demand.may_go_clear() && memory.avoids(endpoint_, context_.shard.now())) {
         demand_ = demand;
@@ -199,9 +272,14 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     const std::size_t provider = path_.site().provider;
     if (!connected) {
         context_.metrics.connect(provider, metric_of(connected.error()));
-        note_failure(network_failure({4, 4, 1}, "connecting to " + candidate.host + " [" +
-                                                    peer.to_string() +
-                                                    "]: " + connected.error().message()));
+        Disposition why =
+            network_failure({4, 4, 1}, "connecting to " + candidate.host + " [" + peer.to_string() +
+                                           "]: " + connected.error().message());
+        why.peer_name = peer_name_;
+        why.peer_address = peer_address_;
+        no_route_ = is_no_route(connected.error());
+        if (!no_route_ && !aborted_) context_.hosts.failed(peer_, context_.shard.now(), why);
+        if (!no_route_ || !failure_) note_failure(std::move(why));
         co_return false;
     }
     stream_ = std::move(*connected);
@@ -209,6 +287,8 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     const Manners manners = path_.manners();
     dialogue_.emplace(context_.options.ehlo_name, manners.pipelining, manners.chunking);
     dialogue_->want_tls(demand_.wish());
+    sparing_noted_ = context_.hosts.spare_parameters(endpoint_, context_.shard.now());
+    if (sparing_noted_) dialogue_->spare_parameters();
     if (const Login* login = context_.tls.login_for(path_.site())) {
         dialogue_->log_in(*login, EgressTls::new_nonce());
     }
@@ -224,8 +304,17 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     }
     why.scope = Scope::site;
     // A host that refuses to talk is skipped; mail is not returned for it before max_age, unless it
-    // says that it never takes any (RFC 7504).
-    why.outcome = why.code == 521 ? Outcome::bounced : Outcome::deferred;
+    // says that it never takes any (RFC 7504), or the destination's table says so.
+    const bool opening = why.command != "STARTTLS" && why.command != "AUTH";
+    const bool never = why.code == 521 ||
+                       (opening && why.code >= 500 && path_.site().limits.bounce_upon_5xx_greeting);
+    why.outcome = never ? Outcome::bounced : Outcome::deferred;
+    refused_ = opening && !why.local && why.code < 500;
+    if (opening && !never && !aborted_) {
+        why.peer_name = peer_name_;
+        why.peer_address = peer_address_;
+        context_.hosts.failed(peer_, context_.shard.now(), why);
+    }
     note_failure(std::move(why));
     co_await stream_->close();
     stream_.reset();
@@ -306,167 +395,6 @@ void Connection::note_failure(Disposition why) {
     if (!failure_ || failure_->outcome == Outcome::bounced || why.outcome == Outcome::deferred) {
         failure_ = std::move(why);
     }
-}
-
-// ---- serving
-
-core::Task<void> Connection::converse() {
-    while (!over_) {
-        take_work();
-        parts_.clear();
-        dialogue_->compose(parts_);
-        if (!parts_.empty()) {
-            co_await write();
-            continue;
-        }
-        if (dialogue_->idle()) {
-            if (path_.closing() || deliveries_left_ == 0) {
-                dialogue_->quit();
-                continue;
-            }
-            waiting_idle_ = true;
-            path_.becomes_idle(*this);
-        }
-        co_await read();
-        if (waiting_idle_) {
-            waiting_idle_ = false;
-            path_.becomes_busy(*this);
-        }
-    }
-    settle_finished();
-}
-
-// Takes what the dialogue can begin: the next message is always at hand when a reply comes.
-void Connection::take_work() {
-    while (deliveries_left_ > 0 && dialogue_->can_begin()) {
-        const auto slot = std::ranges::find_if(
-            deliveries_, [](const Delivery& delivery) { return delivery.recipients.empty(); });
-        PH_ASSERT(slot != deliveries_.end());
-        if (!path_.take_transaction(*slot)) return;
-        --deliveries_left_;
-        slot->fill_transaction();
-        dialogue_->begin(slot->transaction);
-        settle_finished();  // refused without being sent
-    }
-}
-
-core::Task<bool> Connection::write() {
-    // Large content leaves in slices, so that the deadline is one of progress, not of size.
-    std::size_t first = 0;
-    while (first < parts_.size()) {
-        std::size_t last = first;
-        std::size_t octets = 0;
-        while (last < parts_.size() &&
-               (octets == 0 || octets + parts_[last].iov_len <= kWriteSlice)) {
-            octets += parts_[last++].iov_len;
-        }
-        stream_->set_deadline(context_.shard.now() + context_.options.block_timeout);
-        const auto written =
-            co_await stream_->write(std::span<const iovec>(parts_).subspan(first, last - first));
-        if (!written) {
-            co_await hear_last_words("sending: " + written.error().message());
-            co_return false;
-        }
-        first = last;
-    }
-    co_return true;
-}
-
-// A server that refuses early, or closes behind the reply to a message, said so before our writing
-// failed: what it said counts, above all a 250 (RFC 5321 section 4.2.5).
-core::Task<void> Connection::hear_last_words(std::string reason) {
-    stream_->set_deadline(context_.shard.now() + kLastWords);
-    while (!over_) {
-        const auto input = co_await stream_->read();
-        if (!input && input.error().value() == EINTR) continue;
-        if (!input || input->empty()) break;
-        const std::size_t length = input->size();
-        take_events(*input);
-        stream_->consume(length);
-    }
-    if (over_) co_return;
-    dialogue_->connection_lost(reason, false);
-    end_dialogue();
-}
-
-core::Task<bool> Connection::read() {
-    const core::Duration patience =
-        waiting_idle_ ? context_.options.idle_timeout : core::Duration{dialogue_->timeout()};
-    stream_->set_deadline(context_.shard.now() + patience);
-    const auto input = co_await stream_->read();
-    if (!input) {
-        note_lost(input.error());
-        co_return !over_;
-    }
-    if (input->empty()) {
-        dialogue_->connection_lost("the server closed the connection", true);
-        end_dialogue();
-        co_return false;
-    }
-    const std::size_t length = input->size();
-    const bool going_on = take_events(*input);
-    stream_->consume(length);
-    co_return going_on;
-}
-
-void Connection::note_lost(const std::error_code& error) {
-    if (error.value() == EINTR) return;  // woken: there is work
-    if (error.value() == ETIMEDOUT && waiting_idle_) {
-        dialogue_->quit();
-        return;
-    }
-    if (error.value() == ETIMEDOUT) {
-        dialogue_->timed_out("no reply to " + std::string(dialogue_->awaited()) + " in time");
-    } else {
-        dialogue_->connection_lost(error.message(), true);
-    }
-    end_dialogue();
-}
-
-bool Connection::take_events(std::string_view input) {
-    using Event = ClientDialogue::Event;
-    while (true) {
-        switch (dialogue_->receive(input)) {
-            case Event::need_input:
-                return true;
-            case Event::ready:
-                break;
-            case Event::start_tls:
-                tls_due_ = true;
-                return true;
-            case Event::finished:
-                settle_finished();
-                break;
-            case Event::fell_back:
-                path_.manners() = {dialogue_->mode(), dialogue_->chunking()};
-                core::log_info("{} [{}] cannot follow our pipelining: going on in a simpler mode",
-                               peer_name_, peer_address_);
-                break;
-            case Event::closing:
-            case Event::closed:
-                end_dialogue();
-                return false;
-        }
-    }
-}
-
-void Connection::settle_finished() {
-    if (!dialogue_) return;
-    while (Transaction* transaction = dialogue_->take_finished()) {
-        const auto slot = std::ranges::find_if(deliveries_, [&](const Delivery& delivery) {
-            return &delivery.transaction == transaction;
-        });
-        PH_ASSERT(slot != deliveries_.end());
-        path_.settle(*slot, *this);
-    }
-}
-
-void Connection::end_dialogue() {
-    over_ = true;
-    Manners& manners = path_.manners();
-    manners.pipelining = std::min(manners.pipelining, dialogue_->mode());
-    manners.chunking = manners.chunking && dialogue_->chunking();
-    settle_finished();
 }
 
 }  // namespace relay

@@ -1,9 +1,11 @@
 // Connection: one SMTP session of a path, from connecting to QUIT. Tries the site's hosts in order
 // of preference (equals shuffled, RFC 5321 section 5.1) and their addresses, then serves
 // transactions until there are none for idle_timeout, max_deliveries_per_connection is reached, or
-// the server ends it. The dialogue decides what is written and what a reply means; this class moves
-// the octets. Owned by its task in the path's group, on the home shard. Limits: kMaxAddressesTried
-// addresses per connecting; timeouts of RFC 5321 section 4.5.3.2.
+// the server ends it, or would (it says so by LIMITS, or did twice). Hosts that failed lately are
+// passed over (host_memory.h). The dialogue decides what is written and what a reply means; this
+// class moves the octets. Owned by its task in the path's group, on the home shard. Limits:
+// kMaxAddressesTried addresses per connecting, kMaxAddressesOfAHost of one host; timeouts of RFC
+// 5321 section 4.5.3.2.
 #pragma once
 
 #include <array>
@@ -23,6 +25,10 @@ namespace relay {
 class Connection {
   public:
     static constexpr std::size_t kMaxAddressesTried = 10;
+    static constexpr std::size_t kMaxAddressesOfAHost = 5;
+    // Closing so soon behind a message is about the message.
+    static constexpr core::Duration kAtOnce = std::chrono::seconds{2};
+    static constexpr core::Duration kAskAgain = std::chrono::seconds{1};  // whether a host is back
     static constexpr std::size_t kWriteSlice = 256 * 1024;  // octets under one deadline
     static constexpr core::Duration kLastWords = std::chrono::seconds{5};  // after a failed write
 
@@ -52,6 +58,10 @@ class Connection {
 
     std::vector<Candidate> candidates() const;
     core::Task<bool> open();
+    bool may_try(const core::SocketAddress& peer);
+    void report_failure();
+    bool goes_on_after_refusal(const Candidate& candidate, std::vector<Candidate>& list,
+                               std::size_t at) const;
     core::Task<bool> try_address(Candidate candidate, core::IpAddress address, dns::HostTlsa tlsa);
     core::Task<bool> try_once(Candidate candidate, core::IpAddress address, TlsDemand demand);
     core::Task<bool> greet();
@@ -63,6 +73,11 @@ class Connection {
     core::Task<void> hear_last_words(std::string reason);
     core::Task<bool> read();
     void take_work();
+    void keep_to_limits();
+    Path::Allowance allowance() const;
+    void note_domain(const Delivery& delivery);
+    void note_silent_close();
+    bool note_refused_parameters();  // only now
     void settle_finished();
     bool take_events(std::string_view input);
     void note_failure(Disposition why);
@@ -77,7 +92,14 @@ class Connection {
     std::uint32_t deliveries_left_;
     std::vector<iovec> parts_;
     TlsDemand demand_;
-    std::string endpoint_;     // host:port
+    std::string endpoint_;                     // host:port
+    std::string peer_;                         // address:port
+    bool no_route_ = false;                    // from here to that family, or that network
+    bool refused_ = false;                     // the host said 4yz when it was greeted
+    std::optional<HostMemory::Rest> resting_;  // the host passed over that may be asked first
+    std::vector<std::string> domains_;         // of this session, when their number is limited
+    core::Instant last_message_{};
+    bool sparing_noted_ = false;
     bool tls_due_ = false;     // STARTTLS was accepted
     bool tls_broken_ = false;  // or refused
     std::string_view tls_protocol_;

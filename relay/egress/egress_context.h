@@ -9,6 +9,7 @@
 #include "dns/mx.h"
 #include "metrics/shard_metrics.h"
 #include "relay/egress/egress_tls.h"
+#include "relay/egress/host_memory.h"
 #include "relay/queue/exchange.h"
 #include "relay/smtp/client_dialogue.h"
 
@@ -24,6 +25,8 @@ struct EgressOptions {
     core::Duration longest_pause = std::chrono::minutes{5};
     PipelineMode pipelining = PipelineMode::next;  // at most
     bool chunking = true;
+
+    HostPauses pauses() const { return {first_pause, longest_pause}; }
 };
 
 struct EgressContext {
@@ -35,6 +38,7 @@ struct EgressContext {
     Exchange& exchange;
     metrics::ShardMetrics& metrics;
     EgressTls& tls;
+    HostMemory& hosts;
 };
 
 }  // namespace relay

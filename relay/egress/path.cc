@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/base/log.h"
 #include "relay/egress/connection.h"
 #include "relay/message/header_field.h"
@@ -87,7 +88,9 @@ void Path::open_connections() {
     const std::size_t wanted = std::min<std::size_t>(by_backlog, site_.limits.connection_limit);
     while (connections_.size() < wanted && idle_.empty()) {
         const core::Instant now = context_.shard.now();
-        if (paused_until_ > now) return wake_at(paused_until_);
+        if (const auto until = std::max(paused_until_, hosts_rest_until_); until > now) {
+            return wake_at(until);
+        }
         // One probe until the site answers again; and no more connections for the rate's sake.
         if (failures_ > 0 && connections_.size() > established_) return;
         if (!connections_.empty() && message_rate_.next_at() > now) {
@@ -128,12 +131,24 @@ void Path::established(Connection&) {
     ++established_;
 }
 
+void Path::rest(core::Instant until, const Disposition* why) {
+    hosts_rest_until_ = until;
+    if (why != nullptr && is_last_hope()) send_all_home(*why);
+}
+
+// Of the connection that failed: while another one works, or may yet, what is ready can still be
+// delivered.
+bool Path::is_last_hope() const {
+    return connections_.size() <= 1;
+}
+
 void Path::ended(Connection& connection, bool fruitless) {
     std::erase(connections_, &connection);
     std::erase(idle_, &connection);
     if (connection.was_established()) {
         --established_;
         if (fruitless && !closing_) pause_after_failure();
+        if (!fruitless) hosts_rest_until_ = {};  // its place is free
     }
     last_used_ = context_.shard.now();
     maintain();
@@ -152,30 +167,35 @@ void Path::pause_after_failure() {
 void Path::unreachable(const Disposition& why) {
     core::log_info("site {}: {} {}", site_.name, why.code, core::escaped(why.text));
     pause_after_failure();
-    // While another connection works, what is ready can still be delivered.
-    if (established_ == 0) send_all_home(why);
+    if (is_last_hope()) send_all_home(why);
 }
 
 // ---- recipients
 
-bool Path::take_transaction(Delivery& delivery) {
-    if (closing_) return false;
+Path::Taken Path::take_transaction(Delivery& delivery, const Allowance& allowance) {
+    if (closing_) return Taken::nothing;
     expire_old();
     fetch_ahead();
-    if (fetched_.empty() && !hold_front()) return false;
+    if (fetched_.empty() && !hold_front()) return Taken::nothing;
     ReadyQueue& queue = fetched_.empty() ? ready_ : fetched_;
+    const auto same = [&queue](const std::string& domain) {
+        return core::equals_ignoring_case(domain, queue.front().domain());
+    };
+    if (allowance.domains != nullptr && std::ranges::none_of(*allowance.domains, same)) {
+        return Taken::other_domain;
+    }
     if (!message_rate_.try_take(context_.shard.now())) {
         context_.metrics.throttled(metrics::Throttle::message_rate);
         wake_at(message_rate_.next_at());
-        return false;
+        return Taken::nothing;
     }
-    queue.take_transaction(delivery.recipients);
+    queue.take_transaction(delivery.recipients, allowance.recipients);
     const auto count = static_cast<std::int64_t>(delivery.recipients.size());
     context_.metrics.left(metrics::Queue::ready, count);
     context_.metrics.entered(metrics::Queue::in_flight, count);
     for (Recipient* recipient : delivery.recipients)
         recipient->move_to(RecipientState::in_flight);
-    return true;
+    return Taken::taken;
 }
 
 // Contents that left memory are asked for ahead of their turn.

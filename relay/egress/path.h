@@ -4,7 +4,8 @@
 // kBacklogPerConnection ready recipients, within connection_limit and max_connection_rate. A site
 // that cannot be reached defers everything that waits for it at once (one timer for the site, not a
 // timeout per message: RFC 5321 section 4.5.4.1) and is probed by one connection after a pause that
-// doubles from first_pause to longest_pause. Limits: those of [shaping]; recipients older than
+// doubles from first_pause to longest_pause; a host that other paths found dead is not asked again
+// meanwhile (relay/egress/host_memory.h). Limits: those of [shaping]; recipients older than
 // max_age leave as expired. Contents that left memory are fetched by the origin shortly before
 // their turn, kMostFetching recipients and kMostFetchingOctets at a time.
 #pragma once
@@ -51,12 +52,24 @@ class Path {
     std::size_t ready() { return backlog() + fetching_; }
 
     // ---- for its connections
-    // False: nothing is ready, or the rate allows none now; wake() comes when that changes.
-    bool take_transaction(Delivery& delivery);
+    // What one session may still be given (RFC 9422, and [shaping]).
+    struct Allowance {
+        std::size_t recipients = 100;                       // in a transaction
+        const std::vector<std::string>* domains = nullptr;  // nothing but these; null: any
+    };
+    enum class Taken : std::uint8_t {
+        taken,
+        nothing,       // nothing is ready, or the rate allows none now; wake() comes then
+        other_domain,  // what is next is not for this session
+    };
+    Taken take_transaction(Delivery& delivery, const Allowance& allowance);
     // Every recipient of the delivery goes home with its result, or back to the front untouched.
     void settle(Delivery& delivery, const Connection& connection);
     void established(Connection& connection);
     void unreachable(const Disposition& why);
+    // Nothing was tried, as all hosts that were left failed lately: wait until then. What is ready
+    // waits too, unless there is a reason to send it home.
+    void rest(core::Instant until, const Disposition* why);
     // fruitless: it tried transactions and completed none.
     void ended(Connection& connection, bool fruitless);
     void becomes_idle(Connection& connection);
@@ -87,6 +100,7 @@ class Path {
     void expire_front(ReadyQueue& queue, core::WallTime now);
     void note_ambiguous_end(const Delivery& delivery, const Connection& connection);
     void wake_at(core::Instant instant);
+    bool is_last_hope() const;
     void pause_after_failure();
     void send_home(Recipient& recipient);
     void send_all_home(const Disposition& why);
@@ -106,6 +120,7 @@ class Path {
     std::size_t established_ = 0;
     unsigned failures_ = 0;  // in a row
     core::Instant paused_until_{};
+    core::Instant hosts_rest_until_{};
     core::Instant last_used_{};
     WakeTimer timer_;
     bool closing_ = false;

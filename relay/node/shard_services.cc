@@ -69,9 +69,10 @@ core::Result<void> ShardServices::build() {
                                  node_.exchange, events_, metrics_, spool_.get());
     if (spool_ != nullptr) spool_->start(*origin_);
     tls_ = std::make_unique<EgressTls>(shard_, node_.tls_roots ? &*node_.tls_roots : nullptr);
-    dispatcher_ = std::make_unique<Dispatcher>(EgressContext{shard_, node_.egress, *resolver_,
-                                                             node_.rules, node_.route_rules,
-                                                             node_.exchange, metrics_, *tls_});
+    hosts_ = std::make_unique<HostMemory>(node_.egress.pauses());
+    dispatcher_ = std::make_unique<Dispatcher>(
+        EgressContext{shard_, node_.egress, *resolver_, node_.rules, node_.route_rules,
+                      node_.exchange, metrics_, *tls_, *hosts_});
     node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
     tasks_.spawn(publish_metrics());
     tasks_.spawn(node_.liveness.keep_stamping(&shard_, &stop_));

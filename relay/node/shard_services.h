@@ -67,6 +67,7 @@ class ShardServices {
     std::unique_ptr<Spool> spool_;  // null with durability "memory"
     std::unique_ptr<Origin> origin_;
     std::unique_ptr<EgressTls> tls_;
+    std::unique_ptr<HostMemory> hosts_;
     std::unique_ptr<Dispatcher> dispatcher_;
     std::vector<std::unique_ptr<SmtpIngress>> smtp_;
     std::vector<HttpListener> http_;

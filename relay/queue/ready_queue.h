@@ -13,8 +13,6 @@ namespace relay {
 
 class ReadyQueue {
   public:
-    static constexpr std::size_t kMaxRecipientsPerTransaction = 100;  // RFC 5321 section 4.5.3.1.8
-
     bool empty() { return recipients_.empty(); }
     std::size_t size() const { return size_; }
     Recipient& front() { return recipients_.front(); }
@@ -34,8 +32,8 @@ class ReadyQueue {
     }
 
     // Takes the first recipient and those behind it that can share its transaction: the same
-    // message, the same recipient domain. The queue must not be empty.
-    void take_transaction(std::vector<Recipient*>& taken);
+    // message, the same recipient domain; `most` of them. The queue must not be empty.
+    void take_transaction(std::vector<Recipient*>& taken, std::size_t most);
 
   private:
     core::IntrusiveList<Recipient, RecipientQueueTag> recipients_;

@@ -4,14 +4,32 @@
 // "unlimited".
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "core/base/units.h"
 #include "relay/shaping/tls_policy.h"
 
 namespace relay {
+
+// Which addresses of a host are tried, and which family first. KumoMTA's words for it.
+enum class IpLookup : std::uint8_t { v4_and_v6, v6_and_v4, v4_only, v6_only };
+inline constexpr std::array<std::pair<std::string_view, IpLookup>, 4> kIpLookupWords{
+    {{"Ipv4AndIpv6", IpLookup::v4_and_v6},
+     {"Ipv6AndIpv4", IpLookup::v6_and_v4},
+     {"Ipv4Only", IpLookup::v4_only},
+     {"Ipv6Only", IpLookup::v6_only}}};
+
+// After a host that refuses to talk (421 or another 4yz in its greeting or reply to EHLO).
+enum class Reconnect : std::uint8_t { next_host, same_host, terminate };
+inline constexpr std::array<std::pair<std::string_view, Reconnect>, 3> kReconnectWords{
+    {{"ConnectNextHost", Reconnect::next_host},
+     {"ReconnectSameHost", Reconnect::same_host},
+     {"TerminateSession", Reconnect::terminate}}};
 
 struct ShapingLimits {
     std::uint32_t connection_limit = 10;  // connections open at once
@@ -19,11 +37,16 @@ struct ShapingLimits {
     core::Rate max_message_rate{100, std::chrono::seconds(1)};
     core::Rate max_connection_rate{100, std::chrono::minutes(1)};
     std::optional<TlsPolicy> tls{};  // without: as the route or [delivery] says
+    IpLookup ip_lookup = IpLookup::v4_and_v6;
+    Reconnect reconnect = Reconnect::next_host;
+    bool bounce_upon_5xx_greeting = false;  // otherwise the host is passed over
+    std::uint32_t max_recipients_per_batch = 100;
     bool operator==(const ShapingLimits&) const = default;
 };
 
 // Largest values that make sense; beyond them a configuration is refused as a mistake.
 inline constexpr std::uint32_t kMostConnectionsPerPath = 100'000;
+inline constexpr std::uint32_t kMostRecipientsPerBatch = 1000;
 inline constexpr std::uint32_t kMostDeliveriesPerConnection = 1'000'000'000;
 
 }  // namespace relay

@@ -24,6 +24,10 @@ struct Overrides {
     std::optional<core::Rate> max_message_rate;
     std::optional<core::Rate> max_connection_rate;
     std::optional<TlsPolicy> tls;
+    std::optional<IpLookup> ip_lookup;
+    std::optional<Reconnect> reconnect;
+    std::optional<bool> bounce_upon_5xx_greeting;
+    std::optional<std::uint32_t> max_recipients_per_batch;
 
     void apply(ShapingLimits& limits) const {
         if (connection_limit) limits.connection_limit = *connection_limit;
@@ -33,6 +37,10 @@ struct Overrides {
         if (max_message_rate) limits.max_message_rate = *max_message_rate;
         if (max_connection_rate) limits.max_connection_rate = *max_connection_rate;
         if (tls) limits.tls = tls;
+        if (ip_lookup) limits.ip_lookup = *ip_lookup;
+        if (reconnect) limits.reconnect = *reconnect;
+        if (bounce_upon_5xx_greeting) limits.bounce_upon_5xx_greeting = *bounce_upon_5xx_greeting;
+        if (max_recipients_per_batch) limits.max_recipients_per_batch = *max_recipients_per_batch;
     }
 };
 
@@ -142,6 +150,15 @@ class ShapingParser {
             tls_policy(table, member, into.tls);
         } else if (key == "enable_tls") {
             kumo_tls(table, member, into.tls);
+        } else if (key == "ip_lookup_strategy") {
+            word(table, member, kIpLookupWords, into.ip_lookup);
+        } else if (key == "reconnect_strategy") {
+            word(table, member, kReconnectWords, into.reconnect);
+        } else if (key == "bounce_upon_5xx_greeting") {
+            if (member.value.kind != Kind::boolean) return wrong(table, member, "true or false");
+            into.bounce_upon_5xx_greeting = member.value.boolean;
+        } else if (key == "max_recipients_per_batch") {
+            number(table, member, kMostRecipientsPerBatch, into.max_recipients_per_batch);
         } else if (key == "replace_base") {
             if (member.value.kind != Kind::boolean) wrong(table, member, "true or false");
         } else if (key == "mx_rollup" && member.value.kind == Kind::boolean &&
@@ -181,6 +198,21 @@ class ShapingParser {
                          R"("RequiredInsecure" or "Required")");
         }
         out = word->second;
+    }
+
+    template <class Value, std::size_t kWords>
+    void word(const std::string& table, const TomlMember& member,
+              const std::array<std::pair<std::string_view, Value>, kWords>& words,
+              std::optional<Value>& out) {
+        std::string all;
+        for (const auto& [name, value] : words) {
+            if (member.value.kind == Kind::text && member.value.text == name) {
+                out = value;
+                return;
+            }
+            all.append(all.empty() ? "\"" : ", \"").append(name).append("\"");
+        }
+        wrong(table, member, "one of " + all);
     }
 
     void number(const std::string& table, const TomlMember& member, std::uint32_t most,

@@ -169,7 +169,10 @@ void ClientDialogue::send_reset() {
 
 void ClientDialogue::send_mail(Transaction& transaction) {
     commands_.append("MAIL FROM:<").append(transaction.sender).append(">");
-    if (extensions_.size) {
+    const bool dsn = extensions_.dsn && !sparing_;
+    transaction.mail_parameters = transaction.rcpt_parameters = false;
+    if (extensions_.size && !sparing_) {
+        transaction.mail_parameters = true;
         char digits[24];
         const auto end =
             std::to_chars(digits, digits + sizeof digits, transaction.content->size()).ptr;
@@ -177,8 +180,9 @@ void ClientDialogue::send_mail(Transaction& transaction) {
     }
     if (transaction.eight_bit && extensions_.eight_bit) commands_.append(" BODY=8BITMIME");
     if (transaction.utf8) commands_.append(" SMTPUTF8");
-    transaction.dsn_passed = extensions_.dsn;
-    if (extensions_.dsn && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
+    transaction.dsn_passed = dsn;
+    if (dsn && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
+        transaction.mail_parameters = true;
         if (transaction.dsn->content == ReturnContent::full) commands_.append(" RET=FULL");
         if (transaction.dsn->content == ReturnContent::headers) commands_.append(" RET=HDRS");
         const std::string& id = transaction.dsn->envelope_id;
@@ -190,7 +194,8 @@ void ClientDialogue::send_mail(Transaction& transaction) {
 
 void ClientDialogue::send_rcpt(Transaction& transaction, std::size_t recipient) {
     commands_.append("RCPT TO:<").append(transaction.recipients[recipient]).append(">");
-    if (extensions_.dsn && !transaction.notifications.empty()) {
+    if (transaction.dsn_passed && !transaction.notifications.empty()) {
+        transaction.rcpt_parameters = true;
         const RecipientDsn& dsn = transaction.notifications[recipient];
         if (dsn.notify.said()) commands_.append(" NOTIFY=").append(dsn.notify.text());
         if (!dsn.original.empty()) commands_.append(" ORCPT=").append(dsn.original);
@@ -272,6 +277,10 @@ ClientDialogue::Event ClientDialogue::on_mail(Transaction& transaction, const Re
     if (reply.intermediate()) {
         return end_session(local_deferral({4, 5, 0}, "unexpected reply to MAIL", "MAIL"));
     }
+    if (transaction.mail_parameters && parameter_refused(reply)) {
+        sparing_ = true;
+        return go_again(transaction);
+    }
     if (!reply.positive()) {
         // The 503s that follow in the group say nothing new: RCPT finds its results settled.
         settle(transaction, from_reply(reply, "MAIL", Scope::message), false);
@@ -288,6 +297,9 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
             ++transaction.accepted;
         } else if (transaction.accepted > 0 && too_many_recipients(reply)) {
             result.code = 452;  // stays without outcome: goes again at once, in another transaction
+        } else if (transaction.rcpt_parameters && parameter_refused(reply)) {
+            result.code = 452;  // likewise, and without the parameters
+            sparing_ = true;
         } else if (lost_track(reply) && transaction.accepted == 0 &&
                    effective_mode() != PipelineMode::lock_step) {
             return fall_back(transaction);
@@ -364,6 +376,11 @@ ClientDialogue::Event ClientDialogue::fall_back(Transaction& transaction) {
     } else {
         mode_ = transaction.behind_dot ? PipelineMode::message : PipelineMode::lock_step;
     }
+    return go_again(transaction);
+}
+
+// From its MAIL on, behind a RSET; what is still to be answered says nothing any more.
+ClientDialogue::Event ClientDialogue::go_again(Transaction& transaction) {
     for (Unanswered& asked : unanswered_) {
         if (asked.transaction == &transaction) asked.transaction = nullptr;
     }
@@ -426,6 +443,13 @@ void ClientDialogue::connection_lost(std::string_view reason, bool last_write_do
 void ClientDialogue::timed_out(std::string_view reason) {
     if (awaits_reply_behind_dot()) mode_ = PipelineMode::message;
     connection_lost(reason, true);
+}
+
+bool ClientDialogue::between_messages() const {
+    if (!greeted_ || ended_ || completed_ == 0) return false;
+    if (unanswered_.empty()) return open_.empty();
+    const Command oldest = unanswered_.front().command;
+    return oldest == Command::mail || oldest == Command::rset;
 }
 
 bool ClientDialogue::awaits_reply_behind_dot() const {

@@ -62,6 +62,8 @@ struct Transaction {
     bool answered = false;         // some reply of this transaction came
     bool behind_dot = false;       // its envelope left in the previous message's last group
     bool by_chunk = false;
+    bool mail_parameters = false;  // it went with some that can be spared; RCPT likewise
+    bool rcpt_parameters = false;
 };
 
 // What is wanted before anything else is said.
@@ -91,6 +93,10 @@ class ClientDialogue {
     // dialogue.
     void want_tls(TlsWish wish) { tls_ = wish; }
     void log_in(const Login& login, std::string nonce);
+    // Parameters that can do without (SIZE, and those of DSN) are left out: the host offers them
+    // and refuses them. Found out here too: then what was refused goes again at once.
+    void spare_parameters() { sparing_ = true; }
+    bool sparing_parameters() const { return sparing_; }
     // verified: the certificate was checked, so a password may be told. Also called before the
     // greeting when TLS comes first (RFC 8314 section 3).
     void tls_started(bool verified);
@@ -120,6 +126,8 @@ class ClientDialogue {
     std::chrono::seconds timeout() const;
     bool idle() const { return greeted_ && unanswered_.empty() && open_.empty(); }
     std::string_view awaited() const;  // the oldest unanswered command, for messages
+    // Between two messages: nothing of the next one is answered or on its way but its envelope.
+    bool between_messages() const;
     const Extensions& extensions() const { return extensions_; }
     PipelineMode mode() const { return mode_; }
     bool chunking() const { return chunking_; }
@@ -158,6 +166,7 @@ class ClientDialogue {
     Event end_session(const Disposition& why, Transaction* answered = nullptr,
                       bool last_write_done = true);
     Event fall_back(Transaction& transaction);
+    Event go_again(Transaction& transaction);
     Event finish(Transaction& transaction);
     void compose_opening();
     Event after_hello();
@@ -206,6 +215,7 @@ class ClientDialogue {
     bool greeted_ = false;
     bool say_hello_ = false;
     bool say_helo_ = false;
+    bool sparing_ = false;
     bool reset_needed_ = false;
     bool lone_dot_needed_ = false;
     bool quit_wanted_ = false;

@@ -8,6 +8,48 @@
 
 namespace relay {
 
+namespace {
+
+// RFC 9422 section 3: a number of one to six digits, not zero.
+bool read_limit(std::string_view text, std::uint32_t& out) {
+    if (text.empty() || text.size() > 6) return false;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size() && out > 0;
+}
+
+bool is_limit_name(std::string_view name) {
+    return !name.empty() && std::ranges::all_of(name, [](char c) {
+        return core::is_digit(c) || core::is_alpha(c) || c == '-';
+    });
+}
+
+// A mistake anywhere makes the whole line void; names that are not known here say nothing.
+void read_limits(std::string_view text, Extensions& into) {
+    Extensions read;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+        const std::string_view item = text.substr(0, end);
+        text = core::trim(text.substr(end));
+        const std::size_t equals = std::min(item.find('='), item.size());
+        const std::string_view name = item.substr(0, equals);
+        const std::string_view value = item.substr(std::min(equals + 1, item.size()));
+        const bool printable =
+            std::ranges::all_of(value, [](char c) { return c > ' ' && c < 0x7f && c != ';'; });
+        if (!is_limit_name(name) || !printable || (equals < item.size() && value.empty())) return;
+        std::uint32_t* known = core::equals_ignoring_case(name, "MAILMAX")   ? &read.mail_max
+                               : core::equals_ignoring_case(name, "RCPTMAX") ? &read.rcpt_max
+                               : core::equals_ignoring_case(name, "RCPTDOMAINMAX")
+                                   ? &read.rcpt_domain_max
+                                   : nullptr;
+        if (known != nullptr && !read_limit(value, *known)) return;
+    }
+    into.mail_max = read.mail_max;
+    into.rcpt_max = read.rcpt_max;
+    into.rcpt_domain_max = read.rcpt_domain_max;
+}
+
+}  // namespace
+
 Extensions Extensions::read(std::string_view text) {
     Extensions found;
     bool first = true;
@@ -31,6 +73,7 @@ Extensions Extensions::read(std::string_view text) {
         if (is("DSN")) found.dsn = true;
         if (is("STARTTLS")) found.starttls = true;
         if (is("AUTH")) found.auth.append(found.auth.empty() ? "" : " ").append(value);
+        if (is("LIMITS")) read_limits(value, found);
         if (is("SIZE")) {
             found.size = true;
             std::from_chars(value.data(), value.data() + value.size(), found.size_limit);

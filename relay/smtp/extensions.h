@@ -19,7 +19,11 @@ struct Extensions {
     bool starttls = false;
     bool dsn = false;
     std::uint64_t size_limit = 0;  // 0: none stated
-    std::string auth;              // the mechanisms, as written
+    // LIMITS (RFC 9422); 0: none stated.
+    std::uint32_t mail_max = 0;         // MAIL commands in a session
+    std::uint32_t rcpt_max = 0;         // RCPT commands in a transaction
+    std::uint32_t rcpt_domain_max = 0;  // recipient domains in a session
+    std::string auth;                   // the mechanisms, as written
 
     // The text of the reply without codes; its first line is the server's name.
     static Extensions read(std::string_view text);

@@ -34,6 +34,10 @@ bool lost_track(const Reply& reply) {
            (reply.code == 554 && reply.enhanced == EnhancedCode{5, 5, 0});
 }
 
+bool parameter_refused(const Reply& reply) {
+    return reply.code == 555 || reply.code == 455 || reply.code == 504;
+}
+
 bool too_many_recipients(const Reply& reply) {
     const bool says_so = reply.enhanced.subject == 5 && reply.enhanced.detail == 3;
     const bool plain = reply.enhanced.klass == 0 && (reply.code == 452 || reply.code == 552);

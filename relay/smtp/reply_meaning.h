@@ -16,6 +16,8 @@ Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_
 
 // Replies by which a server says that it lost track of the group, not that it minds the message.
 bool lost_track(const Reply& reply);
+// Refuses a parameter of MAIL or RCPT (RFC 5321 section 4.1.1.11), not the address.
+bool parameter_refused(const Reply& reply);
 // RFC 5321 section 4.5.3.1.10: the server takes no more recipients in this transaction. 552 is the
 // code of older servers. With an enhanced code that says something else it is something else.
 bool too_many_recipients(const Reply& reply);

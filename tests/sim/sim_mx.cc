@@ -83,6 +83,7 @@ class SimMx::Session {
     bool in_mail_ = false;
     bool reset_ = false;
     bool aborted_ = false;
+    std::string line_;  // the command that is being answered
     std::string sender_;
     std::vector<std::string> recipients_;
     std::string chunks_;
@@ -155,6 +156,8 @@ bool SimMx::reply_arrived(const Taken& taken) const {
 // ---- Input and output
 
 core::Task<bool> SimMx::Session::fill() {
+    const core::Duration patience = mx_.options_.idle_close;
+    if (patience > core::Duration{}) stream_->set_deadline(mx_.shard_.now() + patience);
     const auto input = co_await stream_->read();
     if (!input || input->empty()) co_return false;
     input_ += *input;
@@ -216,7 +219,7 @@ core::Task<bool> SimMx::Session::say(std::string reply) {
 Verdict SimMx::Session::ask(Stage stage, std::string_view argument) const {
     if (!mx_.options_.script) return {};
     return mx_.options_.script(
-        {stage, argument, number_, messages_, recipients_.size(), mx_.shard_.now()});
+        {stage, argument, line_, number_, messages_, recipients_.size(), mx_.shard_.now()});
 }
 
 // False: the session is over.
@@ -279,6 +282,7 @@ core::Task<void> SimMx::Session::run() {
 }
 
 core::Task<bool> SimMx::Session::command(std::string text) {
+    line_ = text;
     const bool confused = confused_ > 0;
     if (confused &&
         (begins_with(text, "MAIL") || begins_with(text, "RCPT") || begins_with(text, "DATA"))) {
@@ -326,6 +330,8 @@ core::Task<bool> SimMx::Session::hello(std::string text) {
         if (options.dsn) reply += "\r\n250-DSN";
         if (options.utf8) reply += "\r\n250-SMTPUTF8";
         if (options.size_limit > 0) reply += "\r\n250-SIZE " + std::to_string(options.size_limit);
+        for (const std::string& offer : options.offers)
+            reply += "\r\n250-" + offer;
         reply += "\r\n250 ENHANCEDSTATUSCODES";
     } else {
         reply = "250 " + options.name;

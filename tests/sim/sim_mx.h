@@ -52,6 +52,7 @@ struct Verdict {
 struct Moment {
     Stage stage;
     std::string_view argument;  // of the command; the mailbox for mail and rcpt
+    std::string_view line;      // the command
     std::uint64_t session;      // counts from 1 for each server
     std::size_t messages;       // taken in this session so far
     std::size_t recipients;     // accepted in this transaction so far
@@ -70,13 +71,15 @@ struct MxOptions {
     bool eight_bit = true;
     bool utf8 = true;
     bool dsn = false;
-    bool esmtp = true;           // false: EHLO is unknown, HELO is not
-    std::size_t size_limit = 0;  // 0: none stated
+    std::vector<std::string> offers{};  // further lines of the reply to EHLO
+    bool esmtp = true;                  // false: EHLO is unknown, HELO is not
+    std::size_t size_limit = 0;         // 0: none stated
     // Commands that came behind a final dot in one group get 503; the message is taken.
     bool forgets_group_behind_dot = false;
     core::Duration content_delay{};  // before the reply to the content
     std::size_t connection_cap = 0;  // 421 above it; 0: none
     std::size_t close_after = 0;     // messages; closes without a word; 0: never
+    core::Duration idle_close{};     // closes without a word after such silence; 0: never
     core::Duration greylist_for{};   // 451 until so long after the first attempt
     // With a context STARTTLS is offered; the script's starttls stage may refuse it, or say more.
     core::TlsContext* tls = nullptr;

@@ -203,6 +203,9 @@ void SimNetwork::start_connect(Handle handle) {
         case ConnectResult::unreachable:
             fail_after(2 * there, -EHOSTUNREACH);
             break;
+        case ConnectResult::no_route:  // this machine has no such network
+            fail_after(core::Duration{}, -ENETUNREACH);
+            break;
         case ConnectResult::black_hole:
             fail_after(kConnectTimeout, -ETIMEDOUT);
             break;

@@ -25,7 +25,7 @@ namespace sim {
 
 class SimBackend;
 
-enum class ConnectResult : std::uint8_t { accept, refuse, black_hole, unreachable };
+enum class ConnectResult : std::uint8_t { accept, refuse, black_hole, unreachable, no_route };
 
 // How one connection behaves; chosen when it is opened.
 struct LinkPlan {

@@ -37,6 +37,12 @@ bool is_copy(std::string_view arrived, std::string_view sent, bool traced) {
            arrived.find("Received: ", 1) == std::string_view::npos;
 }
 
+relay::ShapingPolicy shaping_of(const RelayOptions& options) {
+    auto loaded = relay::ShapingPolicy::parse({{"shaping.toml", options.shaping}}, options.limits);
+    PH_ASSERT(loaded.has_value() && loaded->warnings.empty());
+    return std::move(loaded->policy);
+}
+
 bool is_final(const std::string& type) {
     return type == "Delivery" || type == "Bounce" || type == "Expiration";
 }
@@ -60,8 +66,10 @@ struct SimRelay::Place {
                  relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver},
                  relay.exchange_, events, metrics, spool.get()),
           tls(on, relay.tls_roots_ ? &*relay.tls_roots_ : nullptr),
+          hosts(relay.egress_.pauses()),
           dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
-                                          relay.route_rules_, relay.exchange_, metrics, tls}) {
+                                          relay.route_rules_, relay.exchange_, metrics, tls,
+                                          hosts}) {
         relay.exchange_.attach(on.id(), origin, dispatcher);
     }
     core::Shard& shard;
@@ -73,6 +81,7 @@ struct SimRelay::Place {
     bool recovering = false;
     relay::Origin origin;
     relay::EgressTls tls;
+    relay::HostMemory hosts;
     relay::Dispatcher dispatcher;
     std::unique_ptr<relay::SmtpIngress> ingress;
     std::size_t lost = 0;
@@ -83,8 +92,9 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
       config_(relay::default_config()),
       prepare_(std::move(options.prepare)),
       delay_warning_(options.delay_warning),
-      shaping_(options.limits),
+      shaping_(shaping_of(options)),
       tls_roots_(std::move(options.tls_roots)),
+      rules_(options.rules),
       schedule_(options.intervals, options.max_age),
       exchange_(world.shards()) {
     // Thousands of failures are provoked on purpose; POSTHASTE_SIM_LOG=1 shows them.

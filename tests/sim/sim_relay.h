@@ -45,6 +45,8 @@ struct RelayOptions {
     std::uint64_t segment_size = 64 << 10;
     std::size_t memory_limit = std::size_t{1} << 30;  // of a shard
     relay::SpaceLimits space{};
+    dns::RoutingRules rules{};  // own hosts, prohibited ones
+    std::string shaping{};      // a shaping file
 };
 
 // What was said to whoever injected a recipient.

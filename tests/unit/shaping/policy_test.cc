@@ -196,5 +196,29 @@ TEST(ShapingPolicy, ReadsWhatEncryptionIsDemanded) {
     EXPECT_TRUE(all[0].contains("tls must be \"none\"")) << all[0];
 }
 
+TEST(ShapingPolicy, ReadsHowHostsAreTried) {
+    const auto [policy, warnings] =
+        loaded({"[\"default\"]\nip_lookup_strategy = \"Ipv6AndIpv4\"\n"
+                "[\"a.example\"]\nip_lookup_strategy = \"Ipv4Only\"\n"
+                "reconnect_strategy = \"TerminateSession\"\nbounce_upon_5xx_greeting = true\n"
+                "max_recipients_per_batch = 7\n"});
+    EXPECT_TRUE(warnings.empty());
+    const ShapingLimits& others = policy.limits_for("b.example");
+    EXPECT_EQ(others.ip_lookup, IpLookup::v6_and_v4);
+    EXPECT_EQ(others.reconnect, Reconnect::next_host);
+    EXPECT_FALSE(others.bounce_upon_5xx_greeting);
+    EXPECT_EQ(others.max_recipients_per_batch, 100U);
+    const ShapingLimits& own = policy.limits_for("a.example");
+    EXPECT_EQ(own.ip_lookup, IpLookup::v4_only);
+    EXPECT_EQ(own.reconnect, Reconnect::terminate);
+    EXPECT_TRUE(own.bounce_upon_5xx_greeting);
+    EXPECT_EQ(own.max_recipients_per_batch, 7U);
+    for (const char* wrong : {"ip_lookup_strategy = \"Ipv5\"", "ip_lookup_strategy = 4",
+                              "reconnect_strategy = \"\"", "bounce_upon_5xx_greeting = \"yes\"",
+                              "max_recipients_per_batch = 0", "max_recipients_per_batch = 1001"}) {
+        EXPECT_EQ(problems("[\"a.example\"]\n" + std::string(wrong) + "\n").size(), 1U) << wrong;
+    }
+}
+
 }  // namespace
 }  // namespace relay
