@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <utility>
 
+#include <unistd.h>
+
+#include "core/base/assert.h"
 #include "core/base/log.h"
 #include "metrics/exposition.h"
 
@@ -58,7 +61,10 @@ core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config) {
     const auto place = prepare_spool(spool->disk, spool->directory);
     if (!place) return std::unexpected(place.error());
     spool->lock = place->lock;
-    spool->options = {spool->directory, config.spool.segment_size, place->direct};
+    spool->options = {.directory = spool->directory,
+                      .segment_size = config.spool.segment_size,
+                      .direct = place->direct};
+    PH_ASSERT(::getentropy(&spool->options.salt, sizeof spool->options.salt) == 0);
     const auto space = spool->space.look();
     if (!space) {
         return core::failure("cannot ask for the space of " + spool->directory + ": " +

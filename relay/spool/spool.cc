@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <utility>
 
@@ -22,11 +21,6 @@ std::optional<std::uint32_t> journal_of(std::string_view name) {
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
     if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
     return id;
-}
-
-std::uint64_t fresh_salt() {
-    std::random_device random;
-    return std::uint64_t{random()} << 32 | random();
 }
 
 }  // namespace
@@ -50,7 +44,7 @@ core::Result<void> Spool::open() {
         options.segment_size = options_.segment_size;
         options.direct = options_.direct;
         options.adopted = id != shard_.id();
-        options.salt = fresh_salt();
+        options.salt = options_.salt;
         auto journal = std::make_unique<Journal>(shard_, disk_, space_, metrics_, options);
         if (auto opened = journal->open(); !opened) return opened;
         journals_.push_back(std::move(journal));

@@ -19,6 +19,7 @@ struct SpoolOptions {
     std::string directory;
     std::uint64_t segment_size = 64ULL << 20;
     bool direct = true;
+    std::uint64_t salt = 0;  // random, and told to nobody: docs/spool-format.md
 };
 
 class Spool {

@@ -60,7 +60,7 @@ class Message:
     flags: int
     dots: int
     sender: str
-    recipients: dict  # by their place
+    recipients: dict  # by their number
     fields: dict
     content: bytes
 
@@ -70,14 +70,14 @@ def read_message(body, content):
     identity = octets.take("QQ")
     created, flags, dots = octets.take("QBI")
     sender, recipients = octets.text(), {}
-    for place in range(octets.take("I")):
-        address = octets.text()
+    for _ in range(octets.take("I")):
+        number, address = octets.take("I"), octets.text()
         attempts, next_attempt, flags_of_it = octets.take("HQB")
         if flags_of_it & 2:
             octets.take("B")  # NOTIFY
             octets.text()     # ORCPT
-        recipients[place] = Recipient(address, attempts, next_attempt,
-                                      octets.reply() if flags_of_it & 1 else None)
+        recipients[number] = Recipient(address, attempts, next_attempt,
+                                       octets.reply() if flags_of_it & 1 else None)
     fields = {}
     while not octets.over():
         tag = octets.take("B")
@@ -86,13 +86,13 @@ def read_message(body, content):
 
 
 def read_outcome(body):
-    """(id, place, outcome, attempts, next attempt, reply)."""
+    """(id, number, outcome, attempts, next attempt, reply)."""
     octets = Octets(body)
     identity = octets.take("QQ")
-    place, outcome, attempts = octets.take("IBH")
+    number, outcome, attempts = octets.take("IBH")
     later, reply = (octets.take("Q"), octets.reply()) if outcome == 2 else (0, None)
     assert octets.over()
-    return identity, place, outcome, attempts, later, reply
+    return identity, number, outcome, attempts, later, reply
 
 
 def read_segment(path, journal, sequence):
@@ -100,18 +100,19 @@ def read_segment(path, journal, sequence):
     octets = path.read_bytes()
     assert octets[:8] == b"PHSTSEG1"
     version, in_journal, in_sequence, size = struct.unpack_from("<IIQQ", octets, 8)
-    assert (version, in_journal, in_sequence, size) == (1, journal, sequence, len(octets))
-    assert struct.unpack_from("<I", octets, 36)[0] == crc(0xFFFFFFFF, octets[:36])
-    assert not any(octets[40:BLOCK])
-    seed = crc(0xFFFFFFFF, struct.pack("<QI", sequence, journal))
+    assert (version, in_journal, in_sequence, size) == (2, journal, sequence, len(octets))
+    salt, check = struct.unpack_from("<QI", octets, 40)
+    assert check == crc(0xFFFFFFFF, octets[:48])
+    assert not any(octets[36:40]) and not any(octets[52:BLOCK])
+    seed = crc(0xFFFFFFFF, struct.pack("<QIQ", sequence, journal, salt))
     records, at, number = [], BLOCK, 0
     while octets[at:at + 4] == b"BTCH":
-        check, batch, length, count, nothing = struct.unpack_from("<IQQII", octets, at + 4)
-        if check != crc(seed, octets[at + 8:at + 32]):
+        check, batch, length, count, back, of = struct.unpack_from("<IQQIIQ", octets, at + 4)
+        if check != crc(seed, octets[at + 8:at + 40]):
             break  # what the file held before
         number += 1
-        assert (batch, nothing) == (number, 0)
-        found, record, end = 0, at + 32, at + 32 + length
+        assert (batch, of) == (number, salt) and back < number
+        found, record, end = 0, at + 40, at + 40 + length
         while record < end:
             check, body, content, content_check, kind = struct.unpack_from("<IIQII", octets, record)
             first = record + 24
