@@ -176,6 +176,12 @@ core::Task<bool> Connection::open() {
                 tlsa = std::move(*records);
             }
         }
+        const TlsDemand demand = demand_of(path_.site(), candidate.host, tlsa);
+        if (demand.barred) {
+            note_failure(network_failure(
+                {4, 7, 5}, candidate.host + " is no mail host by the domain's MTA-STS policy"));
+            continue;
+        }
         std::size_t of_this_host = 0;
         for (const core::IpAddress& address : addresses) {
             if (aborted_ || tried >= kMaxAddressesTried || of_this_host >= kMaxAddressesOfAHost) {
@@ -183,7 +189,7 @@ core::Task<bool> Connection::open() {
             }
             if (!may_try({address, candidate.port})) continue;
             no_route_ = refused_ = false;
-            if (co_await try_address(candidate, address, tlsa)) co_return true;
+            if (co_await try_address(candidate, address, demand)) co_return true;
             if (no_route_) continue;
             ++tried;
             ++of_this_host;
@@ -238,11 +244,10 @@ void Connection::report_failure() {
 // TLS that is wanted but not demanded, and does not work: a new connection in clear text (never the
 // same one), for this host and the next days.
 core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress address,
-                                         dns::HostTlsa tlsa) {
+                                         TlsDemand demand) {
     TlsMemory& memory = context_.tls.memory();
     endpoint_ = candidate.host + ":" + std::to_string(candidate.port);
     peer_ = core::SocketAddress{address, candidate.port}.to_string();
-    TlsDemand demand = demand_of(path_.site(), candidate.host, tlsa);
     if (demand.may_go_clear() && memory.avoids(endpoint_, context_.shard.now())) {
         demand_ = demand;
         count_tls(metrics::TlsResult::avoided);

@@ -62,7 +62,7 @@ class Connection {
     void report_failure();
     bool goes_on_after_refusal(const Candidate& candidate, std::vector<Candidate>& list,
                                std::size_t at) const;
-    core::Task<bool> try_address(Candidate candidate, core::IpAddress address, dns::HostTlsa tlsa);
+    core::Task<bool> try_address(Candidate candidate, core::IpAddress address, TlsDemand demand);
     core::Task<bool> try_once(Candidate candidate, core::IpAddress address, TlsDemand demand);
     core::Task<bool> greet();
     core::Task<bool> secure();

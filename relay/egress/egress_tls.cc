@@ -36,6 +36,7 @@ TlsWish TlsDemand::wish() const {
 
 metrics::TlsPolicy TlsDemand::counted_as() const {
     if (by_dane) return metrics::TlsPolicy::dane;
+    if (by_sts) return metrics::TlsPolicy::sts;
     PH_ASSERT(policy != TlsPolicy::none);
     return static_cast<metrics::TlsPolicy>(static_cast<std::size_t>(policy) - 1);
 }
@@ -51,17 +52,23 @@ TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::H
     const bool named = site.smarthost != nullptr && !site.smarthost->tls_name.empty();
     demand.expectation.server_name = named ? site.smarthost->tls_name : host;
     demand.expectation.names = {demand.expectation.server_name};
-    const bool verify = site.tls == TlsPolicy::verify || site.tls == TlsPolicy::implicit;
+    const bool verify =
+        site.sts || site.tls == TlsPolicy::verify || site.tls == TlsPolicy::implicit;
     demand.expectation.level = verify ? core::TlsLevel::pkix : core::TlsLevel::unauthenticated;
-    if (!tlsa.exists()) return demand;
-    demand.by_dane = true;
-    if (demand.policy == TlsPolicy::opportunistic) demand.policy = TlsPolicy::encrypt;
+    demand.by_dane = tlsa.exists();
+    if ((site.sts || demand.by_dane) && demand.policy == TlsPolicy::opportunistic) {
+        demand.policy = TlsPolicy::encrypt;
+    }
     // Where somebody must be authenticated, only digests do: whole certificates and keys may turn
     // out to be none, and then TLS looks at nothing.
-    const auto strong = [&](const dns::TlsaData& record) {
+    const bool strong = std::ranges::any_of(tlsa.records, [&](const dns::TlsaData& record) {
         return dns::is_usable(record) && (record.matching != 0 || !verify);
-    };
-    if (!std::ranges::any_of(tlsa.records, strong)) return demand;
+    });
+    if (!strong) {
+        demand.by_sts = site.sts;
+        demand.barred = site.sts && std::ranges::find(site.sts_hosts, host) == site.sts_hosts.end();
+        return demand;
+    }
     demand.expectation.level = core::TlsLevel::dane;
     demand.expectation.server_name = tlsa.base;
     demand.expectation.names = {tlsa.base};

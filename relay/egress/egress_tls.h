@@ -1,7 +1,8 @@
 // EgressTls: what TLS towards receivers needs on one shard: contexts (one, and one for each route
 // with a certificate or roots of its own), sessions to resume, what was learned about hosts, and
 // logins. demand_of() says what a host must offer: the configured policy, raised by the host's TLSA
-// records (DANE, RFC 7672); everything behind it only keeps to the demand.
+// records (DANE, RFC 7672) or by the domain's MTA-STS policy; everything behind it only keeps to
+// the demand.
 // Made by the composition root, outlives the paths.
 // Limits: kHandshakeTime for a handshake; those of TlsSessions and TlsMemory.
 #pragma once
@@ -23,12 +24,15 @@ namespace relay {
 struct TlsDemand {
     TlsPolicy policy = TlsPolicy::none;
     core::TlsExpectation expectation;
+    // What made it more than the configuration: TLSA records, or the domain's MTA-STS policy.
+    bool by_dane = false;
+    bool by_sts = false;
+    bool barred = false;  // that policy does not allow the host: it must not be used
 
     TlsWish wish() const;
     bool implicit() const { return policy == TlsPolicy::implicit; }
     // TLS that does not work is no reason not to deliver.
     bool may_go_clear() const { return policy == TlsPolicy::opportunistic; }
-    bool by_dane = false;                   // TLSA records made it what it is
     metrics::TlsPolicy counted_as() const;  // policy is not none
 };
 
@@ -36,8 +40,9 @@ struct TlsDemand {
 // authenticated, or they were named by the configuration, and nothing there is more exact.
 bool asks_for_tlsa(const SiteFacts& site);
 
-// What a host of the site is asked for. Usable TLSA records take the place of roots and of the
-// policy `verify`; a set of unusable ones still demands TLS (RFC 7672 section 2.2).
+// What a host of the site is asked for. Usable TLSA records take the place of roots, of the policy
+// `verify` and of MTA-STS (RFC 8461 section 2); a set of unusable ones still demands TLS (RFC 7672
+// section 2.2).
 TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::HostTlsa& tlsa);
 
 class EgressTls {

@@ -25,6 +25,7 @@
 #include "relay/inject/admission.h"
 #include "relay/queue/exchange.h"
 #include "relay/queue/retry_schedule.h"
+#include "relay/security/sts_store.h"
 #include "relay/spool/spool.h"
 
 namespace relay {
@@ -87,6 +88,9 @@ class Node {
     const EgressOptions egress;
     const std::uint64_t memory_limit;
     Exchange exchange;
+    core::PosixDisk disk;
+    const std::string sts_file;
+    StsStore sts_store;
     Liveness liveness;
     std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics;
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "relay/admin/probes.h"
+#include "relay/security/policy_file.h"
 
 namespace relay {
 
@@ -54,6 +55,7 @@ core::Result<void> ShardServices::build() {
     if (!channel) return std::unexpected(channel.error());
     channel_ = std::move(*channel);
     resolver_ = std::make_unique<dns::CachedResolver>(shard_, *channel_);
+    if (auto built = build_sts(); !built) return built;
     if (node_.spool != nullptr) {
         spool_ = std::make_unique<Spool>(shard_, node_.spool->disk, node_.spool->space, metrics_,
                                          node_.spool->options);
@@ -63,10 +65,10 @@ core::Result<void> ShardServices::build() {
         .memory_limit = static_cast<std::size_t>(node_.memory_limit / node_.shard_count),
         .hostname = node_.config.node.hostname,
         .delay_warning = node_.config.retry.delay_warning};
-    origin_ =
-        std::make_unique<Origin>(shard_, options, node_.schedule,
-                                 RouterParts{node_.config, node_.shaping, node_.rules, *resolver_},
-                                 node_.exchange, events_, metrics_, spool_.get());
+    origin_ = std::make_unique<Origin>(
+        shard_, options, node_.schedule,
+        RouterParts{node_.config, node_.shaping, node_.rules, *resolver_, sts_.get()},
+        node_.exchange, events_, metrics_, spool_.get());
     if (spool_ != nullptr) spool_->start(*origin_);
     tls_ = std::make_unique<EgressTls>(shard_, node_.tls_roots ? &*node_.tls_roots : nullptr);
     hosts_ = std::make_unique<HostMemory>(node_.egress.pauses());
@@ -76,6 +78,19 @@ core::Result<void> ShardServices::build() {
     node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
     tasks_.spawn(publish_metrics());
     tasks_.spawn(node_.liveness.keep_stamping(&shard_, &stop_));
+    return {};
+}
+
+core::Result<void> ShardServices::build_sts() {
+    if (!node_.tls_roots) return {};
+    const std::string& configured = node_.config.delivery.tls_ca_file.string();
+    auto https = core::HttpsClient::open(
+        shard_, configured.empty() ? core::TlsRoots::system_bundle() : configured);
+    if (!https) return std::unexpected(https.error());
+    https_ = std::move(*https);
+    web_policies_ = std::make_unique<WebPolicies>(shard_, *https_, *resolver_, node_.rules);
+    sts_ = std::make_unique<MtaSts>(shard_, *resolver_, *web_policies_, node_.sts_store);
+    if (shard_.id() == 0) tasks_.spawn(keep_policies());
     return {};
 }
 
@@ -251,6 +266,25 @@ core::Task<void> ShardServices::watch_space() {
     } while (!co_await stop_.wait(shard_.now() + std::chrono::seconds{1}));
 }
 
+// The policies that were fetched outlive the process.
+core::Task<void> ShardServices::keep_policies() {
+    std::uint64_t kept = node_.sts_store.changes();
+    bool stopping = false;
+    while (!stopping) {
+        stopping = co_await stop_.wait(shard_.now() + kKeepPoliciesEvery);
+        const std::uint64_t changes = node_.sts_store.changes();
+        if (changes == kept) continue;
+        const auto saved = co_await save_policies(shard_, node_.disk, node_.sts_file,
+                                                  node_.sts_store.text(shard_.wall()));
+        if (saved) {
+            kept = changes;
+        } else {
+            core::log_warning("cannot keep MTA-STS policies in {}: {}", node_.sts_file,
+                              saved.error().message());
+        }
+    }
+}
+
 core::Task<void> ShardServices::run() {
     if (auto built = build(); !built) node_.fail(built.error());
     co_await node_.arrive(shard_, Step::built);
@@ -295,7 +329,9 @@ core::Task<void> ShardServices::drain() {
         co_await origin_->settled(core::kNever);
     }
     co_await node_.arrive(shard_, Step::paths_closed);
+    if (https_ != nullptr) co_await https_->close();
     if (channel_ != nullptr) co_await channel_->close();
+    if (sts_ != nullptr) co_await sts_->close();
     if (origin_ != nullptr) co_await origin_->end_reports();
     if (spool_ != nullptr) co_await spool_->close();
     if (origin_ != nullptr) left = co_await origin_->close();

@@ -21,6 +21,8 @@
 #include "relay/inject/smtp_ingress.h"
 #include "relay/node/node.h"
 #include "relay/queue/origin.h"
+#include "relay/security/mta_sts.h"
+#include "relay/security/web_policies.h"
 
 namespace relay {
 
@@ -29,6 +31,7 @@ class ShardServices {
     static constexpr core::Duration kDrainGrace = std::chrono::seconds{20};
     static constexpr core::Duration kCutOff = std::chrono::seconds{10};
     static constexpr core::Duration kPublishEvery = std::chrono::milliseconds{250};
+    static constexpr core::Duration kKeepPoliciesEvery = std::chrono::seconds{10};
 
     ShardServices(Node& node, core::Shard& shard);
     ~ShardServices();
@@ -43,6 +46,7 @@ class ShardServices {
     };
 
     core::Result<void> build();
+    core::Result<void> build_sts();
     core::Result<void> listen();
     core::Result<void> listen_smtp(std::size_t index);
     core::Result<void> listen_http(std::size_t index);
@@ -52,6 +56,7 @@ class ShardServices {
     core::Task<void> publish_metrics();
     core::Task<void> recover();
     core::Task<void> watch_space();
+    core::Task<void> keep_policies();
     void publish();
     std::string unready() const;
 
@@ -64,6 +69,10 @@ class ShardServices {
     EventWriter events_;
     std::unique_ptr<dns::AresChannel> channel_;
     std::unique_ptr<dns::CachedResolver> resolver_;
+    // MTA-STS: null where there are no roots to verify anything with.
+    std::unique_ptr<core::HttpsClient> https_;
+    std::unique_ptr<WebPolicies> web_policies_;
+    std::unique_ptr<MtaSts> sts_;
     std::unique_ptr<Spool> spool_;  // null with durability "memory"
     std::unique_ptr<Origin> origin_;
     std::unique_ptr<EgressTls> tls_;

@@ -29,6 +29,25 @@ Disposition disposition_of(const dns::RouteFailure& failure) {
     return result;
 }
 
+std::size_t host_count(const dns::MxPlan& plan) {
+    std::size_t count = 0;
+    for (const dns::MxGroup& group : plan.groups)
+        count += group.hosts.size();
+    return count;
+}
+
+// The order of hosts stays; those that the policy does not allow fail when their turn comes
+// (RFC 8461 section 8.4).
+void apply(const StsPolicy* policy, SiteFacts& facts) {
+    if (policy == nullptr || policy->mode != StsMode::enforce) return;
+    facts.sts = true;
+    for (const dns::MxGroup& group : facts.plan.groups) {
+        for (const std::string& host : group.hosts) {
+            if (policy->allows(host)) facts.sts_hosts.push_back(host);
+        }
+    }
+}
+
 // What the path is named after the hosts: everything that makes deliveries differ.
 void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
     std::uint64_t fingerprint = facts.port;
@@ -49,6 +68,11 @@ void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
     // DANE may apply only where the way to the hosts is authenticated: no connection is shared with
     // a domain for which it is not.
     if (facts.plan.authenticated) facts.name += "/dnssec";
+    // Likewise a policy: domains share connections only if it allows the same hosts.
+    if (facts.sts) facts.name += "/sts";
+    if (facts.sts && facts.sts_hosts.size() < host_count(facts.plan)) {
+        facts.name += ":" + dns::site_name(facts.sts_hosts);
+    }
     if (own_limits) facts.name = std::string(domain) + "!" + facts.name;
     facts.fingerprint = fingerprint;
 }
@@ -106,8 +130,13 @@ void Router::route(Recipient& recipient) {
 
 core::Task<void> Router::resolve(std::string name) {
     const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
+    StsFinding sts;
+    const bool encrypted = tls_of(parts_.shaping.limits_for(name), nullptr) != TlsPolicy::none;
+    if (result && encrypted && parts_.sts != nullptr) {
+        sts = co_await parts_.sts->policy_for(result->domain);
+    }
     Domain& domain = domains_.find(name)->second;  // not forgotten while it is resolving
-    learn(name, domain, result);
+    learn(name, domain, result, sts);
     domain.resolving = false;
     core::IntrusiveList<Recipient, RecipientQueueTag> waiting;
     waiting.splice_back(domain.waiting);
@@ -117,7 +146,8 @@ core::Task<void> Router::resolve(std::string name) {
     }
 }
 
-void Router::learn(const std::string& name, Domain& domain, const dns::MxResult& result) {
+void Router::learn(const std::string& name, Domain& domain, const dns::MxResult& result,
+                   const StsFinding& sts) {
     Site* const before = std::exchange(domain.site, nullptr);
     domain.failure = {};
     if (result) {
@@ -127,9 +157,12 @@ void Router::learn(const std::string& name, Domain& domain, const dns::MxResult&
         facts.limits = parts_.shaping.limits_for(name);
         facts.provider = parts_.shaping.provider_of(name);
         facts.tls = tls_of(facts.limits, nullptr);
+        apply(sts.policy.get(), facts);
         name_site(facts, name, parts_.shaping.has_table(name));
         domain.site = intern(std::move(facts));
-        domain.expires = shard_.now() + std::max(result->ttl, std::chrono::seconds{1});
+        std::chrono::seconds ttl = result->ttl;
+        if (parts_.sts != nullptr && facts.tls != TlsPolicy::none) ttl = std::min(ttl, sts.ttl);
+        domain.expires = shard_.now() + std::max(ttl, std::chrono::seconds{1});
     } else {
         domain.failure = disposition_of(result.error());
         domain.expires = shard_.now() + std::max(result.error().ttl, std::chrono::seconds{1});

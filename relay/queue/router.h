@@ -17,6 +17,7 @@
 #include "relay/config/config.h"
 #include "relay/message/message.h"
 #include "relay/queue/site.h"
+#include "relay/security/mta_sts.h"
 #include "relay/shaping/policy.h"
 
 namespace relay {
@@ -35,6 +36,7 @@ struct RouterParts {
     const ShapingPolicy& shaping;
     const dns::RoutingRules& rules;
     dns::Resolver& resolver;
+    MtaSts* sts = nullptr;  // null: no policies are looked for
 };
 
 class Router {
@@ -67,7 +69,8 @@ class Router {
     };
 
     core::Task<void> resolve(std::string name);
-    void learn(const std::string& name, Domain& domain, const dns::MxResult& result);
+    void learn(const std::string& name, Domain& domain, const dns::MxResult& result,
+               const StsFinding& sts);
     TlsPolicy tls_of(const ShapingLimits& limits, const RouteConfig* route) const;
     Site* intern(SiteFacts facts);
     void unreference(Site* site);

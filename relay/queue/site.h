@@ -25,6 +25,10 @@ struct SiteFacts {
     std::uint16_t port = 25;    // of MX hosts
     ShapingLimits limits;
     TlsPolicy tls = TlsPolicy::opportunistic;
+    // An MTA-STS policy in force (RFC 8461): of the plan's hosts only these may be used, with a
+    // certificate that is trusted and theirs.
+    bool sts = false;
+    std::vector<std::string> sts_hosts;
     std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
     std::size_t provider = 0;                    // metrics label
     std::uint64_t fingerprint = 0;  // of hosts and their order; the name leaves preferences out

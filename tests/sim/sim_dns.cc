@@ -22,6 +22,18 @@ void SimZone::add_tlsa(const std::string& host, std::uint16_t port, dns::TlsaDat
         {name, dns::RecordType::tlsa, static_cast<std::uint32_t>(ttl.count()), std::move(data)});
 }
 
+void SimZone::add_txt(const std::string& name, const std::string& text) {
+    std::string octets;
+    for (std::size_t at = 0; at < text.size(); at += 255) {
+        const std::string part = text.substr(at, 255);
+        octets += static_cast<char>(part.size());
+        octets += part;
+    }
+    names[name][dns::RecordType::txt].records.push_back({name, dns::RecordType::txt,
+                                                         static_cast<std::uint32_t>(ttl.count()),
+                                                         dns::RawData{std::move(octets)}});
+}
+
 void SimZone::fail(const std::string& name, dns::RecordType type, dns::DnsStatus status) {
     names[name][type].status = status;
 }

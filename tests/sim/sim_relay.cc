@@ -54,17 +54,21 @@ struct SimRelay::Place {
           const relay::SpoolOptions& on_disk)
         : shard(on),
           resolver(on, zone),
+          sts(options.policies == nullptr ? nullptr
+                                          : std::make_unique<relay::MtaSts>(
+                                                on, resolver, *options.policies, *options.known)),
           events(relay.sink_, on.reactor()),
           spool(relay.disk_ == nullptr ? nullptr
                                        : std::make_unique<relay::Spool>(
                                              on, *relay.disk_, *relay.space_, metrics, on_disk)),
-          origin(on,
-                 {.memory_limit = options.memory_limit,
-                  .hostname = "relay.example",
-                  .delay_warning = relay.delay_warning_},
-                 relay.schedule_,
-                 relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver},
-                 relay.exchange_, events, metrics, spool.get()),
+          origin(
+              on,
+              {.memory_limit = options.memory_limit,
+               .hostname = "relay.example",
+               .delay_warning = relay.delay_warning_},
+              relay.schedule_,
+              relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver, sts.get()},
+              relay.exchange_, events, metrics, spool.get()),
           tls(on, relay.tls_roots_ ? &*relay.tls_roots_ : nullptr),
           hosts(relay.egress_.pauses()),
           dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
@@ -74,6 +78,7 @@ struct SimRelay::Place {
     }
     core::Shard& shard;
     SimDns resolver;
+    std::unique_ptr<relay::MtaSts> sts;
     metrics::ShardMetrics metrics;
     relay::EventWriter events;
     std::unique_ptr<relay::Spool> spool;  // null: durability "memory"
@@ -290,6 +295,7 @@ core::Task<void> SimRelay::close_place(Place& place, core::Instant deadline) {
     co_await place.origin.settled(deadline + std::chrono::seconds{10});
     co_await place.origin.end_reports();
     if (place.spool != nullptr) co_await place.spool->close();
+    if (place.sts != nullptr) co_await place.sts->close();
     place.lost = co_await place.origin.close();
     place.events.close();
 }

@@ -26,6 +26,7 @@
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/sim_mx.h"
+#include "tests/sim/sim_policies.h"
 #include "tests/sim/sim_world.h"
 
 namespace sim {
@@ -41,7 +42,9 @@ struct RelayOptions {
     std::vector<relay::RouteConfig> routes{};
     relay::TlsPolicy tls = relay::TlsPolicy::opportunistic;
     std::optional<core::TlsRoots> tls_roots{};
-    SimDisk* disk = nullptr;  // null: durability "memory"
+    SimPolicies* policies = nullptr;   // null: no MTA-STS
+    relay::StsStore* known = nullptr;  // with policies
+    SimDisk* disk = nullptr;           // null: durability "memory"
     std::uint64_t segment_size = 64 << 10;
     std::size_t memory_limit = std::size_t{1} << 30;  // of a shard
     relay::SpaceLimits space{};

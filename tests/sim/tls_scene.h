@@ -35,7 +35,10 @@ class TlsScene {
     explicit TlsScene(relay::TlsPolicy policy, MxOptions options = {},
                       const core::TlsIdentity* shows = nullptr,
                       std::vector<relay::RouteConfig> routes = {})
-        : world(5), context(server(shows != nullptr ? *shows : good())), mx(world, kMx, [&] {
+        : world(5),
+          policies(world),
+          context(server(shows != nullptr ? *shows : good())),
+          mx(world, kMx, [&] {
               options.tls = context.get();
               return std::move(options);
           }()) {
@@ -45,6 +48,8 @@ class TlsScene {
         relay_options.tls = policy;
         relay_options.tls_roots = authority().roots();
         relay_options.routes = std::move(routes);
+        relay_options.policies = &policies;
+        relay_options.known = &known;
         relay = std::make_unique<SimRelay>(world, zone, std::move(relay_options));
         mx.start();
     }
@@ -110,6 +115,8 @@ class TlsScene {
 
     SimWorld world;
     SimZone zone;
+    SimPolicies policies;
+    relay::StsStore known;
     std::unique_ptr<core::TlsContext> context;
     SimMx mx;
     std::unique_ptr<SimMx> second;

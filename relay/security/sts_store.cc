@@ -1,0 +1,177 @@
+#include "relay/security/sts_store.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <optional>
+#include <ranges>
+#include <utility>
+#include <vector>
+
+namespace relay {
+
+namespace {
+
+constexpr std::string_view kHeader = "posthaste mta-sts 1";
+
+bool counts(const StsKnown& known, core::WallTime now) {
+    return known.policy != nullptr && now - known.fetched < known.policy->max_age;
+}
+
+std::size_t weight(const std::string& domain, const StsKnown& known) {
+    std::size_t octets = 256 + 2 * domain.size() + known.id.size() + known.failed_id.size();
+    if (known.policy != nullptr) {
+        for (const std::string& pattern : known.policy->mx)
+            octets += sizeof(std::string) + pattern.size();
+    }
+    return octets;
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+    std::vector<std::string_view> words;
+    while (true) {
+        const std::size_t end = std::min(line.find(' '), line.size());
+        words.push_back(line.substr(0, end));
+        if (end == line.size()) return words;
+        line.remove_prefix(end + 1);
+    }
+}
+
+std::int64_t seconds_of(core::WallTime time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+struct Line {
+    std::string domain;
+    std::string id;
+    core::WallTime fetched;
+    StsPolicy policy;
+};
+
+// domain, id, fetched, then the policy in its own words, separated by "|".
+std::optional<Line> line_of(std::string_view text) {
+    const std::vector<std::string_view> words = words_of(text);
+    if (words.size() != 4 || words[0].empty()) return std::nullopt;
+    std::int64_t fetched = 0;
+    const char* const end = words[2].data() + words[2].size();
+    if (std::from_chars(words[2].data(), end, fetched).ptr != end) return std::nullopt;
+    std::string policy(words[3]);
+    std::ranges::replace(policy, '|', '\n');
+    auto parsed = parse_sts_policy(policy);
+    if (!parsed) return std::nullopt;
+    return Line{std::string(words[0]), std::string(words[1]),
+                core::WallTime{std::chrono::seconds{fetched}}, std::move(*parsed)};
+}
+
+std::string text_of(const std::string& domain, const StsKnown& known) {
+    const StsPolicy& policy = *known.policy;
+    std::string line = domain + ' ' + known.id + ' ' + std::to_string(seconds_of(known.fetched)) +
+                       " version:STSv1|mode:" + std::string(to_string(policy.mode)) +
+                       "|max_age:" + std::to_string(policy.max_age.count());
+    for (const std::string& pattern : policy.mx)
+        line += "|mx:" + pattern;
+    return line + '\n';
+}
+
+}  // namespace
+
+StsKnown& StsStore::touch(const std::string& domain) {
+    const auto found = by_domain_.find(domain);
+    if (found != by_domain_.end()) {
+        entries_.splice(entries_.begin(), entries_, found->second);
+    } else {
+        entries_.push_front({domain, {}, 0});
+        by_domain_.emplace(entries_.front().domain, entries_.begin());
+    }
+    return entries_.front().known;
+}
+
+// The front entry changed. What is over the limit goes, but never the front.
+void StsStore::weigh() {
+    Entry& entry = entries_.front();
+    octets_ -= entry.octets;
+    entry.octets = weight(entry.domain, entry.known);
+    octets_ += entry.octets;
+    while (octets_ > most_octets_ && entries_.size() > 1)
+        erase(std::prev(entries_.end()));
+}
+
+void StsStore::erase(Entries::iterator entry) {
+    octets_ -= entry->octets;
+    by_domain_.erase(entry->domain);
+    entries_.erase(entry);
+}
+
+StsKnown StsStore::find(const std::string& domain, core::WallTime now) {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_domain_.find(domain);
+    if (found == by_domain_.end()) return {};
+    StsKnown& known = touch(domain);
+    if (!counts(known, now)) known.policy = nullptr;
+    return known;
+}
+
+void StsStore::keep(const std::string& domain, std::shared_ptr<const StsPolicy> policy,
+                    std::string id, core::WallTime now) {
+    const std::lock_guard lock(mutex_);
+    touch(domain) = {std::move(policy), std::move(id), now, {}, {}};
+    weigh();
+    ++changes_;
+}
+
+void StsStore::note_failure(const std::string& domain, std::string id, core::WallTime retry_at) {
+    const std::lock_guard lock(mutex_);
+    StsKnown& known = touch(domain);
+    known.failed_id = std::move(id);
+    known.retry_at = retry_at;
+    weigh();
+}
+
+std::string StsStore::text(core::WallTime now) const {
+    const std::lock_guard lock(mutex_);
+    std::string text = std::string(kHeader) + '\n';
+    // Read again in this order, so that the one used last is in front again.
+    for (const Entry& entry : std::ranges::reverse_view(entries_)) {
+        if (counts(entry.known, now)) text += text_of(entry.domain, entry.known);
+    }
+    return text;
+}
+
+std::size_t StsStore::read(std::string_view text, core::WallTime now) {
+    const std::lock_guard lock(mutex_);
+    bool first = true;
+    while (!text.empty()) {
+        const std::size_t end = text.find('\n');
+        if (end == std::string_view::npos) break;  // cut off
+        const std::string_view line = text.substr(0, end);
+        text.remove_prefix(end + 1);
+        if (std::exchange(first, false)) {
+            if (line != kHeader) break;
+            continue;
+        }
+        auto read = line_of(line);
+        if (!read) continue;
+        StsKnown known{std::make_shared<const StsPolicy>(std::move(read->policy)),
+                       std::move(read->id),
+                       read->fetched,
+                       {},
+                       {}};
+        // A clock that was wrong must not make a policy last for ever.
+        if (!counts(known, now) || known.fetched > now) continue;
+        touch(read->domain) = std::move(known);
+        weigh();
+    }
+    return entries_.size();
+}
+
+std::uint64_t StsStore::changes() const {
+    const std::lock_guard lock(mutex_);
+    return changes_;
+}
+
+std::size_t StsStore::size() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.size();
+}
+
+}  // namespace relay

@@ -1,0 +1,69 @@
+// StsStore: the MTA-STS policies that this node knows, by domain, shared by all shards (a mutex is
+// held for a lookup in a table). A policy counts until its max_age has passed since it was fetched,
+// whatever DNS says meanwhile (RFC 8461 section 5.1). Also what failed lately, so that a broken
+// policy host is not asked for every message. text() and read() are its file's content: one line
+// for each policy. Limit: kMostOctets of memory, about 100,000 usual policies; beyond it the ones
+// unused for longest are forgotten and have to be discovered anew.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/base/time.h"
+#include "relay/security/sts_policy.h"
+
+namespace relay {
+
+struct StsKnown {
+    std::shared_ptr<const StsPolicy> policy;  // null: none that still counts
+    std::string id;                           // as announced when it was fetched
+    core::WallTime fetched{};                 // last, with whatever id
+    std::string failed_id;                    // fetching this one failed
+    core::WallTime retry_at{};                // and is not tried again before
+};
+
+class StsStore {
+  public:
+    static constexpr std::size_t kMostOctets = 32U << 20;
+
+    explicit StsStore(std::size_t most_octets = kMostOctets) : most_octets_(most_octets) {}
+
+    StsKnown find(const std::string& domain, core::WallTime now);
+    void keep(const std::string& domain, std::shared_ptr<const StsPolicy> policy, std::string id,
+              core::WallTime now);
+    void note_failure(const std::string& domain, std::string id, core::WallTime retry_at);
+
+    std::string text(core::WallTime now) const;
+    // Lines that make no sense are passed over. How many policies there are afterwards.
+    std::size_t read(std::string_view text, core::WallTime now);
+    std::uint64_t changes() const;  // grows with each policy that is kept
+    std::size_t size() const;
+
+  private:
+    struct Entry {
+        std::string domain;
+        StsKnown known;
+        std::size_t octets = 0;
+    };
+    using Entries = std::list<Entry>;  // used last in front
+
+    StsKnown& touch(const std::string& domain);
+    void weigh();
+    void erase(Entries::iterator entry);
+
+    const std::size_t most_octets_;
+    mutable std::mutex mutex_;
+    Entries entries_;
+    std::unordered_map<std::string_view, Entries::iterator> by_domain_;
+    std::size_t octets_ = 0;
+    std::uint64_t changes_ = 0;
+};
+
+}  // namespace relay

@@ -1,0 +1,1 @@
+posthaste_fuzz_target(sts_policy USES relay_sts_policy)
