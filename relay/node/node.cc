@@ -9,7 +9,6 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "metrics/exposition.h"
-#include "relay/security/policy_file.h"
 
 namespace relay {
 
@@ -98,9 +97,6 @@ Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> 
       liveness(shards),
       addresses(config.listeners.size()),
       stop_events(shards, nullptr) {
-    load_policies(
-        sts_file, sts_store,
-        std::chrono::time_point_cast<core::WallTime::duration>(std::chrono::system_clock::now()));
     for (std::size_t i = 0; i < shards; ++i) {
         metrics.push_back(std::make_unique<metrics::ShardMetrics>(shaping.provider_names().size()));
     }

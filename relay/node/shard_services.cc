@@ -90,7 +90,9 @@ core::Result<void> ShardServices::build_sts() {
     https_ = std::move(*https);
     web_policies_ = std::make_unique<WebPolicies>(shard_, *https_, *resolver_, node_.rules);
     sts_ = std::make_unique<MtaSts>(shard_, *resolver_, *web_policies_, node_.sts_store);
-    if (shard_.id() == 0) tasks_.spawn(keep_policies());
+    if (shard_.id() != 0) return {};
+    load_policies(node_.sts_file, node_.sts_store, shard_.wall());  // nobody serves yet
+    tasks_.spawn(keep_policies());
     return {};
 }
 

@@ -23,7 +23,8 @@ BANNED = [
      "take a core::Prng"),
     (r"\bstd::(recursive_)?mutex\b|\bstd::shared_mutex\b",
      ["core/runtime/", "core/io/", "core/base/log.cc", "relay/events/event_log", "bench/", "tests/",
-      "relay/inject/admission.h", "relay/node/"],  # per connection, and at start and end
+      # per connection, per lookup of a domain, and at start and end
+      "relay/inject/admission.h", "relay/security/sts_store.", "relay/node/"],
      "shards share nothing"),
     (r"\bstd::thread\b|\bstd::jthread\b",
      ["core/io/runtime.cc", "relay/events/", "bench/", "tests/"], "one thread per shard"),
