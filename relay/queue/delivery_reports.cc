@@ -25,10 +25,11 @@ bool told_of_delays(const Recipient& recipient) {
 }  // namespace
 
 DeliveryReports::DeliveryReports(core::Shard& shard, ReportOptions options, Acceptance& door,
-                                 metrics::ShardMetrics& metrics)
+                                 ReportedMail& mail, metrics::ShardMetrics& metrics)
     : shard_(shard),
       options_(std::move(options)),
       door_(door),
+      mail_(mail),
       metrics_(metrics),
       tasks_(shard.reactor()) {}
 
@@ -37,17 +38,16 @@ DeliveryReports::~DeliveryReports() {
     if (timer_.armed()) shard_.reactor().timers().disarm(timer_);
 }
 
-bool DeliveryReports::ended(const Recipient& recipient) {
-    if (recipient.message->sender.empty()) return false;
+DeliveryReports::Tells DeliveryReports::ended(Recipient& recipient) {
+    if (recipient.message->sender.empty()) return Tells::nothing;
     const Disposition& done = recipient.disposition();
-    if (done.outcome == Outcome::delivered) {
-        // A server with DSN reports success itself (RFC 3461 section 5.2.2).
-        if (recipient.notify.on_success() && !done.dsn_passed) add(recipient, DsnAction::relayed);
-        return false;
-    }
-    if (!told_of_failures(recipient)) return false;
-    add(recipient, DsnAction::failed);
-    return true;
+    const bool delivered = done.outcome == Outcome::delivered;
+    // A server with DSN reports success itself (RFC 3461 section 5.2.2).
+    if (delivered && (!recipient.notify.on_success() || done.dsn_passed)) return Tells::nothing;
+    if (!delivered && !told_of_failures(recipient)) return Tells::nothing;
+    add(recipient, delivered ? DsnAction::relayed : DsnAction::failed)
+        .ended.emplace_back(&recipient, done.outcome);
+    return delivered ? Tells::success : Tells::failure;
 }
 
 void DeliveryReports::deferred(Recipient& recipient) {
@@ -58,8 +58,8 @@ void DeliveryReports::deferred(Recipient& recipient) {
     add(recipient, DsnAction::delayed);
 }
 
-void DeliveryReports::add(const Recipient& recipient, DsnAction action) {
-    const Message& message = *recipient.message;
+DeliveryReports::Collected& DeliveryReports::add(Recipient& recipient, DsnAction action) {
+    Message& message = *recipient.message;
     const Disposition& done = recipient.disposition();
     DsnRecipient told;
     told.action = action;
@@ -73,44 +73,73 @@ void DeliveryReports::add(const Recipient& recipient, DsnAction action) {
     told.expired = action == DsnAction::failed && done.outcome == Outcome::expired;
     told.last_attempt = shard_.wall();
     if (action == DsnAction::delayed) told.retry_until = message.created + options_.max_age;
-    auto& collected = collected_[&message];
-    collected.push_back(std::move(told));
-    if (collected.size() >= kMostPerReport) return message_ends(message);
+    if (const auto full = collected_.find(&message);
+        full != collected_.end() && full->second.told.size() >= kMostPerReport) {
+        message_ends(message);
+    }
+    const auto [place, first] = collected_.try_emplace(&message);
+    if (first) ++message.open_recipients;
+    place->second.told.push_back(std::move(told));
     if (!timer_.armed()) shard_.reactor().timers().arm(timer_, shard_.now() + kGather);
+    return place->second;
 }
 
-void DeliveryReports::message_ends(const Message& message) {
+void DeliveryReports::message_ends(Message& message) {
     const auto found = collected_.find(&message);
     if (found == collected_.end()) return;
-    auto recipients = std::move(found->second);
+    Collected collected = std::move(found->second);
     collected_.erase(found);
-    report(message, std::move(recipients));
+    begin_report(message, std::move(collected));
 }
 
 void DeliveryReports::flush() {
-    for (auto& [message, recipients] : std::exchange(collected_, {}))
-        report(*message, std::move(recipients));
+    for (auto& [message, collected] : std::exchange(collected_, {}))
+        begin_report(*message, std::move(collected));
+}
+
+void DeliveryReports::begin_report(Message& original, Collected collected) {
+    // Closing: what it tells of was not recorded, so the next run comes to it again.
+    if (!tasks_.spawn(report(&original, std::move(collected)))) mail_.let_go(original);
 }
 
 // One report says one thing; with VERP every recipient has a return path of its own.
-void DeliveryReports::report(const Message& original, std::vector<DsnRecipient> recipients) {
+core::Task<void> DeliveryReports::report(Message* original, Collected collected) {
+    const bool held = co_await mail_.hold_content(*original);
     for (const DsnAction action : {DsnAction::failed, DsnAction::delayed, DsnAction::relayed}) {
         std::vector<DsnRecipient> alike;
-        for (DsnRecipient& each : recipients) {
+        for (DsnRecipient& each : collected.told) {
             if (each.action != action) continue;
-            if (original.verp) {
-                const std::string to = verp_sender(original.sender, each.address);
-                write(original, {each}, to);
+            if (original->verp) {
+                std::string to = verp_sender(original->sender, each.address);
+                co_await report_alike(original, {std::move(each)}, std::move(to));
             } else {
                 alike.push_back(std::move(each));
             }
         }
-        if (!alike.empty()) write(original, std::move(alike), original.sender);
+        if (!alike.empty()) {
+            co_await report_alike(original, std::move(alike), original->sender);
+        }
+    }
+    if (held) mail_.let_content_go(*original);
+    for (const auto& [recipient, outcome] : collected.ended)
+        mail_.record(*recipient, outcome);
+    mail_.let_go(*original);
+}
+
+core::Task<void> DeliveryReports::report_alike(const Message* original,
+                                               std::vector<DsnRecipient> recipients,
+                                               std::string to) {
+    if (co_await door_.commit(write(*original, std::move(recipients), to))) {
+        metrics_.report_sent();
+    } else {
+        core::log_warning("a delivery status notification to {} was lost: no room, or shut down",
+                          core::escaped(to));
     }
 }
 
-void DeliveryReports::write(const Message& original, std::vector<DsnRecipient> recipients,
-                            std::string to) {
+std::unique_ptr<Message> DeliveryReports::write(const Message& original,
+                                                std::vector<DsnRecipient> recipients,
+                                                std::string to) {
     std::unique_ptr<Message> message = door_.begin();
     const bool full = original.dsn().content == ReturnContent::full;
     const std::size_t wanted = full ? kMostReturned + 1 : kMostHeaders + 1;
@@ -138,17 +167,7 @@ void DeliveryReports::write(const Message& original, std::vector<DsnRecipient> r
     message->recipients.push_back(std::make_unique<Recipient>(*message, std::move(to)));
     message->recipients.front()->notify = Notify(Notify::kNever);  // RFC 3461 section 6.1
     message->edit_injection().protocol = "DSN";
-    tasks_.spawn(commit(std::move(message)));
-}
-
-core::Task<void> DeliveryReports::commit(std::unique_ptr<Message> message) {
-    const std::string to = message->recipients.front()->address;
-    if (co_await door_.commit(std::move(message))) {
-        metrics_.report_sent();
-    } else {
-        core::log_warning("a delivery status notification to {} was lost: no room, or shut down",
-                          core::escaped(to));
-    }
+    return message;
 }
 
 core::Task<void> DeliveryReports::close() {

@@ -3,16 +3,19 @@
 // recipients of a message and commits one report for those that ended together: when the last one
 // is final, or kGather after the first, or once kMostPerReport are there. A report has the null
 // sender, goes to the original's, and is queued like any other mail; about mail with the null
-// sender there is none, ever (RFC 5321 section 4.5.4). One per shard, owned by the Origin, which
-// calls message_ends() before it frees a message. close() commits what was collected. The
-// original's content is read if it is in memory; otherwise a report comes without it. Limits:
-// kMostPerReport.
+// sender there is none, ever (RFC 5321 section 4.5.4). From the first that it collects until the
+// report is committed it keeps the message (open_recipients), and only then the outcomes that it
+// tells of are settled: a crash in between repeats the attempt, it never loses the report. The
+// original's content is read back if it left memory. One per shard, owned by the Origin. close()
+// commits what was collected. Limits: kMostPerReport.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/io/shard.h"
@@ -25,6 +28,18 @@
 
 namespace relay {
 
+// What reports need of the owner of the messages, the Origin.
+class ReportedMail {
+  public:
+    virtual ~ReportedMail() = default;
+    virtual core::Task<bool> hold_content(Message& message) = 0;
+    virtual void let_content_go(Message& message) = 0;
+    // The outcome may be recorded: the sender was told, or never will be.
+    virtual void record(Recipient& recipient, Outcome outcome) = 0;
+    // No report keeps the message any more.
+    virtual void let_go(Message& message) = 0;
+};
+
 struct ReportOptions {
     std::string hostname = "localhost";
     core::Duration delay_warning{};  // zero: nobody is told of delays
@@ -36,15 +51,18 @@ class DeliveryReports {
     static constexpr std::size_t kMostPerReport = 500;
     static constexpr core::Duration kGather = std::chrono::seconds{5};
 
-    // door: what commits; usually the Origin itself. It outlives this.
-    DeliveryReports(core::Shard& shard, ReportOptions options, Acceptance& door,
+    // door: what commits; usually the Origin itself, as mail is. They outlive this.
+    DeliveryReports(core::Shard& shard, ReportOptions options, Acceptance& door, ReportedMail& mail,
                     metrics::ShardMetrics& metrics);
     ~DeliveryReports();
 
-    // The recipient's disposition is final. True: the sender will be told of a failure by mail.
-    bool ended(const Recipient& recipient);
+    // What the sender will be told by mail. If anything: record() comes when it was.
+    enum class Tells : std::uint8_t { nothing, success, failure };
+    // The recipient's disposition is final.
+    Tells ended(Recipient& recipient);
     void deferred(Recipient& recipient);
-    void message_ends(const Message& message);
+    // Nobody else of the message will end: what was collected about it is reported now.
+    void message_ends(Message& message);
     core::Task<void> close();
 
   private:
@@ -57,17 +75,26 @@ class DeliveryReports {
         DeliveryReports& reports_;
     };
 
-    void add(const Recipient& recipient, DsnAction action);
+    struct Collected {
+        std::vector<DsnRecipient> told;
+        std::vector<std::pair<Recipient*, Outcome>> ended;
+    };
+
+    Collected& add(Recipient& recipient, DsnAction action);
     void flush();
-    void report(const Message& original, std::vector<DsnRecipient> recipients);
-    void write(const Message& original, std::vector<DsnRecipient> recipients, std::string to);
-    core::Task<void> commit(std::unique_ptr<Message> message);
+    void begin_report(Message& original, Collected collected);
+    core::Task<void> report(Message* original, Collected collected);
+    core::Task<void> report_alike(const Message* original, std::vector<DsnRecipient> recipients,
+                                  std::string to);
+    std::unique_ptr<Message> write(const Message& original, std::vector<DsnRecipient> recipients,
+                                   std::string to);
 
     core::Shard& shard_;
     ReportOptions options_;
     Acceptance& door_;
+    ReportedMail& mail_;
     metrics::ShardMetrics& metrics_;
-    std::unordered_map<const Message*, std::vector<DsnRecipient>> collected_;
+    std::unordered_map<Message*, Collected> collected_;
     GatherTimer timer_{*this};
     core::TaskGroup tasks_;
 };

@@ -53,7 +53,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
       contents_(shard, metrics, options.memory_limit),
       came_to_rest_(shard.reactor()),
       fetches_(shard.reactor()),
-      reports_(shard, {options_.hostname, options_.delay_warning, schedule.max_age()}, *this,
+      reports_(shard, {options_.hostname, options_.delay_warning, schedule.max_age()}, *this, *this,
                metrics) {}
 
 Origin::~Origin() {
@@ -106,7 +106,7 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
         recipient->move_to(RecipientState::scheduled);
         dispatch(*recipient);
     }
-    if (--message.open_recipients == 0) free_message(message);
+    let_go(message);
     co_return id;
 }
 
@@ -210,11 +210,13 @@ void Origin::quote_last_reply(Recipient& recipient) {
 
 void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
     recipient.move_to(RecipientState::final);
-    recipient.settled = true;
-    note(recipient, recipient.disposition().outcome);
     const Site* site = recipient.site;
-    const bool told = reports_.ended(recipient);
-    if (!told || recipient.message->bounces != BouncePolicy::mail) {
+    const DeliveryReports::Tells tells = reports_.ended(recipient);
+    if (tells == DeliveryReports::Tells::nothing) {
+        record(recipient, recipient.disposition().outcome);
+    }
+    if (tells != DeliveryReports::Tells::failure ||
+        recipient.message->bounces != BouncePolicy::mail) {
         events_.outcome(recipient,
                         site != nullptr ? std::string_view(site->facts.name) : std::string_view{});
     }
@@ -224,12 +226,21 @@ void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
     router_.release(recipient);
     replies_.release(std::exchange(recipient.last_reply, nullptr));
     recipient.clear_disposition();
+    let_go(message);
+}
+
+void Origin::record(Recipient& recipient, Outcome outcome) {
+    recipient.settled = true;
+    note(recipient, outcome);
+}
+
+void Origin::let_go(Message& message) {
     PH_ASSERT(message.open_recipients > 0);
-    if (--message.open_recipients == 0) free_message(message);
+    if (--message.open_recipients == 0) return free_message(message);
+    if (message.open_recipients == 1) reports_.message_ends(message);
 }
 
 void Origin::free_message(Message& message) {
-    reports_.message_ends(message);
     if (message.place.segment != nullptr) {
         if (!Spool::forget(message)) return;  // free_moved() will come
     } else {
@@ -297,7 +308,7 @@ void Origin::recovered(std::unique_ptr<Message> owned) {
         recipient->move_to(RecipientState::scheduled);
         schedule_recovered(*recipient);
     }
-    if (--message.open_recipients == 0) free_message(message);
+    let_go(message);
 }
 
 // What was ready goes out at once. What is overdue is spread over the first interval of [retry]: a

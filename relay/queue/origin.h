@@ -39,6 +39,7 @@ class Origin final : public Acceptance,
                      public OriginEnd,
                      public RouteReceiver,
                      public MessageKeeper,
+                     public ReportedMail,
                      public RecoveredMail {
   public:
     Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
@@ -93,6 +94,8 @@ class Origin final : public Acceptance,
     core::Task<bool> hold_content(Message& message) override { return contents_.hold(message); }
     void let_content_go(Message& message) override { message.place.holders.let_go(); }
     void free_moved(Message& message) override { free_message(message); }
+    void record(Recipient& recipient, Outcome outcome) override;
+    void let_go(Message& message) override;
     void schedule_recovered(Recipient& recipient);
     Message* any_message();
 

@@ -194,6 +194,7 @@ void encode_outcome(const OutcomeRecord& record, std::string& out) {
     put(out, record.attempts);
     if (record.outcome != Outcome::deferred) return;
     put(out, nanoseconds(record.next_attempt));
+    put(out, static_cast<std::uint8_t>(record.delay_told));
     put_reply(out, record);
 }
 
@@ -210,6 +211,7 @@ core::Result<OutcomeRecord> decode_outcome(std::string_view octets) {
     record.attempts = reader.number<std::uint16_t>();
     if (record.outcome == Outcome::deferred) {
         record.next_attempt = time_of(reader.number<std::uint64_t>());
+        record.delay_told = reader.number<std::uint8_t>() != 0;
         get_reply(reader, record);
     }
     if (!reader.ok()) return core::failure("an outcome record ends too early");

@@ -64,6 +64,7 @@ struct OutcomeRecord {
     Outcome outcome = Outcome::none;
     std::uint16_t attempts = 0;
     core::WallTime next_attempt{};  // deferred only
+    bool delay_told = false;        // deferred only
     std::uint16_t code = 0;
     EnhancedCode enhanced;
     bool local = false;

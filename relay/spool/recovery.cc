@@ -107,7 +107,11 @@ void Recovery::take_outcome(const RecordView& record, const Segment& segment) {
     const bool later_known =
         std::ranges::any_of(known, [&](const Known& one) { return one.index == outcome->index; });
     if (later_known) return;
-    Known one{outcome->index, outcome->outcome, outcome->attempts, outcome->next_attempt, nullptr};
+    Known one{.index = outcome->index,
+              .outcome = outcome->outcome,
+              .attempts = outcome->attempts,
+              .next_attempt = outcome->next_attempt,
+              .delay_told = outcome->delay_told};
     if (outcome->outcome == Outcome::deferred) {
         one.reply = mail_.replies().keep(reply_of(*outcome));
     }
@@ -166,7 +170,7 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
         auto recipient = std::make_unique<Recipient>(*message, std::string(written.address));
         recipient->index = written.index;
         recipient->notify = written.notify;
-        recipient->delay_told = written.delay_told;
+        recipient->delay_told = changed ? later->delay_told : written.delay_told;
         if (!written.original.empty()) recipient->set_original(std::string(written.original));
         recipient->attempts = changed ? later->attempts : written.attempts;
         recipient->next_attempt = changed ? later->next_attempt : written.next_attempt;

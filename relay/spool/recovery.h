@@ -49,6 +49,7 @@ class Recovery {
         Outcome outcome = Outcome::none;
         std::uint16_t attempts = 0;
         core::WallTime next_attempt{};
+        bool delay_told = false;
         const LastReply* reply = nullptr;
     };
     struct IdHash {

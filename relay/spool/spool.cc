@@ -85,6 +85,7 @@ void Spool::note(const Recipient& recipient, Outcome outcome) {
     record.outcome = outcome;
     record.attempts = recipient.attempts;
     record.next_attempt = recipient.next_attempt;
+    record.delay_told = recipient.delay_told;
     if (recipient.last_reply != nullptr) {
         record.code = recipient.last_reply->code;
         record.enhanced = recipient.last_reply->enhanced;

@@ -90,7 +90,7 @@ def read_outcome(body):
     octets = Octets(body)
     identity = octets.take("QQ")
     number, outcome, attempts = octets.take("IBH")
-    later, reply = (octets.take("Q"), octets.reply()) if outcome == 2 else (0, None)
+    later, reply = (octets.take("QB")[0], octets.reply()) if outcome == 2 else (0, None)
     assert octets.over()
     return identity, number, outcome, attempts, later, reply
 

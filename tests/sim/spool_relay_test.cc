@@ -64,6 +64,64 @@ void expect_kept(const SimRelay& relay, const SpoolState& state) {
     }
 }
 
+// ---- notifications
+
+// A failure that the sender is to be told of: at every crash the mail is still there to be tried
+// again, or the notification is.
+TEST(SpoolRelay, no_crash_loses_a_notification) {
+    SimDisk disk(1);
+    std::size_t points = 0;
+    bool sent = false;
+    {
+        RelayOptions options;
+        options.prepare = [](relay::Message& message) {
+            message.bounces = relay::BouncePolicy::mail;
+        };
+        SpoolScene scene(disk, 1, 1, std::move(options));
+        disk.set_listener([&](const DiskEvent& event) {
+            if (event.phase == DiskEvent::Phase::started) return;
+            if (!scene.relay->promises().at("no1@good.example").accepted) return;
+            const auto told = scene.relay->events_of("news@sender.example");
+            sent |= std::ranges::any_of(told, [](const auto& one) { return one.type == "Bounce"; });
+            if (sent) return;
+            for (std::uint64_t draw = 0; draw < 4; ++draw) {
+                const auto left = disk.after_power_loss(++points);
+                const SpoolState state =
+                    read_spool(*left, {.shards = 1, .segment_size = SpoolScene::kSegment});
+                EXPECT_TRUE(state.recipients.contains("no1@good.example") ||
+                            state.recipients.contains("news@sender.example"))
+                    << "crash " << points;
+            }
+        });
+        scene.relay->inject(0, {"no1@good.example", "no2@good.example"});
+        scene.world.run_for(minutes{1});
+        EXPECT_TRUE(sent);  // and refused: there is no sender.example
+        disk.set_listener({});
+    }
+    EXPECT_GT(points, 8U);
+}
+
+TEST(SpoolRelay, a_notification_quotes_a_content_that_left_memory) {
+    SimDisk disk(1);
+    RelayOptions options;
+    options.intervals = {hours{1}};
+    options.max_age = hours{3};
+    options.memory_limit = 100'000;
+    options.prepare = [](relay::Message& message) { message.bounces = relay::BouncePolicy::mail; };
+    SpoolScene scene(disk, 1, 1, std::move(options));
+    scene.zone.add_mx("sender.example", 10, "mx.good.example");
+    for (int i = 0; i < 40; ++i) {
+        scene.relay->inject(0, {mailbox(i, "down.example")}, 6000);
+        scene.world.run_for(milliseconds{20});
+    }
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{6}));
+    std::size_t quoted = 0;
+    for (const Taken& taken : scene.servers[0]->ledger())
+        quoted += taken.content.contains("\r\nSubject: ") ? 1U : 0U;
+    EXPECT_EQ(scene.taken(), 40U);
+    EXPECT_EQ(quoted, 40U);
+}
+
 // ---- memory
 
 TEST(SpoolRelay, a_queue_far_larger_than_memory_drains_with_its_contents) {
