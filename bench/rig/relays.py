@@ -152,6 +152,12 @@ protocol = "http"
 address = ["127.0.0.1:{self.http_port}"]
 serve = ["inject", "metrics"]
 
+{self.destination_keys()}
+{self.further_keys()}""")
+        return [self.programs / "posthaste", "serve", "--config", str(config)]
+
+    def destination_keys(self):
+        return f"""
 [[route]]
 domain = "*"
 hosts = ["127.0.0.1:{self.sink_port}"]
@@ -159,8 +165,7 @@ hosts = ["127.0.0.1:{self.sink_port}"]
 [shaping]
 default = {{ connection_limit = {self.connections}, max_deliveries_per_connection = 1000000, \
 max_message_rate = "1000000/s", max_connection_rate = "1000000/s" }}
-{self.further_keys()}""")
-        return [self.programs / "posthaste", "serve", "--config", str(config)]
+"""
 
     def further_keys(self):
         text = ""
