@@ -96,7 +96,8 @@ Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> 
       sts_file((config.node.data_dir / "mta-sts").string()),
       liveness(shards),
       addresses(config.listeners.size()),
-      stop_events(shards, nullptr) {
+      stop_events(shards, nullptr),
+      event_writers(shards, nullptr) {
     for (std::size_t i = 0; i < shards; ++i) {
         metrics.push_back(std::make_unique<metrics::ShardMetrics>(shaping.provider_names().size()));
     }

@@ -32,6 +32,7 @@ namespace relay {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
+class EventWriter;
 class ShardServices;
 
 // The spool as the shards share it; none with durability "memory". The lock is held until the end.
@@ -96,6 +97,7 @@ class Node {
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener
     std::vector<std::vector<core::SocketAddress>> addresses;  // by listener; shard 0 writes them
     std::vector<core::Event*> stop_events;                    // by shard
+    std::vector<EventWriter*> event_writers;                  // by shard
 
   private:
     std::array<std::atomic<std::size_t>, kSteps> arrived_{};

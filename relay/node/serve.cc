@@ -10,6 +10,7 @@
 #include "core/io/preflight.h"
 #include "core/io/runtime.h"
 #include "relay/node/node.h"
+#include "relay/node/reload.h"
 #include "relay/node/shard_services.h"
 
 namespace relay {
@@ -32,10 +33,11 @@ void stop_all(Node& node, core::Shard& shard) {
     }
 }
 
-core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSource* signals) {
+core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSource* signals,
+                               std::filesystem::path config_file) {
     while (const int signal = co_await signals->next()) {
         if (signal == SIGHUP) {
-            core::log_warning("SIGHUP: reload is not available in this version; restart instead");
+            co_await reload(node, shard, config_file);
             continue;
         }
         core::log_info("{}: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -43,14 +45,14 @@ core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSourc
     }
 }
 
-core::Task<void> shard_main(Node* node, core::Shard* shard) {
+core::Task<void> shard_main(Node* node, core::Shard* shard, std::filesystem::path config_file) {
     if (shard->id() != 0) {
         co_await run_shard(node, shard);
         co_return;
     }
     core::SignalSource signals(*shard, {SIGTERM, SIGINT, SIGHUP});
     core::TaskGroup watching(shard->reactor());
-    watching.spawn(watch_signals(node, shard, &signals));
+    watching.spawn(watch_signals(node, shard, &signals, std::move(config_file)));
     co_await run_shard(node, shard);
     signals.stop();
     co_await watching.close();
@@ -101,7 +103,8 @@ int serve(const std::filesystem::path& config_file) {
         checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
     Node node(std::move(*checked), options.shards, std::move(*log), std::move(*spool));
     core::Runtime runtime(options);
-    const auto ran = runtime.run([&node](core::Shard& shard) { return shard_main(&node, &shard); });
+    const auto ran =
+        runtime.run([&](core::Shard& shard) { return shard_main(&node, &shard, config_file); });
     node.events->close();
     if (!ran) return refuse(ran.error());
     if (node.failed()) return refuse(node.failure());

@@ -41,6 +41,7 @@ ShardServices::ShardServices(Node& node, core::Shard& shard)
       recovery_(shard.reactor()),
       events_(*node.events, shard.reactor(), node.bounce) {
     node.stop_events[shard.id()] = &stop_;
+    node.event_writers[shard.id()] = &events_;
 }
 
 ShardServices::~ShardServices() = default;

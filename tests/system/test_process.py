@@ -159,6 +159,33 @@ def test_sigterm_ends_although_a_receiver_hangs(make_relay, make_sink):
     assert relay.process.stop(120) == 0
 
 
+def test_sighup_reloads_bounce_rules_or_nothing(make_relay, make_sink, tmp_path):
+    sink = make_sink("--rule", "RCPT: 550 5.7.99 grommet misaligned")
+    rules = tmp_path / "rules.toml"
+    rules.write_text("")
+    relay = make_relay({"*": sink.port}, config={"bounce": {"files": [str(rules)]}})
+
+    def classes():
+        return [event["bounce_classification"] for event in relay.events("Bounce")]
+
+    def bounce(number):
+        relay.inject(message(f"reload-{number}", b"hello\r\n"), f"reader{number}@sink.test")
+        wait_until(lambda: len(classes()) == number, 10, f"bounce {number}")
+
+    bounce(1)
+    rules.write_text('[[text]]\nclass = "VirusRelated"\nmatch = ["grommet misaligned"]\n')
+    relay.process.signal(signal.SIGHUP)
+    relay.process.wait_for_output("reloaded: bounce rules")
+    bounce(2)
+    rules.write_text('[[text]]\nclass = "SpamBlock"\nmatch = ["(grommet"]\n')
+    relay.process.signal(signal.SIGHUP)
+    relay.process.wait_for_output("reload: refused")
+    assert f"{rules}:" in relay.process.output()
+    bounce(3)
+    assert classes()[0] != "VirusRelated"
+    assert classes()[1:] == ["VirusRelated", "VirusRelated"]
+
+
 def test_health_and_readiness(make_relay, make_sink):
     sink = make_sink("--rtt", "500ms")
     relay = make_relay({"*": sink.port}, config={"shaping": {"default": {"connection_limit": 1}}})

@@ -1,0 +1,18 @@
+// reload(): what SIGHUP does. The configuration file and everything that it names are read and
+// checked on a thread of its own, so that no loop waits; with a mistake anywhere nothing changes,
+// and the log names all of them with file and line. What takes effect: the bounce rules, on every
+// shard, for failures that come home from then on. All other keys are as of the start. Runs on
+// shard 0; one at a time; a node that is draining reloads nothing.
+#pragma once
+
+#include <filesystem>
+
+#include "core/io/shard.h"
+#include "core/runtime/task.h"
+#include "relay/node/node.h"
+
+namespace relay {
+
+core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path config_file);
+
+}  // namespace relay
