@@ -230,12 +230,15 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
     bool reached = false;
     note_ambiguous_end(delivery, connection);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
+        if (delivery.transaction.results[i].outcome == Outcome::none) {
+            put_back(*delivery.recipients[i]);
+        }
+    }
+    // Front to back: a greylist wants to see the same first recipient again (RFC 6647 section 5).
+    for (std::size_t i = 0; i < delivery.recipients.size(); ++i) {
         Recipient& recipient = *delivery.recipients[i];
         Disposition& result = delivery.transaction.results[i];
-        if (result.outcome == Outcome::none) {
-            put_back(recipient);
-            continue;
-        }
+        if (result.outcome == Outcome::none) continue;
         reached = reached || result.scope != Scope::session;
         result.peer_name = connection.peer_name();
         result.peer_address = connection.peer_address();
@@ -273,8 +276,15 @@ void Path::expire_old() {
         expire_front(*queue, now);
 }
 
+core::Duration Path::max_age() const {
+    const RetryRule* rule = site_.limits.retry.get();
+    return rule != nullptr && rule->max_age > core::Duration{} ? rule->max_age
+                                                               : context_.options.max_age;
+}
+
 void Path::expire_front(ReadyQueue& queue, core::WallTime now) {
-    while (!queue.empty() && now - queue.front().message->created >= context_.options.max_age) {
+    const core::Duration age = max_age();
+    while (!queue.empty() && now - queue.front().message->created >= age) {
         Recipient& recipient = queue.pop_front();
         context_.metrics.left(metrics::Queue::ready);
         Disposition expired;  // the origin quotes the last reply, if there was one

@@ -98,6 +98,7 @@ class Path {
     void open_connections();
     void expire_old();
     void expire_front(ReadyQueue& queue, core::WallTime now);
+    core::Duration max_age() const;
     void note_ambiguous_end(const Delivery& delivery, const Connection& connection);
     void wake_at(core::Instant instant);
     bool is_last_hope() const;

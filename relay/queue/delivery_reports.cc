@@ -50,15 +50,16 @@ DeliveryReports::Tells DeliveryReports::ended(Recipient& recipient) {
     return delivered ? Tells::success : Tells::failure;
 }
 
-void DeliveryReports::deferred(Recipient& recipient) {
+void DeliveryReports::deferred(Recipient& recipient, core::WallTime until) {
     if (options_.delay_warning == core::Duration{} || recipient.delay_told) return;
     if (recipient.message->sender.empty() || !told_of_delays(recipient)) return;
     if (shard_.wall() - recipient.message->created < options_.delay_warning) return;
     recipient.delay_told = true;
-    add(recipient, DsnAction::delayed);
+    add(recipient, DsnAction::delayed, until);
 }
 
-DeliveryReports::Collected& DeliveryReports::add(Recipient& recipient, DsnAction action) {
+DeliveryReports::Collected& DeliveryReports::add(Recipient& recipient, DsnAction action,
+                                                 core::WallTime until) {
     Message& message = *recipient.message;
     const Disposition& done = recipient.disposition();
     DsnRecipient told;
@@ -72,7 +73,7 @@ DeliveryReports::Collected& DeliveryReports::add(Recipient& recipient, DsnAction
     if (!done.local) told.remote_mta = done.peer_name;
     told.expired = action == DsnAction::failed && done.outcome == Outcome::expired;
     told.last_attempt = shard_.wall();
-    if (action == DsnAction::delayed) told.retry_until = message.created + options_.max_age;
+    if (action == DsnAction::delayed) told.retry_until = until;
     if (const auto full = collected_.find(&message);
         full != collected_.end() && full->second.told.size() >= kMostPerReport) {
         message_ends(message);

@@ -43,7 +43,6 @@ class ReportedMail {
 struct ReportOptions {
     std::string hostname = "localhost";
     core::Duration delay_warning{};  // zero: nobody is told of delays
-    core::Duration max_age{};
 };
 
 class DeliveryReports {
@@ -60,7 +59,8 @@ class DeliveryReports {
     enum class Tells : std::uint8_t { nothing, success, failure };
     // The recipient's disposition is final.
     Tells ended(Recipient& recipient);
-    void deferred(Recipient& recipient);
+    // Tried until then.
+    void deferred(Recipient& recipient, core::WallTime until);
     // Nobody else of the message will end: what was collected about it is reported now.
     void message_ends(Message& message);
     core::Task<void> close();
@@ -80,7 +80,7 @@ class DeliveryReports {
         std::vector<std::pair<Recipient*, Outcome>> ended;
     };
 
-    Collected& add(Recipient& recipient, DsnAction action);
+    Collected& add(Recipient& recipient, DsnAction action, core::WallTime until = {});
     void flush();
     void begin_report(Message& original, Collected collected);
     core::Task<void> report(Message* original, Collected collected);

@@ -39,6 +39,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
     : shard_(shard),
       options_(options),
       schedule_(schedule),
+      shaping_(router.shaping),
       exchange_(exchange),
       events_(events),
       metrics_(metrics),
@@ -53,8 +54,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
       contents_(shard, metrics, options.memory_limit),
       came_to_rest_(shard.reactor()),
       fetches_(shard.reactor()),
-      reports_(shard, {options_.hostname, options_.delay_warning, schedule.max_age()}, *this, *this,
-               metrics) {}
+      reports_(shard, {options_.hostname, options_.delay_warning}, *this, *this, metrics) {}
 
 Origin::~Origin() {
     PH_ASSERT(messages_count_ == 0);
@@ -166,11 +166,16 @@ void Origin::settle(Recipient& recipient) {
     if (on_the_way_ == 0) came_to_rest_.notify_all();
 }
 
+const RetryRule* Origin::rule_of(const Recipient& recipient) const {
+    return shaping_.limits_for(recipient.domain()).retry.get();
+}
+
 void Origin::defer(Recipient& recipient) {
     ++recipient.attempts;
     const core::WallTime now = shard_.wall();
+    const RetryRule* const rule = rule_of(recipient);
     const core::Duration delay =
-        std::max(schedule_.delay(recipient.attempts, recipient.message->id),
+        std::max(schedule_.delay(recipient.attempts, recipient.message->id, rule),
                  asked_pause(recipient.disposition()));
     recipient.next_attempt = now + delay;
     const std::string_view site = recipient.site != nullptr
@@ -179,13 +184,13 @@ void Origin::defer(Recipient& recipient) {
     const std::size_t provider = recipient.site != nullptr ? recipient.site->facts.provider : 0;
     events_.outcome(recipient, site);
     metrics_.delivery(provider, metrics::Outcome::deferred);
-    if (schedule_.expired(recipient.message->created, recipient.next_attempt)) {
+    if (schedule_.expired(recipient.message->created, recipient.next_attempt, rule)) {
         Disposition expired = recipient.disposition();
         expired.outcome = Outcome::expired;
         recipient.set_disposition(std::move(expired));
         return finish(recipient, metrics::Outcome::expired);
     }
-    reports_.deferred(recipient);
+    reports_.deferred(recipient, recipient.message->created + schedule_.max_age(rule));
     replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
     recipient.clear_disposition();
     note(recipient, Outcome::deferred);
@@ -323,7 +328,8 @@ void Origin::schedule_recovered(Recipient& recipient) {
         delay = core::Duration{static_cast<core::Duration::rep>(shard_.prng().below(span + 1))};
     }
     // The clock may have been set back since: never longer than the schedule says.
-    delay = std::min(delay, schedule_.delay(recipient.attempts, recipient.message->id));
+    delay = std::min(
+        delay, schedule_.delay(recipient.attempts, recipient.message->id, rule_of(recipient)));
     metrics_.entered(metrics::Queue::scheduled);
     scheduled_.add(recipient, delay);
 }

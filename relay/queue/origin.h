@@ -86,6 +86,7 @@ class Origin final : public Acceptance,
     void dispatch(Recipient& recipient);
     void settle(Recipient& recipient);
     void defer(Recipient& recipient);
+    const RetryRule* rule_of(const Recipient& recipient) const;
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, metrics::Outcome outcome);
     void free_message(Message& message);
@@ -102,6 +103,7 @@ class Origin final : public Acceptance,
     core::Shard& shard_;
     OriginOptions options_;
     const RetrySchedule& schedule_;
+    const ShapingPolicy& shaping_;
     Exchange& exchange_;
     EventWriter& events_;
     metrics::ShardMetrics& metrics_;

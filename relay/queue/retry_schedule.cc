@@ -13,10 +13,13 @@ RetrySchedule::RetrySchedule(std::vector<core::Duration> intervals, core::Durati
     PH_ASSERT(!intervals_.empty());
 }
 
-core::Duration RetrySchedule::delay(unsigned attempts, const MessageId& message) const {
+core::Duration RetrySchedule::delay(unsigned attempts, const MessageId& message,
+                                    const RetryRule* rule) const {
     PH_ASSERT(attempts > 0);
+    const std::vector<core::Duration>& intervals =
+        rule != nullptr && !rule->intervals.empty() ? rule->intervals : intervals_;
     const core::Duration base =
-        intervals_[std::min<std::size_t>(attempts - 1, intervals_.size() - 1)];
+        intervals[std::min<std::size_t>(attempts - 1, intervals.size() - 1)];
     core::Prng prng(message.low ^ message.high ^ (std::uint64_t{attempts} << 56));
     const auto span = base.count() / 5;  // from -10 % to +10 %
     if (span <= 0) return base;

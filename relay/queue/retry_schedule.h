@@ -1,4 +1,5 @@
-// RetrySchedule: when a deferred recipient is tried again, from [retry]. Pure. The jitter of +-10 %
+// RetrySchedule: when a deferred recipient is tried again, from [retry] or from
+// the table of its destination. Pure. The jitter of +-10 %
 // is drawn from the message and the attempt, not from a generator: recipients of one message that
 // were deferred together are due together (in one transaction again, first recipient first, as
 // greylisting wants it: RFC 6647 section 5), and other messages spread.
@@ -8,6 +9,7 @@
 
 #include "core/base/time.h"
 #include "relay/message/message_id.h"
+#include "relay/shaping/limits.h"
 
 namespace relay {
 
@@ -17,10 +19,15 @@ class RetrySchedule {
 
     // After the given number of counted attempts (1: the first one was deferred).
     core::Duration first_interval() const { return intervals_.front(); }
-    core::Duration delay(unsigned attempts, const MessageId& message) const;
-    core::Duration max_age() const { return max_age_; }
-    bool expired(core::WallTime created, core::WallTime now) const {
-        return now - created >= max_age_;
+    // rule: of the destination, where it has one.
+    core::Duration delay(unsigned attempts, const MessageId& message,
+                         const RetryRule* rule = nullptr) const;
+    core::Duration max_age(const RetryRule* rule = nullptr) const {
+        return rule != nullptr && rule->max_age > core::Duration{} ? rule->max_age : max_age_;
+    }
+    bool expired(core::WallTime created, core::WallTime now,
+                 const RetryRule* rule = nullptr) const {
+        return now - created >= max_age(rule);
     }
 
   private:

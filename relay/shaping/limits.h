@@ -7,10 +7,13 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "core/base/time.h"
 #include "core/base/units.h"
 #include "relay/shaping/tls_policy.h"
 
@@ -31,6 +34,13 @@ inline constexpr std::array<std::pair<std::string_view, Reconnect>, 3> kReconnec
      {"ReconnectSameHost", Reconnect::same_host},
      {"TerminateSession", Reconnect::terminate}}};
 
+// When mail of a destination is tried again, where that is not as [retry] says.
+struct RetryRule {
+    std::vector<core::Duration> intervals;  // none: as [retry] says
+    core::Duration max_age{};               // zero: likewise
+    bool operator==(const RetryRule&) const = default;
+};
+
 struct ShapingLimits {
     std::uint32_t connection_limit = 10;  // connections open at once
     std::uint32_t max_deliveries_per_connection = 100;
@@ -41,11 +51,13 @@ struct ShapingLimits {
     Reconnect reconnect = Reconnect::next_host;
     bool bounce_upon_5xx_greeting = false;  // otherwise the host is passed over
     std::uint32_t max_recipients_per_batch = 100;
+    std::shared_ptr<const RetryRule> retry{};  // null: as [retry] says
     bool operator==(const ShapingLimits&) const = default;
 };
 
 // Largest values that make sense; beyond them a configuration is refused as a mistake.
 inline constexpr std::uint32_t kMostConnectionsPerPath = 100'000;
+inline constexpr std::size_t kMostRetryIntervals = 100;
 inline constexpr std::uint32_t kMostRecipientsPerBatch = 1000;
 inline constexpr std::uint32_t kMostDeliveriesPerConnection = 1'000'000'000;
 

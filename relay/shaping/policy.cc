@@ -28,6 +28,8 @@ struct Overrides {
     std::optional<Reconnect> reconnect;
     std::optional<bool> bounce_upon_5xx_greeting;
     std::optional<std::uint32_t> max_recipients_per_batch;
+    std::optional<std::vector<core::Duration>> retry_intervals;
+    std::optional<core::Duration> max_age;
 
     void apply(ShapingLimits& limits) const {
         if (connection_limit) limits.connection_limit = *connection_limit;
@@ -40,6 +42,12 @@ struct Overrides {
         if (ip_lookup) limits.ip_lookup = *ip_lookup;
         if (reconnect) limits.reconnect = *reconnect;
         if (bounce_upon_5xx_greeting) limits.bounce_upon_5xx_greeting = *bounce_upon_5xx_greeting;
+        if (retry_intervals || max_age) {
+            RetryRule rule = limits.retry == nullptr ? RetryRule{} : *limits.retry;
+            if (retry_intervals) rule.intervals = *retry_intervals;
+            if (max_age) rule.max_age = *max_age;
+            limits.retry = std::make_shared<const RetryRule>(std::move(rule));
+        }
         if (max_recipients_per_batch) limits.max_recipients_per_batch = *max_recipients_per_batch;
     }
 };
@@ -159,6 +167,11 @@ class ShapingParser {
             into.bounce_upon_5xx_greeting = member.value.boolean;
         } else if (key == "max_recipients_per_batch") {
             number(table, member, kMostRecipientsPerBatch, into.max_recipients_per_batch);
+        } else if (key == "retry_intervals") {
+            times(table, member, into.retry_intervals);
+        } else if (key == "max_age") {
+            into.max_age = time(member.value, std::chrono::seconds{1});
+            if (!into.max_age) wrong(table, member, "a time such as \"2d\"");
         } else if (key == "replace_base") {
             if (member.value.kind != Kind::boolean) wrong(table, member, "true or false");
         } else if (key == "mx_rollup" && member.value.kind == Kind::boolean &&
@@ -198,6 +211,26 @@ class ShapingParser {
                          R"("RequiredInsecure" or "Required")");
         }
         out = word->second;
+    }
+
+    static std::optional<core::Duration> time(const TomlValue& value, core::Duration least) {
+        if (value.kind != Kind::text) return std::nullopt;
+        const auto parsed = core::parse_duration(value.text);
+        return parsed && *parsed >= least ? std::optional<core::Duration>(*parsed) : std::nullopt;
+    }
+
+    void times(const std::string& table, const TomlMember& member,
+               std::optional<std::vector<core::Duration>>& out) {
+        std::vector<core::Duration> all;
+        for (const TomlValue& item : member.value.items) {
+            const auto one = time(item, std::chrono::milliseconds{1});
+            if (one) all.push_back(*one);
+        }
+        if (member.value.kind != Kind::array || all.empty() ||
+            all.size() != member.value.items.size() || all.size() > kMostRetryIntervals) {
+            return wrong(table, member, "a list of times such as [\"5m\", \"1h\"]");
+        }
+        out = std::move(all);
     }
 
     template <class Value, std::size_t kWords>

@@ -423,10 +423,12 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
         }
         // A peer that closes between messages is normal, and what was prefetched is not to blame;
         // but the first message of a connection must count, or a site could refuse it for ever.
-        const bool untouched = transaction.phase == Transaction::Phase::waiting ||
-                               &transaction != oldest ||
-                               (completed_ > 0 && !content_sent && !transaction.accepted &&
-                                (!transaction.answered || why.code == 421));
+        // 421 to MAIL says that content which is on its way behind it was not taken either.
+        const bool turned_away = why.code == 421 && answered == &transaction;
+        const bool untouched =
+            transaction.phase == Transaction::Phase::waiting || &transaction != oldest ||
+            (completed_ > 0 && !transaction.accepted &&
+             (turned_away || (!content_sent && (!transaction.answered || why.code == 421))));
         if (!untouched) settle(transaction, owed, false);
         finish(transaction);
     }

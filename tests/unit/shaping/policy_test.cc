@@ -220,5 +220,24 @@ TEST(ShapingPolicy, ReadsHowHostsAreTried) {
     }
 }
 
+TEST(ShapingPolicy, ReadsWhenToTryAgain) {
+    const auto [policy, warnings] =
+        loaded({"[\"default\"]\nretry_intervals = [\"10m\", \"1h\"]\n"
+                "[\"a.example\"]\nmax_age = \"2d\"\n"
+                "[\"b.example\"]\nretry_intervals = [\"1m\"]\n"});
+    EXPECT_TRUE(warnings.empty());
+    const RetryRule others{{10min, 1h}, {}};
+    ASSERT_NE(policy.limits_for("x.example").retry, nullptr);
+    EXPECT_EQ(*policy.limits_for("x.example").retry, others);
+    EXPECT_EQ(*policy.limits_for("a.example").retry, (RetryRule{{10min, 1h}, 48h}));
+    EXPECT_EQ(*policy.limits_for("b.example").retry, (RetryRule{{1min}, {}}));
+    EXPECT_EQ(ShapingPolicy().limits_for("x.example").retry, nullptr);
+    for (const char* wrong :
+         {"retry_intervals = []", "retry_intervals = \"5m\"", "retry_intervals = [5]",
+          "retry_intervals = [\"0s\"]", "max_age = 5", "max_age = \"1ms\"", "max_age = \"soon\""}) {
+        EXPECT_EQ(problems("[\"a.example\"]\n" + std::string(wrong) + "\n").size(), 1U) << wrong;
+    }
+}
+
 }  // namespace
 }  // namespace relay
