@@ -42,7 +42,9 @@ metrics::TlsPolicy TlsDemand::counted_as() const {
 }
 
 bool asks_for_tlsa(const SiteFacts& site) {
-    if (site.tls == TlsPolicy::none || site.tls == TlsPolicy::implicit) return false;
+    if (site.tls_waived || site.tls == TlsPolicy::none || site.tls == TlsPolicy::implicit) {
+        return false;
+    }
     return site.routed ? site.smarthost == nullptr : site.plan.authenticated;
 }
 

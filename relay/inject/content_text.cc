@@ -71,6 +71,7 @@ std::expected<ContentFacts, std::string> append_text(Content& content, std::stri
     }
     content.append(text.substr(run));
     facts.utf8_header = scan.has_utf8();
+    facts.tls_waived = scan.tls_waived();
     facts.received_fields = scan.received_fields();
     return facts;
 }

@@ -18,6 +18,7 @@ inline constexpr std::size_t kMaxReceivedFields = 100;  // RFC 5321 section 6.3:
 
 struct ContentFacts {
     bool eight_bit = false;    // octets above 127
+    bool tls_waived = false;   // "TLS-Required: No" (RFC 8689)
     bool utf8_header = false;  // such octets in the header section (RFC 6532)
     std::size_t received_fields = 0;
 };

@@ -247,6 +247,7 @@ std::optional<core::HttpResponse> HttpIngress::write_content(Batch& batch) {
                       "content", &batch);
     }
     message.eight_bit = facts->eight_bit;
+    message.tls_waived = facts->tls_waived;
     message.utf8 |= facts->utf8_header;
     return std::nullopt;
 }

@@ -214,6 +214,7 @@ core::Task<void> SmtpSession::commit() {
     message->set_dsn(std::move(envelope.dsn));
     message->bounces = context_.bounces;
     message->verp = context_.verp;
+    message->tls_waived = dialogue_.content().header().tls_waived();
     message->content.seal();
     message->eight_bit = dialogue_.content().eight_bit();
     message->utf8 = dialogue_.needs_smtputf8();

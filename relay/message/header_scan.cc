@@ -9,6 +9,7 @@ namespace relay {
 namespace {
 
 constexpr std::string_view kReceived = "received";
+constexpr std::string_view kTlsRequired = "tls-required";
 
 bool is_space(char c) {
     return c == ' ' || c == '\t';
@@ -40,6 +41,7 @@ void HeaderScan::scan(std::string_view octets) {
             place_ = Place::line_start;
         }
         utf8_ = utf8_ || has_high_octet(octets.substr(0, length));
+        if (watching_) watch_value(octets.substr(0, length));
         octets.remove_prefix(length);
     }
 }
@@ -51,7 +53,7 @@ void HeaderScan::step(char c) {
             return;
         }
         place_ = Place::name;
-        name_length_ = matched_ = 0;
+        name_length_ = matched_ = matched_tls_ = 0;
     }
     if (c == ':' && name_length_ > 0) {
         end_name();
@@ -62,6 +64,10 @@ void HeaderScan::step(char c) {
             core::ascii_lower(c) == kReceived[matched_]) {
             ++matched_;
         }
+        if (matched_tls_ == name_length_ && matched_tls_ < kTlsRequired.size() &&
+            core::ascii_lower(c) == kTlsRequired[matched_tls_]) {
+            ++matched_tls_;
+        }
         ++name_length_;
     } else {
         ended_ = true;
@@ -70,8 +76,20 @@ void HeaderScan::step(char c) {
 
 void HeaderScan::end_name() {
     if (matched_ == kReceived.size() && name_length_ == matched_) ++received_;
+    waived_ = tls_waived();
+    watching_ = matched_tls_ == kTlsRequired.size() && name_length_ == matched_tls_;
+    value_ = {};
+    value_length_ = 0;
     any_field_ = true;
     place_ = Place::value;
+}
+
+void HeaderScan::watch_value(std::string_view octets) {
+    for (const char c : octets) {
+        if (is_space(c) || c == '\r' || c == '\n') continue;
+        if (value_length_ == value_.size()) return;
+        value_[value_length_++] = core::ascii_lower(c);
+    }
 }
 
 }  // namespace relay

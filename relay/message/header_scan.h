@@ -1,10 +1,12 @@
 // HeaderScan: watches a message's octets as they arrive, to the end of the header section (the
 // empty line, or the first line that is no field), and notes what a relay must know about it: how
-// often the message was received before (loops, RFC 5321 section 6.3) and whether a field holds raw
-// UTF-8 (RFC 6532). Fed with canonical CRLF lines in pieces of any size; the answer does not depend
-// on where they were cut. Pure; holds no octets.
+// often the message was received before (loops, RFC 5321 section 6.3), whether a field holds raw
+// UTF-8 (RFC 6532), and whether "TLS-Required: No" is there (RFC 8689 section 5). Fed with
+// canonical CRLF lines in pieces of any size; the answer does not depend on where they were cut.
+// Pure; holds no octets.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -19,6 +21,7 @@ class HeaderScan {
     bool ended() const { return ended_; }
     std::size_t received_fields() const { return received_; }
     bool has_utf8() const { return utf8_; }
+    bool tls_waived() const { return waived_ || says_no(); }
 
   private:
     enum class Place : std::uint8_t { line_start, name, name_space, value };
@@ -26,6 +29,8 @@ class HeaderScan {
     void scan(std::string_view octets);
     void step(char c);
     void end_name();
+    void watch_value(std::string_view octets);
+    bool says_no() const { return watching_ && value_ == std::array{'n', 'o', '\0'}; }
 
     Place place_ = Place::line_start;
     bool any_field_ = false;
@@ -34,6 +39,11 @@ class HeaderScan {
     std::size_t name_length_ = 0;
     std::size_t matched_ = 0;  // octets of the name that agree with "received"
     std::size_t received_ = 0;
+    std::size_t matched_tls_ = 0;  // likewise with "tls-required"
+    bool watching_ = false;        // in the value of such a field
+    std::array<char, 3> value_{};  // its first octets, in lower case, without white space
+    std::size_t value_length_ = 0;
+    bool waived_ = false;
 };
 
 }  // namespace relay

@@ -147,6 +147,7 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     bool eight_bit = false;    // content has octets above 127
     bool utf8 = false;         // an address or header needs SMTPUTF8 (RFC 6531)
     BouncePolicy bounces = BouncePolicy::record;
+    bool tls_waived = false;   // the sender asked for delivery rather than for TLS (RFC 8689)
     bool verp = false;         // each recipient has a return path of its own
     bool ours = false;         // made here, not injected: a notification
     bool moving = false;       // the spool is copying it forward; it must not be freed meanwhile

@@ -29,6 +29,14 @@ Disposition disposition_of(const dns::RouteFailure& failure) {
     return result;
 }
 
+// Mail with "TLS-Required: No" has sites of its own: its domains are known by their name and this.
+constexpr char kWaived = '\n';
+
+std::string_view domain_of(std::string_view key) {
+    if (key.ends_with(kWaived)) key.remove_suffix(1);
+    return key;
+}
+
 std::size_t host_count(const dns::MxPlan& plan) {
     std::size_t count = 0;
     for (const dns::MxGroup& group : plan.groups)
@@ -68,6 +76,7 @@ void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
     // DANE may apply only where the way to the hosts is authenticated: no connection is shared with
     // a domain for which it is not.
     if (facts.plan.authenticated) facts.name += "/dnssec";
+    if (facts.tls_waived) facts.name += "/waived";
     // Likewise a policy: domains share connections only if it allows the same hosts.
     if (facts.sts) facts.name += "/sts";
     if (facts.sts && facts.sts_hosts.size() < host_count(facts.plan)) {
@@ -93,10 +102,16 @@ void Router::route(Recipient& recipient) {
     std::ranges::transform(written.substr(0, length), lower.begin(), core::ascii_lower);
     const std::string_view name(lower.data(), length);
 
-    auto found = domains_.find(name);
+    std::string marked;
+    std::string_view key = name;
+    if (recipient.message->tls_waived) {
+        marked.append(name).push_back(kWaived);
+        key = marked;
+    }
+    auto found = domains_.find(key);
     if (found == domains_.end()) {
         if (domains_.size() >= kMaxDomains) forget_unused();
-        found = domains_.try_emplace(std::string(name)).first;
+        found = domains_.try_emplace(std::string(key)).first;
     }
     Domain& domain = found->second;
     if (!domain.resolving && domain.expires > shard_.now()) return answer(domain, recipient);
@@ -104,7 +119,7 @@ void Router::route(Recipient& recipient) {
     ++waiting_;
     if (domain.resolving) return;
 
-    const RouteConfig* route = parts_.config.route_for(found->first);
+    const RouteConfig* route = parts_.config.route_for(name);
     if (route == nullptr) {
         domain.resolving = true;
         if (!lookups_.spawn(resolve(found->first))) {
@@ -115,11 +130,12 @@ void Router::route(Recipient& recipient) {
     SiteFacts facts;
     facts.routed = true;
     facts.hops = route->hosts;
-    facts.limits = parts_.shaping.limits_for(found->first);
-    facts.provider = parts_.shaping.provider_of(found->first);
+    facts.limits = parts_.shaping.limits_for(name);
+    facts.provider = parts_.shaping.provider_of(name);
     facts.smarthost = route->smarthost;
     facts.tls = tls_of(facts.limits, route);
-    name_site(facts, found->first, parts_.shaping.has_table(found->first));
+    facts.tls_waived = recipient.message->tls_waived;
+    name_site(facts, name, parts_.shaping.has_table(name));
     // What a route says of its own about TLS or AUTH holds for its mail alone.
     if (route->tls || route->smarthost) facts.name += "/" + route->domain;
     domain.site = intern(std::move(facts));
@@ -128,15 +144,17 @@ void Router::route(Recipient& recipient) {
     answer(domain, domain.waiting.pop_front());
 }
 
-core::Task<void> Router::resolve(std::string name) {
+core::Task<void> Router::resolve(std::string key) {
+    const std::string name(domain_of(key));
     const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
     StsFinding sts;
-    const bool encrypted = tls_of(parts_.shaping.limits_for(name), nullptr) != TlsPolicy::none;
-    if (result && encrypted && parts_.sts != nullptr) {
+    const bool cares =
+        key == name && tls_of(parts_.shaping.limits_for(name), nullptr) != TlsPolicy::none;
+    if (result && cares && parts_.sts != nullptr) {
         sts = co_await parts_.sts->policy_for(result->domain);
     }
-    Domain& domain = domains_.find(name)->second;  // not forgotten while it is resolving
-    learn(name, domain, result, sts);
+    Domain& domain = domains_.find(key)->second;  // not forgotten while it is resolving
+    learn(key, domain, result, sts);
     domain.resolving = false;
     core::IntrusiveList<Recipient, RecipientQueueTag> waiting;
     waiting.splice_back(domain.waiting);
@@ -146,8 +164,9 @@ core::Task<void> Router::resolve(std::string name) {
     }
 }
 
-void Router::learn(const std::string& name, Domain& domain, const dns::MxResult& result,
+void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& result,
                    const StsFinding& sts) {
+    const std::string name(domain_of(key));
     Site* const before = std::exchange(domain.site, nullptr);
     domain.failure = {};
     if (result) {
@@ -157,11 +176,12 @@ void Router::learn(const std::string& name, Domain& domain, const dns::MxResult&
         facts.limits = parts_.shaping.limits_for(name);
         facts.provider = parts_.shaping.provider_of(name);
         facts.tls = tls_of(facts.limits, nullptr);
+        facts.tls_waived = key != name;
         apply(sts.policy.get(), facts);
         name_site(facts, name, parts_.shaping.has_table(name));
         domain.site = intern(std::move(facts));
         std::chrono::seconds ttl = result->ttl;
-        if (parts_.sts != nullptr && facts.tls != TlsPolicy::none) ttl = std::min(ttl, sts.ttl);
+        if (sts.asked) ttl = std::min(ttl, sts.ttl);
         domain.expires = shard_.now() + std::max(ttl, std::chrono::seconds{1});
     } else {
         domain.failure = disposition_of(result.error());

@@ -68,8 +68,8 @@ class Router {
         }
     };
 
-    core::Task<void> resolve(std::string name);
-    void learn(const std::string& name, Domain& domain, const dns::MxResult& result,
+    core::Task<void> resolve(std::string key);
+    void learn(const std::string& key, Domain& domain, const dns::MxResult& result,
                const StsFinding& sts);
     TlsPolicy tls_of(const ShapingLimits& limits, const RouteConfig* route) const;
     Site* intern(SiteFacts facts);

@@ -25,6 +25,9 @@ struct SiteFacts {
     std::uint16_t port = 25;    // of MX hosts
     ShapingLimits limits;
     TlsPolicy tls = TlsPolicy::opportunistic;
+    // For mail whose sender prefers delivery to TLS (RFC 8689 section 5): what the domain publishes
+    // about its TLS counts for nothing, only the configuration does.
+    bool tls_waived = false;
     // An MTA-STS policy in force (RFC 8461): of the plan's hosts only these may be used, with a
     // certificate that is trusted and theirs.
     bool sts = false;

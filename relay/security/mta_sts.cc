@@ -49,11 +49,15 @@ core::Task<StsFinding> MtaSts::policy_for(std::string domain) {
     const dns::DnsAnswer answer =
         co_await dns::follow_aliases(resolver_, "_mta-sts." + domain, dns::RecordType::txt);
     StsFinding finding;
+    finding.asked = true;
     finding.ttl = answer.ttl;
     StsKnown known = store_.find(domain, shard_.wall());
     finding.policy = known.policy;
     const std::optional<std::string> id = announced(answer);
-    if (!id) co_return finding;
+    if (!id) {  // a name server that is slow to fail must not hold up the mail every few seconds
+        finding.ttl = std::max(finding.ttl, kRetryAfter);
+        co_return finding;
+    }
     const bool wanted = known.policy == nullptr || known.id != *id ||
                         shard_.wall() - known.fetched >= kRefreshAfter;
     const bool failed_lately = known.failed_id == *id && shard_.wall() < known.retry_at;

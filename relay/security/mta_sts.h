@@ -30,6 +30,7 @@ namespace relay {
 struct StsFinding {
     std::shared_ptr<const StsPolicy> policy;  // null: none
     std::chrono::seconds ttl{0};              // ask again after it
+    bool asked = false;
 };
 
 class MtaSts {

@@ -27,7 +27,13 @@ constexpr std::uint8_t kDelayTold = 4;
 
 // Optional fields behind the fixed part: tag, length, octets. Unknown tags are an error: a spool is
 // read by the version that wrote it or a later one.
-enum class Field : std::uint8_t { tenant = 1, campaign = 2, envelope_id = 3, returned = 4 };
+enum class Field : std::uint8_t {
+    tenant = 1,
+    campaign = 2,
+    envelope_id = 3,
+    returned = 4,
+    tls = 5
+};
 
 constexpr std::size_t kLeastRecipient = 4 + 2 + 2 + 8 + 1;  // octets of a recipient without a text
 constexpr std::size_t kMostText = 512;
@@ -127,6 +133,7 @@ void encode_message(const Message& message, bool moved, std::string& out) {
     if (message.dsn().content != ReturnContent::unsaid) {
         put_field(out, Field::returned, message.dsn().content == ReturnContent::full ? "F" : "H");
     }
+    if (message.tls_waived) put_field(out, Field::tls, "No");
 }
 
 core::Result<MessageRecord> decode_message(std::string_view octets) {
@@ -179,6 +186,8 @@ core::Result<MessageRecord> decode_message(std::string_view octets) {
             record.envelope_id = text;
         } else if (tag == Field::returned) {
             record.returned = text == "F" ? ReturnContent::full : ReturnContent::headers;
+        } else if (tag == Field::tls) {
+            record.tls_waived = text == "No";
         } else {
             return core::failure("a message record has an unknown field");
         }

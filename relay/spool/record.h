@@ -40,7 +40,8 @@ struct MessageRecord {
     bool eight_bit = false;
     bool utf8 = false;
     bool verp = false;
-    bool ours = false;   // a notification made here
+    bool ours = false;  // a notification made here
+    bool tls_waived = false;
     bool moved = false;  // a copy by compaction; the record it was copied from comes before it
     BouncePolicy bounces = BouncePolicy::record;
     std::uint32_t leading_dots = 0;

@@ -155,6 +155,7 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
     message->utf8 = record.utf8;
     message->sender = record.sender;
     message->verp = record.verp;
+    message->tls_waived = record.tls_waived;
     message->ours = record.ours;
     message->bounces = record.bounces;
     if (record.returned != ReturnContent::unsaid || !record.envelope_id.empty()) {

@@ -132,6 +132,18 @@ TEST(RelaySts, a_policy_that_cannot_be_fetched_is_none_and_asked_for_every_five_
     EXPECT_EQ(scene.policies.fetches, before + 1);
 }
 
+TEST(RelaySts, a_lookup_that_fails_is_not_repeated_for_every_message) {
+    StsScene scene("", &unknown_issuer());
+    scene.zone.fail("_mta-sts.one.example", dns::RecordType::txt, dns::DnsStatus::timeout);
+    for (int i = 0; i < 10; ++i) {
+        scene.expect_delivered(1, true);
+        scene.world.run_for(minutes{1});
+    }
+    const std::size_t asked = scene.zone.asked[{"_mta-sts.one.example", dns::RecordType::txt}];
+    EXPECT_GE(asked, 2U);
+    EXPECT_LE(asked, 3U);
+}
+
 TEST(RelaySts, an_invalid_policy_is_none) {
     StsScene scene("version: STSv1\nmode: enforce\nmax_age: 100\n", &unknown_issuer());  // no mx
     scene.expect_delivered(1, true);
@@ -234,6 +246,38 @@ TEST(RelaySts, a_policy_of_none_does_not_look_for_policies) {
     StsScene scene(file("enforce", "other.example"), nullptr, {}, TlsPolicy::none);
     scene.expect_delivered(2, false);
     EXPECT_EQ(scene.policies.fetches, 0U);
+}
+
+// RFC 8689 section 5: TLS is tried, but neither the policy nor TLSA records keep the mail here;
+// other mail for the domain is held to them all the same.
+TEST(RelaySts, mail_whose_sender_waives_tls_is_not_held_to_what_the_domain_publishes) {
+    StsScene scene(file("enforce", "other.example"), &unknown_issuer());
+    scene.zone.is_signed = true;
+    scene.zone.add_tlsa("mx.one.example", 25, {3, 1, 1, std::string(32, 'w')});
+    const std::string waived = "TLS-Required: No\r\nSubject: a\r\n\r\nhello\r\n";
+    scene.relay->inject(0, {"held@one.example"});
+    scene.relay->inject(0, {"waived@one.example"}, waived);
+    scene.relay->inject(0, {"held2@one.example"});
+    scene.world.run_for(minutes{5});
+    ASSERT_EQ(scene.mx.ledger().size(), 1U);
+    EXPECT_EQ(scene.mx.ledger()[0].recipient, "waived@one.example");
+    EXPECT_TRUE(scene.mx.ledger()[0].encrypted);
+    scene.world.run_for(minutes{5});
+    scene.mx.options().tls = nullptr;
+    scene.relay->inject(0, {"waived2@one.example"}, waived);
+    scene.world.run_for(minutes{5});
+    ASSERT_EQ(scene.mx.ledger().size(), 2U);
+    EXPECT_FALSE(scene.mx.ledger()[1].encrypted);
+    EXPECT_EQ(scene.relay->count("Bounce"), 0U);
+}
+
+TEST(RelaySts, waiving_takes_nothing_from_the_configuration) {
+    StsScene scene("", nullptr, {}, TlsPolicy::encrypt);
+    scene.mx.options().tls = nullptr;
+    scene.relay->inject(0, {"a@one.example"}, "TLS-Required: No\r\n\r\nhello\r\n");
+    scene.world.run_for(minutes{10});
+    EXPECT_TRUE(scene.mx.ledger().empty());
+    EXPECT_GE(scene.relay->count("TransientFailure"), 1U);
 }
 
 TEST(RelaySts, a_slow_policy_host_delays_its_own_domain_only) {

@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/file/file.h"
+#include "relay/message/header_scan.h"
 
 namespace sim {
 
@@ -208,6 +209,9 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
         message->content.append(line);
         offset = end;
     }
+    relay::HeaderScan header;
+    header.feed(content);
+    message->tls_waived = header.tls_waived();
     message->content.seal();
     for (std::string& recipient : recipients) {
         message->recipients.push_back(

@@ -174,6 +174,34 @@ def test_each_policy_and_each_way_to_have_none(policy_host, authority, make_rela
         nsd.stop()
 
 
+def test_mail_that_waives_tls_goes_where_other_mail_is_kept(policy_host, authority, make_relay,
+                                                            make_sink, tmp_path):
+    nsd = Nsd(tmp_path / "nsd", zone())
+    try:
+        sink = make_sink(*authority.issue(MX).sink_options)
+        relay = make_relay(config=settings(nsd.port, sink, authority))
+        waived = b"TLS-Required: No\r\n" + message("waived", b"hello\r\n")
+        relay.inject(message("held", b"hello\r\n"), "held@barred.sts.test")
+        relay.inject(waived, "waived@barred.sts.test")
+        relay.wait_for_events("TransientFailure", 1)
+        delivered = relay.wait_for_events("Delivery", 1)
+        assert [event["recipient"] for event in delivered] == ["waived@barred.sts.test"]
+        assert delivered[0]["tls_cipher"]
+        assert [recipient for _, recipient in sink.accepted()] == ["waived@barred.sts.test"]
+    finally:
+        nsd.stop()
+
+
+def test_requiretls_is_refused_and_not_forgotten(make_relay):
+    """RFC 8689 section 2: who does not offer it must not take it."""
+    relay = make_relay()
+    with relay.client() as client:
+        _, offered = client.ehlo()
+        assert b"REQUIRETLS" not in offered
+        code, text = client.mail("news@sender.test", ["REQUIRETLS"])
+        assert code == 555 and text.startswith(b"5.5.4"), text
+
+
 def test_a_policy_is_remembered_over_a_restart(authority, make_relay, make_sink, tmp_path):
     """Then neither the record nor the policy host is there, as an attacker would have it."""
     first = Nsd(tmp_path / "nsd1", zone())

@@ -34,6 +34,33 @@ TEST(HeaderScan, CountsReceivedFields) {
         {3, false, true});
 }
 
+// RFC 8689 section 5: the one value is "No".
+TEST(HeaderScan, SeesThatTlsIsNotRequired) {
+    const auto waived = [](std::string_view text) {
+        HeaderScan whole;
+        whole.feed(text);
+        for (std::size_t piece = 1; piece < text.size(); ++piece) {
+            HeaderScan scan;
+            for (std::size_t at = 0; at < text.size(); at += piece)
+                scan.feed(text.substr(at, piece));
+            EXPECT_EQ(scan.tls_waived(), whole.tls_waived()) << text << piece;
+        }
+        return whole.tls_waived();
+    };
+    for (const char* text : {"TLS-Required: No\r\n\r\n", "tls-required:no\r\nSubject: x\r\n\r\n",
+                             "Subject: x\r\nTLS-REQUIRED :\r\n\tNO \r\n\r\n",
+                             "TLS-Required: No\r\nTLS-Required: Yes\r\n\r\n"}) {
+        EXPECT_TRUE(waived(text)) << text;
+    }
+    for (const char* text :
+         {"TLS-Required: Yes\r\n\r\n", "TLS-Required: None\r\n\r\n", "TLS-Required:\r\n\r\nNo\r\n",
+          "TLS-Required: N\r\n\r\n", "X-TLS-Required: No\r\n\r\n", "TLS-Require: No\r\n\r\n",
+          "TLS-Requireds: No\r\n\r\n", "Subject: TLS-Required: No\r\n\r\n",
+          "Subject: x\r\n\r\nTLS-Required: No\r\n", "TLS-Required: \r\nNo: No\r\n\r\n"}) {
+        EXPECT_FALSE(waived(text)) << text;
+    }
+}
+
 TEST(HeaderScan, SeesUtf8InFieldsOnly) {
     expect("Subject: \xc3\xa9\r\n\r\nbody\r\n", {0, true, true});
     expect("Subject: e\r\n\t\xc3\xa9\r\n\r\n", {0, true, true});

@@ -42,6 +42,7 @@ std::string encoded(Message& made, bool moved = false) {
 TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     const auto made = message(3);
     made->eight_bit = true;
+    made->tls_waived = true;
     made->edit_labels() = {"acme", "spring sale"};
     const LastReply reply{451, {4, 7, 1}, "try again\nlater", "RCPT"};
     made->recipients[1]->attempts = 7;
@@ -54,6 +55,7 @@ TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     EXPECT_EQ(record->id, made->id);
     EXPECT_EQ(record->created, kCreated);
     EXPECT_TRUE(record->eight_bit);
+    EXPECT_TRUE(record->tls_waived);
     EXPECT_FALSE(record->utf8);
     EXPECT_TRUE(record->moved);
     EXPECT_EQ(record->leading_dots, 1U);
