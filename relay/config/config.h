@@ -69,6 +69,7 @@ struct ListenerConfig {
     LineEndings line_endings = LineEndings::reject;
     Bounces bounces = Bounces::record;  // how failures are told
     bool verp = false;                  // a return path of its own for each recipient
+    bool convert_eight_bit = true;      // eight_bit = "convert": content is made 7-bit
     bool serve_inject = true;           // http
     bool serve_metrics = true;          // http; /healthz and /readyz are always there
 

@@ -232,6 +232,8 @@ ListenerConfig ConfigParser::listener(const TomlValue& table) {
         "bounces", listener.bounces,
         {{"record", Bounces::record}, {"mail", Bounces::mail}, {"both", Bounces::both}});
     from.flag("verp", listener.verp);
+    from.choice<bool>("eight_bit", listener.convert_eight_bit,
+                      {{"convert", true}, {"keep", false}});
     if (listener.protocol == ListenerProtocol::smtp) {
         smtp_listener(from, listener);
     } else {

@@ -1,7 +1,6 @@
 #include "relay/inject/http_ingress.h"
 
 #include <algorithm>
-#include <coroutine>
 #include <iterator>
 #include <utility>
 
@@ -9,7 +8,9 @@
 
 #include "core/base/ascii.h"
 #include "core/base/json_text.h"
+#include "core/runtime/next_turn.h"
 #include "relay/inject/content_text.h"
+#include "relay/inject/seven_bit_content.h"
 #include "relay/message/address.h"
 #include "relay/message/received.h"
 
@@ -25,14 +26,6 @@ constexpr std::string_view kPath = "/api/inject/v1";
 constexpr std::string_view kRetryAfterSeconds = "5";
 constexpr std::size_t kRecipientMemory = 256;  // octets that one takes while it is queued, about
 constexpr std::size_t kShownAddress = 320;     // octets of a caller's address in our answer
-
-// Lets the rest of the shard run.
-struct NextTurn {
-    core::Reactor& reactor;
-    bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> handle) { reactor.schedule(handle); }
-    void await_resume() const noexcept {}
-};
 
 std::string_view sentence(AddressFault fault) {
     switch (fault) {
@@ -74,6 +67,7 @@ struct HttpIngress::Batch {
     std::string errors;                       // likewise, of the first kListedErrors
     std::vector<core::HttpProblem> problems;  // the same, for the case that nobody is left
     std::size_t failed = 0;
+    bool convert = false;  // the content to 7-bit
 };
 
 HttpIngress::HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
@@ -128,7 +122,7 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
     batch->parser = take_parser();
     std::optional<core::HttpResponse> refusal = begin(request, *batch);
     while (!refusal && batch->next < batch->request.recipients.size()) {
-        if (batch->next > 0) co_await NextTurn{reactor_};
+        if (batch->next > 0) co_await core::NextTurn{reactor_};
         take_recipients(*batch, kRecipientsPerTurn);
     }
     if (!refusal && batch->message->recipients.empty()) {
@@ -139,6 +133,11 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
     give_back(std::move(batch->parser));
     if (refusal) co_return std::move(*refusal);
     std::string().swap(request.body);  // the message has its own copy, and commit may take a while
+    if (batch->convert) {
+        const auto full = acceptance_.check(seven_bit_room(batch->message->content.size()));
+        if (full) co_return unavailable(*full);
+        co_await make_seven_bit(reactor_, batch->message.get());
+    }
     co_return co_await commit(std::move(batch));
 }
 
@@ -249,6 +248,7 @@ std::optional<core::HttpResponse> HttpIngress::write_content(Batch& batch) {
     message.eight_bit = facts->eight_bit;
     message.tls_waived = facts->tls_waived;
     message.utf8 |= facts->utf8_header;
+    batch.convert = facts->eight_bit && !facts->utf8_header && options_.convert_eight_bit;
     return std::nullopt;
 }
 

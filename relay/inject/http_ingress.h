@@ -36,6 +36,7 @@ struct HttpIngressOptions {
     std::size_t max_recipients = 1'000'000;  // of a request
     BouncePolicy bounces = BouncePolicy::record;
     bool verp = false;
+    bool convert_eight_bit = true;
 };
 
 class HttpIngress {

@@ -32,7 +32,8 @@ SmtpIngress::SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Accept
                .times = options_.times,
                .durable = options_.durable,
                .bounces = options_.bounces,
-               .verp = options_.verp},
+               .verp = options_.verp,
+               .convert_eight_bit = options_.convert_eight_bit},
       tasks_(shard.reactor()),
       quiet_(shard.reactor()),
       closed_(shard.reactor()) {}

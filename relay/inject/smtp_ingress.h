@@ -31,7 +31,8 @@ struct SmtpListenerOptions {
     BareEndings line_endings = BareEndings::reject;
     BouncePolicy bounces = BouncePolicy::record;
     bool verp = false;
-    bool durable = true;  // durability "commit"; otherwise 250 says that it means memory
+    bool convert_eight_bit = true;  // content to 7-bit (seven_bit_content.h)
+    bool durable = true;            // durability "commit"; otherwise 250 says that it means memory
     core::Duration drain_limit = std::chrono::seconds(10);
     SmtpTimes times;
     // Shared by the shards of one listener; made from allow and max_connections when null.

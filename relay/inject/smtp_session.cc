@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "relay/inject/seven_bit_content.h"
 #include "relay/message/received.h"
 
 namespace relay {
@@ -225,6 +226,15 @@ core::Task<void> SmtpSession::commit() {
         .client_address = stream_.peer().ip.to_string(),
     };
 
+    if (message->eight_bit && context_.convert_eight_bit &&
+        !dialogue_.content().header().has_utf8()) {
+        const std::size_t room = seven_bit_room(message->content.size());
+        if (const auto full = context_.acceptance.check(context_.unfinished + room)) {
+            refuse(*full);
+            co_return;
+        }
+        co_await make_seven_bit(context_.reactor, message.get());
+    }
     const auto id = co_await context_.acceptance.commit(std::move(message));
     if (!id) {
         refuse(id.error());

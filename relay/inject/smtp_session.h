@@ -47,6 +47,7 @@ struct SmtpSessionContext {
     bool durable;  // whether 250 promises more than memory
     BouncePolicy bounces = BouncePolicy::record;
     bool verp = false;
+    bool convert_eight_bit = true;
     std::size_t unfinished = 0;  // octets of content that is still arriving
 };
 

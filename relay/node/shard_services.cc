@@ -116,6 +116,7 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     options.line_endings = bare_endings(listener.line_endings);
     options.bounces = bounce_policy(listener.bounces);
     options.verp = listener.verp;
+    options.convert_eight_bit = listener.convert_eight_bit;
     options.durable = node_.spool != nullptr;
     options.admission = node_.admissions[index];
     auto ingress =
@@ -140,7 +141,8 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
         shard_.reactor(),
         HttpIngressOptions{node_.config.node.hostname, listener.allow,
                            static_cast<std::size_t>(listener.max_message_size),
-                           listener.max_recipients, bounce_policy(listener.bounces), listener.verp},
+                           listener.max_recipients, bounce_policy(listener.bounces), listener.verp,
+                           listener.convert_eight_bit},
         *origin_, metrics_, events_);
     core::HttpServerOptions options;
     options.max_connections = listener.max_connections;

@@ -415,6 +415,7 @@ TEST(ParseConfig, ReadsHowFailuresAreTold) {
     ASSERT_TRUE(plain.has_value());
     EXPECT_EQ(plain->listeners[0].bounces, Bounces::record);
     EXPECT_FALSE(plain->listeners[0].verp);
+    EXPECT_TRUE(plain->listeners[0].convert_eight_bit);
     EXPECT_EQ(plain->retry.delay_warning, core::Duration{});
     const auto told = read("bounces = \"both\"\nverp = true\n[retry]\ndelay_warning = \"4h\"\n");
     ASSERT_TRUE(told.has_value());
@@ -424,6 +425,8 @@ TEST(ParseConfig, ReadsHowFailuresAreTold) {
     EXPECT_EQ(read("bounces = \"mail\"\n")->listeners[0].bounces, Bounces::mail);
     EXPECT_FALSE(read("bounces = \"never\"\n").has_value());
     EXPECT_FALSE(read("verp = \"yes\"\n").has_value());
+    EXPECT_FALSE(read("eight_bit = \"keep\"\n")->listeners[0].convert_eight_bit);
+    EXPECT_FALSE(read("eight_bit = true\n").has_value());
 }
 
 }  // namespace

@@ -210,7 +210,20 @@ TEST_F(HttpIngress, ContentThatCannotBeMailIsStatus422) {
     EXPECT_EQ(rejected(Rejection::content), 4U);
 }
 
+TEST_F(HttpIngress, ContentWithOctetsAbove127IsMade7Bit) {
+    post(request(kOne, R"("Subject: x\n\n\u00e9")"));
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    EXPECT_FALSE(acceptance_.messages[0]->eight_bit);
+    EXPECT_TRUE(acceptance_.messages[0]->content.to_string().ends_with(
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9\r\n"));
+    acceptance_.room = 600;  // enough for the message, not for a second one beside it
+    const std::string text(300, 'x');
+    EXPECT_TRUE(has(post(request(kOne, "\"Subject: x\\n\\n\\u00e9" + text + "\"")), " 503 "));
+    EXPECT_TRUE(has(post(request(kOne, "\"Subject: x\\n\\n" + text + "\"")), " 200 OK"));
+}
+
 TEST_F(HttpIngress, Utf8AndEightBitAreMarked) {
+    options_.convert_eight_bit = false;
     post(request(kOne, R"("Subject: x\n\n\u00e9")"));
     post(request(R"([{"email":"\u00e9@d.example"}])"));
     post(request(kOne, R"("Subject: \u00e9\n\nx")"));

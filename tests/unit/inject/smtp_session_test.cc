@@ -57,6 +57,7 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
     say("DATA\r\n");
     say("Subject: x\r\n\r\n..dot \xc3\xa9\r\n.\r\n");
     say("QUIT\r\n");
+    context.convert_eight_bit = false;
     const string heard = play();
     ASSERT_EQ(acceptance.messages.size(), 1U);
     const Message& message = *acceptance.messages[0];
@@ -84,6 +85,46 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
     EXPECT_TRUE(content.ends_with(" +0000\r\nSubject: x\r\n\r\n.dot \xc3\xa9\r\n"));
     EXPECT_EQ(context.unfinished, 0U);
     EXPECT_TRUE(stream.heard().starts_with(kGreeting));
+}
+
+// RFC 6152 section 3: before the queue, so that every server takes it.
+TEST_F(SmtpSessionTest, ContentWithOctetsAbove127IsMade7Bit) {
+    say(kEhlo);
+    const auto send = [&](const string& content) {
+        say(string(kEnvelope) + "DATA\r\n");
+        say(content + ".\r\n");
+    };
+    send("MIME-Version: 1.0\r\n\r\n..dot \xc3\xa9\r\n");
+    send("DKIM-Signature: v=1\r\n\r\n\xc3\xa9\r\n");
+    send("Subject: x\r\n\r\nseven =\r\n");
+    say("MAIL FROM:<a@example.com> SMTPUTF8\r\n");
+    say("RCPT TO:<b@example.com>\r\n");
+    say("DATA\r\n");
+    say("Subject: \xc3\xa9\r\n\r\n\xc3\xa9\r\n.\r\n");
+    play();
+    ASSERT_EQ(acceptance.messages.size(), 4U);
+    const auto content = [&](std::size_t i) { return acceptance.messages[i]->content.to_string(); };
+    EXPECT_TRUE(content(0).ends_with(
+        "\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        "=2Edot =C3=A9\r\n"));
+    EXPECT_FALSE(acceptance.messages[0]->eight_bit);
+    EXPECT_EQ(acceptance.messages[0]->content.leading_dots(), 0U);
+    EXPECT_TRUE(content(1).ends_with("\r\n\r\n\xc3\xa9\r\n"));
+    EXPECT_TRUE(acceptance.messages[1]->eight_bit);
+    EXPECT_TRUE(content(2).ends_with("\r\nSubject: x\r\n\r\nseven =\r\n"));
+    EXPECT_TRUE(content(3).ends_with("\r\n\r\n\xc3\xa9\r\n"));  // needs SMTPUTF8 anyway
+    EXPECT_TRUE(acceptance.messages[3]->utf8);
+    EXPECT_EQ(context.unfinished, 0U);
+}
+
+TEST_F(SmtpSessionTest, NoRoomForTheConversionIsNoRoom) {
+    acceptance.room = 1500;
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    say("Subject: x\r\n\r\n" + string(700, '\xe9') + "\r\n.\r\n");
+    say("QUIT\r\n");
+    EXPECT_TRUE(play().contains("452 4.3.1 "));
+    EXPECT_TRUE(acceptance.messages.empty());
 }
 
 TEST_F(SmtpSessionTest, SaysWhenItPromisesMemoryOnly) {

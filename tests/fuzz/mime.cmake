@@ -1,0 +1,1 @@
+posthaste_fuzz_target(seven_bit USES relay_mime relay_smtp)

@@ -1,0 +1,252 @@
+// SevenBit: what a message with octets above 127 becomes, by RFC 2045, 2046, 2047, 6152.
+#include "relay/mime/seven_bit.h"
+
+#include <algorithm>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/mime/mime_reader.h"
+
+namespace relay {
+namespace {
+
+struct Result {
+    MimeFault fault = MimeFault::none;
+    std::string text;
+    std::string stuffed;
+};
+
+std::string join(const std::vector<iovec>& parts) {
+    std::string text;
+    for (const iovec& part : parts)
+        text.append(static_cast<const char*>(part.iov_base), part.iov_len);
+    return text;
+}
+
+Result convert(const std::string& message, std::size_t step = 1 << 20) {
+    Content content;
+    auto octets = std::make_unique_for_overwrite<char[]>(message.size());
+    std::ranges::copy(message, octets.get());
+    content.restore(std::move(octets), message.size());
+    SevenBit conversion(content);
+    while (!conversion.advance(step)) {
+    }
+    Result result;
+    result.fault = conversion.fault();
+    const auto converted = conversion.take();
+    if (!converted) return result;
+    result.text = converted->to_string();
+    std::vector<iovec> parts;
+    converted->gather_stuffed(parts);
+    result.stuffed = join(parts);
+    return result;
+}
+
+// Converted, 7-bit, every leaf as it was, and the same however it was cut.
+std::string converted(const std::string& message) {
+    const Result result = convert(message);
+    EXPECT_EQ(to_string(result.fault), "none");
+    EXPECT_TRUE(std::ranges::all_of(result.text, [](char c) { return c >= 0; }));
+    EXPECT_TRUE(result.text.ends_with("\r\n"));
+    EXPECT_EQ(relay_test::MimeReader::read(result.text), relay_test::MimeReader::read(message));
+    for (const std::size_t step : {1U, 2U, 3U, 7U, 61U})
+        EXPECT_EQ(convert(message, step).text, result.text) << step;
+    return result.text;
+}
+
+const std::string kText =
+    "Gr\xc3\xbc\xc3\x9f"
+    "e aus K\xc3\xb6ln, this line is mostly ASCII\r\n";
+const std::string kQuoted = "Gr=C3=BC=C3=9Fe aus K=C3=B6ln, this line is mostly ASCII\r\n";
+
+TEST(SevenBit, TextIsQuotedAndRelabelled) {
+    EXPECT_EQ(converted("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: 8bit\r\nSubject: x\r\n\r\n" +
+                        kText),
+              "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+              "Content-Transfer-Encoding: quoted-printable\r\nSubject: x\r\n\r\n" +
+                  kQuoted);
+}
+
+TEST(SevenBit, WhatIsMissingIsSaid) {
+    EXPECT_EQ(converted("Subject: x\r\n\r\n" + kText),
+              "Subject: x\r\nMIME-Version: 1.0\r\n"
+              "Content-Type: text/plain; charset=unknown-8bit\r\n"
+              "Content-Transfer-Encoding: quoted-printable\r\n\r\n" +
+                  kQuoted);
+    EXPECT_EQ(converted("Content-Type: text/html; charset=utf-8\r\n\r\n" + kText),
+              "Content-Type: text/html; charset=utf-8\r\nMIME-Version: 1.0\r\n"
+              "Content-Transfer-Encoding: quoted-printable\r\n\r\n" +
+                  kQuoted);
+    // No empty line: the first line that is no field is the body's.
+    EXPECT_EQ(converted("MIME-Version: 1.0\r\n" + kText),
+              "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + kQuoted);
+}
+
+TEST(SevenBit, WhatIsSmallerIsTaken) {
+    std::string russian;
+    for (int i = 0; i < 20; ++i)
+        russian += "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82\r\n";
+    const std::string head = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n";
+    const std::string text = converted(head + "\r\n" + russian);
+    EXPECT_TRUE(text.contains("Content-Transfer-Encoding: base64\r\n\r\n0J/RgNC40LLQtdGC"));
+    EXPECT_TRUE(converted(head + "\r\n" + kText).contains("quoted-printable"));
+}
+
+TEST(SevenBit, LineEndsOfWhatIsNoTextAreData) {
+    const std::string text = converted(
+        "MIME-Version: 1.0\r\nContent-Type: application/json\r\nContent-Transfer-Encoding: binary"
+        "\r\n\r\n{\"a\":\"\xc3\xa9\"}\r\n");
+    EXPECT_TRUE(text.ends_with("Content-Transfer-Encoding: base64\r\n\r\neyJhIjoiw6kifQ0K\r\n"));
+}
+
+// The example of RFC 2046 section 5.1.1, with an umlaut in its second part.
+TEST(SevenBit, PartsAreEncodedWherePartsAreAndNothingElse) {
+    const std::string message =
+        "From: Nathaniel Borenstein <nsb@bellcore.com>\r\nSubject: Sample message\r\n"
+        "MIME-Version: 1.0\r\nContent-type: multipart/mixed; boundary=\"simple boundary\"\r\n\r\n"
+        "This is the preamble.  It is to be ignored.\r\n--simple boundary\r\n\r\n"
+        "This is implicitly typed plain US-ASCII text.\r\nIt does NOT end with a linebreak.\r\n"
+        "--simple boundary\r\nContent-type: text/plain; charset=utf-8\r\n\r\n"
+        "This is explicitly typed text, for K\xc3\xb6ln.\r\n"
+        "It DOES end with a linebreak.\r\n\r\n"
+        "--simple boundary--\r\n\r\nThis is the epilogue.  It is also to be ignored.\r\n";
+    std::string wanted = message;
+    const std::string place = "charset=utf-8\r\n";
+    wanted.insert(wanted.find(place) + place.size(),
+                  "Content-Transfer-Encoding: quoted-printable\r\n");
+    wanted.replace(wanted.find("\xc3\xb6"), 2, "=C3=B6");
+    EXPECT_EQ(converted(message), wanted);
+}
+
+TEST(SevenBit, CompositesAreNeverEncodedAndNoLongerSay8bit) {
+    const std::string message =
+        "MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n"
+        "Content-Type: multipart/mixed; boundary=outer\r\n\r\n"
+        "--outer\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        "Subject: inner\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/alternative; boundary=inner\r\n\r\n"
+        "--inner\r\nContent-Transfer-Encoding: 8bit\r\n\r\nplain\r\n"
+        "--inner\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" +
+        kText + "--inner--\r\n--outer\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n--outer--\r\n";
+    const std::string text = converted(message);
+    EXPECT_FALSE(text.contains("8bit"));
+    EXPECT_TRUE(text.contains(
+        "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: inner"));
+    EXPECT_TRUE(
+        text.contains("image/png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw=="
+                      "\r\n--outer--\r\n"));
+}
+
+TEST(SevenBit, ADigestHoldsMessages) {
+    const std::string text = converted(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n"
+        "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
+        kText + "\r\n--b--\r\n");
+    EXPECT_TRUE(text.contains("--b\r\n\r\nSubject: x\r\n"));
+    EXPECT_TRUE(text.contains("quoted-printable\r\n\r\n" + kQuoted));
+}
+
+TEST(SevenBit, AnOuterBoundaryEndsWhatIsInside) {
+    const std::string text = converted(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n"
+        "Content-Type: multipart/mixed; boundary=in\r\n\r\n--in\r\n\r\nnever closed \xe9\r\n"
+        "--out \t\r\n\r\nlast \xe9\r\n--out--\r\n");
+    EXPECT_TRUE(text.contains("never closed =E9\r\n--out \t\r\n"));
+    EXPECT_TRUE(text.contains("last =E9\r\n--out--"));
+}
+
+TEST(SevenBit, EncodedPartsWithOctetsAbove127) {
+    const std::string head = "MIME-Version: 1.0\r\nContent-Transfer-Encoding: ";
+    EXPECT_EQ(converted(head + "quoted-printable\r\n\r\ncaf=C3=A9 and caf\xc3\xa9=\r\n!\r\n"),
+              head + "quoted-printable\r\n\r\ncaf=C3=A9 and caf=C3=A9=\r\n!\r\n");
+    EXPECT_EQ(convert(head + "base64\r\n\r\n\xc3\xa9\r\n").fault, MimeFault::already_encoded);
+    EXPECT_EQ(convert(head + "x-uuencode\r\n\r\n\xc3\xa9\r\n").fault, MimeFault::already_encoded);
+}
+
+TEST(SevenBit, WhatNobodyReadsIsMasked) {
+    const std::string text = converted(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npr\xe9"
+        "amble\r\n"
+        "--b\r\n\r\nx\r\n--b--\r\nepilogu\xe9\r\n");
+    EXPECT_TRUE(text.contains("pr?amble\r\n"));
+    EXPECT_TRUE(text.ends_with("epilogu?\r\n"));
+}
+
+TEST(SevenBit, LeadingDotsAreMarkedAnew) {
+    const Result result = convert(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n.pre\r\n--b\r\n\r\n"
+        ".\xe9\r\n--b\r\n\r\n.\r\n..x\r\n--b--\r\n");
+    EXPECT_TRUE(result.stuffed.contains("..pre\r\n"));
+    EXPECT_TRUE(result.stuffed.contains("\r\n=2E=E9\r\n"));
+    EXPECT_TRUE(result.stuffed.contains("\r\n..\r\n...x\r\n"));
+}
+
+TEST(SevenBit, WhatIsSignedIsLeftAlone) {
+    const std::string body = "MIME-Version: 1.0\r\n\r\n" + kText;
+    EXPECT_EQ(convert("DKIM-Signature: v=1; a=rsa-sha256;\r\n\tb=x\r\n" + body).fault,
+              MimeFault::is_signed);
+    EXPECT_EQ(convert("ARC-Message-Signature: i=1\r\n" + body).fault, MimeFault::is_signed);
+    const auto signed_with = [](const std::string& part, const std::string& beside) {
+        return "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
+               "Content-Type: multipart/signed; boundary=s; micalg=sha-256\r\n\r\n--s\r\n\r\n" +
+               part +
+               "\r\n--s\r\nContent-Type: application/pgp-signature\r\n\r\nabc\r\n--s--\r\n"
+               "--o\r\n\r\n" +
+               beside + "\r\n--o--\r\n";
+    };
+    EXPECT_EQ(convert(signed_with("\xe9", "x")).fault, MimeFault::is_signed);
+    const std::string text = converted(signed_with("signed", "\xe9"));  // a footer, say
+    EXPECT_TRUE(text.contains("--s\r\n\r\nsigned\r\n--s\r\n"));
+    // A message that is only attached may be changed: nobody checks its signature.
+    converted("MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\nDKIM-Signature: v=1\r\n" +
+              body);
+}
+
+TEST(SevenBit, WhatReadersUnderstandDifferentlyIsLeftAlone) {
+    const std::string mixed = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n";
+    EXPECT_EQ(convert(mixed + "\r\n--b\r\n\r\n\xe9\r\n--bc\r\n--b--\r\n").fault,
+              MimeFault::unclear);
+    EXPECT_EQ(convert(mixed + mixed + "\r\n--b\r\n\r\n\xe9\r\n--b--\r\n").fault,
+              MimeFault::unclear);
+    EXPECT_EQ(convert("Content-Type: multipart/mixed\r\n\r\n--b\r\n\r\n\xe9\r\n").fault,
+              MimeFault::unclear);
+    EXPECT_EQ(convert(mixed + "Content-Transfer-Encoding: base64\r\n\r\n--b\r\n\r\n\xe9\r\n").fault,
+              MimeFault::unclear);
+    EXPECT_EQ(convert("Content-Type: message/delivery-status\r\n\r\nx: \xe9\r\n").fault,
+              MimeFault::unclear);
+    EXPECT_EQ(convert(mixed + "\r\n--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+                              "\r\n\xe9\r\n--b--\r\n")
+                  .fault,
+              MimeFault::unclear);
+    EXPECT_EQ(convert(mixed + "\r\n--b\r\nContent-Disposition: attachment; filename=\xe9\r\n\r\nx"
+                              "\r\n--b--\r\n")
+                  .fault,
+              MimeFault::eight_bit_header);
+}
+
+TEST(SevenBit, DepthAndPartsAreBounded) {
+    std::string deep = "MIME-Version: 1.0\r\n";
+    for (std::size_t i = 0; i <= MimeStructure::kMaxDepth; ++i)
+        deep += "Content-Type: message/rfc822\r\n\r\n";
+    EXPECT_EQ(convert(deep + "\r\n\xe9\r\n").fault, MimeFault::too_large);
+    std::string many = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+    for (std::size_t i = 0; i < MimeStructure::kMaxParts; ++i)
+        many += "--b\r\n\r\n\xe9\r\n";
+    EXPECT_EQ(convert(many).fault, MimeFault::too_large);
+    EXPECT_EQ(convert("a: b\r\n\r\n" + std::string(1001, '\xe9') + "\r\n").fault,
+              MimeFault::too_large);
+}
+
+TEST(SevenBit, AFieldThatIsFoldedIsReplacedWhole) {
+    EXPECT_EQ(converted("MIME-Version: 1.0\r\nContent-Transfer-Encoding:\r\n 8bit\r\n (x)\r\n"
+                        "Subject: x\r\n\r\n" +
+                        kText),
+              "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\nSubject: x\r\n"
+              "\r\n" +
+                  kQuoted);
+}
+
+}  // namespace
+}  // namespace relay
