@@ -166,18 +166,15 @@ std::optional<core::HttpResponse> HttpIngress::begin(const core::HttpRequest& re
     if (const auto refusal = acceptance_.check(memory)) return unavailable(*refusal);
     std::string_view sender = batch.request.sender;
     if (sender == "<>") sender = {};
-    bool utf8 = false;
     if (!sender.empty()) {
         const auto address = parse_mailbox(sender);
         if (!address) {
             return reject(Rejection::address, 422, sentence(address.error()), "envelope_sender",
                           &batch);
         }
-        utf8 = address->utf8;
     }
     batch.message = acceptance_.begin();
     batch.message->sender = sender;
-    batch.message->utf8 = utf8;
     batch.message->bounces = options_.bounces;
     batch.message->verp = options_.verp;
     batch.message->edit_injection().protocol = kProtocol;
@@ -193,7 +190,6 @@ void HttpIngress::take_recipients(Batch& batch, std::size_t count) {
         const std::string_view text = all[batch.next];
         const auto address = parse_mailbox(text);
         if (address) {
-            batch.message->utf8 |= address->utf8;
             batch.message->recipients.push_back(
                 std::make_unique<Recipient>(*batch.message, std::string(address->mailbox)));
             continue;
@@ -247,7 +243,7 @@ std::optional<core::HttpResponse> HttpIngress::write_content(Batch& batch) {
     }
     message.eight_bit = facts->eight_bit;
     message.tls_waived = facts->tls_waived;
-    message.utf8 |= facts->utf8_header;
+    message.utf8 = facts->utf8_header;
     batch.convert = facts->eight_bit && !facts->utf8_header && options_.convert_eight_bit;
     return std::nullopt;
 }

@@ -218,7 +218,7 @@ core::Task<void> SmtpSession::commit() {
     message->tls_waived = dialogue_.content().header().tls_waived();
     message->content.seal();
     message->eight_bit = dialogue_.content().eight_bit();
-    message->utf8 = dialogue_.needs_smtputf8();
+    message->utf8 = dialogue_.content().header().has_utf8();
     message->edit_injection() = {
         .protocol = std::string(dialogue_.protocol()),
         .session_id = id_,
@@ -226,8 +226,7 @@ core::Task<void> SmtpSession::commit() {
         .client_address = stream_.peer().ip.to_string(),
     };
 
-    if (message->eight_bit && context_.convert_eight_bit &&
-        !dialogue_.content().header().has_utf8()) {
+    if (message->eight_bit && context_.convert_eight_bit && !message->utf8) {
         const std::size_t room = seven_bit_room(message->content.size());
         if (const auto full = context_.acceptance.check(context_.unfinished + room)) {
             refuse(*full);

@@ -36,6 +36,7 @@ struct Disposition {
     std::string text;            // reply without codes, lines joined by a newline
     std::string command;         // what it answered: "MAIL", "RCPT", ".", "connect", ...
     bool local = false;          // the text is ours, not the site's
+    bool host_lacks = false;     // for want of an extension: another host may offer it
     bool dsn_passed = false;     // the peer was told what to report, and does it
     bool ambiguous_end = false;  // the final dot was sent and no reply came (RFC 5321 3.8)
     std::string peer_name;       // MX host

@@ -145,7 +145,7 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     Content content;
     core::WallTime created{};  // when accepted
     bool eight_bit = false;    // content has octets above 127
-    bool utf8 = false;         // an address or header needs SMTPUTF8 (RFC 6531)
+    bool utf8 = false;         // the header section needs SMTPUTF8; addresses speak for themselves
     BouncePolicy bounces = BouncePolicy::record;
     bool tls_waived = false;   // the sender asked for delivery rather than for TLS (RFC 8689)
     bool verp = false;         // each recipient has a return path of its own

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "core/base/ascii.h"
 #include "core/base/log.h"
+#include "relay/message/idna.h"
 
 namespace relay {
 
@@ -56,6 +58,18 @@ void apply(const StsPolicy* policy, SiteFacts& facts) {
     }
 }
 
+Disposition no_domain() {
+    Disposition result;
+    result.outcome = Outcome::bounced;
+    result.scope = Scope::site;
+    result.code = 550;
+    result.enhanced = {5, 1, 2};
+    result.text = "the domain has no form that DNS knows (RFC 5891)";
+    result.command = "DNS";
+    result.local = true;
+    return result;
+}
+
 // What the path is named after the hosts: everything that makes deliveries differ.
 void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
     std::uint64_t fingerprint = facts.port;
@@ -100,7 +114,16 @@ void Router::route(Recipient& recipient) {
     const std::string_view written = recipient.domain();
     const std::size_t length = std::min(written.size(), lower.size());
     std::ranges::transform(written.substr(0, length), lower.begin(), core::ascii_lower);
-    const std::string_view name(lower.data(), length);
+    std::string_view name(lower.data(), length);
+    std::optional<std::string> a_labels;  // everybody but the two ends of mail knows these only
+    if (has_utf8(name)) {
+        a_labels = to_a_labels(written);
+        if (!a_labels) {
+            recipient.set_disposition(no_domain());
+            return receiver_.unroutable(recipient);
+        }
+        name = *a_labels;
+    }
 
     std::string marked;
     std::string_view key = name;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "relay/smtp/client_envelope.h"
 #include "relay/smtp/reply_meaning.h"
 
 namespace relay {
@@ -30,12 +31,11 @@ bool ClientDialogue::can_begin() const {
 
 void ClientDialogue::begin(Transaction& transaction) {
     PH_ASSERT(can_begin() && transaction.content != nullptr && !transaction.recipients.empty());
-    transaction.results.assign(transaction.recipients.size(), Disposition{});
     transaction.phase = Transaction::Phase::waiting;
     transaction.next_command = 0;
     transaction.accepted = 0;
     transaction.answered = transaction.behind_dot = transaction.by_chunk = false;
-    if (refuse_locally(transaction)) {
+    if (!adapt(transaction, extensions_)) {
         transaction.phase = Transaction::Phase::done;
         finished_.push_back(&transaction);
         return;
@@ -52,36 +52,6 @@ Transaction* ClientDialogue::take_finished() {
     Transaction* transaction = finished_.front();
     finished_.pop_front();
     return transaction;
-}
-
-// What this server cannot take is not sent to it (RFC 1870 section 6.1, RFC 6152, RFC 6531
-// section 3.2).
-bool ClientDialogue::refuse_locally(Transaction& transaction) const {
-    const auto refuse = [&](std::uint16_t code, EnhancedCode enhanced, std::string text) {
-        Disposition result;
-        result.outcome = Outcome::bounced;
-        result.scope = Scope::message;
-        result.code = code;
-        result.enhanced = enhanced;
-        result.text = std::move(text);
-        result.command = "MAIL";
-        result.local = true;
-        settle(transaction, result, false);
-        return true;
-    };
-    if (extensions_.size_limit > 0 && transaction.content->size() > extensions_.size_limit) {
-        return refuse(552, {5, 3, 4},
-                      "message of " + std::to_string(transaction.content->size()) +
-                          " octets is over the limit of the receiving host, " +
-                          std::to_string(extensions_.size_limit));
-    }
-    if (transaction.utf8 && !extensions_.utf8) {
-        return refuse(553, {5, 6, 7}, "receiving host does not offer SMTPUTF8");
-    }
-    if (transaction.eight_bit && !extensions_.eight_bit) {
-        return refuse(554, {5, 6, 3}, "receiving host does not offer 8BITMIME");
-    }
-    return false;
 }
 
 void ClientDialogue::settle(Transaction& transaction, const Disposition& disposition,
@@ -146,16 +116,20 @@ void ClientDialogue::send_envelope(Transaction& transaction) {
     transaction.phase = Transaction::Phase::envelope;
     send_reset();
     send_mail(transaction);
-    for (std::size_t i = 0; i < transaction.recipients.size(); ++i)
-        send_rcpt(transaction, i);
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
+        if (transaction.results[i].outcome == Outcome::none) send_rcpt(transaction, i);
+    }
     send_data(transaction);
 }
 
 void ClientDialogue::send_lock_step(Transaction& transaction) {
     transaction.phase = Transaction::Phase::envelope;
     if (reset_needed_) return send_reset();
-    const std::size_t step = transaction.next_command++;
+    std::size_t step = transaction.next_command++;
     if (step == 0) return send_mail(transaction);
+    const auto refused = [&] { return transaction.results[step - 1].outcome != Outcome::none; };
+    while (step <= transaction.recipients.size() && refused())
+        step = transaction.next_command++;
     if (step <= transaction.recipients.size()) return send_rcpt(transaction, step - 1);
     send_data(transaction);
 }
@@ -168,7 +142,9 @@ void ClientDialogue::send_reset() {
 }
 
 void ClientDialogue::send_mail(Transaction& transaction) {
-    commands_.append("MAIL FROM:<").append(transaction.sender).append(">");
+    const EnvelopeForms& forms = transaction.forms;
+    const std::string_view sender = forms.rewritten ? forms.sender : transaction.sender;
+    commands_.append("MAIL FROM:<").append(sender).append(">");
     const bool dsn = extensions_.dsn && !sparing_;
     transaction.mail_parameters = transaction.rcpt_parameters = false;
     if (extensions_.size && !sparing_) {
@@ -179,7 +155,7 @@ void ClientDialogue::send_mail(Transaction& transaction) {
         commands_.append(" SIZE=").append(digits, end);
     }
     if (transaction.eight_bit && extensions_.eight_bit) commands_.append(" BODY=8BITMIME");
-    if (transaction.utf8) commands_.append(" SMTPUTF8");
+    if (forms.utf8) commands_.append(" SMTPUTF8");
     transaction.dsn_passed = dsn;
     if (dsn && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
         transaction.mail_parameters = true;
@@ -193,12 +169,17 @@ void ClientDialogue::send_mail(Transaction& transaction) {
 }
 
 void ClientDialogue::send_rcpt(Transaction& transaction, std::size_t recipient) {
-    commands_.append("RCPT TO:<").append(transaction.recipients[recipient]).append(">");
+    const EnvelopeForms& forms = transaction.forms;
+    const std::string_view mailbox =
+        forms.rewritten ? forms.recipients[recipient] : transaction.recipients[recipient];
+    commands_.append("RCPT TO:<").append(mailbox).append(">");
     if (transaction.dsn_passed && !transaction.notifications.empty()) {
         transaction.rcpt_parameters = true;
         const RecipientDsn& dsn = transaction.notifications[recipient];
         if (dsn.notify.said()) commands_.append(" NOTIFY=").append(dsn.notify.text());
-        if (!dsn.original.empty()) commands_.append(" ORCPT=").append(dsn.original);
+        const std::string_view original =
+            forms.rewritten ? forms.originals[recipient] : dsn.original;
+        if (!original.empty()) commands_.append(" ORCPT=").append(original);
     }
     commands_.append(kCrLf);
     expect(Command::rcpt, &transaction, recipient);
@@ -384,7 +365,7 @@ ClientDialogue::Event ClientDialogue::go_again(Transaction& transaction) {
     for (Unanswered& asked : unanswered_) {
         if (asked.transaction == &transaction) asked.transaction = nullptr;
     }
-    transaction.results.assign(transaction.recipients.size(), Disposition{});
+    adapt(transaction, extensions_);
     transaction.phase = Transaction::Phase::waiting;
     transaction.next_command = 0;
     transaction.accepted = 0;

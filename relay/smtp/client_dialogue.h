@@ -39,6 +39,15 @@ namespace relay {
 
 enum class PipelineMode : std::uint8_t { lock_step, message, next };
 
+// An envelope as it goes to one server, where that is not as it was given.
+struct EnvelopeForms {
+    bool utf8 = false;       // MAIL says SMTPUTF8
+    bool rewritten = false;  // the rest counts: all of it in ASCII
+    std::string sender;
+    std::vector<std::string> recipients;
+    std::vector<std::string> originals;  // ORCPT; empty: as notifications have them, none
+};
+
 // One message to one or more recipients of one domain. The driver owns it and what it names until
 // it is finished or the dialogue ended.
 struct Transaction {
@@ -46,12 +55,13 @@ struct Transaction {
     std::vector<std::string_view> recipients;
     const Content* content = nullptr;
     bool eight_bit = false;
-    bool utf8 = false;
+    bool utf8 = false;                        // the header section needs SMTPUTF8
     const DsnEnvelope* dsn = nullptr;         // null: nothing was asked for
     std::vector<RecipientDsn> notifications;  // of each recipient, or empty
     bool dsn_passed = false;                  // once sent: the server reports what was asked for
     // Per recipient, once finished. Outcome::none: not answered for, may go again at once.
     std::vector<Disposition> results;
+    EnvelopeForms forms;  // of this attempt: see client_envelope.h
 
   private:
     friend class ClientDialogue;
@@ -172,7 +182,6 @@ class ClientDialogue {
     Event after_hello();
     Event on_starttls(const Reply& reply, std::string_view behind);
     Event on_auth(const Reply& reply);
-    bool refuse_locally(Transaction& transaction) const;
     void settle(Transaction& transaction, const Disposition& disposition, bool only_accepted) const;
 
     void send_envelope(Transaction& transaction);

@@ -1,0 +1,97 @@
+#include "relay/smtp/client_envelope.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "relay/message/idna.h"
+#include "relay/smtp/downgrade.h"
+
+namespace relay {
+
+namespace {
+
+Disposition refusal(std::uint16_t code, EnhancedCode enhanced, std::string text,
+                    std::string_view command, Scope scope) {
+    Disposition result;
+    result.outcome = Outcome::bounced;
+    result.scope = scope;
+    result.code = code;
+    result.enhanced = enhanced;
+    result.text = std::move(text);
+    result.command = command;
+    result.local = true;
+    result.host_lacks = true;
+    return result;
+}
+
+bool names_utf8(const Transaction& transaction) {
+    return has_utf8(transaction.sender) || std::ranges::any_of(transaction.recipients, has_utf8) ||
+           std::ranges::any_of(transaction.notifications,
+                               [](const RecipientDsn& dsn) { return has_utf8(dsn.original); });
+}
+
+void settle(Transaction& transaction, const Disposition& disposition) {
+    for (Disposition& result : transaction.results)
+        result = disposition;
+}
+
+// Without SMTPUTF8: only what means the same in ASCII. Those who can be named that way do not
+// suffer from those who cannot.
+bool adapt_addresses(Transaction& transaction) {
+    const Disposition unspeakable =
+        refusal(553, {5, 6, 7}, "address in UTF-8, and the receiving host does not offer SMTPUTF8",
+                "MAIL", Scope::recipient);
+    auto sender = ascii_mailbox(transaction.sender);
+    if (!sender) {
+        settle(transaction, unspeakable);
+        return false;
+    }
+    EnvelopeForms& forms = transaction.forms;
+    forms.sender = std::move(*sender);
+    forms.recipients.resize(transaction.recipients.size());
+    bool somebody = false;
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
+        auto mailbox = ascii_mailbox(transaction.recipients[i]);
+        if (!mailbox) {
+            transaction.results[i] = unspeakable;
+            transaction.results[i].command = "RCPT";
+            continue;
+        }
+        forms.recipients[i] = std::move(*mailbox);
+        somebody = true;
+    }
+    for (const RecipientDsn& dsn : transaction.notifications)
+        forms.originals.push_back(ascii_original(dsn.original));
+    forms.rewritten = true;
+    return somebody;
+}
+
+}  // namespace
+
+bool adapt(Transaction& transaction, const Extensions& offered) {
+    transaction.results.assign(transaction.recipients.size(), Disposition{});
+    transaction.forms = {};
+    const auto refuse = [&](std::uint16_t code, EnhancedCode enhanced, std::string text) {
+        settle(transaction, refusal(code, enhanced, std::move(text), "MAIL", Scope::message));
+        return false;
+    };
+    if (offered.size_limit > 0 && transaction.content->size() > offered.size_limit) {
+        return refuse(552, {5, 3, 4},
+                      "message of " + std::to_string(transaction.content->size()) +
+                          " octets is over the limit of the receiving host, " +
+                          std::to_string(offered.size_limit));
+    }
+    if (transaction.eight_bit && !offered.eight_bit) {
+        return refuse(554, {5, 6, 3}, "receiving host does not offer 8BITMIME");
+    }
+    if (!transaction.utf8 && !names_utf8(transaction)) return true;
+    transaction.forms.utf8 = offered.utf8;
+    if (offered.utf8) return true;
+    if (transaction.utf8) {
+        return refuse(554, {5, 6, 9},
+                      "header fields in UTF-8, and the receiving host does not offer SMTPUTF8");
+    }
+    return adapt_addresses(transaction);
+}
+
+}  // namespace relay
