@@ -80,6 +80,12 @@ Connection::Connection(EgressContext& context, Path& path)
       deliveries_left_(path.site().limits.max_deliveries_per_connection),
       session_id_(new_session_id(context.shard.prng())) {}
 
+Connection::Connection(EgressContext& context, Path& path, std::vector<std::string> avoided)
+    : Connection(context, path) {
+    detour_ = true;
+    avoided_ = std::move(avoided);
+}
+
 Connection::~Connection() {
     PH_ASSERT(stream_ == nullptr);
 }
@@ -110,6 +116,11 @@ core::Task<void> Connection::run() {
 
 void Connection::wake() {
     if (waiting_idle_) stream_->interrupt();
+}
+
+void Connection::retire() {
+    deliveries_left_ = 0;
+    wake();
 }
 
 void Connection::abort() {
@@ -143,6 +154,10 @@ std::vector<Connection::Candidate> Connection::candidates() const {
 core::Task<bool> Connection::open() {
     std::size_t tried = 0;
     std::vector<Candidate> list = candidates();
+    std::erase_if(list, [this](const Candidate& candidate) {
+        const std::string endpoint = candidate.host + ":" + std::to_string(candidate.port);
+        return std::ranges::find(avoided_, endpoint) != avoided_.end();
+    });
     const dns::RoutingRules& rules = path_.site().routed ? context_.route_rules : context_.rules;
     const dns::AddressFamilies families = families_of(path_.site().limits.ip_lookup);
     for (std::size_t i = 0; i < list.size() && tried < kMaxAddressesTried; ++i) {
@@ -228,6 +243,10 @@ bool Connection::may_try(const core::SocketAddress& peer) {
 
 // Mail is not returned while a host is left that may work later.
 void Connection::report_failure() {
+    if (detour_) {
+        const Disposition none = network_failure({4, 4, 1}, "no other host could be tried");
+        return path_.detour_failed(failure_ ? *failure_ : resting_ ? resting_->why : none);
+    }
     const bool hopeless = failure_ && failure_->outcome == Outcome::bounced;
     if (resting_ && (!failure_ || hopeless)) {
         // A host that failed once may be back in seconds; one that is being tried, sooner.

@@ -33,13 +33,19 @@ class Connection {
     static constexpr core::Duration kLastWords = std::chrono::seconds{5};  // after a failed write
 
     Connection(EgressContext& context, Path& path);
+    // A detour: to the other hosts, for what these cannot take (see Path).
+    Connection(EgressContext& context, Path& path, std::vector<std::string> avoided);
     ~Connection();
 
     core::Task<void> run();
-    void wake();   // idle and there is work
-    void abort();  // at once; what is in flight counts as lost connection
+    void wake();    // idle and there is work
+    void retire();  // idle and its place is needed
+    void abort();   // at once; what is in flight counts as lost connection
 
     bool was_established() const { return established_; }
+    bool makes_detour() const { return detour_; }
+    const std::string& endpoint() const { return endpoint_; }
+    const Extensions& offered() const { return dialogue_->extensions(); }
     // For dispositions and events.
     const std::string& peer_name() const { return peer_name_; }
     const std::string& peer_address() const { return peer_address_; }
@@ -109,6 +115,8 @@ class Connection {
     std::string peer_address_;
     std::string source_address_;
     std::string session_id_;
+    bool detour_ = false;
+    std::vector<std::string> avoided_;  // endpoints
     bool established_ = false;
     bool waiting_idle_ = false;
     bool aborted_ = false;

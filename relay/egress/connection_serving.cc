@@ -19,7 +19,7 @@ core::Task<void> Connection::converse() {
             continue;
         }
         if (dialogue_->idle()) {
-            if (path_.closing() || deliveries_left_ == 0) {
+            if (path_.closing() || deliveries_left_ == 0 || detour_ || path_.wants_place()) {
                 dialogue_->quit();
                 continue;
             }
@@ -41,7 +41,8 @@ void Connection::take_work() {
         const auto slot = std::ranges::find_if(
             deliveries_, [](const Delivery& delivery) { return delivery.recipients.empty(); });
         PH_ASSERT(slot != deliveries_.end());
-        switch (path_.take_transaction(*slot, allowance())) {
+        switch (detour_ ? path_.take_detour(*slot, allowance())
+                        : path_.take_transaction(*slot, allowance())) {
             case Path::Taken::taken:
                 break;
             case Path::Taken::nothing:

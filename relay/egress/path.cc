@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "relay/egress/connection.h"
 #include "relay/message/header_field.h"
+#include "relay/smtp/client_envelope.h"
 
 namespace relay {
 
@@ -29,7 +30,7 @@ Path::Path(EgressContext& context, const SiteFacts& site)
       tasks_(context.shard.reactor()) {}
 
 Path::~Path() {
-    PH_ASSERT(connections_.empty() && backlog() == 0);
+    PH_ASSERT(connections_.empty() && backlog() == 0 && detours_.empty());
     if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
 }
 
@@ -64,6 +65,7 @@ void Path::add(Recipient& recipient) {
 void Path::maintain() {
     if (closing_) return;
     expire_old();
+    if (!detours_.empty()) open_detour();
     if (backlog() == 0) return;
     wake_idle();
     open_connections();
@@ -127,8 +129,11 @@ void Path::becomes_busy(Connection& connection) {
     if (std::erase(idle_, &connection) == 0 && woken_ > 0) --woken_;
 }
 
-void Path::established(Connection&) {
+void Path::established(Connection& connection) {
     ++established_;
+    std::erase_if(offers_, [&](const Offer& one) { return one.endpoint == connection.endpoint(); });
+    if (offers_.size() >= Connection::kMaxAddressesTried) offers_.erase(offers_.begin());
+    offers_.push_back({connection.endpoint(), connection.offered(), context_.shard.now()});
 }
 
 void Path::rest(core::Instant until, const Disposition* why) {
@@ -145,6 +150,7 @@ bool Path::is_last_hope() const {
 void Path::ended(Connection& connection, bool fruitless) {
     std::erase(connections_, &connection);
     std::erase(idle_, &connection);
+    if (connection.makes_detour()) detouring_ = fruitless = false;
     if (connection.was_established()) {
         --established_;
         if (fruitless && !closing_) pause_after_failure();
@@ -247,6 +253,10 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         result.tls_protocol = connection.tls_protocol();
         result.tls_cipher = connection.tls_cipher();
         result.dsn_passed = delivery.transaction.dsn_passed;
+        if (result.host_lacks && !closing_ && another_host_may(recipient)) {
+            make_detour(recipient, std::move(result));
+            continue;
+        }
         recipient.set_disposition(std::move(result));
         context_.exchange.to_origin(context_.shard, recipient);
     }
@@ -254,6 +264,92 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
     if (reached) {
         failures_ = 0;
         paused_until_ = {};
+    }
+    if (!detours_.empty()) open_detour();
+}
+
+// ---- detours
+
+std::vector<std::string> Path::endpoints() const {
+    std::vector<std::string> all;
+    for (const NextHop& hop : site_.hops)
+        all.push_back(hop.host + ":" + std::to_string(hop.port));
+    for (const dns::MxGroup& group : site_.plan.groups) {
+        for (const std::string& host : group.hosts)
+            all.push_back(host + ":" + std::to_string(site_.port));
+    }
+    return all;
+}
+
+std::vector<std::string> Path::unfit_hosts(Recipient& recipient) const {
+    Delivery probe;
+    probe.recipients.push_back(&recipient);
+    probe.fill_transaction();
+    std::vector<std::string> unfit;
+    for (const Offer& offer : offers_) {
+        if (context_.shard.now() - offer.when > kBelieveOffersFor) continue;
+        if (!adapt(probe.transaction, offer.extensions)) unfit.push_back(offer.endpoint);
+    }
+    return unfit;
+}
+
+bool Path::another_host_may(Recipient& recipient) const {
+    const std::vector<std::string> all = endpoints();
+    const std::vector<std::string> unfit = unfit_hosts(recipient);
+    return std::ranges::any_of(all, [&](const std::string& endpoint) {
+        return std::ranges::find(unfit, endpoint) == unfit.end();
+    });
+}
+
+// The refusal stays with it, for the case that nobody else takes it either.
+void Path::make_detour(Recipient& recipient, Disposition refusal) {
+    recipient.set_disposition(std::move(refusal));
+    recipient.move_to(RecipientState::ready);
+    context_.metrics.entered(metrics::Queue::ready);
+    recipient.content_held = recipient.content_held || recipient.message->place.holders.try_hold();
+    detours_.push_back(recipient);
+}
+
+// One at a time, within the limits of the path.
+void Path::open_detour() {
+    if (detouring_ || closing_) return;
+    if (connections_.size() >= site_.limits.connection_limit) {
+        if (idle_.empty()) return;  // ended() comes
+        idle_.back()->retire();
+        idle_.pop_back();
+        ++woken_;
+        return;
+    }
+    if (!connection_rate_.try_take(context_.shard.now())) {
+        context_.metrics.throttled(metrics::Throttle::connection_rate);
+        return wake_at(connection_rate_.next_at());
+    }
+    detouring_ = true;
+    auto connection = std::make_unique<Connection>(context_, *this, unfit_hosts(detours_.front()));
+    connections_.push_back(connection.get());
+    tasks_.spawn(run(std::move(connection)));
+}
+
+Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance) {
+    expire_old();
+    if (closing_ || detours_.empty()) return Taken::nothing;
+    detours_.take_transaction(delivery.recipients, allowance.recipients);
+    const auto count = static_cast<std::int64_t>(delivery.recipients.size());
+    context_.metrics.left(metrics::Queue::ready, count);
+    context_.metrics.entered(metrics::Queue::in_flight, count);
+    for (Recipient* recipient : delivery.recipients) {
+        recipient->clear_disposition();
+        recipient->move_to(RecipientState::in_flight);
+    }
+    return Taken::taken;
+}
+
+// What may pass defers them: a host that would take them may be back.
+void Path::detour_failed(const Disposition& why) {
+    while (!detours_.empty()) {
+        Recipient& recipient = detours_.pop_front();
+        if (why.outcome == Outcome::deferred) recipient.set_disposition(why);
+        send_home(recipient);
     }
 }
 
@@ -272,7 +368,7 @@ void Path::note_ambiguous_end(const Delivery& delivery, const Connection& connec
 
 void Path::expire_old() {
     const core::WallTime now = context_.shard.wall();
-    for (ReadyQueue* queue : {&fetched_, &ready_})
+    for (ReadyQueue* queue : {&fetched_, &ready_, &detours_})
         expire_front(*queue, now);
 }
 
@@ -305,7 +401,7 @@ void Path::send_home(Recipient& recipient) {
 }
 
 void Path::send_all_home(const Disposition& why) {
-    for (ReadyQueue* queue : {&fetched_, &ready_}) {
+    for (ReadyQueue* queue : {&fetched_, &ready_, &detours_}) {
         while (!queue->empty()) {
             Recipient& recipient = queue->pop_front();
             recipient.set_disposition(why);
@@ -317,7 +413,8 @@ void Path::send_all_home(const Disposition& why) {
 // ---- the end
 
 bool Path::unused_since(core::Instant instant) const {
-    return connections_.empty() && fetching_ == 0 && tasks_.running() == 0 && last_used_ < instant;
+    return connections_.empty() && detours_.size() == 0 && fetching_ == 0 &&
+           tasks_.running() == 0 && last_used_ < instant;
 }
 
 core::Task<void> Path::close(core::Instant deadline) {

@@ -5,9 +5,11 @@
 // that cannot be reached defers everything that waits for it at once (one timer for the site, not a
 // timeout per message: RFC 5321 section 4.5.4.1) and is probed by one connection after a pause that
 // doubles from first_pause to longest_pause; a host that other paths found dead is not asked again
-// meanwhile (relay/egress/host_memory.h). Limits: those of [shaping]; recipients older than
-// max_age leave as expired. Contents that left memory are fetched by the origin shortly before
-// their turn, kMostFetching recipients and kMostFetchingOctets at a time.
+// meanwhile (relay/egress/host_memory.h).
+// What one host lacks an extension for (SIZE, 8BITMIME, SMTPUTF8) makes a detour: a connection to
+// hosts that may have it; the refusal is final when none does. Limits: those of [shaping];
+// recipients older than max_age leave as expired. Contents that left memory are fetched by the
+// origin shortly before their turn, kMostFetching recipients and kMostFetchingOctets at a time.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +39,7 @@ class Path {
     static constexpr std::size_t kBacklogPerConnection = 8;
     static constexpr std::size_t kMostFetching = 64;
     static constexpr std::size_t kMostFetchingOctets = 64 << 20;
+    static constexpr core::Duration kBelieveOffersFor = std::chrono::minutes{10};
 
     Path(EgressContext& context, const SiteFacts& site);
     ~Path();
@@ -49,7 +52,7 @@ class Path {
     bool unused_since(core::Instant instant) const;
     const SiteFacts& site() const { return site_; }
     std::size_t connections() const { return connections_.size(); }
-    std::size_t ready() { return backlog() + fetching_; }
+    std::size_t ready() { return backlog() + detours_.size() + fetching_; }
 
     // ---- for its connections
     // What one session may still be given (RFC 9422, and [shaping]).
@@ -63,10 +66,14 @@ class Path {
         other_domain,  // what is next is not for this session
     };
     Taken take_transaction(Delivery& delivery, const Allowance& allowance);
+    // The same for a connection that makes a detour.
+    Taken take_detour(Delivery& delivery, const Allowance& allowance);
     // Every recipient of the delivery goes home with its result, or back to the front untouched.
     void settle(Delivery& delivery, const Connection& connection);
     void established(Connection& connection);
     void unreachable(const Disposition& why);
+    // None of the hosts that were left for a detour could be tried.
+    void detour_failed(const Disposition& why);
     // Nothing was tried, as all hosts that were left failed lately: wait until then. What is ready
     // waits too, unless there is a reason to send it home.
     void rest(core::Instant until, const Disposition* why);
@@ -76,6 +83,11 @@ class Path {
     void becomes_busy(Connection& connection);
     Manners& manners() { return manners_; }
     bool closing() const { return closing_; }
+    // A detour waits for a connection to end.
+    bool wants_place() const {
+        return detours_.size() > 0 && !detouring_ &&
+               connections_.size() >= site_.limits.connection_limit;
+    }
 
   private:
     class WakeTimer final : public core::Timer {
@@ -87,8 +99,20 @@ class Path {
         Path& path_;
     };
 
+    struct Offer {  // of a host of this site
+        std::string endpoint;
+        Extensions extensions;
+        core::Instant when{};
+    };
+
     static core::Task<void> run(std::unique_ptr<Connection> connection);
     std::size_t backlog() const { return ready_.size() + fetched_.size(); }
+    std::vector<std::string> endpoints() const;
+    // Known not to take it: by what they offered lately.
+    std::vector<std::string> unfit_hosts(Recipient& recipient) const;
+    bool another_host_may(Recipient& recipient) const;
+    void make_detour(Recipient& recipient, Disposition refusal);
+    void open_detour();
     void fetch_ahead();
     // Whether the first of ready_ can be sent now; its content is held then.
     bool hold_front();
@@ -109,7 +133,10 @@ class Path {
     EgressContext& context_;
     SiteFacts site_;
     ReadyQueue ready_;
-    ReadyQueue fetched_;        // their contents are in memory and held; they go first
+    ReadyQueue fetched_;      // their contents are in memory and held; they go first
+    ReadyQueue detours_;      // refused for what a host lacks; contents are held
+    bool detouring_ = false;  // a connection for them is there
+    std::vector<Offer> offers_;
     std::size_t fetching_ = 0;  // at their origin, for their contents
     std::size_t fetching_octets_ = 0;
     TokenBucket message_rate_;

@@ -57,6 +57,7 @@ class SimMx::Session {
     bool pipelines() const {
         return encrypted_ ? mx_.options_.pipelining_in_tls : mx_.options_.pipelining;
     }
+    void mind_parameters(const std::string& text);
     core::Task<bool> mail(std::string text);
     core::Task<bool> rcpt(std::string text);
     core::Task<bool> data();
@@ -80,6 +81,7 @@ class SimMx::Session {
     bool greeted_ = false;
     bool encrypted_ = false;
     bool authenticated_ = false;
+    bool utf8_ = false;  // of this transaction
     bool in_mail_ = false;
     bool reset_ = false;
     bool aborted_ = false;
@@ -396,6 +398,23 @@ core::Task<bool> SimMx::Session::auth(std::string text) {
     co_return true;
 }
 
+// What was not offered is not to be used (RFC 5321 section 4.1.1.11).
+void SimMx::Session::mind_parameters(const std::string& text) {
+    const MxOptions& options = mx_.options_;
+    const auto mind = [&](std::string_view parameter, bool offered) {
+        if (offered && extended_) return;
+        if (text.contains(parameter)) mx_.violation(*this, "not offered: " + text);
+    };
+    mind(" BODY=", options.eight_bit);
+    mind(" SIZE=", options.size_limit > 0);
+    mind(" SMTPUTF8", options.utf8);
+    for (const std::string_view parameter : {" RET=", " ENVID=", " NOTIFY=", " ORCPT="})
+        mind(parameter, options.dsn);
+    if (begins_with(text, "MAIL")) utf8_ = text.contains(" SMTPUTF8");
+    const bool ascii = std::ranges::all_of(text, [](char c) { return c >= 0; });
+    if (!ascii && !utf8_) mx_.violation(*this, "UTF-8 without SMTPUTF8: " + text);
+}
+
 core::Task<bool> SimMx::Session::mail(std::string text) {
     if (!mx_.options_.auth.empty() && !authenticated_) mx_.violation(*this, "MAIL before AUTH");
     if (!greeted_) mx_.violation(*this, "MAIL before EHLO");
@@ -403,6 +422,7 @@ core::Task<bool> SimMx::Session::mail(std::string text) {
         mx_.violation(*this, "MAIL within a transaction");
         co_return co_await say("503 5.5.1 nested MAIL");
     }
+    mind_parameters(text);
     sender_ = mailbox_of(text);
     if (!co_await answer(Stage::mail, sender_, "250 2.1.0 sender ok")) co_return false;
     in_mail_ = code_ == 250;
@@ -411,6 +431,7 @@ core::Task<bool> SimMx::Session::mail(std::string text) {
 
 core::Task<bool> SimMx::Session::rcpt(std::string text) {
     if (!in_mail_) co_return co_await say("503 5.5.1 MAIL first");
+    mind_parameters(text);
     const std::string recipient = mailbox_of(text);
     const bool later = mx_.greylisted(sender_, recipient);
     if (!co_await answer(Stage::rcpt, recipient,
