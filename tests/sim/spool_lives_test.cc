@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -45,7 +46,7 @@ class Lives {
     void live_and_be_killed() {
         ++life_;
         SpoolScene scene(*disk_, seed_ * 100 + life_, 1 + prng_.below(4), options(), elapsed_);
-        batches_.clear();
+        journals_.clear();
         events_ = 0;
         disk_->set_listener([this, &scene](const DiskEvent& event) { hear(event, scene); });
         const std::uint64_t rounds = 3 + prng_.below(10);
@@ -70,7 +71,7 @@ class Lives {
         ++life_;
         {
             SpoolScene scene(*disk_, seed_ * 100 + life_, 1 + prng_.below(4), options(), elapsed_);
-            batches_.clear();
+            journals_.clear();
             events_ = 0;
             scene.heal();
             inject(scene);
@@ -122,12 +123,15 @@ class Lives {
     void hear(const DiskEvent& event, SpoolScene& scene) {
         if (event.action != DiskAction::write || !event.synced || event.offset == 0) return;
         const auto journal = static_cast<std::size_t>(std::stoul(event.path.substr(14, 2)));
-        Batch& batch = batches_[journal];
+        Journal& kept = journals_[journal];
         if (event.phase == DiskEvent::Phase::started) {
             note_finals(scene);
-            batch.written = batch.finals.size();
+            kept.under_way[event.offset] = {kept.written, std::ssize(kept.finals)};
+            kept.written = std::ssize(kept.finals);
         } else if (event.phase == DiskEvent::Phase::done) {
-            batch.durable = batch.written;
+            const auto [begin, end] = kept.under_way[event.offset];
+            kept.under_way.erase(event.offset);
+            kept.durable.insert(kept.finals.begin() + begin, kept.finals.begin() + end);
         }
     }
     void note_finals(SpoolScene& scene) {
@@ -135,7 +139,7 @@ class Lives {
         for (; events_ < events.size(); ++events_) {
             const Recorded& one = events[events_];
             if (one.type == "Delivery" || one.type == "Bounce") {
-                batches_[books_.journal.at(one.recipient)].finals.push_back(one.recipient);
+                journals_[books_.journal.at(one.recipient)].finals.push_back(one.recipient);
             }
         }
     }
@@ -164,17 +168,16 @@ class Lives {
                 }
             }
         }
-        for (const auto& [journal, batch] : batches_) {
-            books_.durable.insert(
-                batch.finals.begin(),
-                batch.finals.begin() + static_cast<std::ptrdiff_t>(batch.durable));
+        for (const auto& [number, kept] : journals_) {
+            books_.durable.insert(kept.durable.begin(), kept.durable.end());
         }
     }
 
-    struct Batch {
+    struct Journal {
         std::vector<std::string> finals;
-        std::size_t written = 0;
-        std::size_t durable = 0;
+        std::ptrdiff_t written = 0;  // so many were in batches that began
+        std::map<std::uint64_t, std::pair<std::ptrdiff_t, std::ptrdiff_t>> under_way;  // by offset
+        std::set<std::string> durable;
     };
 
     core::Prng prng_;
@@ -184,7 +187,7 @@ class Lives {
     core::Duration elapsed_{};
     std::uint64_t life_ = 0;
     std::uint64_t number_ = 0;
-    std::map<std::size_t, Batch> batches_;  // by journal, of this life
+    std::map<std::size_t, Journal> journals_;  // of this life
     std::size_t events_ = 0;
     Books books_;
 };

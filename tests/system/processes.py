@@ -33,16 +33,18 @@ def sanitized():
 
 
 def free_port():
-    """A loopback port nobody listens on, below the range the kernel takes for outgoing connections."""
+    """A loopback port nobody listens on, below the range the kernel takes for outgoing connections.
+    Each worker of pytest-xdist has a range of its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     for _ in range(200):
-        port = random.randint(20000, 29999)
+        port = 20000 + 2000 * (worker % 5) + random.randrange(2000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise AssertionError("no free port between 20000 and 29999")
+    raise AssertionError("no free port for this worker")
 
 
 def wait_until(condition, seconds, what):
