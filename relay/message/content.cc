@@ -43,7 +43,8 @@ void Content::reserve(std::size_t octets) {
 
 void Content::append(std::string_view octets) {
     std::vector<Chunk>& chunks = body().chunks;
-    size_ += octets.size();
+    PH_ASSERT(octets.size() <= kMost - size_);
+    size_ += static_cast<std::uint32_t>(octets.size());
     while (!octets.empty()) {
         if (chunks.empty() || chunks.back().used == chunks.back().capacity) {
             const std::size_t grown = chunks.empty() ? kFirstChunk : chunks.back().capacity * 2;
@@ -83,13 +84,15 @@ void Content::restore(std::unique_ptr<char[]> octets, std::size_t size) {
         body_->leading_dots.push_back(at + 1);
     }
     leading_dots_ = static_cast<std::uint32_t>(body_->leading_dots.size());
-    size_ = size;
+    PH_ASSERT(size <= kMost);
+    size_ = static_cast<std::uint32_t>(size);
     body_->chunks.push_back({std::move(octets), size, size});
 }
 
 void Content::declare(std::size_t size, std::uint32_t leading_dots) {
     PH_ASSERT(body_ == nullptr && size_ == 0);
-    size_ = size;
+    PH_ASSERT(size <= kMost);
+    size_ = static_cast<std::uint32_t>(size);
     leading_dots_ = leading_dots;
 }
 
@@ -149,7 +152,7 @@ std::string Content::to_string() const {
 std::string Content::head(std::size_t limit) const {
     PH_ASSERT(resident() || size_ == 0);
     std::string text;
-    text.reserve(std::min(limit, size_));
+    text.reserve(std::min(limit, size()));
     if (body_ == nullptr) return text;
     for (const Chunk& chunk : body_->chunks) {
         if (text.size() == limit) break;

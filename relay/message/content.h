@@ -21,6 +21,7 @@ class Content {
   public:
     static constexpr std::size_t kFirstChunk = 4096;
     static constexpr std::size_t kLargestChunk = 65536;
+    static constexpr std::size_t kMost = 0xffff'ffff;  // octets; listeners take a quarter of it
 
     // Room for so many octets in one chunk, e.g. from MAIL's SIZE; capped at kLargestChunk.
     void reserve(std::size_t octets);
@@ -64,7 +65,7 @@ class Content {
 
     std::unique_ptr<Body> body_;  // null: empty, or evicted
     std::uint32_t leading_dots_ = 0;
-    std::size_t size_ = 0;
+    std::uint32_t size_ = 0;
 };
 
 }  // namespace relay

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/compact_text.h"
 #include "core/base/intrusive_list.h"
 #include "core/base/time.h"
 #include "relay/message/content.h"
@@ -40,10 +41,10 @@ struct Site;
 struct RecipientQueueTag;
 
 struct Recipient final : core::ListLink<RecipientQueueTag> {
-    Recipient(Message& owner, std::string mailbox) : message(&owner), address(std::move(mailbox)) {}
+    Recipient(Message& owner, std::string_view mailbox) : message(&owner), address(mailbox) {}
 
     Message* message;
-    std::string address;              // as it goes into RCPT TO, without <>
+    core::CompactText address;        // as it goes into RCPT TO, without <>
     std::string_view domain() const;  // after the last @, as written
     RecipientState state = RecipientState::receiving;
     Notify notify;               // RFC 3461
@@ -140,7 +141,7 @@ struct ResidentTag;
 
 struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTag> {
     MessageId id;
-    std::string sender;  // reverse-path without <>; empty for the null sender
+    core::CompactText sender;  // reverse-path without <>; empty for the null sender
     std::vector<std::unique_ptr<Recipient>> recipients;
     Content content;
     core::WallTime created{};  // when accepted

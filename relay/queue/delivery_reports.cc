@@ -118,7 +118,7 @@ core::Task<void> DeliveryReports::report(Message* original, Collected collected)
             }
         }
         if (!alike.empty()) {
-            co_await report_alike(original, std::move(alike), original->sender);
+            co_await report_alike(original, std::move(alike), std::string(original->sender));
         }
     }
     if (held) mail_.let_content_go(*original);

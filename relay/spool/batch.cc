@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/assert.h"
 #include "core/file/file.h"
 #include "relay/spool/octets.h"
 
@@ -31,10 +32,11 @@ std::size_t Batch::most_octets(const Message& message) {
     return octets;
 }
 
-void Batch::add_outcomes(std::string& noted, std::uint32_t count) {
-    outcome_bodies_.swap(noted);
-    noted.clear();
-    outcome_count_ = count;
+std::size_t Batch::most_octets() const {
+    std::size_t octets = 0;
+    for (const Entry& entry : entries_)
+        octets += entry.most;
+    return octets;
 }
 
 void Batch::refuse_new_mail(core::Reactor& reactor) {
@@ -46,13 +48,17 @@ void Batch::refuse_new_mail(core::Reactor& reactor) {
 }
 
 // Outcomes stand before messages: a copy has the state that they led to.
-void Batch::encode(Segment& segment, std::uint32_t unfinished) {
+void Batch::encode(Segment& segment, std::uint32_t unfinished, std::string& noted,
+                   std::size_t most) {
+    const std::size_t left = (segment.size - segment.used) / kSegmentBlock * kSegmentBlock;
+    const std::size_t room = std::min(left - kBatchHeader, most);
+    PH_ASSERT(room >= most_octets());
     segment_ = &segment;
     number_ = ++segment.batches;
     begin_ = segment.used;
     heads_.assign(kBatchHeader, '\0');
     contents_.clear();
-    encode_outcomes();
+    encode_outcomes(noted, room - most_octets());
     first_octets_ = heads_.size();
     std::uint64_t contents = 0;
     for (Entry& entry : entries_) {
@@ -70,17 +76,24 @@ void Batch::encode(Segment& segment, std::uint32_t unfinished) {
     write_batch_header(header, segment.salt, segment.seed, heads_.data());
     octets_ = batch_octets(header.octets);
     segment.used += octets_;
+    PH_ASSERT(segment.used <= segment.size);
     collect_pieces();
 }
 
-void Batch::encode_outcomes() {
-    Reader bodies(outcome_bodies_);
-    while (!bodies.at_end()) {
-        const std::string_view body = bodies.text(bodies.number<std::uint32_t>());
+void Batch::encode_outcomes(std::string& noted, std::size_t room) {
+    std::size_t taken = 0;
+    while (taken < noted.size()) {
+        const auto octets = get_at<std::uint32_t>(noted.data() + taken);
+        const std::string_view body = std::string_view(noted).substr(taken + sizeof octets, octets);
+        if (room < kRecordHeader + octets) break;
+        room -= kRecordHeader + octets;
+        taken += sizeof octets + octets;
         char header[kRecordHeader];
         write_record_header(segment_->seed, RecordType::outcome, body, 0, segment_->seed, header);
         heads_.append(header, sizeof header).append(body);
+        ++outcome_count_;
     }
+    noted.erase(0, taken);
 }
 
 void Batch::encode_message(Entry& entry) {

@@ -2,8 +2,8 @@
 // end of a segment. A Journal owns a few and uses them again and again; several may be on their way
 // to the disk at the same time, each in its own place, and each is durable (or not) by itself.
 //
-//   batch.add(pending); batch.add_outcomes(noted, count);
-//   batch.encode(segment, unfinished);    // takes its place in the segment
+//   batch.add(pending);
+//   batch.encode(segment, unfinished, noted, most);  // takes its place in the segment
 //   co_await batch.write(shard);          // durable, or an error after which nothing is known
 //   batch.settle(written);                // messages know where they are, who waits is resumed
 //
@@ -47,9 +47,11 @@ class Batch {
     // More than the record of the message can take.
     static std::size_t most_octets(const Message& message);
 
-    void add(PendingMessage& pending) { entries_.push_back({.pending = &pending}); }
-    // Bodies of outcome records, each behind its length (u32). Leaves noted empty.
-    void add_outcomes(std::string& noted, std::uint32_t count);
+    void add(PendingMessage& pending) {
+        entries_.push_back({.pending = &pending, .most = most_octets(*pending.message)});
+    }
+    // More than the records of its messages take.
+    std::size_t most_octets() const;
     // Resumes those who came with new mail: it is not known to be durable, and never will be.
     void refuse_new_mail(core::Reactor& reactor);
 
@@ -59,7 +61,9 @@ class Batch {
     std::uint64_t number() const { return number_; }
     std::size_t octets() const { return octets_; }  // on the disk, when it was encoded
 
-    void encode(Segment& segment, std::uint32_t unfinished);
+    // noted: bodies of outcome records, each behind its length (u32). It takes them from the front,
+    // as far as there is room in the segment and all records come to no more than `most` octets.
+    void encode(Segment& segment, std::uint32_t unfinished, std::string& noted, std::size_t most);
     core::Task<core::IoResult<void>> write(core::Shard& shard);
     template <typename Observe>  // void(const PendingMessage&), of each that is written
     void settle(bool written, core::Reactor& reactor, Observe observe);
@@ -67,13 +71,14 @@ class Batch {
   private:
     struct Entry {
         PendingMessage* pending = nullptr;
+        std::size_t most = 0;         // octets of the record
         std::size_t head_octets = 0;  // of the record's header and body
         std::size_t parts = 0;        // of the content, in contents_
         std::uint32_t content_offset = 0;
         std::uint32_t checksum = 0;
     };
 
-    void encode_outcomes();
+    void encode_outcomes(std::string& noted, std::size_t room);
     void encode_message(Entry& entry);
     void collect_pieces();
     void place(const Entry& entry);
@@ -82,7 +87,6 @@ class Batch {
     core::Task<core::IoResult<void>> flush(core::Shard& shard);
 
     std::vector<Entry> entries_;
-    std::string outcome_bodies_;
     std::uint32_t outcome_count_ = 0;
 
     Segment* segment_ = nullptr;
@@ -110,7 +114,6 @@ void Batch::settle(bool written, core::Reactor& reactor, Observe observe) {
         reactor.schedule(pending.waiter);
     }
     entries_.clear();
-    outcome_bodies_.clear();
     outcome_count_ = 0;
 }
 

@@ -132,8 +132,10 @@ core::Task<bool> Journal::write_batch(Batch& batch) {
         choosing_ = false;
         co_return false;
     }
-    batch.add_outcomes(noted_, std::exchange(noted_count_, 0));
-    batch.encode(*segment, unfinished_before(*segment));
+    // Outcomes may have come while it waited for the segment.
+    batch.encode(*segment, unfinished_before(*segment), noted_,
+                 std::max(most, most_at_once(kBatchOctets)));
+    noted_count_ -= batch.outcomes();
     under_way_.push_back(&batch);
     choosing_ = false;
     if (work_due()) work_.notify_one();
@@ -142,9 +144,10 @@ core::Task<bool> Journal::write_batch(Batch& batch) {
     co_return written.has_value();
 }
 
-// Takes messages off the queue as far as a batch goes; answers what all may take at most.
+// Takes messages off the queue as far as a batch goes; answers for how much there must be room.
 std::size_t Journal::choose(Batch& batch) {
-    std::size_t most = noted_.size() + noted_count_ * kRecordHeader;
+    std::size_t most =
+        std::min(noted_.size() + noted_count_ * kRecordHeader, most_at_once(kBatchOctets));
     while (!pending_.empty()) {
         const std::size_t octets = Batch::most_octets(*pending_.front().message);
         if (batch.has_messages() && most + octets > most_at_once(kBatchOctets)) break;

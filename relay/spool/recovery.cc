@@ -121,6 +121,9 @@ void Recovery::take_outcome(const RecordView& record, const Segment& segment) {
 void Recovery::take_message(const RecordView& view, Segment& segment) {
     const auto record = decode_message(view.body);
     if (!record) return damaged(segment, view.offset, record.error());
+    if (view.content_octets > Content::kMost) {
+        return damaged(segment, view.offset, "a content larger than any that is taken");
+    }
     const bool superseded = moved_.contains(record->id);
     if (superseded && !record->moved) moved_.erase(record->id);
     if (superseded) return;

@@ -26,9 +26,10 @@ def used_up(point, but):
     return ballast
 
 
-def arrived(sink, count):
-    return wait_until(lambda: len({one for _, one in sink.accepted()}) >= count and
-                      {one for _, one in sink.accepted()}, 60, f"{count} arrive")
+def all_arrive(sink, wanted):
+    """Others may, too: whose batch was interrupted had no reply, and may be delivered."""
+    wait_until(lambda: wanted <= {one for _, one in sink.accepted()}, 60,
+               f"{len(wanted)} arrive")
 
 
 @pytest.mark.parametrize("kind", ["ext4", "tmpfs"])
@@ -62,12 +63,12 @@ def test_a_full_disk(make_relay, make_sink, mounted, kind):
     again = Source(relay.smtp_port, ["good.test"], size=20_000, name="again").run()
     wait_until(lambda: len(again.accepted) > 100, 30, "mail is accepted")
     again.stop()
-    assert set(again.accepted) <= arrived(sink, len(again.accepted))
+    all_arrive(sink, set(again.accepted))
     for route in relay.config["route"]:
         route["hosts"] = [f"127.0.0.1:{sink.port}"]
     relay.stop()
     restart(relay)
-    assert set(source.accepted) <= arrived(sink, len(again.accepted) + len(source.accepted))
+    all_arrive(sink, set(source.accepted))
     relay.stop()
 
 
@@ -104,7 +105,7 @@ def test_a_disk_that_fails(make_relay, make_sink, mounted, tmp_path):
     for route in relay.config["route"]:
         route["hosts"] = [f"127.0.0.1:{sink.port}"]
     restart(relay)
-    assert set(source.accepted) <= arrived(sink, len(source.accepted))
+    all_arrive(sink, set(source.accepted))
     relay.inject(b"Subject: x\r\n\r\nx\r\n", "after@good.test")
     relay.stop()
 

@@ -20,19 +20,25 @@ using std::chrono::seconds;
 
 const core::IpAddress kV6 = *core::IpAddress::parse("2001:db8::1");
 
-// Attempts to connect, by server.
+// Attempts to connect, by server. The town may go on for a moment when it is gone.
 struct Openings {
-    explicit Openings(Town& town, std::function<ConnectResult(const Opening&)> result) {
+    explicit Openings(Town& town, std::function<ConnectResult(const Opening&)> result)
+        : network(town.world.network()) {
         town.world.network().set_planner([this, &town, result](const Opening& opening) {
             times[opening.server].push_back(town.world.shard().now());
             return plan_of(result(opening));
         });
     }
+    ~Openings() { network.set_planner({}); }
+    Openings(const Openings&) = delete;
+    Openings& operator=(const Openings&) = delete;
+
     struct Less {
         bool operator()(const core::SocketAddress& a, const core::SocketAddress& b) const {
             return a.to_string() < b.to_string();
         }
     };
+    SimNetwork& network;
     std::map<core::SocketAddress, std::vector<core::Instant>, Less> times;
 };
 

@@ -220,7 +220,7 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
     if (prepare_) prepare_(*message);
     std::vector<std::string> addresses;
     for (const auto& recipient : message->recipients)
-        addresses.push_back(recipient->address);
+        addresses.emplace_back(recipient->address.view());
     const auto committed = co_await place.origin.commit(std::move(message));
     if (!committed) ++refused_;
     for (const std::string& address : addresses) {

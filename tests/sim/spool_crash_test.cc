@@ -113,7 +113,8 @@ class Observer {
                 for (const auto& segment : journal->store().segments()) {
                     segment->live.for_each([this](const relay::Message& message) {
                         for (const auto& one : message.recipients)
-                            truth_.queued[one->address] = {one->attempts, one->next_attempt};
+                            truth_.queued[std::string(one->address)] = {one->attempts,
+                                                                        one->next_attempt};
                     });
                 }
             }

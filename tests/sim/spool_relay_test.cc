@@ -122,6 +122,34 @@ TEST(SpoolRelay, a_notification_quotes_a_content_that_left_memory) {
     EXPECT_EQ(quoted, 40U);
 }
 
+// ---- outcomes
+
+// They come while the disk is slow; no batch is larger for it.
+TEST(SpoolRelay, more_outcomes_than_a_batch_takes) {
+    SimDisk disk(1);
+    SpoolScene scene(disk, 1, 1, quick_retries());
+    for (int i = 0; i < 400; ++i) {
+        scene.relay->inject(0, {mailbox(i, "slow.example")}, 100);
+        if (i % 20 == 0) scene.world.run_for(milliseconds{5});
+    }
+    scene.world.run_for(seconds{30});  // all are deferred once
+    std::uint64_t largest = 0;
+    disk.set_listener([&](const DiskEvent& event) {
+        if (event.action != DiskAction::write || !event.synced || event.offset == 0) return;
+        largest = std::max(largest, event.octets);
+    });
+    disk.set_pace({.least = seconds{2}, .most = seconds{3}});
+    scene.world.run_for(minutes{5});  // and once more
+    EXPECT_GT(largest, kSegment / 8);
+    EXPECT_LE(largest, kSegment / 4 + 4096);
+    const SpoolState state = read_spool(*disk.after_power_loss(1), {.shards = 1});
+    EXPECT_EQ(state.recipients.size(), 400U);
+    for (const auto& [address, one] : state.recipients)
+        EXPECT_EQ(one.attempts, 2U) << address;
+    disk.set_listener({});
+    disk.set_pace({});
+}
+
 // ---- memory
 
 TEST(SpoolRelay, a_queue_far_larger_than_memory_drains_with_its_contents) {

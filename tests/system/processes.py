@@ -1,5 +1,6 @@
 """Processes of a test: started, watched, and ended by their pid; ports nobody else uses."""
 
+import collections
 import os
 import pathlib
 import random
@@ -32,12 +33,18 @@ def sanitized():
     return build_folder().name in ("asan", "tsan")
 
 
+given_ports = collections.deque(maxlen=1000)
+
+
 def free_port():
-    """A loopback port nobody listens on, below the range the kernel takes for outgoing connections.
-    Each worker of pytest-xdist has a range of its own."""
+    """A loopback port nobody listens on, below the range the kernel takes for outgoing connections,
+    and none of the last ones that were given. Each worker of pytest-xdist has a range of its own."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    for _ in range(200):
+    for _ in range(2000):
         port = 20000 + 2000 * (worker % 5) + random.randrange(2000)
+        if port in given_ports:
+            continue
+        given_ports.append(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
