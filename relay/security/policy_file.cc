@@ -29,7 +29,11 @@ void load_policies(const std::string& path, StsStore& store, core::WallTime now)
 core::Task<core::IoResult<void>> save_policies(core::Shard& shard, core::Disk& disk,
                                                std::string path, std::string text) {
     const std::string beside = path + ".new";
-    (void)disk.remove(beside);  // a longer one of before would leave its end
+    // A longer one of before would leave its end.
+    if (const auto removed = disk.remove(beside);
+        !removed && removed.error() != std::errc::no_such_file_or_directory) {
+        co_return std::unexpected(removed.error());
+    }
     const auto file = disk.open(beside, core::Access::write);
     if (!file) co_return std::unexpected(file.error());
     const auto written = co_await core::write_fully(
