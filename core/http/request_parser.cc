@@ -19,6 +19,10 @@ namespace {
 // What a body may take at once before its octets have come, whatever its length is said to be.
 constexpr std::size_t kTrustedReserve = 64 * 1024;
 
+// "0", CRLF, CRLF: no chunked body ends in less (RFC 9112 section 7.1), wherever it is looked at.
+// Beast asserts that it has as much when it comes back to a last chunk.
+constexpr std::size_t kShortestChunkedRest = 5;
+
 // "http://host/path" (RFC 9112 section 3.2.2) to "/path"; the authority is of no interest here.
 std::string_view without_authority(std::string_view target) {
     for (const std::string_view scheme : {"http://", "https://"}) {
@@ -207,6 +211,7 @@ RequestParser::Progress RequestParser::put_body(std::string_view octets) {
     while (!beast.is_done() && progress.consumed < octets.size()) {
         boost::beast::error_code ec;
         const std::string_view rest = octets.substr(progress.consumed);
+        if (beast.chunked() && rest.size() < kShortestChunkedRest) break;
         progress.consumed += beast.put({rest.data(), rest.size()}, ec);
         if (ec == http::error::need_more) {
             if (octets.size() - progress.consumed > kMaxChunkLine) {

@@ -194,6 +194,15 @@ TEST_F(HttpSession, ChunkedBodyOverTheLimitOfItsRoute) {
     EXPECT_TRUE(answer({head, chunk, chunk, "1\r\nx\r\n0\r\n\r\n"}).starts_with("HTTP/1.1 413 "));
 }
 
+TEST_F(HttpSession, TheLastChunkMayComeOctetByOctet) {
+    const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_TRUE(answer({head, "0\r\n", "\r", "\n"}).starts_with("HTTP/1.1 200 "));
+    EXPECT_TRUE(answer({head, "0", "\r", "\n", "\r\n"}).starts_with("HTTP/1.1 200 "));
+    EXPECT_TRUE(
+        answer({head, "1\r\nx", "\r", "\n0", "\r", "\n", "\r", "\n"}).starts_with("HTTP/1.1 200 "));
+    EXPECT_TRUE(answer({head, "0\r\nA: b", "\r", "\n", "\r", "\n"}).starts_with("HTTP/1.1 200 "));
+}
+
 TEST_F(HttpSession, ChunkSizeThatOverflowsIsRefused) {
     const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     EXPECT_TRUE(answer({head + "2\r\nab\r\nfffffffffffffffe\r\n"}).starts_with("HTTP/1.1 413 "));
