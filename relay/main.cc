@@ -8,6 +8,11 @@
 #include "relay/node/serve.h"
 #include "relay/spool/dump.h"
 
+// jemalloc reads it (its manual, TUNING). Without a thread for it, memory that was freed goes back
+// to the kernel only while others allocate, so a node that went quiet would keep what its peak
+// took.
+extern "C" const char* const malloc_conf = "background_thread:true";
+
 int main(int argc, char** argv) {
     CLI::App app{"Posthaste: a high-throughput relay for bulk outbound mail", "posthaste"};
     app.set_version_flag("--version", std::string(relay::kVersion));

@@ -38,7 +38,9 @@ class ContentStore {
     core::Task<bool> hold(Message& message);
 
   private:
-    static constexpr std::size_t kFull = 80;          // percent of the limit
+    // Percent of the limit; the rest is for what is not counted: buffers, and the allocator's
+    // slack.
+    static constexpr std::size_t kFull = 75;
     static constexpr std::size_t kMostLookedAt = 64;  // contents, in one search
 
     std::size_t full() const { return limit_ / 100 * kFull; }
