@@ -144,7 +144,9 @@ class Writer {
         out_ += wrapped(explanation_of(report_.recipients.front().action), "");
         for (const DsnRecipient& each : report_.recipients) {
             out_.append("\r\n<").append(clean_line(each.address, utf8_, 320)).append(">\r\n");
-            if (each.expired)
+            if (each.expired && each.action == DsnAction::delayed)
+                out_ += wrapped("The time that you asked for has passed.", "    ");
+            else if (each.expired)
                 out_ += wrapped("It was tried for too long. The last answer:", "    ");
             const std::string reply = reply_line(each, utf8_);
             if (reply.empty()) continue;
@@ -232,7 +234,7 @@ std::string_view to_string(DsnAction action) {
 }
 
 std::string dsn_status(const DsnRecipient& recipient) {
-    if (recipient.expired) return "5.4.7";
+    if (recipient.expired) return recipient.action == DsnAction::delayed ? "4.4.7" : "5.4.7";
     constexpr std::array<std::string_view, 3> kClasses = {"5", "4", "2"};
     std::string status(kClasses[static_cast<std::size_t>(recipient.action)]);
     const bool known = recipient.enhanced.klass != 0;

@@ -36,7 +36,9 @@ struct DsnRecipient {
     std::string text;        // of the reply, lines joined by newlines
     std::string remote_mta;  // who gave the reply; empty: not known, or ourselves
     bool local = false;      // the reply is our own
-    bool expired = false;    // failed for its age; the reply is the last one before
+    // Failed for its age, or delayed beyond the time that was asked for (RFC 2852); the reply is
+    // the last one before.
+    bool expired = false;
     core::WallTime last_attempt{};
     core::WallTime retry_until{};  // delayed
 

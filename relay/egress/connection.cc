@@ -161,7 +161,7 @@ core::Task<bool> Connection::open() {
     const dns::RoutingRules& rules = path_.site().routed ? context_.route_rules : context_.rules;
     const dns::AddressFamilies families = families_of(path_.site().limits.ip_lookup);
     for (std::size_t i = 0; i < list.size() && tried < kMaxAddressesTried; ++i) {
-        const Candidate candidate = list[i];
+        Candidate candidate = list[i];
         std::vector<core::IpAddress> addresses;
         dns::HostTlsa tlsa;
         if (candidate.address) {
@@ -193,8 +193,11 @@ core::Task<bool> Connection::open() {
         }
         const TlsDemand demand = demand_of(path_.site(), candidate.host, tlsa);
         if (demand.barred) {
-            note_failure(network_failure(
-                {4, 7, 5}, candidate.host + " is no mail host by the domain's MTA-STS policy"));
+            const std::string_view reason =
+                path_.site().sts ? " is no mail host by the domain's MTA-STS policy"
+                                 : " was named by records that are not signed, and no MTA-STS "
+                                   "policy names it, as REQUIRETLS asks";
+            note_failure(without_tls(network_failure({4, 7, 5}, candidate.host.append(reason))));
             continue;
         }
         std::size_t of_this_host = 0;
@@ -286,7 +289,7 @@ core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress ad
 core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress address,
                                       TlsDemand demand) {
     demand_ = std::move(demand);
-    tls_due_ = tls_broken_ = false;
+    tls_due_ = tls_broken_ = untrusted_ = false;
     tls_protocol_ = tls_cipher_ = {};
     const core::SocketAddress peer{address, candidate.port};
     peer_name_ = candidate.host;
@@ -313,6 +316,7 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     dialogue_->want_tls(demand_.wish());
     sparing_noted_ = context_.hosts.spare_parameters(endpoint_, context_.shard.now());
     if (sparing_noted_) dialogue_->spare_parameters();
+    if (path_.site().tls_request == TlsRequest::required) dialogue_->require_tls();
     if (const Login* login = context_.tls.login_for(path_.site())) {
         dialogue_->log_in(*login, EgressTls::new_nonce());
     }
@@ -329,7 +333,9 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     why.scope = Scope::site;
     // A host that refuses to talk is skipped; mail is not returned for it before max_age, unless it
     // says that it never takes any (RFC 7504), or the destination's table says so.
-    const bool opening = why.command != "STARTTLS" && why.command != "AUTH";
+    // What only some mail wants of it is not held against the host.
+    const bool lacking = dialogue_->tls_missing() || dialogue_->requirement_missing();
+    const bool opening = !lacking && why.command != "STARTTLS" && why.command != "AUTH";
     const bool never = why.code == 521 ||
                        (opening && why.code >= 500 && path_.site().limits.bounce_upon_5xx_greeting);
     why.outcome = never ? Outcome::bounced : Outcome::deferred;
@@ -339,10 +345,21 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
         why.peer_address = peer_address_;
         context_.hosts.failed(peer_, context_.shard.now(), why);
     }
-    note_failure(std::move(why));
+    note_failure(lacking || untrusted_ ? without_tls(std::move(why)) : std::move(why));
     co_await stream_->close();
     stream_.reset();
     co_return false;
+}
+
+// Mail with REQUIRETLS goes back at once when no host has what it takes (RFC 8689 section 4.2.1).
+Disposition Connection::without_tls(Disposition why) const {
+    if (path_.site().tls_request != TlsRequest::required) return why;
+    why.outcome = Outcome::bounced;
+    why.scope = Scope::site;
+    why.code = 550;
+    const bool unsupported = dialogue_ && dialogue_->requirement_missing();
+    why.enhanced = {5, 7, static_cast<std::uint16_t>(unsupported ? 30 : 10)};
+    return why;
 }
 
 core::Task<bool> Connection::greet() {
@@ -381,8 +398,8 @@ core::Task<bool> Connection::secure() {
     stream_->set_deadline(context_.shard.now() + EgressTls::kHandshakeTime);
     if (!demand_.implicit()) context_.tls.memory().note_offered(endpoint_);
     if (!co_await tls.handshake()) {
-        const bool certificate = tls.fault() >= core::TlsFault::untrusted;
-        count_tls(certificate ? metrics::TlsResult::untrusted : metrics::TlsResult::failed);
+        untrusted_ = tls.fault() >= core::TlsFault::untrusted;
+        count_tls(untrusted_ ? metrics::TlsResult::untrusted : metrics::TlsResult::failed);
         tls_broken_ = true;
         dialogue_->tls_failed("TLS: " + tls.reason());
         co_return false;

@@ -87,6 +87,7 @@ class Connection {
     void settle_finished();
     bool take_events(std::string_view input);
     void note_failure(Disposition why);
+    Disposition without_tls(Disposition why) const;
     void note_lost(const std::error_code& error);
     void end_dialogue();
 
@@ -108,6 +109,7 @@ class Connection {
     bool sparing_noted_ = false;
     bool tls_due_ = false;     // STARTTLS was accepted
     bool tls_broken_ = false;  // or refused
+    bool untrusted_ = false;   // its certificate
     std::string_view tls_protocol_;
     std::string_view tls_cipher_;
     std::optional<Disposition> failure_;  // why it could not be opened

@@ -53,7 +53,7 @@ void Connection::take_work() {
         }
         --deliveries_left_;
         note_domain(*slot);
-        slot->fill_transaction();
+        slot->fill_transaction(context_.shard.wall());
         dialogue_->begin(slot->transaction);
         settle_finished();  // refused without being sent
     }

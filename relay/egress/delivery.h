@@ -18,7 +18,7 @@ struct Delivery {
     std::vector<Recipient*> recipients;  // empty: this slot is free
     std::string verp;  // the sender of this transaction, if it is not the message's
 
-    void fill_transaction() {
+    void fill_transaction(core::WallTime now) {
         const Message& message = *recipients.front()->message;
         verp = message.verp ? verp_sender(message.sender, recipients.front()->address) : "";
         transaction.sender = verp.empty() ? std::string_view(message.sender) : verp;
@@ -26,6 +26,7 @@ struct Delivery {
         transaction.eight_bit = message.eight_bit;
         transaction.utf8 = message.utf8;
         transaction.dsn = &message.dsn();
+        transaction.by = message.deliver_by().left(now);
         transaction.recipients.clear();
         transaction.notifications.clear();
         for (const Recipient* recipient : recipients)

@@ -41,8 +41,18 @@ metrics::TlsPolicy TlsDemand::counted_as() const {
     return static_cast<metrics::TlsPolicy>(static_cast<std::size_t>(policy) - 1);
 }
 
+namespace {
+
+// By the configuration, or by MX records that are signed (RFC 8689 section 4.2.1).
+bool is_named_safely(const SiteFacts& site) {
+    return site.routed || site.plan.authenticated;
+}
+
+}  // namespace
+
 bool asks_for_tlsa(const SiteFacts& site) {
-    if (site.tls_waived || site.tls == TlsPolicy::none || site.tls == TlsPolicy::implicit) {
+    if (site.tls_request == TlsRequest::waived || site.tls == TlsPolicy::none ||
+        site.tls == TlsPolicy::implicit) {
         return false;
     }
     return site.routed ? site.smarthost == nullptr : site.plan.authenticated;
@@ -68,7 +78,9 @@ TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::H
     });
     if (!strong) {
         demand.by_sts = site.sts;
-        demand.barred = site.sts && std::ranges::find(site.sts_hosts, host) == site.sts_hosts.end();
+        demand.barred = site.sts
+                            ? std::ranges::find(site.sts_hosts, host) == site.sts_hosts.end()
+                            : site.tls_request == TlsRequest::required && !is_named_safely(site);
         return demand;
     }
     demand.expectation.level = core::TlsLevel::dane;

@@ -27,7 +27,8 @@ struct TlsDemand {
     // What made it more than the configuration: TLSA records, or the domain's MTA-STS policy.
     bool by_dane = false;
     bool by_sts = false;
-    bool barred = false;  // that policy does not allow the host: it must not be used
+    bool barred = false;  // the host must not be used: that policy does not allow it, or nothing
+                          // says that it is the domain's where that is required (RFC 8689)
 
     TlsWish wish() const;
     bool implicit() const { return policy == TlsPolicy::implicit; }

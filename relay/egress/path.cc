@@ -284,7 +284,7 @@ std::vector<std::string> Path::endpoints() const {
 std::vector<std::string> Path::unfit_hosts(Recipient& recipient) const {
     Delivery probe;
     probe.recipients.push_back(&recipient);
-    probe.fill_transaction();
+    probe.fill_transaction(context_.shard.wall());
     std::vector<std::string> unfit;
     for (const Offer& offer : offers_) {
         if (context_.shard.now() - offer.when > kBelieveOffersFor) continue;
@@ -380,7 +380,10 @@ core::Duration Path::max_age() const {
 
 void Path::expire_front(ReadyQueue& queue, core::WallTime now) {
     const core::Duration age = max_age();
-    while (!queue.empty() && now - queue.front().message->created >= age) {
+    const auto is_over = [&](const Message& message) {
+        return now - message.created >= age || message.deliver_by().expires(now);
+    };
+    while (!queue.empty() && is_over(*queue.front().message)) {
         Recipient& recipient = queue.pop_front();
         context_.metrics.left(metrics::Queue::ready);
         Disposition expired;  // the origin quotes the last reply, if there was one

@@ -8,7 +8,8 @@
 // meanwhile (relay/egress/host_memory.h).
 // What one host lacks an extension for (SIZE, 8BITMIME, SMTPUTF8) makes a detour: a connection to
 // hosts that may have it; the refusal is final when none does. Limits: those of [shaping];
-// recipients older than max_age leave as expired. Contents that left memory are fetched by the
+// recipients older than max_age, or beyond the time of BY (RFC 2852), leave as expired when their
+// turn comes. Contents that left memory are fetched by the
 // origin shortly before their turn, kMostFetching recipients and kMostFetchingOctets at a time.
 #pragma once
 

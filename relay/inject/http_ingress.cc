@@ -242,7 +242,8 @@ std::optional<core::HttpResponse> HttpIngress::write_content(Batch& batch) {
                       "content", &batch);
     }
     message.eight_bit = facts->eight_bit;
-    message.tls_waived = facts->tls_waived;
+    if (facts->tls_waived) message.tls = TlsRequest::waived;
+    if (batch.request.require_tls) message.tls = TlsRequest::required;
     message.utf8 = facts->utf8_header;
     batch.convert = facts->eight_bit && !facts->utf8_header && options_.convert_eight_bit;
     return std::nullopt;

@@ -73,12 +73,13 @@ enum Key : std::size_t {
     kDeferredSpool,
     kDeferredGeneration,
     kTraceHeaders,
+    kRequireTls,
     kKeys
 };
 
 constexpr std::array<std::string_view, kKeys> kNames{
-    "envelope_sender", "recipients",          "content",      "substitutions", "template_dialect",
-    "deferred_spool",  "deferred_generation", "trace_headers"};
+    "envelope_sender", "recipients",          "content",       "substitutions", "template_dialect",
+    "deferred_spool",  "deferred_generation", "trace_headers", "require_tls"};
 
 std::optional<Key> key_named(std::string_view name) {
     for (std::size_t i = 0; i < kKeys; ++i) {
@@ -186,6 +187,9 @@ std::optional<InjectProblem> read_member(Key key, const dom::element& value, Inj
         case kTraceHeaders:
             if (is_empty_object(value)) return std::nullopt;
             return not_available("a choice of trace headers is", name);
+        case kRequireTls:
+            if (value.get_bool().get(request.require_tls) == simdjson::SUCCESS) return std::nullopt;
+            return problem("must be true or false", name);
         case kKeys:
             break;
     }

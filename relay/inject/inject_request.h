@@ -20,6 +20,7 @@ struct InjectRequest {
     std::string_view sender;                   // as given: may be empty or "<>"
     std::string_view content;                  // a complete message, line ends as given
     std::vector<std::string_view> recipients;  // as given, at least one
+    bool require_tls = false;                  // REQUIRETLS (RFC 8689)
 };
 
 struct InjectProblem {

@@ -213,9 +213,12 @@ core::Task<void> SmtpSession::commit() {
         recipient.set_original(std::move(asked.original));
     }
     message->set_dsn(std::move(envelope.dsn));
+    if (envelope.by) message->set_deliver_by(DeliverBy::from(message->created, *envelope.by));
     message->bounces = context_.bounces;
     message->verp = context_.verp;
-    message->tls_waived = dialogue_.content().header().tls_waived();
+    if (dialogue_.content().header().tls_waived()) message->tls = TlsRequest::waived;
+    if (envelope.require_tls)
+        message->tls = TlsRequest::required;  // outweighs (RFC 8689 section 4.1)
     message->content.seal();
     message->eight_bit = dialogue_.content().eight_bit();
     message->utf8 = dialogue_.content().header().has_utf8();

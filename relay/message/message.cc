@@ -71,6 +71,16 @@ void Message::set_dsn(DsnEnvelope dsn) {
     extras_->dsn = std::move(dsn);
 }
 
+const DeliverBy& Message::deliver_by() const {
+    static const DeliverBy kNone;
+    return extras_ == nullptr ? kNone : extras_->by;
+}
+
+void Message::set_deliver_by(DeliverBy by) {
+    if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+    extras_->by = by;
+}
+
 const Injection& Message::injection() const {
     static const Injection kNone;
     return injection_ == nullptr ? kNone : *injection_;

@@ -17,6 +17,7 @@
 #include "core/base/intrusive_list.h"
 #include "core/base/time.h"
 #include "relay/message/content.h"
+#include "relay/message/deliver_by.h"
 #include "relay/message/disposition.h"
 #include "relay/message/dsn_request.h"
 #include "relay/message/message_id.h"
@@ -120,6 +121,10 @@ struct SpoolPlace {
     ContentHolders holders;    // of the content, in memory
 };
 
+// What the sender asked for about TLS (RFC 8689): nothing; delivery rather than TLS ("TLS-Required:
+// No"); verified TLS on the whole way, or the message back (REQUIRETLS).
+enum class TlsRequest : std::uint8_t { unsaid, waived, required };
+
 // What is done about a recipient that fails: an event, a notification by mail, or both.
 enum class BouncePolicy : std::uint8_t { record, mail, both };
 
@@ -148,7 +153,7 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     bool eight_bit = false;    // content has octets above 127
     bool utf8 = false;         // the header section needs SMTPUTF8; addresses speak for themselves
     BouncePolicy bounces = BouncePolicy::record;
-    bool tls_waived = false;   // the sender asked for delivery rather than for TLS (RFC 8689)
+    TlsRequest tls = TlsRequest::unsaid;
     bool verp = false;         // each recipient has a return path of its own
     bool ours = false;         // made here, not injected: a notification
     bool moving = false;       // the spool is copying it forward; it must not be freed meanwhile
@@ -166,11 +171,14 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     Labels& edit_labels();
     const DsnEnvelope& dsn() const;
     void set_dsn(DsnEnvelope dsn);
+    const DeliverBy& deliver_by() const;
+    void set_deliver_by(DeliverBy by);
 
   private:
     struct Extras {
         Labels labels;
         DsnEnvelope dsn;
+        DeliverBy by;
     };
     std::unique_ptr<Injection> injection_;
     std::unique_ptr<Extras> extras_;

@@ -43,7 +43,9 @@ DeliveryReports::Tells DeliveryReports::ended(Recipient& recipient) {
     const Disposition& done = recipient.disposition();
     const bool delivered = done.outcome == Outcome::delivered;
     // A server with DSN reports success itself (RFC 3461 section 5.2.2).
-    if (delivered && (!recipient.notify.on_success() || done.dsn_passed)) return Tells::nothing;
+    const bool traced = recipient.message->deliver_by().traces && !recipient.notify.never();
+    const bool reports = recipient.notify.on_success() && !done.dsn_passed;
+    if (delivered && !traced && !reports) return Tells::nothing;
     if (!delivered && !told_of_failures(recipient)) return Tells::nothing;
     add(recipient, delivered ? DsnAction::relayed : DsnAction::failed)
         .ended.emplace_back(&recipient, done.outcome);
@@ -51,9 +53,14 @@ DeliveryReports::Tells DeliveryReports::ended(Recipient& recipient) {
 }
 
 void DeliveryReports::deferred(Recipient& recipient, core::WallTime until) {
-    if (options_.delay_warning == core::Duration{} || recipient.delay_told) return;
-    if (recipient.message->sender.empty() || !told_of_delays(recipient)) return;
-    if (shard_.wall() - recipient.message->created < options_.delay_warning) return;
+    if (recipient.message->sender.empty() || recipient.delay_told) return;
+    const DeliverBy& by = recipient.message->deliver_by();
+    if (by.asked()) {  // then, and not before (RFC 2852 section 4.1)
+        if (!by.has_passed(shard_.wall()) || recipient.notify.never()) return;
+    } else {
+        if (options_.delay_warning == core::Duration{} || !told_of_delays(recipient)) return;
+        if (shard_.wall() - recipient.message->created < options_.delay_warning) return;
+    }
     recipient.delay_told = true;
     add(recipient, DsnAction::delayed, until);
 }
@@ -71,7 +78,9 @@ DeliveryReports::Collected& DeliveryReports::add(Recipient& recipient, DsnAction
     told.text = done.text;
     told.local = done.local;
     if (!done.local) told.remote_mta = done.peer_name;
-    told.expired = action == DsnAction::failed && done.outcome == Outcome::expired;
+    told.expired = action == DsnAction::failed
+                       ? done.outcome == Outcome::expired
+                       : action == DsnAction::delayed && message.deliver_by().asked();
     told.last_attempt = shard_.wall();
     if (action == DsnAction::delayed) told.retry_until = until;
     if (const auto full = collected_.find(&message);
@@ -144,8 +153,10 @@ std::unique_ptr<Message> DeliveryReports::write(const Message& original,
     std::unique_ptr<Message> message = door_.begin();
     const bool full = original.dsn().content == ReturnContent::full;
     const std::size_t wanted = full ? kMostReturned + 1 : kMostHeaders + 1;
-    const std::string given =
-        original.content.resident() ? original.content.head(wanted) : std::string();
+    // A notification about mail with REQUIRETLS holds nothing of it, so that it may go back
+    // whatever the servers on that way offer (RFC 8689 section 5).
+    const bool quotes = original.tls != TlsRequest::required && original.content.resident();
+    const std::string given = quotes ? original.content.head(wanted) : std::string();
     const DsnText text = write_dsn({.reporting_mta = options_.hostname,
                                     .id = message->id.to_string(),
                                     .to = to,

@@ -174,9 +174,12 @@ void Origin::defer(Recipient& recipient) {
     ++recipient.attempts;
     const core::WallTime now = shard_.wall();
     const RetryRule* const rule = rule_of(recipient);
-    const core::Duration delay =
+    core::Duration delay =
         std::max(schedule_.delay(recipient.attempts, recipient.message->id, rule),
                  asked_pause(recipient.disposition()));
+    const DeliverBy& by = recipient.message->deliver_by();
+    // The sender wants to know then (RFC 2852 section 4.1), so that is when it is tried.
+    if (by.asked() && by.deadline > now) delay = std::min(delay, by.deadline - now);
     recipient.next_attempt = now + delay;
     const std::string_view site = recipient.site != nullptr
                                       ? std::string_view(recipient.site->facts.name)
@@ -184,7 +187,8 @@ void Origin::defer(Recipient& recipient) {
     const std::size_t provider = recipient.site != nullptr ? recipient.site->facts.provider : 0;
     events_.outcome(recipient, site);
     metrics_.delivery(provider, metrics::Outcome::deferred);
-    if (schedule_.expired(recipient.message->created, recipient.next_attempt, rule)) {
+    if (schedule_.expired(recipient.message->created, recipient.next_attempt, rule) ||
+        by.expires(recipient.next_attempt)) {
         Disposition expired = recipient.disposition();
         expired.outcome = Outcome::expired;
         recipient.set_disposition(std::move(expired));

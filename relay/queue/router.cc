@@ -31,12 +31,26 @@ Disposition disposition_of(const dns::RouteFailure& failure) {
     return result;
 }
 
-// Mail with "TLS-Required: No" has sites of its own: its domains are known by their name and this.
+// Mail that asks for something about TLS (RFC 8689) has sites of its own: its domains are known by
+// their name and one of these.
 constexpr char kWaived = '\n';
+constexpr char kRequired = '\r';
 
 std::string_view domain_of(std::string_view key) {
-    if (key.ends_with(kWaived)) key.remove_suffix(1);
+    if (key.ends_with(kWaived) || key.ends_with(kRequired)) key.remove_suffix(1);
     return key;
+}
+
+TlsRequest request_of(std::string_view key) {
+    if (key.ends_with(kWaived)) return TlsRequest::waived;
+    if (key.ends_with(kRequired)) return TlsRequest::required;
+    return TlsRequest::unsaid;
+}
+
+void apply(TlsRequest request, SiteFacts& facts) {
+    facts.tls_request = request;
+    const bool required = request == TlsRequest::required;
+    if (required && facts.tls != TlsPolicy::implicit) facts.tls = TlsPolicy::verify;
 }
 
 std::size_t host_count(const dns::MxPlan& plan) {
@@ -90,7 +104,8 @@ void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
     // DANE may apply only where the way to the hosts is authenticated: no connection is shared with
     // a domain for which it is not.
     if (facts.plan.authenticated) facts.name += "/dnssec";
-    if (facts.tls_waived) facts.name += "/waived";
+    if (facts.tls_request == TlsRequest::waived) facts.name += "/waived";
+    if (facts.tls_request == TlsRequest::required) facts.name += "/requiretls";
     // Likewise a policy: domains share connections only if it allows the same hosts.
     if (facts.sts) facts.name += "/sts";
     if (facts.sts && facts.sts_hosts.size() < host_count(facts.plan)) {
@@ -127,8 +142,9 @@ void Router::route(Recipient& recipient) {
 
     std::string marked;
     std::string_view key = name;
-    if (recipient.message->tls_waived) {
-        marked.append(name).push_back(kWaived);
+    const TlsRequest request = recipient.message->tls;
+    if (request != TlsRequest::unsaid) {
+        marked.append(name).push_back(request == TlsRequest::waived ? kWaived : kRequired);
         key = marked;
     }
     auto found = domains_.find(key);
@@ -157,7 +173,7 @@ void Router::route(Recipient& recipient) {
     facts.provider = parts_.shaping.provider_of(name);
     facts.smarthost = route->smarthost;
     facts.tls = tls_of(facts.limits, route);
-    facts.tls_waived = recipient.message->tls_waived;
+    apply(request, facts);
     name_site(facts, name, parts_.shaping.has_table(name));
     // What a route says of its own about TLS or AUTH holds for its mail alone.
     if (route->tls || route->smarthost) facts.name += "/" + route->domain;
@@ -171,8 +187,10 @@ core::Task<void> Router::resolve(std::string key) {
     const std::string name(domain_of(key));
     const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
     StsFinding sts;
-    const bool cares =
-        key == name && tls_of(parts_.shaping.limits_for(name), nullptr) != TlsPolicy::none;
+    const TlsRequest request = request_of(key);
+    const bool cares = request == TlsRequest::required ||
+                       (request == TlsRequest::unsaid &&
+                        tls_of(parts_.shaping.limits_for(name), nullptr) != TlsPolicy::none);
     if (result && cares && parts_.sts != nullptr) {
         sts = co_await parts_.sts->policy_for(result->domain);
     }
@@ -199,7 +217,7 @@ void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& 
         facts.limits = parts_.shaping.limits_for(name);
         facts.provider = parts_.shaping.provider_of(name);
         facts.tls = tls_of(facts.limits, nullptr);
-        facts.tls_waived = key != name;
+        apply(request_of(key), facts);
         apply(sts.policy.get(), facts);
         name_site(facts, name, parts_.shaping.has_table(name));
         domain.site = intern(std::move(facts));

@@ -13,6 +13,7 @@
 
 #include "dns/mx.h"
 #include "relay/config/config.h"
+#include "relay/message/message.h"
 #include "relay/shaping/limits.h"
 
 namespace relay {
@@ -25,9 +26,10 @@ struct SiteFacts {
     std::uint16_t port = 25;    // of MX hosts
     ShapingLimits limits;
     TlsPolicy tls = TlsPolicy::opportunistic;
-    // For mail whose sender prefers delivery to TLS (RFC 8689 section 5): what the domain publishes
-    // about its TLS counts for nothing, only the configuration does.
-    bool tls_waived = false;
+    // Of all mail that goes this way (RFC 8689). Waived: what the domain publishes about its TLS
+    // counts for nothing, only the configuration does. Required: hosts are authenticated, and each
+    // of them passes the requirement on.
+    TlsRequest tls_request = TlsRequest::unsaid;
     // An MTA-STS policy in force (RFC 8461): of the plan's hosts only these may be used, with a
     // certificate that is trusted and theirs.
     bool sts = false;

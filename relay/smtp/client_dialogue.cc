@@ -156,6 +156,8 @@ void ClientDialogue::send_mail(Transaction& transaction) {
     }
     if (transaction.eight_bit && extensions_.eight_bit) commands_.append(" BODY=8BITMIME");
     if (forms.utf8) commands_.append(" SMTPUTF8");
+    if (requires_tls_) commands_.append(" REQUIRETLS");
+    if (extensions_.deliver_by && transaction.by) say_by(*transaction.by);
     transaction.dsn_passed = dsn;
     if (dsn && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
         transaction.mail_parameters = true;
@@ -166,6 +168,12 @@ void ClientDialogue::send_mail(Transaction& transaction) {
     }
     commands_.append(kCrLf);
     expect(Command::mail, &transaction);
+}
+
+void ClientDialogue::say_by(const ByTime& by) {
+    constexpr std::int64_t kMost = 999'999'999;  // RFC 2852 section 4
+    commands_.append(" BY=").append(std::to_string(std::clamp(by.seconds, -kMost, kMost)));
+    commands_.append(by.returns ? ";R" : ";N").append(by.traces ? "T" : "");
 }
 
 void ClientDialogue::send_rcpt(Transaction& transaction, std::size_t recipient) {

@@ -29,6 +29,7 @@
 #include <sys/uio.h>
 
 #include "relay/message/content.h"
+#include "relay/message/deliver_by.h"
 #include "relay/message/disposition.h"
 #include "relay/message/dsn_request.h"
 #include "relay/smtp/extensions.h"
@@ -57,6 +58,7 @@ struct Transaction {
     bool eight_bit = false;
     bool utf8 = false;                        // the header section needs SMTPUTF8
     const DsnEnvelope* dsn = nullptr;         // null: nothing was asked for
+    std::optional<ByTime> by;                 // RFC 2852
     std::vector<RecipientDsn> notifications;  // of each recipient, or empty
     bool dsn_passed = false;                  // once sent: the server reports what was asked for
     // Per recipient, once finished. Outcome::none: not answered for, may go again at once.
@@ -103,6 +105,9 @@ class ClientDialogue {
     // dialogue.
     void want_tls(TlsWish wish) { tls_ = wish; }
     void log_in(const Login& login, std::string nonce);
+    // All mail of this session says REQUIRETLS (RFC 8689); the driver sees to what that takes of
+    // TLS. A server that does not offer it inside TLS is left with 5.7.30.
+    void require_tls() { requires_tls_ = true; }
     // Parameters that can do without (SIZE, and those of DSN) are left out: the host offers them
     // and refuses them. Found out here too: then what was refused goes again at once.
     void spare_parameters() { sparing_ = true; }
@@ -113,6 +118,7 @@ class ClientDialogue {
     void tls_failed(std::string_view reason);
     bool tls_refused() const { return tls_refused_; }  // STARTTLS was offered and then refused
     bool tls_missing() const { return tls_missing_; }  // it was required and not offered
+    bool requirement_missing() const { return requirement_missing_; }  // REQUIRETLS, likewise
 
     bool can_begin() const;
     void begin(Transaction& transaction);
@@ -187,6 +193,7 @@ class ClientDialogue {
     void send_envelope(Transaction& transaction);
     void send_reset();
     void send_mail(Transaction& transaction);
+    void say_by(const ByTime& by);
     void send_rcpt(Transaction& transaction, std::size_t recipient);
     void send_data(Transaction& transaction);
     void send_lock_step(Transaction& transaction);
@@ -214,6 +221,8 @@ class ClientDialogue {
     TlsWish tls_ = TlsWish::none;
     bool tls_refused_ = false;
     bool tls_missing_ = false;
+    bool requires_tls_ = false;
+    bool requirement_missing_ = false;
     bool verified_ = false;
     const Login* login_ = nullptr;
     std::string nonce_;

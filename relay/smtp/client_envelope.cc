@@ -84,6 +84,14 @@ bool adapt(Transaction& transaction, const Extensions& offered) {
     if (transaction.eight_bit && !offered.eight_bit) {
         return refuse(554, {5, 6, 3}, "receiving host does not offer 8BITMIME");
     }
+    // RFC 2852 section 4.1: not to a server that may keep it beyond the time.
+    const bool in_time =
+        offered.deliver_by && (!transaction.by || transaction.by->seconds >= offered.least_by_time);
+    if (transaction.by && transaction.by->returns && !in_time) {
+        return refuse(550, {5, 3, 3},
+                      offered.deliver_by ? "receiving host wants more time than is left (BY)"
+                                         : "receiving host does not offer DELIVERBY");
+    }
     if (!transaction.utf8 && !names_utf8(transaction)) return true;
     transaction.forms.utf8 = offered.utf8;
     if (offered.utf8) return true;

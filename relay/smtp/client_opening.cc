@@ -76,6 +76,11 @@ ClientDialogue::Event ClientDialogue::after_hello() {
                 local_deferral({4, 7, 5}, "the host does not offer STARTTLS", "EHLO"));
         }
     }
+    if (requires_tls_ && !extensions_.require_tls) {
+        requirement_missing_ = true;
+        return end_session(
+            local_deferral({4, 7, 30}, "the host does not offer REQUIRETLS", "EHLO"));
+    }
     if (login_ == nullptr) {
         greeted_ = true;
         return Event::ready;

@@ -93,6 +93,25 @@ Parameter split_parameter(std::string_view word) {
             has_value};
 }
 
+// RFC 2852 section 4: by-time of up to nine digits, ";", by-mode, perhaps the trace flag.
+std::optional<ByTime> parse_by(std::string_view value) {
+    constexpr std::size_t kMostDigits = 9;
+    ByTime by;
+    const bool past = value.starts_with('-');
+    if (past || value.starts_with('+')) value.remove_prefix(1);
+    const std::size_t semicolon = value.find(';');
+    if (semicolon == std::string_view::npos || semicolon > kMostDigits) return std::nullopt;
+    const auto seconds = parse_count(value.substr(0, semicolon));
+    if (!seconds) return std::nullopt;
+    by.seconds = static_cast<std::int64_t>(*seconds) * (past ? -1 : 1);
+    const std::string_view mode = value.substr(semicolon + 1);
+    by.traces = mode.size() == 2 && core::ascii_upper(mode[1]) == 'T';
+    if (mode.size() != (by.traces ? 2U : 1U)) return std::nullopt;
+    by.returns = core::ascii_upper(mode[0]) == 'R';
+    if (!by.returns && core::ascii_upper(mode[0]) != 'N') return std::nullopt;
+    return by;
+}
+
 // No value: fine.
 std::optional<ReplyLine> parse_mail_parameter(std::string_view word, MailParameters& parameters,
                                               MailDsnParameters& dsn) {
@@ -111,6 +130,18 @@ std::optional<ReplyLine> parse_mail_parameter(std::string_view word, MailParamet
     if (core::equals_ignoring_case(name, "SMTPUTF8")) {
         if (has_value) return "501 5.5.4 SMTPUTF8 takes no value";
         parameters.utf8 = true;
+        return std::nullopt;
+    }
+    if (core::equals_ignoring_case(name, "REQUIRETLS")) {
+        if (has_value) return "501 5.5.4 REQUIRETLS takes no value";
+        parameters.require_tls = true;
+        return std::nullopt;
+    }
+    if (core::equals_ignoring_case(name, "BY")) {
+        const auto by = parse_by(value);
+        if (!by || parameters.by) return "501 5.5.4 BY takes seconds;R or seconds;N, once";
+        if (by->returns && by->seconds <= 0) return "501 5.5.4 BY with R takes a time to come";
+        parameters.by = by;
         return std::nullopt;
     }
     if (MailDsnParameters::knows(name)) return dsn.take(name, value);

@@ -1,15 +1,18 @@
 // Commands of an SMTP client as values: verb and argument, the parameters of MAIL (RFC 5321 section
-// 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152, SMTPUTF8 of RFC 6531, RET and ENVID of RFC 3461) and
-// RCPT (NOTIFY, ORCPT), and BDAT (RFC 3030). Pure: views into the line, which has no CRLF. What is
-// wrong with a line is said by the reply it deserves.
+// 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152, SMTPUTF8 of RFC 6531, RET and ENVID of RFC 3461,
+// REQUIRETLS of RFC 8689, BY of RFC 2852) and RCPT (NOTIFY, ORCPT), and BDAT (RFC 3030). Pure:
+// views into the line, which has no CRLF. What is wrong with a line is said by the reply it
+// deserves.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string_view>
 
 #include "relay/message/address.h"
+#include "relay/message/deliver_by.h"
 #include "relay/message/dsn_request.h"
 
 namespace relay {
@@ -45,6 +48,8 @@ struct MailParameters {
     std::uint64_t size = 0;  // as declared; 0: unknown
     bool eight_bit = false;
     bool utf8 = false;
+    bool require_tls = false;  // RFC 8689
+    std::optional<ByTime> by;  // RFC 2852
     DsnEnvelope dsn;
 };
 

@@ -71,9 +71,14 @@ Extensions Extensions::read(std::string_view text) {
         if (is("SMTPUTF8")) found.utf8 = true;
         if (is("ENHANCEDSTATUSCODES")) found.enhanced_codes = true;
         if (is("DSN")) found.dsn = true;
+        if (is("REQUIRETLS")) found.require_tls = true;
         if (is("STARTTLS")) found.starttls = true;
         if (is("AUTH")) found.auth.append(found.auth.empty() ? "" : " ").append(value);
         if (is("LIMITS")) read_limits(value, found);
+        if (is("DELIVERBY")) {
+            found.deliver_by = true;
+            std::from_chars(value.data(), value.data() + value.size(), found.least_by_time);
+        }
         if (is("SIZE")) {
             found.size = true;
             std::from_chars(value.data(), value.data() + value.size(), found.size_limit);

@@ -18,7 +18,10 @@ struct Extensions {
     bool enhanced_codes = false;
     bool starttls = false;
     bool dsn = false;
-    std::uint64_t size_limit = 0;  // 0: none stated
+    bool require_tls = false;
+    bool deliver_by = false;
+    std::uint64_t size_limit = 0;     // 0: none stated
+    std::uint32_t least_by_time = 0;  // seconds (RFC 2852 section 2); 0: none stated
     // LIMITS (RFC 9422); 0: none stated.
     std::uint32_t mail_max = 0;         // MAIL commands in a session
     std::uint32_t rcpt_max = 0;         // RCPT commands in a transaction

@@ -188,7 +188,9 @@ void ServerDialogue::ehlo(std::string_view name, bool extended) {
         output_ += std::to_string(options_.max_message_size);
         output_ +=
             "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n"
-            "250-DSN\r\n250 HELP\r\n";
+            "250-DSN\r\n250-DELIVERBY\r\n";
+        if (secured_) output_ += "250-REQUIRETLS\r\n";  // RFC 8689 section 2
+        output_ += "250 HELP\r\n";
     }
 }
 
@@ -197,6 +199,9 @@ void ServerDialogue::mail(std::string_view argument) {
     if (in_transaction_) return error("503 5.5.1 A transaction is open: send RCPT, or RSET");
     const auto mail = parse_mail(argument, extended_);
     if (!mail) return error(mail.error());
+    if (mail->parameters.require_tls && !secured_) {
+        return error("555 5.5.4 REQUIRETLS is offered inside TLS only");
+    }
     envelope_.sender = mail->path.address.mailbox;
     if (mail->parameters.size > options_.max_message_size) {
         return reject("552 5.3.4 Message bigger than the limit", RejectReason::too_big);
@@ -204,6 +209,8 @@ void ServerDialogue::mail(std::string_view argument) {
     envelope_.declared_size = mail->parameters.size;
     envelope_.eight_bit = mail->parameters.eight_bit;
     envelope_.utf8 = mail->parameters.utf8;
+    envelope_.require_tls = mail->parameters.require_tls;
+    envelope_.by = mail->parameters.by;
     envelope_.dsn = mail->parameters.dsn;
     envelope_.utf8_address = mail->path.address.utf8;
     asked_ = ServerEvent::mail;
@@ -417,6 +424,11 @@ void ServerDialogue::forget() {
     extended_ = false;
 }
 
+void ServerDialogue::secured() {
+    secured_ = true;
+    forget();
+}
+
 void ServerDialogue::reset_transaction() {
     command_ = {};
     in_transaction_ = chunks_begun_ = false;
@@ -426,6 +438,8 @@ void ServerDialogue::reset_transaction() {
     envelope_.dsn = {};
     envelope_.declared_size = 0;
     envelope_.eight_bit = envelope_.utf8 = envelope_.utf8_address = false;
+    envelope_.require_tls = false;
+    envelope_.by.reset();
 }
 
 std::string_view ServerDialogue::protocol() const {

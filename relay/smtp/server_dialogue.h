@@ -10,11 +10,12 @@
 // of options.
 //
 // TLS and AUTH have their verbs and their place in execute(); until they exist they are not offered
-// and answer 502. A TLS layer calls forget() once the handshake is done (RFC 3207 section 4.2).
+// and answer 502. A TLS layer calls secured() once the handshake is done (RFC 3207 section 4.2).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +84,8 @@ struct Envelope {
     std::uint64_t declared_size = 0;          // 0: unknown
     bool eight_bit = false;                   // BODY=8BITMIME
     bool utf8 = false;                        // SMTPUTF8
+    bool require_tls = false;                 // REQUIRETLS (RFC 8689)
+    std::optional<ByTime> by;                 // BY (RFC 2852)
     bool utf8_address = false;                // an address, or an ORCPT, holds octets above 127
 };
 
@@ -116,6 +119,8 @@ class ServerDialogue {
     // Says this last and closes: idle too long, out of step.
     void close(ReplyLine reply);
     void forget();
+    // A TLS handshake was done: what was said before is forgotten, and REQUIRETLS is offered.
+    void secured();
 
     const Envelope& envelope() const { return envelope_; }
     Envelope& envelope() { return envelope_; }
@@ -172,6 +177,7 @@ class ServerDialogue {
     bool rejected_ = false;    // to be reported
     bool turnaround_ = false;  // to be reported
     bool draining_ = false;
+    bool secured_ = false;   // by TLS
     bool extended_ = false;  // EHLO rather than HELO
     bool in_transaction_ = false;
     bool chunks_begun_ = false;

@@ -1,6 +1,7 @@
 #include "relay/spool/record.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/base/assert.h"
 #include "relay/spool/octets.h"
@@ -32,8 +33,12 @@ enum class Field : std::uint8_t {
     campaign = 2,
     envelope_id = 3,
     returned = 4,
-    tls = 5
+    tls = 5,
+    deliver_by = 6
 };
+
+constexpr std::string_view kTlsWaived = "No";            // the header field TLS-Required
+constexpr std::string_view kTlsRequired = "REQUIRETLS";  // the parameter
 
 constexpr std::size_t kLeastRecipient = 4 + 2 + 2 + 8 + 1;  // octets of a recipient without a text
 constexpr std::size_t kMostText = 512;
@@ -88,6 +93,27 @@ void put_field(std::string& out, Field tag, std::string_view text) {
     put_text(out, text);
 }
 
+// The time, then "R" or "N", then "T" or nothing.
+void put_deliver_by(std::string& out, const DeliverBy& by) {
+    std::string text;
+    put(text, nanoseconds(by.deadline));
+    text += by.returns ? "R" : "N";
+    if (by.traces) text += "T";
+    put_field(out, Field::deliver_by, text);
+}
+
+std::optional<DeliverBy> deliver_by_of(std::string_view text) {
+    Reader reader(text);
+    DeliverBy by;
+    by.deadline = time_of(reader.number<std::uint64_t>());
+    if (!reader.ok() || !by.asked()) return std::nullopt;
+    const std::string_view mode = text.substr(sizeof(std::uint64_t));
+    by.returns = mode.starts_with('R');
+    by.traces = mode.ends_with('T');
+    if (mode != "R" && mode != "RT" && mode != "N" && mode != "NT") return std::nullopt;
+    return by;
+}
+
 void put_recipient(std::string& out, const Recipient& recipient) {
     put(out, recipient.index);
     put_text(out, recipient.address);
@@ -133,7 +159,9 @@ void encode_message(const Message& message, bool moved, std::string& out) {
     if (message.dsn().content != ReturnContent::unsaid) {
         put_field(out, Field::returned, message.dsn().content == ReturnContent::full ? "F" : "H");
     }
-    if (message.tls_waived) put_field(out, Field::tls, "No");
+    if (message.deliver_by().asked()) put_deliver_by(out, message.deliver_by());
+    if (message.tls == TlsRequest::waived) put_field(out, Field::tls, kTlsWaived);
+    if (message.tls == TlsRequest::required) put_field(out, Field::tls, kTlsRequired);
 }
 
 core::Result<MessageRecord> decode_message(std::string_view octets) {
@@ -186,8 +214,15 @@ core::Result<MessageRecord> decode_message(std::string_view octets) {
             record.envelope_id = text;
         } else if (tag == Field::returned) {
             record.returned = text == "F" ? ReturnContent::full : ReturnContent::headers;
+        } else if (tag == Field::deliver_by) {
+            const auto by = deliver_by_of(text);
+            if (!by) return core::failure("a message record has a malformed BY");
+            record.by = *by;
         } else if (tag == Field::tls) {
-            record.tls_waived = text == "No";
+            if (text != kTlsWaived && text != kTlsRequired) {
+                return core::failure("a message record asks for TLS in an unknown way");
+            }
+            record.tls = text == kTlsWaived ? TlsRequest::waived : TlsRequest::required;
         } else {
             return core::failure("a message record has an unknown field");
         }

@@ -41,7 +41,8 @@ struct MessageRecord {
     bool utf8 = false;
     bool verp = false;
     bool ours = false;  // a notification made here
-    bool tls_waived = false;
+    TlsRequest tls = TlsRequest::unsaid;
+    DeliverBy by;
     bool moved = false;  // a copy by compaction; the record it was copied from comes before it
     BouncePolicy bounces = BouncePolicy::record;
     std::uint32_t leading_dots = 0;

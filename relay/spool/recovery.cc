@@ -158,12 +158,13 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
     message->utf8 = record.utf8;
     message->sender = record.sender;
     message->verp = record.verp;
-    message->tls_waived = record.tls_waived;
+    message->tls = record.tls;
     message->ours = record.ours;
     message->bounces = record.bounces;
     if (record.returned != ReturnContent::unsaid || !record.envelope_id.empty()) {
         message->set_dsn({record.returned, std::string(record.envelope_id)});
     }
+    if (record.by.asked()) message->set_deliver_by(record.by);
     if (!record.tenant.empty() || !record.campaign.empty()) {
         message->edit_labels() = {std::string(record.tenant), std::string(record.campaign)};
     }

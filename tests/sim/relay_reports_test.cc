@@ -106,6 +106,21 @@ TEST(RelayReports, one_lists_all_recipients_of_a_message_that_failed) {
     EXPECT_EQ(post.relay->count("Bounce"), 2U);  // bounces = "both"
 }
 
+// RFC 8689 section 5: so that the notification itself needs no TLS.
+TEST(RelayReports, one_about_mail_with_requiretls_holds_nothing_of_it) {
+    Post post(with([](relay::Message& message) {
+                  by_mail(message);
+                  message.set_dsn({relay::ReturnContent::full, {}});
+                  message.tls = relay::TlsRequest::required;
+              }),
+              {});
+    post.send({"no1@one.example"});  // nothing that is signed names the host
+    const auto reports = post.reports();
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_TRUE(reports[0].contains("\r\nStatus: 5.7.10\r\n")) << reports[0];
+    EXPECT_FALSE(reports[0].contains("Subject: number 1"));
+}
+
 TEST(RelayReports, failures_are_only_recorded_unless_somebody_asks) {
     Post post(with({}), refusing("550 5.1.1 no such user"));
     post.send({"no@one.example"});
@@ -209,6 +224,62 @@ TEST(RelayReports, a_delay_is_told_once_and_then_the_end) {
     ASSERT_EQ(post.reports().size(), 2U);
     EXPECT_TRUE(post.reports()[1].contains("\r\nAction: failed\r\nStatus: 5.4.7\r\n"));
     EXPECT_TRUE(post.reports()[1].contains("451 4.2.1 busy"));  // the last reply is quoted
+}
+
+// RFC 2852: at the time that was asked for, mode N tells and R returns.
+TEST(RelayReports, delivery_by_a_time_is_told_or_the_mail_returned) {
+    for (const bool returns : {false, true}) {
+        SCOPED_TRACE(returns);
+        MxOptions busy;
+        busy.offers = {"DELIVERBY"};
+        std::string mail_lines;
+        busy.script = [&mail_lines](const Moment& moment) {
+            if (moment.stage == Stage::mail) mail_lines.append(moment.line).append("\n");
+            return moment.stage == Stage::rcpt ? Verdict{.reply = "451 4.2.1 busy"} : Verdict{};
+        };
+        RelayOptions options = with([returns](relay::Message& message) {
+            by_mail(message);
+            message.set_deliver_by(
+                relay::DeliverBy::from(message.created, {.seconds = 5400, .returns = returns}));
+        });
+        options.intervals = {minutes{20}, hours{1}};
+        options.delay_warning = minutes{10};  // which then says nothing
+        Post post(std::move(options), busy);
+        post.send({"no@one.example"}, hours{3});
+        EXPECT_TRUE(mail_lines.contains(returns ? "BY=5399;R\n" : "BY=5399;N\n")) << mail_lines;
+        ASSERT_EQ(post.reports().size(), 1U);
+        EXPECT_TRUE(post.reports()[0].contains(returns
+                                                   ? "\r\nAction: failed\r\nStatus: 5.4.7\r\n"
+                                                   : "\r\nAction: delayed\r\nStatus: 4.4.7\r\n"))
+            << post.reports()[0];
+        EXPECT_EQ(post.relay->waiting(), returns ? 0U : 1U);
+        EXPECT_LE(post.home.ledger()[0].when, core::Instant{hours{2}});
+        EXPECT_EQ(post.relay->count("Expiration"), returns ? 1U : 0U);
+    }
+}
+
+TEST(RelayReports, mail_with_a_time_is_traced_on_request) {
+    Post post(with([](relay::Message& message) {
+                  message.set_deliver_by(relay::DeliverBy::from(
+                      message.created, {.seconds = 60, .returns = true, .traces = true}));
+              }),
+              {.offers = {"DELIVERBY 30"}});
+    post.send({"yes@one.example"});
+    ASSERT_EQ(post.reports().size(), 1U);
+    EXPECT_TRUE(post.reports()[0].contains("\r\nAction: relayed\r\n"));
+    EXPECT_EQ(post.mx.ledger().size(), 1U);
+}
+
+TEST(RelayReports, mail_that_must_not_be_late_comes_back_from_a_host_without_deliverby) {
+    Post post(with([](relay::Message& message) {
+        by_mail(message);
+        message.set_deliver_by(
+            relay::DeliverBy::from(message.created, {.seconds = 600, .returns = true}));
+    }));
+    post.send({"yes@one.example"});
+    ASSERT_EQ(post.reports().size(), 1U);
+    EXPECT_TRUE(post.reports()[0].contains("\r\nStatus: 5.3.3\r\n"));
+    EXPECT_TRUE(post.mx.ledger().empty());
 }
 
 TEST(RelayReports, nobody_is_told_of_delays_by_default) {

@@ -211,7 +211,7 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
     }
     relay::HeaderScan header;
     header.feed(content);
-    message->tls_waived = header.tls_waived();
+    if (header.tls_waived()) message->tls = relay::TlsRequest::waived;
     message->content.seal();
     for (std::string& recipient : recipients) {
         message->recipients.push_back(

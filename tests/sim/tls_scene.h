@@ -2,6 +2,7 @@
 // if the test likes) speaks TLS in whatever way, and a relay with a TLS policy that delivers to it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,6 +51,9 @@ class TlsScene {
         relay_options.routes = std::move(routes);
         relay_options.policies = &policies;
         relay_options.known = &known;
+        relay_options.prepare = [this](relay::Message& message) {
+            if (prepare) prepare(message);
+        };
         relay = std::make_unique<SimRelay>(world, zone, std::move(relay_options));
         mx.start();
     }
@@ -117,6 +121,7 @@ class TlsScene {
     SimZone zone;
     SimPolicies policies;
     relay::StsStore known;
+    std::function<void(relay::Message&)> prepare;  // of what is injected
     std::unique_ptr<core::TlsContext> context;
     SimMx mx;
     std::unique_ptr<SimMx> second;

@@ -192,6 +192,27 @@ def test_mail_that_waives_tls_goes_where_other_mail_is_kept(policy_host, authori
         nsd.stop()
 
 
+def test_mail_that_requires_tls_comes_back_where_nothing_secure_names_a_host(
+        authority, policy_host, make_relay, make_sink, tmp_path):
+    """RFC 8689 section 4.2.1. One domain has a policy, but its host does not offer REQUIRETLS."""
+    nsd = Nsd(tmp_path / "nsd", zone())
+    sink = make_sink(*authority.issue(MX).sink_options)
+    relay = make_relay(config=settings(nsd.port, sink, authority))
+    try:
+        relay.post({"envelope_sender": "news@sender.test", "require_tls": True,
+                    "recipients": [{"email": "must@enforce.sts.test"}, {"email": "must@none.sts.test"}],
+                    "content": "Subject: secret\n\nhello\n"})
+        relay.wait_for_events("Bounce", 2)
+        codes = {}
+        for event in relay.events():
+            if event["type"] == "Bounce":
+                codes[event["recipient"]] = tuple(event["response"]["enhanced_code"].values())
+        assert codes == {"must@enforce.sts.test": (5, 7, 30), "must@none.sts.test": (5, 7, 10)}
+        assert sink.accepted() == []
+    finally:
+        nsd.stop()
+
+
 def test_requiretls_is_refused_and_not_forgotten(make_relay):
     """RFC 8689 section 2: who does not offer it must not take it."""
     relay = make_relay()

@@ -47,6 +47,30 @@ TEST(ClientDialogue, ParametersAreSentOnlyWhenOffered) {
     EXPECT_TRUE(eight.result().host_lacks);
 }
 
+// RFC 2852 section 4.1: what must not come late goes nowhere where it could.
+TEST(ClientDialogue, ByIsPassedOnOrTheMailComesBack) {
+    const auto sent = [](const std::string& ehlo, ByTime by) {
+        Conversation c;
+        c.greet("250-mx\r\n250 " + ehlo + "\r\n");
+        Letter letter({"r@to.example"});
+        letter.transaction.by = by;
+        c.dialogue.begin(letter.transaction);
+        if (c.dialogue.take_finished() == nullptr) return c.written();
+        EXPECT_EQ(letter.result().enhanced, (EnhancedCode{5, 3, 3}));
+        EXPECT_TRUE(letter.result().host_lacks);
+        EXPECT_EQ(c.written(), "");
+        return letter.result().text;
+    };
+    const ByTime returned{.seconds = 60, .returns = true};
+    const ByTime told{.seconds = -3, .traces = true};
+    EXPECT_EQ(sent("DELIVERBY", returned), "MAIL FROM:<a@from.example> BY=60;R\r\n");
+    EXPECT_EQ(sent("DELIVERBY 60", returned), "MAIL FROM:<a@from.example> BY=60;R\r\n");
+    EXPECT_EQ(sent("DELIVERBY 61", returned), "receiving host wants more time than is left (BY)");
+    EXPECT_EQ(sent("HELP", returned), "receiving host does not offer DELIVERBY");
+    EXPECT_EQ(sent("DELIVERBY 61", told), "MAIL FROM:<a@from.example> BY=-3;NT\r\n");
+    EXPECT_EQ(sent("HELP", told), "MAIL FROM:<a@from.example>\r\n");
+}
+
 // RFC 6531 section 3.2: asked for when something in this transaction needs it, and only then.
 TEST(ClientDialogue, Smtputf8IsAskedForByWhatNeedsIt) {
     Conversation c;

@@ -65,6 +65,28 @@ TEST(ClientOpening, WithoutTheOfferTheWishDecides) {
     required.says("");
 }
 
+// RFC 8689 section 4.2.1: every hop must pass the requirement on.
+TEST(ClientOpening, RequiretlsIsSaidWhereItIsOfferedInsideTlsOnly) {
+    Opening willing(TlsWish::required);
+    willing.dialogue.require_tls();
+    willing.start_tls(true, "250-mx\r\n250-PIPELINING\r\n250 REQUIRETLS\r\n");
+    ASSERT_TRUE(willing.dialogue.can_begin());
+    Letter letter({"b@to.example"});
+    willing.dialogue.begin(letter.transaction);
+    willing.says("MAIL FROM:<a@from.example> REQUIRETLS\r\nRCPT TO:<b@to.example>\r\nDATA\r\n");
+
+    Opening other(TlsWish::required);
+    other.dialogue.require_tls();
+    EXPECT_EQ(other.hears("250-mx\r\n250-REQUIRETLS\r\n250 STARTTLS\r\n"), Event::need_input);
+    other.says("STARTTLS\r\n");
+    EXPECT_EQ(other.hears("220 2.0.0 go ahead\r\n"), Event::start_tls);
+    other.dialogue.tls_started(true);
+    other.says("EHLO me.example\r\n");
+    EXPECT_EQ(other.hears("250-mx\r\n250 PIPELINING\r\n"), Event::closing);
+    EXPECT_TRUE(other.dialogue.requirement_missing());
+    EXPECT_EQ(other.dialogue.ending().enhanced, (EnhancedCode{4, 7, 30}));
+}
+
 // CVE-2021-38371: RFC 3207 says that the client speaks first inside TLS.
 TEST(ClientOpening, AnyOctetBehindTheReplyToStarttlsEndsTheSession) {
     for (const char* behind : {"250 fake\r\n", "2", "\r\n", "250-mx\r\n250 PIPELINING\r\n"}) {

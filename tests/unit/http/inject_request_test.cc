@@ -97,6 +97,17 @@ TEST_F(InjectRequest, MissingRepeatedUnknownAndMistyped) {
     EXPECT_EQ(problem(R"({"content":""})"), "422 content");
     EXPECT_EQ(problem(with(R"("content":"again")")), "422 content");
     EXPECT_EQ(problem(with(R"("tenant":"x")")), "422 tenant");
+    EXPECT_EQ(problem(with(R"("require_tls":"yes")")), "422 require_tls");
+}
+
+TEST_F(InjectRequest, TlsMayBeRequired) {
+    const auto of = [this](const std::string& more) {
+        const auto request = parse(with(more));
+        return request && request->require_tls;
+    };
+    EXPECT_TRUE(of(R"("require_tls":true)"));
+    EXPECT_FALSE(of(R"("require_tls":false)"));
+    EXPECT_FALSE(of(R"("template_dialect":"Static")"));
 }
 
 TEST_F(InjectRequest, WhatIsNotAvailableIsNeverIgnored) {

@@ -34,6 +34,26 @@ TEST(MailCommand, ReadsItsParameters) {
               18446744073709551615U);
 }
 
+// RFC 2852 section 4.
+TEST(MailCommand, ReadsByWhenItIsToBeDelivered) {
+    const auto by = [](std::string_view value) {
+        const std::string argument = "FROM:<a@example.com> BY=" + std::string(value);
+        const auto mail = parse_mail(argument, true);
+        if (!mail) return std::string(mail.error().substr(0, 9));
+        const ByTime& read = *mail->parameters.by;
+        return std::to_string(read.seconds) + (read.returns ? "R" : "N") + (read.traces ? "T" : "");
+    };
+    EXPECT_EQ(by("120;R"), "120R");
+    EXPECT_EQ(by("+0120;rt"), "120RT");
+    EXPECT_EQ(by("999999999;NT"), "999999999NT");
+    EXPECT_EQ(by("-5;N"), "-5N");
+    EXPECT_EQ(by("0;N"), "0N");
+    for (const char* wrong : {"", "120", "120;", ";R", "120;X", "120;RX", "120;RTT", "1 ;R", "-;N",
+                              "1234567890;R", "0;R", "-1;R", "+-1;N", "120;R BY=120;R"}) {
+        EXPECT_EQ(by(wrong), "501 5.5.4") << wrong;
+    }
+}
+
 TEST(MailCommand, SaysWhatIsWrong) {
     const auto code = [](std::string_view argument, bool extended = true) {
         const auto mail = parse_mail(argument, extended);

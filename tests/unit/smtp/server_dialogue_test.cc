@@ -35,7 +35,8 @@ TEST(ServerDialogue, GreetsAndAnswersEhlo) {
     EXPECT_EQ(driver.say(""), "220 mx.example ESMTP Posthaste\r\n");
     EXPECT_EQ(driver.say("EHLO client.example\r\n"),
               "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n"
-              "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250 HELP\r\n");
+              "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n"
+              "250-DELIVERBY\r\n250 HELP\r\n");
     EXPECT_EQ(driver.dialogue.client_name(), "client.example");
     EXPECT_EQ(driver.dialogue.protocol(), "ESMTP");
     EXPECT_EQ(driver.say("HELO [192.0.2.1]\r\n"), "250 mx.example\r\n");
@@ -212,6 +213,22 @@ TEST_F(Session, KnowsSmtputf8) {
     say("MAIL FROM:<a@example.com> SMTPUTF8\r\n" + string(kRcpt) +
         "DATA\r\nx: \xc3\xa9\r\n\r\n.\r\n");
     EXPECT_TRUE(driver.messages.at(2).needs_smtputf8);
+}
+
+// RFC 8689 section 2: inside TLS, and nowhere else.
+TEST_F(Session, OffersRequiretlsInsideTlsOnly) {
+    EXPECT_EQ(say("MAIL FROM:<a@example.com> REQUIRETLS\r\n"),
+              "555 5.5.4 REQUIRETLS is offered inside TLS only\r\n");
+    driver.dialogue.secured();
+    EXPECT_EQ(say(kMail), "503 5.5.1 Send EHLO first\r\n");
+    EXPECT_NE(say("EHLO client.example\r\n").find("250-REQUIRETLS\r\n"), string::npos);
+    EXPECT_EQ(say("MAIL FROM:<a@example.com> REQUIRETLS=yes\r\n"),
+              "501 5.5.4 REQUIRETLS takes no value\r\n");
+    EXPECT_EQ(say("MAIL FROM:<a@example.com> REQUIRETLS\r\n"), "250 2.1.0 Sender ok\r\n");
+    EXPECT_TRUE(driver.dialogue.envelope().require_tls);
+    say("RSET\r\n");
+    say(kMail);
+    EXPECT_FALSE(driver.dialogue.envelope().require_tls);
 }
 
 TEST_F(Session, RefusesAddressLiterals) {

@@ -39,10 +39,32 @@ std::string encoded(Message& made, bool moved = false) {
     return octets;
 }
 
+TEST(SpoolRecord, what_was_asked_about_tls_comes_back) {
+    for (const TlsRequest asked : {TlsRequest::unsaid, TlsRequest::waived, TlsRequest::required}) {
+        const auto made = message(1);
+        made->tls = asked;
+        const auto record = decode_message(encoded(*made));
+        ASSERT_TRUE(record.has_value()) << record.error();
+        EXPECT_EQ(record->tls, asked);
+    }
+}
+
+TEST(SpoolRecord, a_time_to_be_delivered_by_comes_back) {
+    for (const bool returns : {true, false}) {
+        const auto made = message(1);
+        const DeliverBy by{kCreated + std::chrono::seconds{90}, returns, !returns};
+        made->set_deliver_by(by);
+        const auto record = decode_message(encoded(*made));
+        ASSERT_TRUE(record.has_value()) << record.error();
+        EXPECT_EQ(record->by, by);
+    }
+    EXPECT_FALSE(decode_message(encoded(*message(1)))->by.asked());
+}
+
 TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     const auto made = message(3);
     made->eight_bit = true;
-    made->tls_waived = true;
+    made->tls = TlsRequest::required;
     made->edit_labels() = {"acme", "spring sale"};
     const LastReply reply{451, {4, 7, 1}, "try again\nlater", "RCPT"};
     made->recipients[1]->attempts = 7;
@@ -55,7 +77,7 @@ TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     EXPECT_EQ(record->id, made->id);
     EXPECT_EQ(record->created, kCreated);
     EXPECT_TRUE(record->eight_bit);
-    EXPECT_TRUE(record->tls_waived);
+    EXPECT_EQ(record->tls, TlsRequest::required);
     EXPECT_FALSE(record->utf8);
     EXPECT_TRUE(record->moved);
     EXPECT_EQ(record->leading_dots, 1U);
