@@ -6,6 +6,7 @@ import json
 import ssl
 import subprocess
 import threading
+from http.client import HTTPConnection
 
 import pytest
 
@@ -199,9 +200,14 @@ def test_mail_that_requires_tls_comes_back_where_nothing_secure_names_a_host(
     sink = make_sink(*authority.issue(MX).sink_options)
     relay = make_relay(config=settings(nsd.port, sink, authority))
     try:
-        relay.post({"envelope_sender": "news@sender.test", "require_tls": True,
-                    "recipients": [{"email": "must@enforce.sts.test"}, {"email": "must@none.sts.test"}],
-                    "content": "Subject: secret\n\nhello\n"})
+        request = {"envelope_sender": "news@sender.test", "require_tls": True,
+                   "recipients": [{"email": f"must@{domain}.sts.test"} for domain in ("enforce", "none")],
+                   "content": "Subject: secret\n\nhello\n"}
+        http = HTTPConnection("127.0.0.1", relay.http_port, timeout=60)
+        http.request("POST", "/api/inject/v1", body=json.dumps(request),
+                     headers={"Content-Type": "application/json"})
+        assert http.getresponse().status == 200
+        http.close()
         relay.wait_for_events("Bounce", 2)
         codes = {}
         for event in relay.events():
