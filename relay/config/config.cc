@@ -1,6 +1,7 @@
 #include "relay/config/config.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"
@@ -52,6 +53,33 @@ const RouteConfig* Config::route_for(std::string_view recipient_domain) const {
 
 std::vector<core::IpNetwork> default_allow() {
     return {network("127.0.0.0/8"), network("::1/128")};
+}
+
+std::vector<core::IpAddress> own_addresses(const Config& config,
+                                           const std::vector<core::IpAddress>& interfaces) {
+    const core::IpNetwork loopback = network("127.0.0.0/8");
+    const core::IpNetwork loopback6 = network("::1/128");
+    const core::IpNetwork any6 = network("::/128");
+    std::vector<core::IpAddress> own;
+    for (const ListenerConfig& listener : config.listeners) {
+        if (listener.protocol != ListenerProtocol::smtp) continue;
+        for (const core::SocketAddress& address : listener.addresses) {
+            const bool all = address.ip == core::IpAddress{} || any6.contains(address.ip);
+            if (!all) {
+                const core::IpAddress plain = address.ip.unmapped();
+                if (loopback.contains(plain) || loopback6.contains(plain)) continue;
+                own.push_back(plain);
+            } else if (address.port == config.delivery.port) {
+                std::ranges::copy_if(interfaces, std::back_inserter(own), [&](const auto& one) {
+                    return one.is_v4() == address.ip.is_v4();
+                });
+            }
+        }
+    }
+    std::ranges::sort(own);
+    const auto repeated = std::ranges::unique(own);
+    own.erase(repeated.begin(), repeated.end());
+    return own;
 }
 
 Config default_config() {

@@ -155,6 +155,15 @@ std::vector<core::IpNetwork> default_allow();
 // parents, or else the machine's memory, is the whole.
 std::uint64_t memory_limit(const MemoryConfig& memory);
 
+// The addresses of the machine's interfaces, as of now; loopback among them.
+std::vector<core::IpAddress> machine_addresses();
+
+// Addresses at which mail comes back to us (RFC 5321 section 5.1): those that SMTP listeners name,
+// and for a listener on all addresses that has the port of MX hosts those of the interfaces. A
+// listener on loopback says nothing: others may well listen there.
+std::vector<core::IpAddress> own_addresses(const Config& config,
+                                           const std::vector<core::IpAddress>& interfaces);
+
 // The machine's fully qualified name, or its plain name when that is all there is.
 std::string machine_hostname();
 

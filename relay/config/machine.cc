@@ -1,4 +1,4 @@
-// What the configuration takes from the machine: its memory and its name.
+// What the configuration takes from the machine: its memory, its name and its addresses.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <unistd.h>
 
@@ -65,6 +66,23 @@ std::uint64_t memory_limit(const MemoryConfig& memory) {
         std::min({machine_memory(), smallest_limit("/sys/fs/cgroup", "", "memory.max"),
                   smallest_limit("/sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes")});
     return memory.limit.of(whole);
+}
+
+std::vector<core::IpAddress> machine_addresses() {
+    std::vector<core::IpAddress> found;
+    ifaddrs* first = nullptr;
+    if (getifaddrs(&first) != 0) return found;
+    for (const ifaddrs* one = first; one != nullptr; one = one->ifa_next) {
+        const sockaddr* address = one->ifa_addr;
+        if (address == nullptr) continue;  // an interface without any
+        if (address->sa_family != AF_INET && address->sa_family != AF_INET6) continue;
+        found.push_back(core::SocketAddress::from_native(address).ip);
+    }
+    freeifaddrs(first);
+    std::ranges::sort(found);
+    const auto repeated = std::ranges::unique(found);
+    found.erase(repeated.begin(), repeated.end());
+    return found;
 }
 
 std::string machine_hostname() {

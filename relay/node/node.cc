@@ -16,22 +16,12 @@ namespace {
 
 constexpr core::Duration kStepPoll = std::chrono::milliseconds{1};  // only while starting, stopping
 
-// RFC 5321 section 5.1: hosts that are ourselves. Wildcards and loopback say nothing about that.
 dns::RoutingRules rules_of(const Config& config, bool for_mx) {
     dns::RoutingRules rules;
     if (!for_mx) return rules;
     rules.prohibited = config.delivery.prohibited_hosts;
     rules.own_names.push_back(config.node.hostname);
-    const core::IpNetwork loopback = *core::IpNetwork::parse("127.0.0.0/8");
-    for (const ListenerConfig& listener : config.listeners) {
-        for (const core::SocketAddress& address : listener.addresses) {
-            const bool any =
-                address.ip == core::IpAddress{} || address.ip == *core::IpAddress::parse("::");
-            const bool local =
-                loopback.contains(address.ip) || address.ip == *core::IpAddress::parse("::1");
-            if (!any && !local) rules.own_addresses.push_back(address.ip);
-        }
-    }
+    rules.own_addresses = own_addresses(config, machine_addresses());
     return rules;
 }
 

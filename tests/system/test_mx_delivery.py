@@ -6,7 +6,7 @@ import pytest
 
 from dns_servers import SERVFAIL, TYPES, Nsd, ScriptedServer, mx
 from messages import message
-from processes import wait_until
+from processes import free_port, wait_until
 
 LOOPBACK = bytes([127, 0, 0, 1])
 
@@ -85,6 +85,25 @@ def test_prohibited_hosts_bounce(nsd, make_relay, make_sink):
     response = relay.wait_for_events("Bounce", 1)[0]["response"]
     assert response["code"] == 550 and response["enhanced_code"]["detail"] == 4
     assert sink.accepted() == []
+
+
+def test_a_listener_on_all_addresses_knows_its_own(nsd, make_relay, make_sink):
+    """An MX at an address of this machine, with the port that we listen on, leads back to us."""
+    port = free_port()
+    relay = make_relay(smtp={"address": [f"0.0.0.0:{port}"]},
+                       config={"dns": {"servers": [f"127.0.0.1:{nsd.port}"]},
+                               "delivery": {"port": port, "prohibited_hosts": []}})
+    relay.smtp_port = port
+    inject(relay, "reader@one.test")
+    response = relay.wait_for_events("Bounce", 1)[0]["response"]
+    assert response["code"] == 554 and "address of this host" in response["content"]
+    # Another port of this machine is not us.
+    sink = make_sink()
+    port = free_port()
+    relay = make_relay(smtp={"address": [f"0.0.0.0:{port}"]}, config=settings(nsd.port, sink))
+    relay.smtp_port = port
+    inject(relay, "reader@one.test")
+    sink.wait_for(1)
 
 
 def test_mail_waits_while_dns_is_broken(make_relay, make_sink):

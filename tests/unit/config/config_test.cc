@@ -1,5 +1,8 @@
 #include "relay/config/config.h"
 
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace relay {
@@ -39,6 +42,63 @@ TEST(SizeOrShares, AreTakenOfAWhole) {
     EXPECT_EQ((SizeOrShare{0, 100}.of(~0ULL)), ~0ULL);
     EXPECT_EQ((SizeOrShare{0, 1}.of(99)), 0U);
     EXPECT_EQ((SizeOrShare{42, 0}.of(1000)), 42U);
+}
+
+// RFC 5321 section 5.1.
+class OwnAddresses : public testing::Test {
+  protected:
+    void listen(const char* address, ListenerProtocol protocol = ListenerProtocol::smtp) {
+        ListenerConfig listener;
+        listener.protocol = protocol;
+        listener.addresses = {*core::SocketAddress::parse(address)};
+        config.listeners.push_back(listener);
+    }
+    std::vector<std::string> own() const {
+        std::vector<core::IpAddress> interfaces;
+        for (const char* text : {"127.0.0.1", "192.0.2.1", "192.0.2.2", "::1", "2001:db8::1"})
+            interfaces.push_back(*core::IpAddress::parse(text));
+        std::vector<std::string> texts;
+        for (const core::IpAddress& one : own_addresses(config, interfaces))
+            texts.push_back(one.to_string());
+        return texts;
+    }
+    using Texts = std::vector<std::string>;
+    Config config = default_config();
+};
+
+TEST_F(OwnAddresses, AreThoseThatSmtpListenersName) {
+    listen("192.0.2.1:2525");
+    listen("192.0.2.1:587");
+    listen("[2001:db8::9]:25");
+    listen("192.0.2.2:8025", ListenerProtocol::http);
+    EXPECT_EQ(own(), (Texts{"2001:db8::9", "192.0.2.1"}));
+}
+
+TEST_F(OwnAddresses, AreAllOfTheMachineWhereAListenerHasThePortOfMxHosts) {
+    listen("0.0.0.0:25");
+    EXPECT_EQ(own(), (Texts{"127.0.0.1", "192.0.2.1", "192.0.2.2"}));
+    config.listeners.clear();
+    listen("[::]:25");  // IPv6 alone: that is how we listen
+    EXPECT_EQ(own(), (Texts{"::1", "2001:db8::1"}));
+    config.delivery.port = 2600;
+    EXPECT_EQ(own(), Texts{});
+    config.listeners[0].addresses[0].port = 2600;
+    EXPECT_EQ(own(), (Texts{"::1", "2001:db8::1"}));
+}
+
+// Port 25 may be another server's, for instance one that serves the domains of this machine.
+TEST_F(OwnAddresses, AreNotSaidByAListenerOnAllAddressesAndAnotherPort) {
+    listen("0.0.0.0:587");
+    listen("[::]:2525");
+    EXPECT_EQ(own(), Texts{});
+}
+
+TEST_F(OwnAddresses, AreNotSaidByLoopbackAndHttp) {
+    listen("127.0.0.1:25");
+    listen("[::1]:25");
+    listen("[::ffff:127.0.0.1]:25");
+    listen("0.0.0.0:25", ListenerProtocol::http);
+    EXPECT_EQ(own(), Texts{});
 }
 
 TEST(Defaults, ProhibitLoopbackAsMx) {

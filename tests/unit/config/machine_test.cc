@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -19,6 +21,13 @@ TEST(Machine, MemoryIsNoMoreThanThereIs) {
 
 TEST(Machine, HasAName) {
     EXPECT_TRUE(is_host_name(machine_hostname(), true));
+}
+
+TEST(Machine, HasAddresses) {
+    const auto addresses = machine_addresses();
+    EXPECT_NE(std::ranges::find(addresses, *core::IpAddress::parse("127.0.0.1")), addresses.end());
+    EXPECT_TRUE(std::ranges::is_sorted(addresses));
+    EXPECT_EQ(std::ranges::adjacent_find(addresses), addresses.end());
 }
 
 TEST(HostName, IsWhatDnsAllows) {
