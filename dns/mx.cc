@@ -196,7 +196,25 @@ std::string site_name(std::vector<std::string> hosts) {
     return name.substr(0, kMaxSiteName - tail.size()) + tail;
 }
 
+namespace {
+
+// RFC 5321 section 5: no MX, no name, and so nobody who could vouch for its TLS.
+MxPlan literal_plan(const core::IpAddress& address) {
+    MxPlan plan;
+    const std::string host = address.to_string();
+    plan.domain = plan.canonical_name = plan.site = '[' + host + ']';
+    plan.groups.push_back({0, {host}});
+    plan.ttl = kForLong;
+    plan.literal = true;
+    return plan;
+}
+
+}  // namespace
+
 core::Task<MxResult> resolve_mx(Resolver& resolver, std::string domain, const RoutingRules& rules) {
+    if (rules.address_literals) {
+        if (const auto address = address_literal(domain)) co_return literal_plan(*address);
+    }
     const auto asked = mail_domain(domain);
     if (!asked) {
         co_return std::unexpected(
@@ -312,8 +330,36 @@ RouteFailure explain(std::string_view host, RecordType type, const DnsAnswer& fi
 
 }  // namespace
 
+namespace {
+
+// Of a plan's host that is an address itself. An MX record never names such a host.
+AddressResult literal_address(const core::IpAddress& address, const RoutingRules& rules,
+                              AddressFamilies families) {
+    const AddressFamilies other =
+        address.is_v4() ? AddressFamilies::v6_only : AddressFamilies::v4_only;
+    const auto refused = [&](FailureKind kind, std::string_view why) {
+        return std::unexpected(
+            failure(kind, fmt::format("address {} {}", address.to_string(), why), kForLong));
+    };
+    if (is_own(rules, address)) return refused(FailureKind::own_host, "is one of this host");
+    if (is_prohibited(rules, address)) return refused(FailureKind::prohibited, "is prohibited");
+    if (families == other) return refused(FailureKind::unusable, "is of a family that is not used");
+    HostAddresses result;
+    result.host = result.canonical_name = address.to_string();
+    result.addresses.push_back(address);
+    result.ttl = kForLong;
+    return result;
+}
+
+}  // namespace
+
 core::Task<AddressResult> resolve_addresses(Resolver& resolver, std::string host,
                                             const RoutingRules& rules, AddressFamilies families) {
+    if (rules.address_literals) {
+        if (const auto address = core::IpAddress::parse(host)) {
+            co_return literal_address(*address, rules, families);
+        }
+    }
     const auto name = mail_domain(host);
     if (!name) {
         co_return std::unexpected(failure(FailureKind::unusable,

@@ -10,6 +10,9 @@
 //   is
 //              temporary as soon as one of them is.
 //
+//   literal    where rules allow them, the plan of "[192.0.2.1]" has the host "192.0.2.1"; nothing
+//              is looked up for either.
+//
 // Limits: kMaxMxHosts hosts of a domain (the most preferred ones are kept), kMaxAliases CNAMEs,
 // kMaxAddresses addresses of a host, kMaxSiteName octets of a site's name.
 #pragma once
@@ -38,10 +41,11 @@ struct RoutingRules {
     std::vector<core::IpNetwork> prohibited;     // [delivery] prohibited_hosts
     std::vector<std::string> own_names;          // in any case
     std::vector<core::IpAddress> own_addresses;  // public addresses that lead back to us
+    bool address_literals = false;               // user@[192.0.2.1] is sent there
 };
 
 enum class FailureKind : std::uint8_t {
-    bad_domain,      // 550 5.1.2: not a domain name, or an address literal
+    bad_domain,      // 550 5.1.2: not a domain name, or an address literal where they are refused
     no_such_domain,  // 550 5.1.2
     null_mx,         // 556 5.1.10 (RFC 7505)
     unusable,        // 550 5.4.4: no MX names a usable host, or a host has no address
@@ -73,6 +77,7 @@ struct MxPlan {
     std::vector<MxGroup> groups;  // best preference first; never empty, no host twice
     std::chrono::seconds ttl{0};
     bool implicit = false;       // there is no MX: the domain is its own host
+    bool literal = false;        // the domain is an address, and so is its only host
     bool authenticated = false;  // the MX answer was validated (DNSSEC) by a resolver we trust
 };
 

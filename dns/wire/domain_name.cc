@@ -37,6 +37,16 @@ bool is_host_name(std::string_view normal) {
     return !is_number(last_dot == std::string_view::npos ? normal : normal.substr(last_dot + 1));
 }
 
+std::optional<core::IpAddress> address_literal(std::string_view text) {
+    if (!text.starts_with('[') || !text.ends_with(']') || text.size() < 3) return std::nullopt;
+    text = text.substr(1, text.size() - 2);
+    const bool v6 = core::starts_with_ignoring_case(text, "IPv6:");
+    if (v6) text.remove_prefix(5);
+    const auto address = core::IpAddress::parse(text);
+    if (!address || address->is_v6() != v6) return std::nullopt;
+    return address->unmapped();
+}
+
 std::optional<std::string> mail_domain(std::string_view text) {
     // The text form of a name may be four times its octets; what is longer cannot be one.
     if (text.size() > 4 * kMaxNameOctets) return std::nullopt;

@@ -8,11 +8,17 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/address.h"
+
 namespace dns {
 
 // Lower case, A-labels, no trailing dot; no value for what is not a domain that can have mail
 // (address literals among them).
 std::optional<std::string> mail_domain(std::string_view text);
+
+// The address of a literal as mail writes it: "[192.0.2.1]", "[IPv6:2001:db8::1]" in any case (RFC
+// 5321 section 4.1.3).
+std::optional<core::IpAddress> address_literal(std::string_view text);
 
 // Whether a normal name (dns/wire/record.h) can be a host to connect to.
 bool is_host_name(std::string_view normal);

@@ -103,6 +103,7 @@ struct DeliveryConfig {
     TlsPolicy tls = TlsPolicy::opportunistic;
     std::filesystem::path tls_ca_file;              // empty: the system's bundle
     std::vector<core::IpNetwork> prohibited_hosts;  // as MX targets; routes are not affected
+    bool address_literals = false;                  // user@[192.0.2.1] is taken and sent there
 
     bool prohibits(const core::IpAddress& host) const;
 };

@@ -426,6 +426,7 @@ void ConfigParser::delivery() {
     from.text("tls_ca_file", ca_file);
     config_.delivery.tls_ca_file = ca_file;
     networks(from, "prohibited_hosts", config_.delivery.prohibited_hosts);
+    from.flag("address_literals", config_.delivery.address_literals);
     from.finish();
 }
 

@@ -2,6 +2,7 @@
 // of what it accepts). check() answers before content is read whether there is room; commit() takes
 // a complete message and returns once the promise holds: with durability "memory" at once, with a
 // journal after the batch that holds it is synced. After commit() the message belongs to the queue.
+// takes_no_mail() is for each recipient before that, and never waits.
 // Limits: memory.limit, the spool's space and health, draining: each a Refusal of its own.
 #pragma once
 
@@ -31,6 +32,10 @@ class Acceptance {
 
     // Room for a message of so many octets (0: not known yet)? No value: go on.
     virtual std::optional<Refusal> check(std::size_t octets) const = 0;
+
+    // It is known by now that the domain takes no mail at all: it has a null MX (RFC 7505). What is
+    // not known is not looked up, so false promises nothing.
+    virtual bool takes_no_mail(std::string_view /*domain*/) const { return false; }
 
     // A new message with id, creation time and origin set; content empty, no recipients.
     virtual std::unique_ptr<Message> begin() = 0;

@@ -27,6 +27,10 @@ constexpr std::string_view kRetryAfterSeconds = "5";
 constexpr std::size_t kRecipientMemory = 256;  // octets that one takes while it is queued, about
 constexpr std::size_t kShownAddress = 320;     // octets of a caller's address in our answer
 
+// As SMTP says it.
+constexpr std::string_view kNullMx = "556 5.1.10 the domain takes no mail (null MX, RFC 7505)";
+constexpr std::string_view kLiteral = "550 5.1.2 mail for address literals is not taken";
+
 std::string_view sentence(AddressFault fault) {
     switch (fault) {
         case AddressFault::syntax:
@@ -189,13 +193,22 @@ void HttpIngress::take_recipients(Batch& batch, std::size_t count) {
     for (; batch.next < end; ++batch.next) {
         const std::string_view text = all[batch.next];
         const auto address = parse_mailbox(text);
-        if (address) {
-            batch.message->recipients.push_back(
-                std::make_unique<Recipient>(*batch.message, std::string(address->mailbox)));
+        if (const auto why = refusal_of(address); !why.empty()) {
+            note_failure(batch, text.substr(0, kShownAddress), why);
             continue;
         }
-        note_failure(batch, text.substr(0, kShownAddress), sentence(address.error()));
+        batch.message->recipients.push_back(
+            std::make_unique<Recipient>(*batch.message, std::string(address->mailbox)));
     }
+}
+
+// Why a recipient is not taken; empty: it is.
+std::string_view HttpIngress::refusal_of(
+    const std::expected<AddressView, AddressFault>& address) const {
+    if (!address) return sentence(address.error());
+    if (address->literal && !options_.address_literals) return kLiteral;
+    if (acceptance_.takes_no_mail(address->domain)) return kNullMx;
+    return {};
 }
 
 void HttpIngress::note_failure(Batch& batch, std::string_view address, std::string_view why) {

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@
 #include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
 #include "relay/inject/inject_request.h"
+#include "relay/message/address.h"
 
 namespace relay {
 
@@ -37,6 +39,7 @@ struct HttpIngressOptions {
     BouncePolicy bounces = BouncePolicy::record;
     bool verp = false;
     bool convert_eight_bit = true;
+    bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
 };
 
 class HttpIngress {
@@ -64,6 +67,7 @@ class HttpIngress {
     std::optional<core::HttpResponse> begin(const core::HttpRequest& request, Batch& batch);
     std::optional<core::HttpResponse> write_content(Batch& batch);
     void take_recipients(Batch& batch, std::size_t count);
+    std::string_view refusal_of(const std::expected<AddressView, AddressFault>& address) const;
     void note_failure(Batch& batch, std::string_view address, std::string_view why);
     core::Task<core::HttpResponse> commit(std::unique_ptr<Batch> batch);
     core::HttpResponse unavailable(Refusal refusal);

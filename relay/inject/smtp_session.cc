@@ -69,7 +69,7 @@ SmtpSession::SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, 
       stream_(stream),
       id_(std::move(id)),
       opened_(context.reactor.now()),
-      dialogue_(context.dialogue, may_relay) {}
+      dialogue_(context.dialogue, may_relay, this) {}
 
 SmtpSession::~SmtpSession() {
     drop_content();

@@ -53,7 +53,7 @@ struct SmtpSessionContext {
 
 struct SmtpSessionTag;
 
-class SmtpSession final : public core::ListLink<SmtpSessionTag> {
+class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDomains {
   public:
     static constexpr std::size_t kMaxReplies = 16 * 1024;
     // Room is asked for again whenever so much more has arrived than a client announced.
@@ -61,7 +61,7 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag> {
 
     SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, bool may_relay,
                 std::string id);
-    ~SmtpSession();
+    ~SmtpSession() override;
 
     core::Task<void> run();
     // The next command gets 421, and soon the silence too.
@@ -82,6 +82,9 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag> {
     void say_why(std::error_code error);
     void record_rejection();
     bool out_of_step(bool more_input) const;
+    bool takes_no_mail(std::string_view domain) const override {
+        return context_.acceptance.takes_no_mail(domain);
+    }
     core::Instant next_deadline() const;
 
     SmtpSessionContext& context_;

@@ -20,6 +20,7 @@ dns::RoutingRules rules_of(const Config& config, bool for_mx) {
     dns::RoutingRules rules;
     if (!for_mx) return rules;
     rules.prohibited = config.delivery.prohibited_hosts;
+    rules.address_literals = config.delivery.address_literals;
     rules.own_names.push_back(config.node.hostname);
     rules.own_addresses = own_addresses(config, machine_addresses());
     return rules;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/base/intrusive_list.h"
 #include "core/io/shard.h"
@@ -49,6 +50,9 @@ class Origin final : public Acceptance,
 
     // Acceptance
     std::optional<Refusal> check(std::size_t octets) const override;
+    bool takes_no_mail(std::string_view domain) const override {
+        return router_.takes_no_mail(domain);
+    }
     std::unique_ptr<Message> begin() override;
     core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) override;
 

@@ -53,6 +53,32 @@ void apply(TlsRequest request, SiteFacts& facts) {
     if (required && facts.tls != TlsPolicy::implicit) facts.tls = TlsPolicy::verify;
 }
 
+// A domain as everybody but the two ends of mail knows it: lower case, A-labels.
+class PlainDomain {
+  public:
+    explicit PlainDomain(std::string_view written) {
+        const std::size_t length = std::min(written.size(), lower_.size());
+        std::ranges::transform(written.substr(0, length), lower_.begin(), core::ascii_lower);
+        const std::string_view lower(lower_.data(), length);
+        if (has_utf8(lower)) {
+            a_labels_ = to_a_labels(written);
+            if (a_labels_) name_ = *a_labels_;
+        } else {
+            name_ = lower;
+        }
+    }
+    PlainDomain(const PlainDomain&) = delete;
+    PlainDomain& operator=(const PlainDomain&) = delete;
+
+    // None: DNS has no form for it.
+    const std::optional<std::string_view>& name() const { return name_; }
+
+  private:
+    std::array<char, kMostDomainOctets> lower_;
+    std::optional<std::string> a_labels_;
+    std::optional<std::string_view> name_;
+};
+
 std::size_t host_count(const dns::MxPlan& plan) {
     std::size_t count = 0;
     for (const dns::MxGroup& group : plan.groups)
@@ -125,20 +151,12 @@ Router::~Router() {
 }
 
 void Router::route(Recipient& recipient) {
-    std::array<char, kMostDomainOctets> lower;
-    const std::string_view written = recipient.domain();
-    const std::size_t length = std::min(written.size(), lower.size());
-    std::ranges::transform(written.substr(0, length), lower.begin(), core::ascii_lower);
-    std::string_view name(lower.data(), length);
-    std::optional<std::string> a_labels;  // everybody but the two ends of mail knows these only
-    if (has_utf8(name)) {
-        a_labels = to_a_labels(written);
-        if (!a_labels) {
-            recipient.set_disposition(no_domain());
-            return receiver_.unroutable(recipient);
-        }
-        name = *a_labels;
+    const PlainDomain plain(recipient.domain());
+    if (!plain.name()) {
+        recipient.set_disposition(no_domain());
+        return receiver_.unroutable(recipient);
     }
+    const std::string_view name = *plain.name();
 
     std::string marked;
     std::string_view key = name;
@@ -183,6 +201,13 @@ void Router::route(Recipient& recipient) {
     answer(domain, domain.waiting.pop_front());
 }
 
+bool Router::takes_no_mail(std::string_view domain) const {
+    const PlainDomain plain(domain);
+    if (!plain.name()) return false;
+    const auto found = domains_.find(*plain.name());
+    return found != domains_.end() && found->second.null_mx && found->second.expires > shard_.now();
+}
+
 core::Task<void> Router::resolve(std::string key) {
     const std::string name(domain_of(key));
     const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
@@ -191,7 +216,7 @@ core::Task<void> Router::resolve(std::string key) {
     const bool cares = request == TlsRequest::required ||
                        (request == TlsRequest::unsaid &&
                         tls_of(parts_.shaping.limits_for(name), nullptr) != TlsPolicy::none);
-    if (result && cares && parts_.sts != nullptr) {
+    if (result && !result->literal && cares && parts_.sts != nullptr) {  // RFC 8461 section 3.1
         sts = co_await parts_.sts->policy_for(result->domain);
     }
     Domain& domain = domains_.find(key)->second;  // not forgotten while it is resolving
@@ -210,6 +235,7 @@ void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& 
     const std::string name(domain_of(key));
     Site* const before = std::exchange(domain.site, nullptr);
     domain.failure = {};
+    domain.null_mx = !result && result.error().kind == dns::FailureKind::null_mx;
     if (result) {
         SiteFacts facts;
         facts.plan = *result;

@@ -2,6 +2,7 @@
 // otherwise MX records do (dns/mx.h), one lookup for all recipients that wait for the same domain.
 // Answers hold for the TTL of the DNS answer and are asked for anew after it, also mid-queue.
 // route() parks the recipient or calls the receiver in place; close() awaits the lookups under way.
+// takes_no_mail() answers from what is remembered and asks nobody.
 // Limits: kMaxDomains remembered domains (beyond them the ones not in use are forgotten).
 #pragma once
 
@@ -49,6 +50,8 @@ class Router {
     void route(Recipient& recipient);
     // The recipient no longer uses its site.
     void release(Recipient& recipient);
+    // A null MX of the domain is known, and its TTL has not ended. A route hides it.
+    bool takes_no_mail(std::string_view domain) const;
     core::Task<void> close();
     std::size_t domains() const { return domains_.size(); }
     std::size_t waiting() const { return waiting_; }
@@ -59,6 +62,7 @@ class Router {
         Disposition failure;   // known to fail, when failure.outcome is not none
         core::Instant expires{};
         bool resolving = false;
+        bool null_mx = false;  // that is the failure
         core::IntrusiveList<Recipient, RecipientQueueTag> waiting;
     };
     struct TextHash {

@@ -41,8 +41,9 @@ std::string_view to_string(RejectReason reason) {
     return kNames[static_cast<std::size_t>(reason)];
 }
 
-ServerDialogue::ServerDialogue(const ServerDialogueOptions& options, bool may_relay)
-    : options_(options), may_relay_(may_relay) {}
+ServerDialogue::ServerDialogue(const ServerDialogueOptions& options, bool may_relay,
+                               const KnownDomains* domains)
+    : options_(options), may_relay_(may_relay), domains_(domains) {}
 
 void ServerDialogue::greet() {
     output_ += "220 ";
@@ -230,13 +231,17 @@ void ServerDialogue::rcpt(std::string_view argument) {
         note(kDenied, RejectReason::relaying_denied, address.mailbox);
         return error(kDenied);
     }
-    if (address.literal) {
+    if (address.literal && !options_.address_literals) {
         return reject("550 5.1.2 Mail for address literals is not taken", RejectReason::address,
                       address.mailbox);
     }
     if (envelope_.recipients.size() >= options_.max_recipients) {
         return reject("452 4.5.3 Too many recipients in one transaction",
                       RejectReason::too_many_recipients, address.mailbox);
+    }
+    if (domains_ != nullptr && domains_->takes_no_mail(address.domain)) {
+        return reject("556 5.1.10 The domain takes no mail (null MX, RFC 7505)",
+                      RejectReason::address, address.mailbox);
     }
     envelope_.utf8_address = envelope_.utf8_address || address.utf8;
     if (rcpt->dsn.notify.said() || !rcpt->dsn.original.empty()) {

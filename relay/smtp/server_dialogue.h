@@ -26,11 +26,20 @@
 
 namespace relay {
 
+// What is known about recipients' domains without waiting for anything.
+class KnownDomains {
+  public:
+    virtual ~KnownDomains() = default;
+    // The domain takes no mail at all: it has a null MX (RFC 7505).
+    virtual bool takes_no_mail(std::string_view domain) const = 0;
+};
+
 struct ServerDialogueOptions {
     std::string hostname;
     std::uint64_t max_message_size = 50ULL << 20;
     std::size_t max_recipients = 1000;
     BareEndings bare_endings = BareEndings::reject;
+    bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
 };
 
 enum class ServerEvent : std::uint8_t {
@@ -100,8 +109,10 @@ class ServerDialogue {
         ServerEvent event;
     };
 
-    // options outlive the dialogue. may_relay: the client is in an allowed network.
-    ServerDialogue(const ServerDialogueOptions& options, bool may_relay);
+    // options and domains outlive the dialogue; domains null: nothing is known. may_relay: the
+    // client is in an allowed network.
+    ServerDialogue(const ServerDialogueOptions& options, bool may_relay,
+                   const KnownDomains* domains = nullptr);
 
     void greet();
     // Call again, even with nothing, until the event is none or closed.
@@ -170,6 +181,7 @@ class ServerDialogue {
     // Constant after construction.
     const ServerDialogueOptions& options_;
     const bool may_relay_;
+    const KnownDomains* const domains_;
 
     Place place_ = Place::command;
     ServerEvent asked_ = ServerEvent::none;  // waits for its answer

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "dns/wire/answer.h"
@@ -80,6 +81,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto domain = dns::mail_domain(octets)) {
         require(dns::mail_domain(*domain) == *domain);
         require(dns::is_host_name(*domain));
+    }
+    if (const auto address = dns::address_literal(octets)) {
+        const std::string plain = address->to_string();
+        require(dns::address_literal((address->is_v4() ? "[" : "[IPv6:") + plain + "]") == address);
+        require(!dns::mail_domain(octets));
     }
     return 0;
 }

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "core/net/connector.h"
-#include "tests/sim/sim_relay.h"
+#include "tests/sim/sim_town.h"
 
 namespace sim {
 namespace {
@@ -217,6 +217,75 @@ TEST_P(RelayIngress, cut_at_any_octet) {
             ASSERT_FALSE(HasFailure()) << (at_server ? "server" : "client") << " octet " << octet;
         }
     }
+}
+
+// Replies to RCPT for each address, over one connection to the relay.
+core::Task<void> ask_for(core::Shard& shard, std::vector<std::string> addresses,
+                         std::vector<std::string>& replies) {
+    auto connected = co_await core::connect(shard, kRelay, std::nullopt, shard.now() + minutes{1});
+    if (!connected) co_return;
+    core::ByteStream& stream = **connected;
+    stream.set_deadline(shard.now() + minutes{1});
+    std::string input;
+    // The last line of the next reply.
+    const auto reply = [](core::ByteStream& from, std::string& buffer) -> core::Task<std::string> {
+        while (true) {
+            const auto end = buffer.find("\r\n");
+            if (end == std::string::npos) {
+                const auto more = co_await from.read();
+                if (!more || more->empty()) co_return "";
+                buffer += *more;
+                from.consume(more->size());
+                continue;
+            }
+            std::string line = buffer.substr(0, end);
+            buffer.erase(0, end + 2);
+            if (line.size() < 4 || line[3] != '-') co_return line;
+        }
+    };
+    co_await reply(stream, input);
+    for (const char* command : {"EHLO client.example\r\n", "MAIL FROM:<news@sender.example>\r\n"}) {
+        co_await stream.write(std::string_view(command));
+        co_await reply(stream, input);
+    }
+    for (const std::string& address : addresses) {
+        co_await stream.write("RCPT TO:<" + address + ">\r\n");
+        replies.push_back(co_await reply(stream, input));
+    }
+    co_await stream.close();
+}
+
+// RFC 7505 section 4.2, as far as it is known without waiting: from the first mail for the domain
+// until the TTL ends, on the shard that learned it.
+TEST(RelayRecipients, a_null_mx_that_is_known_is_refused_at_rcpt) {
+    Town town;
+    town.zone.names["null.example"][dns::RecordType::mx].records.push_back(
+        {"null.example", dns::RecordType::mx, 300, dns::MxData{0, "."}});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.add_server(1);
+    town.relay.listen(kRelay);
+    const auto replies_to = [&town](std::vector<std::string> addresses) {
+        std::vector<std::string> replies;
+        EXPECT_TRUE(town.world.run(town.world.outside(),
+                                   ask_for(town.world.outside(), addresses, replies), minutes{2}));
+        EXPECT_EQ(replies.size(), addresses.size());
+        replies.resize(addresses.size());
+        return replies;
+    };
+    const std::size_t asked = town.zone.questions;
+    EXPECT_TRUE(replies_to({"a@null.example"})[0].starts_with("250 "));  // nobody knows
+    EXPECT_EQ(town.zone.questions, asked) << "RCPT waits for no DNS";
+
+    town.inject(1, "null.example");
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    EXPECT_EQ(town.relay.count("Bounce"), 1U);
+    const auto known = replies_to({"a@Null.Example", "b@one.example"});
+    EXPECT_TRUE(known[0].starts_with("556 5.1.10 ")) << known[0];
+    EXPECT_TRUE(known[1].starts_with("250 ")) << known[1];
+    EXPECT_EQ(town.relay.count("Rejection"), 1U);
+
+    town.world.run_for(minutes{5});  // the TTL
+    EXPECT_TRUE(replies_to({"a@null.example"})[0].starts_with("250 "));
 }
 
 INSTANTIATE_TEST_SUITE_P(Manners, RelayIngress,

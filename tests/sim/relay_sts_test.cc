@@ -70,6 +70,17 @@ TEST(RelaySts, enforce_delivers_to_a_host_of_the_policy_whose_certificate_is_goo
     }
 }
 
+// RFC 8461 section 3.1: an address has no policy domain, and nobody is asked for one.
+TEST(RelaySts, address_literals_have_no_policy) {
+    StsScene scene(file("enforce", "mx.one.example"), &unknown_issuer());
+    scene.relay->inject(0, {"u@[" + kMx.ip.to_string() + "]"});
+    EXPECT_TRUE(scene.relay->run_until_drained(minutes{5}));
+    scene.expect_clean();
+    EXPECT_EQ(scene.relay->count("Delivery"), 1U);
+    EXPECT_EQ(scene.zone.questions, 0U);
+    EXPECT_EQ(scene.policies.fetches, 0U);
+}
+
 TEST(RelaySts, enforce_keeps_mail_from_a_certificate_that_is_not_good) {
     StsScene scene(file("enforce", "mx.one.example"), &unknown_issuer());
     scene.expect_deferred("self-signed");

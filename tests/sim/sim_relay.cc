@@ -255,6 +255,7 @@ void SimRelay::listen(const core::SocketAddress& address) {
     options.hostname = "relay.example";
     options.allow = {*core::IpNetwork::parse("0.0.0.0/0")};
     options.durable = false;
+    options.address_literals = rules_.address_literals;
     options.admission = std::make_shared<relay::Admission>(options.allow, options.max_connections);
     for (auto& place : places_) {
         place->ingress = std::make_unique<relay::SmtpIngress>(place->shard, options, place->origin,

@@ -54,6 +54,7 @@ class TlsScene {
         relay_options.prepare = [this](relay::Message& message) {
             if (prepare) prepare(message);
         };
+        relay_options.rules.address_literals = true;
         relay = std::make_unique<SimRelay>(world, zone, std::move(relay_options));
         mx.start();
     }

@@ -1,6 +1,8 @@
 """Mail for domains that only DNS knows: from the MX records to the sink, or to a final failure."""
 
+import json
 import threading
+import urllib.request
 
 import pytest
 
@@ -76,6 +78,32 @@ def test_mail_that_dns_forbids_bounces_at_once(nsd, make_relay, make_sink, domai
     assert (response["code"], (found["class"], found["subject"], found["detail"])) == (code, enhanced)
     assert domain in response["content"]
     assert relay.events("TransientFailure") == [] and sink.accepted() == []
+
+
+def test_a_null_mx_that_is_known_is_refused_at_once(nsd, make_relay, make_sink):
+    """By SMTP at RCPT, by HTTP among the errors; until it is known it is a bounce (RFC 7505 section 4)."""
+    sink = make_sink()
+    relay = make_relay(config=settings(nsd.port, sink) | {"node": {"shards": 1}})
+    inject(relay, "reader@nullmx.test")
+    relay.wait_for_events("Bounce", 1)
+    with relay.client() as client:
+        client.ehlo()
+        client.mail("news@sender.test")
+        code, text = client.rcpt("reader@NullMX.test")
+        assert code == 556 and text.startswith(b"5.1.10 ")
+        assert client.rcpt("reader@one.test")[0] == 250
+    body = json.dumps({"envelope_sender": "news@sender.test", "content": "Subject: x\n\nhello\n",
+                       "recipients": [{"email": "reader@nullmx.test"}, {"email": "reader@one.test"}]})
+    request = urllib.request.Request(f"http://127.0.0.1:{relay.http_port}/api/inject/v1", body.encode(),
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        result = json.load(answer)
+    assert (result["success_count"], result["failed_recipients"]) == (1, ["reader@nullmx.test"])
+    assert "556 5.1.10" in result["errors"][0]
+    sink.wait_for(1)
+    rejections = relay.wait_for_events("Rejection", 2)
+    assert {event["response"]["code"] for event in rejections} == {556, 422}
+    assert len(relay.events("Bounce")) == 1
 
 
 def test_prohibited_hosts_bounce(nsd, make_relay, make_sink):

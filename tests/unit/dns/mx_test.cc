@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -126,6 +127,47 @@ TEST_F(MxTest, LiteralsAreNoHostsAndTheDomainsAddressIsNoFallback) {
     dns_.mx("literal.example", {{10, "192.0.2.1"}, {20, "2001\\058db8\\058\\0581"}});
     dns_.addresses("literal.example", {"192.0.2.7"});
     expect_failure("literal.example", FailureKind::unusable, "550 5.4.4");
+}
+
+// RFC 5321 section 4.1.3 and 5: the address itself, nothing is asked; off unless allowed.
+TEST_F(MxTest, AddressLiteralsAreTheirOwnHostWhereTheyAreAllowed) {
+    expect_failure("[192.0.2.1]", FailureKind::bad_domain, "550 5.1.2");
+    rules_.address_literals = true;
+    for (const auto& [literal, address] :
+         std::map<std::string, std::string>{{"[192.0.2.1]", "192.0.2.1"},
+                                            {"[ipv6:2001:db8::1]", "2001:db8::1"},
+                                            {"[IPv6:::ffff:192.0.2.7]", "192.0.2.7"}}) {
+        const MxResult plan = resolve(literal);
+        ASSERT_TRUE(plan) << literal;
+        EXPECT_TRUE(plan->literal);
+        EXPECT_FALSE(plan->authenticated);
+        EXPECT_EQ(plan->site, "[" + address + "]");
+        const Strings hosts = delivery_order(*plan, world_.prng());
+        ASSERT_EQ(hosts.size(), 1U);
+        const AddressResult found = host(hosts[0]);
+        ASSERT_TRUE(found) << literal;
+        EXPECT_EQ(texts(found), Strings{address});
+        EXPECT_FALSE(found->authenticated);
+    }
+    EXPECT_TRUE(dns_.asked.empty());
+    expect_failure("[IPv6:192.0.2.1]", FailureKind::bad_domain, "550 5.1.2");
+    expect_failure("192.0.2.1", FailureKind::bad_domain, "550 5.1.2");
+    dns_.mx("literal.example", {{10, "192.0.2.1"}});  // an MX is a name all the same
+    expect_failure("literal.example", FailureKind::unusable, "550 5.4.4");
+}
+
+TEST_F(MxTest, AddressLiteralsMayBeOursOrProhibited) {
+    rules_.address_literals = true;
+    const auto code = [this](const std::string& address, AddressFamilies families) {
+        const AddressResult result = host(address, families);
+        return result ? std::string("250") : code_of(result.error());
+    };
+    EXPECT_EQ(code("192.0.2.99", AddressFamilies::v4_then_v6), "554 5.4.6");
+    EXPECT_EQ(code("127.0.0.1", AddressFamilies::v4_then_v6), "550 5.4.4");
+    EXPECT_EQ(code("::1", AddressFamilies::v4_then_v6), "550 5.4.4");
+    EXPECT_EQ(code("192.0.2.1", AddressFamilies::v6_only), "550 5.4.4");
+    EXPECT_EQ(code("192.0.2.1", AddressFamilies::v4_only), "250");
+    EXPECT_EQ(code("2001:db8::1", AddressFamilies::v4_only), "550 5.4.4");
 }
 
 TEST_F(MxTest, OwnHostDropsItsPreferenceAndAllWorseOnes) {

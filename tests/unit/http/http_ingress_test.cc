@@ -24,6 +24,7 @@ class KeepingAcceptance final : public relay::Acceptance {
         if (octets > room) return relay::Refusal::memory_full;
         return refusal;
     }
+    bool takes_no_mail(std::string_view domain) const override { return domain == "null.example"; }
     std::unique_ptr<relay::Message> begin() override {
         auto message = std::make_unique<relay::Message>();
         message->id = ids_.next(1'784'000'000'000);
@@ -172,6 +173,29 @@ TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {
     EXPECT_EQ(events_.records(), 3U);
     EXPECT_TRUE(has(events_.lines(), "\"type\":\"Rejection\""));
     EXPECT_TRUE(has(events_.lines(), "\"recipient\":\"no at\""));
+}
+
+TEST_F(HttpIngress, ADomainWithAKnownNullMxIsNamedAndTheOthersTaken) {
+    const std::string text =
+        post(request(R"([{"email":"a@null.example"},{"email":"c@d.example"}])"));
+    EXPECT_TRUE(has(text,
+                    "\"success_count\":1,\"fail_count\":1,\"failed_recipients\":"
+                    "[\"a@null.example\"],\"errors\":[\"a@null.example: 556 5.1.10 "))
+        << text;
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 1U);
+    EXPECT_TRUE(has(events_.lines(), "\"recipient\":\"a@null.example\""));
+}
+
+TEST_F(HttpIngress, AddressLiteralsAreTakenOnlyWhereTheyAreAllowed) {
+    const std::string literal = R"([{"email":"a@[192.0.2.1]"}])";
+    const std::string refused = post(request(literal));
+    EXPECT_TRUE(refused.starts_with("HTTP/1.1 422 ")) << refused;
+    EXPECT_TRUE(has(refused, "550 5.1.2 mail for address literals is not taken"));
+    options_.address_literals = true;
+    EXPECT_TRUE(has(post(request(literal)), " 200 OK"));
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    EXPECT_EQ(acceptance_.messages[0]->recipients[0]->address, "a@[192.0.2.1]");
 }
 
 TEST_F(HttpIngress, NobodyLeftIsStatus422) {

@@ -5,6 +5,8 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,7 @@ class KeptAcceptance final : public relay::Acceptance {
         if (octets > room) return relay::Refusal::memory_full;
         return std::nullopt;
     }
+    bool takes_no_mail(std::string_view domain) const override { return domain == null_mx; }
     std::unique_ptr<relay::Message> begin() override {
         auto message = std::make_unique<relay::Message>();
         message->id = ids_.next(1);
@@ -38,6 +41,7 @@ class KeptAcceptance final : public relay::Acceptance {
         co_return id;
     }
 
+    std::string null_mx;  // a domain that is known to have one
     std::size_t room = 1U << 30;
     std::optional<relay::Refusal> refusal;
     std::optional<relay::Refusal> commit_refusal;

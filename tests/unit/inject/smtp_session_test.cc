@@ -87,6 +87,18 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
     EXPECT_TRUE(stream.heard().starts_with(kGreeting));
 }
 
+TEST_F(SmtpSessionTest, AKnownNullMxIsRefusedAtRcpt) {
+    acceptance.null_mx = "null.example";
+    say(kEhlo);
+    say("MAIL FROM:<a@example.com>\r\nRCPT TO:<a@null.example>\r\n");
+    say("QUIT\r\n");
+    const string heard = play();
+    EXPECT_NE(heard.find("\r\n556 5.1.10 "), string::npos) << heard;
+    EXPECT_EQ(rejected(metrics::Rejection::address), 1U);
+    events.flush();
+    EXPECT_NE(sink.lines().find("\"code\":556"), string::npos);
+}
+
 // RFC 6152 section 3: before the queue, so that every server takes it.
 TEST_F(SmtpSessionTest, ContentWithOctetsAbove127IsMade7Bit) {
     say(kEhlo);

@@ -74,6 +74,8 @@ TEST(MailCommand, SaysWhatIsWrong) {
     EXPECT_EQ(code("FROM:<a@example.com> SMTPUTF8=yes"), "501 5.5.4");
     EXPECT_EQ(code("FROM:<a@example.com> RET=HDRS"), "ok");
     EXPECT_EQ(code("FROM:<a@example.com> AUTH=<>"), "555 5.5.4");
+    for (const char* later : {"HOLDFOR=60", "HOLDUNTIL=2026-11-23T10:00:00Z", "MT-PRIORITY=3"})
+        EXPECT_EQ(code("FROM:<a@example.com> " + std::string(later)), "555 5.5.4") << later;
     EXPECT_EQ(code("FROM:<a@example.com> SIZE=1", false), "555 5.5.4");
     EXPECT_EQ(code("FROM:<\xc3\xa9@example.com>"), "550 5.6.7");
     EXPECT_EQ(code("FROM:<\xc3\xa9@example.com> SMTPUTF8"), "ok");

@@ -237,6 +237,32 @@ TEST_F(Session, RefusesAddressLiterals) {
               "550 5.1.2 Mail for address literals is not taken\r\n");
 }
 
+TEST(ServerDialogue, TakesAddressLiteralsWhereTheyAreAllowed) {
+    DialogueDriver driver({.hostname = "mx.example", .address_literals = true});
+    driver.say("EHLO client.example\r\n" + string(kMail));
+    EXPECT_EQ(driver.say("RCPT TO:<a@[192.0.2.1]>\r\nRCPT TO:<a@[IPv6:2001:db8::1]>\r\n"),
+              "250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n");
+    EXPECT_TRUE(driver.say("RCPT TO:<a@[192.0.2]>\r\n").starts_with("501 "));
+}
+
+// RFC 7505 section 4.2; the transaction goes on with the others.
+TEST(ServerDialogue, ADomainThatIsKnownToTakeNoMailIsRefusedAtRcpt) {
+    struct Known final : KnownDomains {
+        bool takes_no_mail(string_view domain) const override { return domain == "null.example"; }
+    };
+    const Known known;
+    DialogueDriver driver({.hostname = "mx.example"}, true, &known);
+    driver.say("EHLO client.example\r\n" + string(kMail));
+    EXPECT_EQ(driver.say("RCPT TO:<a@null.example>\r\n" + string(kRcpt)),
+              "556 5.1.10 The domain takes no mail (null MX, RFC 7505)\r\n"
+              "250 2.1.5 Recipient ok\r\n");
+    ASSERT_EQ(driver.rejections.size(), 1U);
+    EXPECT_EQ(driver.rejections[0].reason, RejectReason::address);
+    EXPECT_EQ(driver.rejections[0].recipient, "a@null.example");
+    driver.say("DATA\r\nx\r\n.\r\n");
+    EXPECT_EQ(driver.messages.at(0).recipients, std::vector<string>{"b@example.com"});
+}
+
 TEST_F(Session, DropsSourceRoutes) {
     say(string(kMail) + "RCPT TO:<@one.example,@two.example:b@example.com>\r\nDATA\r\nx\r\n.\r\n");
     EXPECT_EQ(driver.messages.at(0).recipients.at(0), "b@example.com");

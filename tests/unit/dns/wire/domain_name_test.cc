@@ -25,5 +25,20 @@ TEST(DomainName, RefusesWhatCannot) {
     EXPECT_FALSE(mail_domain(std::string("b\xc3\xbc\0.com", 8)));
 }
 
+TEST(AddressLiteral, IsAnAddressInBrackets) {
+    const auto text = [](std::string_view literal) {
+        const auto address = address_literal(literal);
+        return address ? address->to_string() : "";
+    };
+    EXPECT_EQ(text("[192.0.2.1]"), "192.0.2.1");
+    EXPECT_EQ(text("[IPv6:2001:DB8::1]"), "2001:db8::1");
+    EXPECT_EQ(text("[ipv6:::ffff:192.0.2.1]"), "192.0.2.1");
+    for (const char* no :
+         {"", "[", "[]", "192.0.2.1", "[192.0.2.1", "192.0.2.1]", "[192.0.2]", "[2001:db8::1]",
+          "[IPv6:192.0.2.1]", "[IPv6:]", "[x:y]", "[192.0.2.1]x"}) {
+        EXPECT_EQ(text(no), "") << no;
+    }
+}
+
 }  // namespace
 }  // namespace dns
