@@ -29,6 +29,7 @@ std::size_t data_octets(const Record& record) {
     if (const auto* mx = std::get_if<MxData>(&record.data)) return mx->exchange.capacity();
     if (const auto* alias = std::get_if<CnameData>(&record.data)) return alias->target.capacity();
     if (const auto* tlsa = std::get_if<TlsaData>(&record.data)) return tlsa->data.capacity();
+    if (const auto* srv = std::get_if<SrvData>(&record.data)) return srv->target.capacity();
     return 0;
 }
 

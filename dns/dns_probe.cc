@@ -56,6 +56,8 @@ std::string_view name_of(dns::FailureKind kind) {
             return "prohibited";
         case dns::FailureKind::own_host:
             return "own_host";
+        case dns::FailureKind::no_service:
+            return "no_service";
         case dns::FailureKind::temporary:
             return "temporary";
     }

@@ -43,6 +43,9 @@ RouteFailure failure(FailureKind kind, std::string text, std::chrono::seconds tt
         case FailureKind::own_host:
             reply(554, 4, 6);
             break;
+        case FailureKind::no_service:
+            reply(451, 4, 4);
+            break;
         case FailureKind::temporary:
             reply(451, 4, 3);
             break;

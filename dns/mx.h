@@ -51,6 +51,7 @@ enum class FailureKind : std::uint8_t {
     unusable,        // 550 5.4.4: no MX names a usable host, or a host has no address
     prohibited,      // 550 5.4.4: only addresses that rules forbid
     own_host,        // 554 5.4.6: mail would loop back to us
+    no_service,      // 451 4.4.4: the SRV records of a route name no host (dns/srv.h)
     temporary,       // 451 4.4.3: DNS did not answer; never a reason to give up before max_age
 };
 

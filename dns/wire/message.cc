@@ -201,6 +201,16 @@ bool parse_data(Record& record, Reader reader) {
             record.data = TlsaData{*usage, *selector, *matching, std::string(reader.rest())};
             break;
         }
+        case RecordType::srv: {
+            const auto priority = reader.word();
+            const auto weight = reader.word();
+            const auto port = reader.word();
+            if (!priority || !weight || !port) return false;
+            auto target = reader.name();  // compressed too: some servers do (RFC 3597 section 4)
+            if (!target) return false;
+            record.data = SrvData{*priority, *weight, *port, std::move(*target)};
+            break;
+        }
         default:
             return true;
     }
@@ -286,6 +296,10 @@ std::optional<std::string> encode_data(const Record& record) {
         for (const std::uint8_t octet : {tlsa->usage, tlsa->selector, tlsa->matching})
             data += static_cast<char>(octet);
         data += tlsa->data;
+    } else if (const auto* srv = std::get_if<SrvData>(&record.data)) {
+        for (const std::uint16_t word : {srv->priority, srv->weight, srv->port})
+            append_word(data, word);
+        if (!append_name(data, srv->target)) return std::nullopt;
     } else {
         data.append(2 + 16, '\0');  // MNAME and RNAME as the root, four counters as zero
         append_long(data, std::get<SoaData>(record.data).minimum);
@@ -323,6 +337,8 @@ std::string_view to_string(RecordType type) {
             return "TXT";
         case RecordType::aaaa:
             return "AAAA";
+        case RecordType::srv:
+            return "SRV";
         case RecordType::dname:
             return "DNAME";
         case RecordType::opt:

@@ -20,6 +20,7 @@ enum class RecordType : std::uint16_t {
     mx = 15,
     txt = 16,
     aaaa = 28,
+    srv = 33,
     dname = 39,
     opt = 41,
     tlsa = 52,
@@ -53,6 +54,15 @@ struct TlsaData {
     bool operator==(const TlsaData&) const = default;
 };
 
+// RFC 2782. A target of "." means that there is no such service.
+struct SrvData {
+    std::uint16_t priority = 0;
+    std::uint16_t weight = 0;
+    std::uint16_t port = 0;
+    std::string target;
+    bool operator==(const SrvData&) const = default;
+};
+
 // RDATA as it came: TXT and every type without a form of its own. No names are expanded.
 struct RawData {
     std::string octets;
@@ -64,7 +74,7 @@ struct Record {
     RecordType type{};
     std::uint32_t ttl =
         0;  // seconds; a value with the high bit set counts as 0 (RFC 2181 section 8)
-    std::variant<RawData, core::IpAddress, MxData, CnameData, SoaData, TlsaData> data;
+    std::variant<RawData, core::IpAddress, MxData, CnameData, SoaData, TlsaData, SrvData> data;
     bool operator==(const Record&) const = default;
 };
 

@@ -84,7 +84,10 @@ struct DnsConfig {
 struct NextHop {
     std::string host;  // a name, or an address in text without brackets
     std::uint16_t port = 25;
-    std::optional<core::IpAddress> address;  // set when host is an address
+    std::optional<core::IpAddress> address{};  // set when host is an address
+    // host is "_submissions._tcp.example.org" and stands for those that its SRV records name (RFC
+    // 2782); port means nothing.
+    bool service = false;
     bool operator==(const NextHop&) const = default;
 };
 

@@ -71,6 +71,7 @@ class ConfigParser {
     void dns();
     void routes();
     std::optional<NextHop> next_hop(Section& from, const TextAtLine& item);
+    std::optional<NextHop> service(Section& from, const TextAtLine& item);
     void route_security(Section& from, RouteConfig& route);
     void delivery();
     void retry();
@@ -323,7 +324,36 @@ void ConfigParser::dns() {
     from.finish();
 }
 
+// "srv:_submissions._tcp.example.org"; "srv:25" is a host that has this name.
+bool is_service(std::string_view host) {
+    constexpr std::string_view kPrefix = "srv:";
+    return host.starts_with(kPrefix) &&
+           host.find_first_not_of("0123456789", kPrefix.size()) != std::string_view::npos;
+}
+
+std::optional<NextHop> ConfigParser::service(Section& from, const TextAtLine& item) {
+    NextHop hop;
+    hop.service = true;
+    hop.port = 0;
+    hop.host = core::to_lower(item.text.substr(item.text.find(':') + 1));
+    if (hop.host.ends_with('.')) hop.host.pop_back();
+    const std::size_t second = hop.host.find('.') + 1;  // 0: there is none
+    const std::string_view rest = std::string_view(hop.host).substr(second);
+    constexpr std::string_view kTcp = "_tcp.";
+    if (hop.host.starts_with('_') && second > 2 && rest.starts_with(kTcp) &&
+        is_host_name(hop.host, true) && is_host_name(rest.substr(kTcp.size()))) {
+        return hop;
+    }
+    from.problem_with(
+        "hosts", item.line,
+        "= \"" + item.text.substr(0, 80) +
+            "\" is not a service: write \"srv:_submissions._tcp.example.com\"; its SRV "
+            "records say the ports");
+    return std::nullopt;
+}
+
 std::optional<NextHop> ConfigParser::next_hop(Section& from, const TextAtLine& item) {
+    if (is_service(item.text)) return service(from, item);
     NextHop hop;
     if (const auto address = core::SocketAddress::parse(item.text, hop.port); address) {
         hop.host = address->ip.to_string();
@@ -344,8 +374,8 @@ std::optional<NextHop> ConfigParser::next_hop(Section& from, const TextAtLine& i
     if (hop.port != 0) return hop;
     from.problem_with("hosts", item.line,
                       "= \"" + item.text.substr(0, 80) +
-                          "\" is not a host: write \"name\", \"name:port\", \"address:port\" or "
-                          "\"[ipv6]:port\"");
+                          "\" is not a host: write \"name\", \"name:port\", \"address:port\", "
+                          "\"[ipv6]:port\" or \"srv:_service._tcp.name\"");
     return std::nullopt;
 }
 

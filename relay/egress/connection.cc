@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/net/connector.h"
+#include "dns/srv.h"
 
 namespace relay {
 
@@ -58,6 +59,10 @@ dns::AddressFamilies families_of(IpLookup lookup) {
     return dns::AddressFamilies::v4_then_v6;
 }
 
+bool is_of(const core::IpAddress& address, std::optional<dns::AddressFamilies> family) {
+    return !family || address.is_v4() == (*family == dns::AddressFamilies::v4_only);
+}
+
 metrics::Connect metric_of(const std::error_code& error) {
     switch (error.value()) {
         case ECONNREFUSED:
@@ -80,10 +85,9 @@ Connection::Connection(EgressContext& context, Path& path)
       deliveries_left_(path.site().limits.max_deliveries_per_connection),
       session_id_(new_session_id(context.shard.prng())) {}
 
-Connection::Connection(EgressContext& context, Path& path, std::vector<std::string> avoided)
+Connection::Connection(EgressContext& context, Path& path, Detour detour)
     : Connection(context, path) {
-    detour_ = true;
-    avoided_ = std::move(avoided);
+    detour_ = std::move(detour);
 }
 
 Connection::~Connection() {
@@ -130,13 +134,18 @@ void Connection::abort() {
 
 // ---- opening
 
-std::vector<Connection::Candidate> Connection::candidates() const {
+core::Task<std::vector<Connection::Candidate>> Connection::candidates() {
     std::vector<Candidate> list;
     const SiteFacts& site = path_.site();
     if (site.routed) {
-        for (const NextHop& hop : site.hops)
-            list.push_back({hop.host, hop.port, 0, hop.address});
-        return list;
+        for (const NextHop& hop : site.hops) {
+            if (hop.service) {
+                co_await add_service(hop.host, list);
+            } else {
+                list.push_back({hop.host, hop.port, 0, hop.address});
+            }
+        }
+        co_return list;
     }
     const auto preference_of = [&](const std::string& host) {
         for (const dns::MxGroup& group : site.plan.groups) {
@@ -146,20 +155,39 @@ std::vector<Connection::Candidate> Connection::candidates() const {
     };
     for (std::string& host : dns::delivery_order(site.plan, context_.shard.prng())) {
         const std::uint16_t preference = preference_of(host);
-        list.push_back({std::move(host), site.port, preference, std::nullopt});
+        list.push_back({std::move(host), site.port, preference});
     }
-    return list;
+    co_return list;
+}
+
+core::Task<void> Connection::add_service(std::string service, std::vector<Candidate>& list) {
+    const auto found = co_await dns::resolve_service(context_.resolver, service);
+    if (!found) {
+        note_failure(from_route_failure(found.error()));
+        co_return;
+    }
+    for (dns::ServiceHost& one : dns::service_order(*found, context_.shard.prng())) {
+        list.push_back({.host = std::move(one.host),
+                        .port = one.port,
+                        .service_domain = std::string(dns::service_domain(service)),
+                        .authenticated = found->authenticated});
+    }
 }
 
 core::Task<bool> Connection::open() {
     std::size_t tried = 0;
-    std::vector<Candidate> list = candidates();
-    std::erase_if(list, [this](const Candidate& candidate) {
-        const std::string endpoint = candidate.host + ":" + std::to_string(candidate.port);
-        return std::ranges::find(avoided_, endpoint) != avoided_.end();
-    });
+    std::vector<Candidate> list = co_await candidates();
     const dns::RoutingRules& rules = path_.site().routed ? context_.route_rules : context_.rules;
-    const dns::AddressFamilies families = families_of(path_.site().limits.ip_lookup);
+    dns::AddressFamilies families = families_of(path_.site().limits.ip_lookup);
+    if (detour_) {
+        std::erase_if(list, [this](const Candidate& candidate) {
+            const std::string endpoint = candidate.host + ":" + std::to_string(candidate.port);
+            if (candidate.address && !is_of(*candidate.address, detour_->family)) return true;
+            return std::ranges::find(detour_->avoided, endpoint) != detour_->avoided.end();
+        });
+        families = detour_->family.value_or(families);
+        nowhere_ = list.empty() && !failure_;
+    }
     for (std::size_t i = 0; i < list.size() && tried < kMaxAddressesTried; ++i) {
         Candidate candidate = list[i];
         std::vector<core::IpAddress> addresses;
@@ -181,7 +209,7 @@ core::Task<bool> Connection::open() {
                 continue;
             }
             addresses = found->addresses;
-            if (asks_for_tlsa(path_.site())) {
+            if (asks_for_tlsa(path_.site()) && candidate.authenticated) {  // RFC 7673 section 3.1
                 auto records =
                     co_await dns::resolve_tlsa(context_.resolver, *found, candidate.port);
                 if (!records) {  // not to be used, with whatever TLS (RFC 7672 section 2.1.2)
@@ -191,7 +219,10 @@ core::Task<bool> Connection::open() {
                 tlsa = std::move(*records);
             }
         }
-        const TlsDemand demand = demand_of(path_.site(), candidate.host, tlsa);
+        TlsDemand demand = demand_of(path_.site(), candidate.host, tlsa);
+        if (!candidate.service_domain.empty()) {
+            expect_service(demand, path_.site(), candidate.service_domain, candidate.authenticated);
+        }
         if (demand.barred) {
             const std::string_view reason =
                 path_.site().sts ? " is no mail host by the domain's MTA-STS policy"
@@ -247,8 +278,9 @@ bool Connection::may_try(const core::SocketAddress& peer) {
 // Mail is not returned while a host is left that may work later.
 void Connection::report_failure() {
     if (detour_) {
-        const Disposition none = network_failure({4, 4, 1}, "no other host could be tried");
-        return path_.detour_failed(failure_ ? *failure_ : resting_ ? resting_->why : none);
+        const Disposition none =
+            nowhere_ ? Disposition{} : network_failure({4, 4, 1}, "no other host could be tried");
+        return path_.detour_failed(*this, failure_ ? *failure_ : resting_ ? resting_->why : none);
     }
     const bool hopeless = failure_ && failure_->outcome == Outcome::bounced;
     if (resting_ && (!failure_ || hopeless)) {

@@ -1,5 +1,6 @@
 // Connection: one SMTP session of a path, from connecting to QUIT. Tries the site's hosts in order
-// of preference (equals shuffled, RFC 5321 section 5.1) and their addresses, then serves
+// of preference (equals shuffled, RFC 5321 section 5.1; those of a service by priority and weight,
+// RFC 2782) and their addresses, then serves
 // transactions until there are none for idle_timeout, max_deliveries_per_connection is reached, or
 // the server ends it, or would (it says so by LIMITS, or did twice). Hosts that failed lately are
 // passed over (host_memory.h). The dialogue decides what is written and what a reply means; this
@@ -33,8 +34,8 @@ class Connection {
     static constexpr core::Duration kLastWords = std::chrono::seconds{5};  // after a failed write
 
     Connection(EgressContext& context, Path& path);
-    // A detour: to the other hosts, for what these cannot take (see Path).
-    Connection(EgressContext& context, Path& path, std::vector<std::string> avoided);
+    // For what other hosts, or the other family of addresses, may take (see Path).
+    Connection(EgressContext& context, Path& path, Detour detour);
     ~Connection();
 
     core::Task<void> run();
@@ -43,7 +44,7 @@ class Connection {
     void abort();   // at once; what is in flight counts as lost connection
 
     bool was_established() const { return established_; }
-    bool makes_detour() const { return detour_; }
+    const Detour* detour() const { return detour_ ? &*detour_ : nullptr; }
     const std::string& endpoint() const { return endpoint_; }
     const Extensions& offered() const { return dialogue_->extensions(); }
     // For dispositions and events.
@@ -59,10 +60,14 @@ class Connection {
         std::string host;
         std::uint16_t port = 25;
         std::uint16_t preference = 0;
-        std::optional<core::IpAddress> address;
+        std::optional<core::IpAddress> address{};
+        // Of the service that named it (RFC 2782); empty: the configuration or MX records did.
+        std::string service_domain{};
+        bool authenticated = true;  // those SRV records are
     };
 
-    std::vector<Candidate> candidates() const;
+    core::Task<std::vector<Candidate>> candidates();
+    core::Task<void> add_service(std::string service, std::vector<Candidate>& list);
     core::Task<bool> open();
     bool may_try(const core::SocketAddress& peer);
     void report_failure();
@@ -117,8 +122,8 @@ class Connection {
     std::string peer_address_;
     std::string source_address_;
     std::string session_id_;
-    bool detour_ = false;
-    std::vector<std::string> avoided_;  // endpoints
+    std::optional<Detour> detour_;
+    bool nowhere_ = false;  // a detour that leads to nobody
     bool established_ = false;
     bool waiting_idle_ = false;
     bool aborted_ = false;

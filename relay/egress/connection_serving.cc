@@ -41,7 +41,7 @@ void Connection::take_work() {
         const auto slot = std::ranges::find_if(
             deliveries_, [](const Delivery& delivery) { return delivery.recipients.empty(); });
         PH_ASSERT(slot != deliveries_.end());
-        switch (detour_ ? path_.take_detour(*slot, allowance())
+        switch (detour_ ? path_.take_detour(*slot, allowance(), *detour_)
                         : path_.take_transaction(*slot, allowance())) {
             case Path::Taken::taken:
                 break;

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "dns/mx.h"
 #include "relay/message/message.h"
 #include "relay/message/verp.h"
 #include "relay/smtp/client_dialogue.h"
@@ -38,6 +40,12 @@ struct Delivery {
         for (const Recipient* recipient : recipients)
             transaction.notifications.push_back({recipient->notify, recipient->original()});
     }
+};
+
+// Where a connection goes for recipients that were refused, and may not be elsewhere.
+struct Detour {
+    std::vector<std::string> avoided{};            // endpoints
+    std::optional<dns::AddressFamilies> family{};  // nothing but addresses of this one
 };
 
 }  // namespace relay

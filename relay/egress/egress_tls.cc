@@ -96,6 +96,13 @@ TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::H
     return demand;
 }
 
+void expect_service(TlsDemand& demand, const SiteFacts& site, const std::string& domain,
+                    bool authenticated) {
+    if (site.smarthost != nullptr && !site.smarthost->tls_name.empty()) return;
+    if (!authenticated) demand.expectation.names.clear();
+    demand.expectation.names.push_back(domain);
+}
+
 EgressTls::EgressTls(core::Shard& shard, const core::TlsRoots* roots)
     : shard_(shard), roots_(roots), sessions_(shard.reactor()) {}
 

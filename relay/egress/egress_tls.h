@@ -46,6 +46,12 @@ bool asks_for_tlsa(const SiteFacts& site);
 // section 2.2).
 TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::HostTlsa& tlsa);
 
+// A host that SRV records named must have a certificate of the domain whose service it is: the
+// host's own name will do only when DNSSEC vouches for the records, or tls_name says which (RFC
+// 6186 section 6).
+void expect_service(TlsDemand& demand, const SiteFacts& site, const std::string& domain,
+                    bool authenticated);
+
 class EgressTls {
   public:
     static constexpr core::Duration kHandshakeTime = std::chrono::seconds{60};

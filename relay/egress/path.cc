@@ -1,6 +1,7 @@
 #include "relay/egress/path.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/base/ascii.h"
@@ -14,6 +15,17 @@ namespace relay {
 namespace {
 
 constexpr std::size_t kHeadForMessageId = 8192;
+
+// Where a refusal by policy may not hold; none for the other kind, that of a missing extension.
+std::optional<dns::AddressFamilies> other_family(const Disposition& refusal) {
+    if (refusal.host_lacks) return std::nullopt;
+    const bool v6 = refusal.peer_address.contains(':');
+    return v6 ? dns::AddressFamilies::v4_only : dns::AddressFamilies::v6_only;
+}
+
+bool suits(const Detour& detour, const Recipient& recipient) {
+    return detour.family == other_family(recipient.disposition());
+}
 
 }  // namespace
 
@@ -150,7 +162,7 @@ bool Path::is_last_hope() const {
 void Path::ended(Connection& connection, bool fruitless) {
     std::erase(connections_, &connection);
     std::erase(idle_, &connection);
-    if (connection.makes_detour()) detouring_ = fruitless = false;
+    if (connection.detour() != nullptr) detouring_ = fruitless = false;
     if (connection.was_established()) {
         --established_;
         if (fruitless && !closing_) pause_after_failure();
@@ -253,7 +265,9 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         result.tls_protocol = connection.tls_protocol();
         result.tls_cipher = connection.tls_cipher();
         result.dsn_passed = delivery.transaction.dsn_passed;
-        if (result.host_lacks && !closing_ && another_host_may(recipient)) {
+        const bool elsewhere = result.host_lacks ? another_host_may(recipient)
+                                                 : another_family_may(result, connection);
+        if (elsewhere && !closing_) {
             make_detour(recipient, std::move(result));
             continue;
         }
@@ -272,8 +286,10 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
 
 std::vector<std::string> Path::endpoints() const {
     std::vector<std::string> all;
-    for (const NextHop& hop : site_.hops)
-        all.push_back(hop.host + ":" + std::to_string(hop.port));
+    for (const NextHop& hop : site_.hops) {
+        // Which hosts a service has, the detour finds out.
+        all.push_back(hop.service ? hop.host : hop.host + ":" + std::to_string(hop.port));
+    }
     for (const dns::MxGroup& group : site_.plan.groups) {
         for (const std::string& host : group.hosts)
             all.push_back(host + ":" + std::to_string(site_.port));
@@ -301,6 +317,28 @@ bool Path::another_host_may(Recipient& recipient) const {
     });
 }
 
+// SPF, reverse DNS and reputation are those of an address: one family may be refused where the
+// other is welcome. Asked once: what the other one says counts, and for a while nobody asks it
+// again.
+bool Path::another_family_may(const Disposition& refusal, const Connection& connection) {
+    const bool by_policy = refusal.outcome == Outcome::bounced && refusal.command == "MAIL" &&
+                           !refusal.local && refusal.enhanced.subject == 7;
+    if (!by_policy) return false;
+    const core::Instant now = context_.shard.now();
+    const Detour* made = connection.detour();
+    if (made != nullptr && made->family) {
+        one_family_until_ = now + kBelieveOffersFor;
+        return false;
+    }
+    const IpLookup lookup = site_.limits.ip_lookup;
+    return lookup != IpLookup::v4_only && lookup != IpLookup::v6_only && now >= one_family_until_;
+}
+
+Detour Path::detour_of(Recipient& recipient) const {
+    const auto family = other_family(recipient.disposition());
+    return family ? Detour{.family = family} : Detour{.avoided = unfit_hosts(recipient)};
+}
+
 // The refusal stays with it, for the case that nobody else takes it either.
 void Path::make_detour(Recipient& recipient, Disposition refusal) {
     recipient.set_disposition(std::move(refusal));
@@ -325,14 +363,15 @@ void Path::open_detour() {
         return wake_at(connection_rate_.next_at());
     }
     detouring_ = true;
-    auto connection = std::make_unique<Connection>(context_, *this, unfit_hosts(detours_.front()));
+    auto connection = std::make_unique<Connection>(context_, *this, detour_of(detours_.front()));
     connections_.push_back(connection.get());
     tasks_.spawn(run(std::move(connection)));
 }
 
-Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance) {
+Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance,
+                              const Detour& detour) {
     expire_old();
-    if (closing_ || detours_.empty()) return Taken::nothing;
+    if (closing_ || detours_.empty() || !suits(detour, detours_.front())) return Taken::nothing;
     detours_.take_transaction(delivery.recipients, allowance.recipients);
     const auto count = static_cast<std::int64_t>(delivery.recipients.size());
     context_.metrics.left(metrics::Queue::ready, count);
@@ -344,13 +383,23 @@ Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance) {
     return Taken::taken;
 }
 
-// What may pass defers them: a host that would take them may be back.
-void Path::detour_failed(const Disposition& why) {
+// What may pass defers them: a host that would take them may be back. A refusal by policy stands:
+// that we cannot speak the other family is no reason to wait.
+void Path::detour_failed(const Connection& connection, const Disposition& why) {
+    const Detour& detour = *connection.detour();
+    if (detour.family) one_family_until_ = context_.shard.now() + kBelieveOffersFor;
+    ReadyQueue others;
     while (!detours_.empty()) {
         Recipient& recipient = detours_.pop_front();
-        if (why.outcome == Outcome::deferred) recipient.set_disposition(why);
+        if (!suits(detour, recipient)) {
+            others.push_back(recipient);
+            continue;
+        }
+        if (!detour.family && why.outcome == Outcome::deferred) recipient.set_disposition(why);
         send_home(recipient);
     }
+    while (!others.empty())
+        detours_.push_back(others.pop_front());
 }
 
 // The server may have the message, and will be given it again (RFC 5321 section 3.8).

@@ -7,10 +7,11 @@
 // doubles from first_pause to longest_pause; a host that other paths found dead is not asked again
 // meanwhile (relay/egress/host_memory.h).
 // What one host lacks an extension for (SIZE, 8BITMIME, SMTPUTF8) makes a detour: a connection to
-// hosts that may have it; the refusal is final when none does. Limits: those of [shaping];
-// recipients older than max_age, or beyond the time of BY (RFC 2852), leave as expired when their
-// turn comes. Contents that left memory are fetched by the
-// origin shortly before their turn, kMostFetching recipients and kMostFetchingOctets at a time.
+// hosts that may have it; the refusal is final when none does. So does a 5yz with x.7.z to MAIL,
+// once: to the other family of addresses, as policies are often about the address we come from.
+// Limits: those of [shaping]; recipients older than max_age, or beyond the time of BY (RFC 2852),
+// leave as expired when their turn comes. Contents that left memory are fetched by the origin
+// shortly before their turn, kMostFetching recipients and kMostFetchingOctets at a time.
 #pragma once
 
 #include <cstddef>
@@ -68,13 +69,13 @@ class Path {
     };
     Taken take_transaction(Delivery& delivery, const Allowance& allowance);
     // The same for a connection that makes a detour.
-    Taken take_detour(Delivery& delivery, const Allowance& allowance);
+    Taken take_detour(Delivery& delivery, const Allowance& allowance, const Detour& detour);
     // Every recipient of the delivery goes home with its result, or back to the front untouched.
     void settle(Delivery& delivery, const Connection& connection);
     void established(Connection& connection);
     void unreachable(const Disposition& why);
-    // None of the hosts that were left for a detour could be tried.
-    void detour_failed(const Disposition& why);
+    // None of the hosts that were left for its detour could be tried.
+    void detour_failed(const Connection& connection, const Disposition& why);
     // Nothing was tried, as all hosts that were left failed lately: wait until then. What is ready
     // waits too, unless there is a reason to send it home.
     void rest(core::Instant until, const Disposition* why);
@@ -112,7 +113,9 @@ class Path {
     // Known not to take it: by what they offered lately.
     std::vector<std::string> unfit_hosts(Recipient& recipient) const;
     bool another_host_may(Recipient& recipient) const;
+    bool another_family_may(const Disposition& refusal, const Connection& connection);
     void make_detour(Recipient& recipient, Disposition refusal);
+    Detour detour_of(Recipient& recipient) const;
     void open_detour();
     void fetch_ahead();
     // Whether the first of ready_ can be sent now; its content is held then.
@@ -135,8 +138,9 @@ class Path {
     SiteFacts site_;
     ReadyQueue ready_;
     ReadyQueue fetched_;      // their contents are in memory and held; they go first
-    ReadyQueue detours_;      // refused for what a host lacks; contents are held
-    bool detouring_ = false;  // a connection for them is there
+    ReadyQueue detours_;      // refused where another host or family may not; contents are held
+    bool detouring_ = false;  // a connection for the first of them is there
+    core::Instant one_family_until_{};  // the other one is no better
     std::vector<Offer> offers_;
     std::size_t fetching_ = 0;  // at their origin, for their contents
     std::size_t fetching_octets_ = 0;

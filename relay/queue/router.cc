@@ -116,7 +116,8 @@ void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
     if (facts.routed) {
         for (const NextHop& hop : facts.hops) {
             if (!facts.name.empty()) facts.name.push_back(',');
-            facts.name.append(hop.host).append(":").append(std::to_string(hop.port));
+            facts.name.append(hop.host).append(":");
+            facts.name.append(hop.service ? "srv" : std::to_string(hop.port));
         }
         fingerprint = mix(fingerprint, facts.name);
     } else {

@@ -36,7 +36,7 @@ void check(const relay::Config& config) {
     for (const relay::RouteConfig& each : config.routes) {
         PH_ASSERT(!each.domain.empty() && !each.hosts.empty());
         for (const relay::NextHop& hop : each.hosts)
-            PH_ASSERT(hop.port > 0 && !hop.host.empty());
+            PH_ASSERT((hop.port > 0) != hop.service && !hop.host.empty());
     }
     PH_ASSERT(!config.retry.intervals.empty());
     PH_ASSERT(std::ranges::all_of(config.retry.intervals,

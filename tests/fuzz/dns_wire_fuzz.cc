@@ -41,7 +41,8 @@ void check_cuts(std::string_view octets, const dns::Message& message) {
 }
 
 void check_answer(const dns::Message& message) {
-    for (const auto type : {message.type, dns::RecordType::mx, dns::RecordType::a}) {
+    for (const auto type :
+         {message.type, dns::RecordType::mx, dns::RecordType::srv, dns::RecordType::a}) {
         const dns::DnsAnswer answer = dns::conclude(message, message.name, type);
         require((answer.status == dns::DnsStatus::ok) == !answer.records.empty());
         for (const dns::Record& record : answer.records) {

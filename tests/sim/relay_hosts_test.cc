@@ -204,6 +204,119 @@ TEST(RelayHosts, a_table_may_want_one_family_only) {
     EXPECT_EQ(town.relay.count("TransientFailure"), 1U);
 }
 
+// A host with an address of each family, which takes mail over one of them, or none.
+struct TwoFamilies {
+    TwoFamilies(const std::string& v6_says, const std::string& v4_says, RelayOptions options = {})
+        : town([&] {
+              options.limits.ip_lookup = relay::IpLookup::v6_and_v4;
+              return std::move(options);
+          }()) {
+        const auto says = [](const std::string& reply) {
+            MxOptions made;
+            if (reply.empty()) return made;
+            made.script = [reply](const Moment& moment) {
+                return moment.stage == Stage::mail ? Verdict{.reply = reply} : Verdict{};
+            };
+            return made;
+        };
+        town.zone.add_mx("one.example", 10, "mx1.example");
+        v4 = &town.add_server(1, says(v4_says));
+        MxOptions six = says(v6_says);
+        six.name = "mx1.example";
+        town.zone.add_address("mx1.example", kV6);
+        town.servers.push_back(
+            std::make_unique<SimMx>(town.world, core::SocketAddress{kV6, 25}, six));
+        v6 = town.servers.back().get();
+        v6->start();
+    }
+    Town town;
+    SimMx* v4 = nullptr;
+    SimMx* v6 = nullptr;
+};
+
+// Reverse DNS, SPF and reputation are those of an address: what one family is refused for may not
+// hold for the other.
+TEST(RelayHosts, mail_that_policy_refuses_over_one_family_goes_over_the_other) {
+    TwoFamilies scene("550 5.7.25 no reverse DNS for your IPv6 address", "");
+    scene.town.inject(20);
+    EXPECT_TRUE(scene.town.relay.run_until_drained(minutes{5}));
+    scene.town.expect_clean();
+    EXPECT_EQ(scene.v4->ledger().size(), 20U);
+    EXPECT_GT(scene.v6->sessions(), 0U);
+    EXPECT_EQ(scene.town.relay.count("Bounce"), 0U);
+    EXPECT_EQ(scene.town.relay.count("TransientFailure"), 0U);
+}
+
+TEST(RelayHosts, what_both_families_refuse_is_final_and_the_second_is_not_asked_each_time) {
+    TwoFamilies scene("554 5.7.1 not you", "554 5.7.1 nor over this");
+    scene.town.inject(20);
+    EXPECT_TRUE(scene.town.relay.run_until_drained(minutes{5}));
+    EXPECT_EQ(scene.town.relay.count("Bounce"), 20U);
+    EXPECT_EQ(scene.v4->sessions(), 1U);
+    scene.town.inject(20);
+    EXPECT_TRUE(scene.town.relay.run_until_drained(minutes{5}));
+    EXPECT_EQ(scene.town.relay.count("Bounce"), 40U);
+    EXPECT_EQ(scene.v4->sessions(), 1U);
+    scene.town.world.run_for(minutes{11});  // asked again once it may have changed
+    scene.v4->options().script = {};
+    scene.town.inject(5);
+    EXPECT_TRUE(scene.town.relay.run_until_drained(minutes{5}));
+    scene.town.expect_clean();
+    EXPECT_EQ(scene.v4->ledger().size(), 5U);
+}
+
+// What the other family says counts, also when that is "not now"; and without one the refusal
+// stands.
+TEST(RelayHosts, the_other_familys_word_counts_and_its_absence_defers_nothing) {
+    {
+        TwoFamilies scene("550 5.7.1 not you", "451 4.7.1 try later");
+        scene.town.inject(1);
+        scene.town.world.run_for(minutes{1});
+        EXPECT_EQ(scene.town.relay.count("Bounce"), 0U);
+        EXPECT_EQ(scene.town.relay.count("TransientFailure"), 1U);
+    }
+    for (const ConnectResult result : {ConnectResult::no_route, ConnectResult::refuse}) {
+        TwoFamilies scene("550 5.7.1 not you", "");
+        Openings openings(scene.town, [result](const Opening& opening) {
+            return opening.server.ip == kV6 ? ConnectResult::accept : result;
+        });
+        scene.town.inject(5);
+        EXPECT_TRUE(scene.town.relay.run_until_drained(minutes{5}));
+        scene.town.expect_clean();
+        EXPECT_EQ(scene.town.relay.count("Bounce"), 5U);
+        EXPECT_EQ(scene.town.relay.count("TransientFailure"), 0U);
+    }
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    MxOptions rude;
+    rude.script = [](const Moment& moment) {
+        return moment.stage == Stage::mail ? Verdict{.reply = "550 5.7.1 not you"} : Verdict{};
+    };
+    SimMx& only = town.add_server(1, rude);
+    town.inject(5);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Bounce"), 5U);
+    EXPECT_EQ(only.sessions(), 1U);
+}
+
+TEST(RelayHosts, only_policy_is_a_matter_of_families) {
+    for (const char* reply : {"550 5.1.8 bad sender", "552 5.3.4 too big", "550 no"}) {
+        TwoFamilies scene(reply, "");
+        scene.town.inject(5);
+        EXPECT_TRUE(scene.town.relay.run_until_drained(minutes{5}));
+        scene.town.expect_clean();
+        EXPECT_EQ(scene.town.relay.count("Bounce"), 5U) << reply;
+        EXPECT_EQ(scene.v4->sessions(), 0U) << reply;
+    }
+    TwoFamilies scene("550 5.7.1 not you", "",
+                      {.shaping = "[\"one.example\"]\nip_lookup_strategy = \"Ipv6Only\"\n"});
+    scene.town.inject(5);
+    EXPECT_TRUE(scene.town.relay.run_until_drained(minutes{5}));
+    EXPECT_EQ(scene.town.relay.count("Bounce"), 5U);
+    EXPECT_EQ(scene.v4->sessions(), 0U);
+}
+
 // ---- Ourselves, and where nothing may go (RFC 5321 section 5.1)
 
 TEST(RelayHosts, our_own_name_or_address_drops_its_preference_and_all_worse) {

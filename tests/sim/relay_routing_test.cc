@@ -1,5 +1,6 @@
 // Where the relay sends mail, and how fast: MX preference and failure of hosts and of DNS over time
 // (RFC 5321 section 5.1, RFC 7505), and the limits of a path as the servers see them.
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -223,6 +224,127 @@ TEST(RelayRouting, many_messages_ask_dns_once) {
     town.expect_clean();
     // One MX question; addresses for each of at most ten connections.
     EXPECT_LE(town.zone.questions, 1U + 2 * town.servers[0]->sessions());
+}
+
+// ---- Services of a route (RFC 2782)
+
+const std::string kService = "_submission._tcp.smart.example";
+
+relay::RouteConfig route_to_service() {
+    relay::RouteConfig route;
+    route.domain = "*";
+    route.hosts = {{.host = kService, .port = 0, .service = true}};
+    return route;
+}
+
+std::set<dns::RecordType> types_asked(const Town& town) {
+    std::set<dns::RecordType> types;
+    for (const auto& [question, times] : town.zone.asked)
+        types.insert(question.second);
+    return types;
+}
+
+TEST(RelayServices, a_route_follows_srv_records) {
+    Town town({.routes = {route_to_service()}});
+    town.zone.add_srv(kService, {20, 0, 25, "mx3.example"});
+    town.zone.add_srv(kService, {10, 5, 25, "mx1.example"});
+    town.zone.add_srv(kService, {10, 5, 25, "mx2.example"});
+    SimMx& first = town.add_server(1);
+    SimMx& second = town.add_server(2);
+    SimMx& backup = town.add_server(3);
+    for (int i = 0; i < 10; ++i) {
+        town.inject(20, "d" + std::to_string(i) + ".example");
+        EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+        town.world.run_for(minutes{1});  // idle connections end
+    }
+    town.expect_clean();
+    EXPECT_GT(first.sessions(), 0U);
+    EXPECT_GT(second.sessions(), 0U);
+    EXPECT_EQ(backup.sessions(), 0U);
+    EXPECT_EQ(types_asked(town),
+              (std::set{dns::RecordType::srv, dns::RecordType::a, dns::RecordType::aaaa}));
+
+    town.world.network().set_planner([](const Opening& opening) {
+        return plan_of(opening.server == address_of(3) ? ConnectResult::accept
+                                                       : ConnectResult::refuse);
+    });
+    town.inject(10);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    EXPECT_EQ(backup.ledger().size(), 10U);
+    town.world.network().set_planner({});
+}
+
+// A service that is off, or gone from DNS, is the operator's to mend: nothing is returned for it.
+TEST(RelayServices, mail_waits_for_a_service_that_is_not_there) {
+    Town town({.routes = {route_to_service()}});
+    town.add_server(1);
+    town.inject(3);
+    town.world.run_for(minutes{1});
+    town.zone.add_srv(kService, {0, 0, 0, "."});
+    town.world.run_for(hours{1});
+    EXPECT_EQ(town.relay.count("Bounce"), 0U);
+    EXPECT_EQ(town.relay.count("Delivery"), 0U);
+    EXPECT_GE(town.relay.count("TransientFailure"), 6U);
+    for (const Recorded& one : town.relay.events()) {
+        if (one.type != "TransientFailure") continue;
+        EXPECT_NE(one.line.find(R"("class":4,"subject":4,"detail":4)"), std::string::npos);
+    }
+    town.zone.names.erase(kService);
+    town.zone.add_srv(kService, {0, 0, 25, "mx1.example"});
+    EXPECT_TRUE(town.relay.run_until_drained(hours{4}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Delivery"), 3U);
+}
+
+TEST(RelayServices, mail_by_mx_asks_for_mx_and_addresses_only) {
+    Town town;
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    for (const char* service : {"_smtp._tcp.one.example", "_submission._tcp.one.example"})
+        town.zone.add_srv(service, {0, 0, 25, "mx2.example"});
+    SimMx& server = town.add_server(1);
+    SimMx& service = town.add_server(2);
+    town.inject(10);
+    town.inject(10, "mx1.example");  // its own MX
+    town.inject(10, "missing.example");
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    town.expect_clean();
+    EXPECT_EQ(server.ledger().size(), 20U);
+    EXPECT_EQ(service.sessions(), 0U);
+    EXPECT_EQ(types_asked(town),
+              (std::set{dns::RecordType::mx, dns::RecordType::a, dns::RecordType::aaaa}));
+}
+
+// ---- Address literals (RFC 5321 section 4.1.3)
+
+TEST(RelayRouting, address_literals_are_delivered_to_where_they_are_allowed) {
+    const core::IpAddress v6 = *core::IpAddress::parse("2001:db8::1");
+    dns::RoutingRules rules;
+    rules.prohibited = {*core::IpNetwork::parse("198.51.100.2/32")};
+    rules.own_addresses = {address_of(3).ip};
+    for (const bool allowed : {true, false}) {
+        rules.address_literals = allowed;
+        Town town({.rules = rules});
+        SimMx& server = town.add_server(1);
+        SimMx& prohibited = town.add_server(2);
+        SimMx& ours = town.add_server(3);
+        town.servers.push_back(std::make_unique<SimMx>(town.world, core::SocketAddress{v6, 25},
+                                                       MxOptions{.name = "six.example"}));
+        SimMx& six = *town.servers.back();
+        six.start();
+        town.inject(1, "[198.51.100.1]");
+        town.inject(1, "[IPv6:2001:DB8::1]");
+        town.inject(1, "[198.51.100.2]");
+        town.inject(1, "[198.51.100.3]");
+        EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+        town.expect_clean();
+        EXPECT_EQ(town.zone.questions, 0U);
+        EXPECT_EQ(server.ledger().size(), allowed ? 1U : 0U);
+        EXPECT_EQ(six.ledger().size(), allowed ? 1U : 0U);
+        EXPECT_EQ(prohibited.sessions() + ours.sessions(), 0U);
+        EXPECT_EQ(town.relay.count("Bounce"), allowed ? 2U : 4U);
+        EXPECT_EQ(town.relay.events_of("u3@[198.51.100.2]").back().code, 550U);
+        EXPECT_EQ(town.relay.events_of("u4@[198.51.100.3]").back().code, allowed ? 554U : 550U);
+    }
 }
 
 // ---- Limits

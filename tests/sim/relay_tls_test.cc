@@ -314,6 +314,32 @@ TEST(RelayTls, a_password_is_not_told_to_an_unverified_host) {
     EXPECT_TRUE(asked);
 }
 
+// Whoever answers an SRV question may lie: the certificate is that of the domain whose service it
+// is, unless DNSSEC vouches for the answer or the configuration names the host (RFC 6186 section
+// 6).
+TEST(RelayTls, a_service_is_verified_by_its_own_domain) {
+    const auto scene_for = [](const core::TlsIdentity* shows, const std::string& tls_name) {
+        relay::RouteConfig route;
+        route.domain = "*";
+        route.hosts = {{.host = "_submission._tcp.one.example", .port = 0, .service = true}};
+        route.tls = TlsPolicy::verify;
+        relay::Smarthost settings;
+        settings.tls_name = tls_name;
+        if (settings.is_set()) route.smarthost = std::make_shared<const relay::Smarthost>(settings);
+        auto scene = std::make_unique<Scene>(TlsPolicy::opportunistic, MxOptions{}, shows,
+                                             std::vector{route});
+        scene->zone.add_srv("_submission._tcp.one.example", {0, 0, kMx.port, "mx.one.example"});
+        return scene;
+    };
+    scene_for(nullptr, "")->expect_deferred("hostname mismatch");
+    scene_for(nullptr, "mx.one.example")->expect_delivered(3, true);
+    const core::TlsIdentity of_domain = authority().issue({.names = {"one.example"}});
+    scene_for(&of_domain, "")->expect_delivered(3, true);
+    const auto vouched = scene_for(nullptr, "");
+    vouched->zone.is_signed = true;
+    vouched->expect_delivered(3, true);
+}
+
 // ---- Ends
 
 TEST(RelayTls, drains_while_connections_are_encrypted) {

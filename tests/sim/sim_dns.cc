@@ -16,6 +16,11 @@ void SimZone::add_address(const std::string& host, const core::IpAddress& addres
         {host, type, static_cast<std::uint32_t>(ttl.count()), address});
 }
 
+void SimZone::add_srv(const std::string& service, dns::SrvData data) {
+    names[service][dns::RecordType::srv].records.push_back(
+        {service, dns::RecordType::srv, static_cast<std::uint32_t>(ttl.count()), std::move(data)});
+}
+
 void SimZone::add_tlsa(const std::string& host, std::uint16_t port, dns::TlsaData data) {
     const std::string name = "_" + std::to_string(port) + "._tcp." + host;
     names[name][dns::RecordType::tlsa].records.push_back(

@@ -31,6 +31,7 @@ struct SimZone {
 
     void add_mx(const std::string& domain, std::uint16_t preference, const std::string& host);
     void add_address(const std::string& host, const core::IpAddress& address);
+    void add_srv(const std::string& service, dns::SrvData data);
     void add_tlsa(const std::string& host, std::uint16_t port, dns::TlsaData data);
     void add_txt(const std::string& name, const std::string& text);  // up to 255 octets a string
     void fail(const std::string& name, dns::RecordType type, dns::DnsStatus status);

@@ -307,6 +307,35 @@ TEST(ParseConfig, ReadsWhatARouteSaysAboutTlsAndAuth) {
     EXPECT_EQ(config.routes[2].tls, std::nullopt);
 }
 
+// RFC 2782; a host that is called "srv" stays one.
+TEST(ParseConfig, ReadsServices) {
+    const Config config = parsed(kLeast +
+                                 "[[route]]\ndomain = \"*\"\n"
+                                 "hosts = [\"srv:_Submissions._tcp.Example.org.\", \"srv:587\"]\n");
+    ASSERT_EQ(config.routes[0].hosts.size(), 2U);
+    const NextHop& service = config.routes[0].hosts[0];
+    EXPECT_TRUE(service.service);
+    EXPECT_EQ(service.host, "_submissions._tcp.example.org");
+    EXPECT_EQ(service.address, std::nullopt);
+    EXPECT_EQ(config.routes[0].hosts[1], (NextHop{"srv", 587}));
+    for (const char* host :
+         {"srv:", "srv:smtp.example.org", "srv:_submissions._tcp", "srv:_submissions._tcp.",
+          "srv:_submissions._udp.example.org", "srv:_submissions.example.org",
+          "srv:_submissions._tcp.example.org:465", "srv:_._tcp.example.org",
+          "srv:_submissions._tcp._x.example.org", "srv:_submissions._tcp.192.0.2.1 "}) {
+        const std::string problem =
+            problem_of("[[route]]\ndomain = \"*\"\nhosts = [\"" + std::string(host) + "\"]\n");
+        EXPECT_TRUE(
+            has(problem, host == std::string("srv:") ? "is not a host" : "is not a service"))
+            << host << ": " << problem;
+    }
+}
+
+TEST(ParseConfig, AddressLiteralsAreOffUnlessAllowed) {
+    EXPECT_FALSE(parsed(kLeast).delivery.address_literals);
+    EXPECT_TRUE(parsed(kLeast + "[delivery]\naddress_literals = true\n").delivery.address_literals);
+}
+
 TEST(ParseConfig, RefusesHalfOfWhatGoesTogether) {
     const std::string route = kLeast + "[[route]]\ndomain = \"a.example\"\nhosts = [\"h\"]\n";
     for (const char* half :

@@ -135,6 +135,26 @@ TEST(DnsMessage, TlsaNeedsItsThreeOctets) {
     EXPECT_EQ(std::get<TlsaData>(message->answers[0].data), (TlsaData{2, 0, 255, ""}));
 }
 
+// RFC 2782: priority, weight, port, target; a compressed target is read too (RFC 3597 section 4).
+TEST(DnsMessage, ReadsServiceRecords) {
+    const std::string fixed = "\0\x0a\0\x14\x01\xd1"s;
+    const std::string target = "\3MX1\7example\0"s;
+    for (const std::string& data :
+         {fixed, fixed + "\3mx", fixed.substr(0, 5), fixed + target + "x"}) {
+        EXPECT_FALSE(parse_message(header(1, 1, 0) + kQuestion + record(kPointer, 33, data)));
+    }
+    const auto message = parse_message(
+        header(1, 3, 0) + kQuestion + record(kPointer, 33, fixed + target) +
+        record(kPointer, 33, fixed + kPointer) + record(kPointer, 33, "\0\0\0\0\0\0\0"s));
+    ASSERT_TRUE(message) << message.error();
+    ASSERT_EQ(message->answers.size(), 3U);
+    EXPECT_EQ(message->answers[0].type, RecordType::srv);
+    EXPECT_EQ(std::get<SrvData>(message->answers[0].data), (SrvData{10, 20, 465, "mx1.example"}));
+    EXPECT_EQ(std::get<SrvData>(message->answers[1].data).target, message->name);
+    EXPECT_EQ(std::get<SrvData>(message->answers[2].data), (SrvData{0, 0, 0, "."}));
+    EXPECT_EQ(to_string(RecordType::srv), "SRV");
+}
+
 TEST(DnsMessage, SkipsOtherClassesAndReadsTheUpperBitsOfTheCode) {
     const std::string opt = "\0\0\x29\x04\xd0\x01\0\0\0\0\0"s;  // extended code 1
     const std::string wire =
@@ -230,7 +250,8 @@ TEST(DnsMessage, BuildIsTheInverseOfParse) {
         {"other.example.net", RecordType::a, 30, *core::IpAddress::parse("192.0.2.1")},
         {"example.com", RecordType::mx, 5, MxData{0, "."}},
         {"a\\046b.example.com", RecordType::txt, 5, RawData{"\x01x"}},
-        {"_25._tcp.example.com", RecordType::tlsa, 5, TlsaData{2, 0, 255, ""}}};
+        {"_25._tcp.example.com", RecordType::tlsa, 5, TlsaData{2, 0, 255, ""}},
+        {"_submissions._tcp.example.com", RecordType::srv, 5, SrvData{1, 2, 3, "mx.example.com"}}};
     message.authority = {{"example.com", RecordType::soa, 900, SoaData{60}}};
     const auto wire = build_message(message);
     ASSERT_TRUE(wire) << wire.error();
