@@ -32,8 +32,10 @@ Path* Dispatcher::find(const std::string& site) {
 
 void Dispatcher::sweep() {
     const core::Instant now = context_.shard.now();
+    const core::Duration keep =
+        paths_.size() > context_.options.many_paths ? kForgetSoon : kForgetAfter;
     std::erase_if(paths_, [&](const auto& entry) {
-        return entry.second->ready() == 0 && entry.second->unused_since(now - kForgetAfter);
+        return entry.second->ready() == 0 && entry.second->unused_since(now - keep);
     });
     context_.shard.reactor().timers().arm(sweep_, now + kSweepEvery);
 }

@@ -1,7 +1,9 @@
 // Dispatcher: the delivering side of one shard. It takes recipients whose path has its home here
 // and keeps the paths. One per shard, on its thread. Paths without recipients and connections are
-// forgotten after kForgetAfter, and with them what was learned about their servers.
-// Limit: one path per site that has recipients, or had some within kForgetAfter.
+// forgotten after kForgetAfter, and with them what was learned about their servers; after
+// kForgetSoon while there are more than EgressOptions::many_paths, as with a list of a million
+// small domains. Limit: one path per site that has recipients, had some within that time, or
+// pauses.
 #pragma once
 
 #include <memory>
@@ -17,6 +19,7 @@ namespace relay {
 class Dispatcher final : public RecipientTaker {
   public:
     static constexpr core::Duration kForgetAfter = std::chrono::hours{1};
+    static constexpr core::Duration kForgetSoon = std::chrono::minutes{1};
     static constexpr core::Duration kSweepEvery = std::chrono::minutes{1};
 
     explicit Dispatcher(EgressContext context);

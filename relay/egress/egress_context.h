@@ -25,6 +25,7 @@ struct EgressOptions {
     core::Duration longest_pause = std::chrono::minutes{5};
     PipelineMode pipelining = PipelineMode::next;  // at most
     bool chunking = true;
+    std::size_t many_paths = 50'000;  // of a shard: above it unused ones are not kept for long
 
     HostPauses pauses() const { return {first_pause, longest_pause}; }
 };

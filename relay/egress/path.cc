@@ -466,7 +466,7 @@ void Path::send_all_home(const Disposition& why) {
 
 bool Path::unused_since(core::Instant instant) const {
     return connections_.empty() && detours_.size() == 0 && fetching_ == 0 &&
-           tasks_.running() == 0 && last_used_ < instant;
+           tasks_.running() == 0 && std::max(last_used_, paused_until_) < instant;
 }
 
 core::Task<void> Path::close(core::Instant deadline) {

@@ -235,7 +235,7 @@ void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& 
                    const StsFinding& sts) {
     const std::string name(domain_of(key));
     Site* const before = std::exchange(domain.site, nullptr);
-    domain.failure = {};
+    domain.failure.reset();
     domain.null_mx = !result && result.error().kind == dns::FailureKind::null_mx;
     if (result) {
         SiteFacts facts;
@@ -252,7 +252,7 @@ void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& 
         if (sts.asked) ttl = std::min(ttl, sts.ttl);
         domain.expires = shard_.now() + std::max(ttl, std::chrono::seconds{1});
     } else {
-        domain.failure = disposition_of(result.error());
+        domain.failure = std::make_unique<const Disposition>(disposition_of(result.error()));
         domain.expires = shard_.now() + std::max(result.error().ttl, std::chrono::seconds{1});
     }
     if (before != nullptr) unreference(before);
@@ -284,7 +284,7 @@ void Router::unreference(Site* site) {
 
 void Router::answer(Domain& domain, Recipient& recipient) {
     if (domain.site == nullptr) {
-        recipient.set_disposition(domain.failure);
+        recipient.set_disposition(*domain.failure);
         return receiver_.unroutable(recipient);
     }
     ++domain.site->references;

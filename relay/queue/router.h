@@ -58,8 +58,8 @@ class Router {
 
   private:
     struct Domain {
-        Site* site = nullptr;  // known
-        Disposition failure;   // known to fail, when failure.outcome is not none
+        Site* site = nullptr;                        // known
+        std::unique_ptr<const Disposition> failure;  // or known to fail
         core::Instant expires{};
         bool resolving = false;
         bool null_mx = false;  // that is the failure

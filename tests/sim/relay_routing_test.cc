@@ -226,6 +226,40 @@ TEST(RelayRouting, many_messages_ask_dns_once) {
     EXPECT_LE(town.zone.questions, 1U + 2 * town.servers[0]->sessions());
 }
 
+// A list of many small domains must not leave a path behind for each of them for an hour.
+TEST(RelayRouting, paths_are_kept_for_long_only_while_they_are_few) {
+    for (const std::size_t many : {50U, 1000U}) {
+        Town town({.many_paths = many}, 2);
+        town.add_server(1);
+        town.add_server(2);
+        constexpr int kDomains = 300;
+        for (int i = 0; i < kDomains; ++i) {
+            const std::string domain = "d" + std::to_string(i) + ".example";
+            town.zone.add_mx(domain, 10, "mx." + domain);
+            town.zone.add_address("mx." + domain, address_of(1).ip);
+            town.inject(2, domain);
+        }
+        town.zone.add_mx("dead.example", 10, "mx9.example");
+        town.zone.add_address("mx9.example", address_of(9).ip);
+        town.inject(1, "dead.example");
+        town.world.run_for(minutes{1});
+        EXPECT_EQ(town.relay.count("Delivery"), 2U * kDomains);
+        EXPECT_EQ(town.relay.paths(), 1U + kDomains);
+        town.world.run_for(minutes{3});
+        if (many < kDomains / 2) {
+            EXPECT_LE(town.relay.paths(), 1U + many * 2);
+        } else {
+            EXPECT_EQ(town.relay.paths(), 1U + kDomains);
+            town.world.run_for(minutes{62});
+            EXPECT_LE(town.relay.paths(), 1U);
+        }
+        for (int i = 0; i < 10; ++i)  // and what was forgotten is made anew
+            town.inject(1, "d" + std::to_string(i) + ".example");
+        town.world.run_for(minutes{1});
+        EXPECT_EQ(town.relay.count("Delivery"), 2U * kDomains + 10U);
+    }
+}
+
 // ---- Services of a route (RFC 2782)
 
 const std::string kService = "_submission._tcp.smart.example";

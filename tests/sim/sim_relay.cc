@@ -114,6 +114,7 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     egress_.max_age = options.max_age;
     egress_.pipelining = options.pipelining;
     egress_.chunking = options.chunking;
+    egress_.many_paths = options.many_paths;
     relay::SpoolOptions on_disk{"spool", options.segment_size, false};
     if (options.disk != nullptr) {
         disk_ = options.disk;
@@ -326,6 +327,13 @@ metrics::ShardMetrics& SimRelay::metrics(std::size_t shard) {
 
 relay::EgressTls& SimRelay::tls(std::size_t shard) {
     return places_.at(shard)->tls;
+}
+
+std::size_t SimRelay::paths() const {
+    std::size_t all = 0;
+    for (const auto& place : places_)
+        all += place->dispatcher.paths();
+    return all;
 }
 
 const std::vector<Recorded>& SimRelay::events() const {

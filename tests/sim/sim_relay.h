@@ -49,7 +49,8 @@ struct RelayOptions {
     std::size_t memory_limit = std::size_t{1} << 30;  // of a shard
     relay::SpaceLimits space{};
     dns::RoutingRules rules{};  // own hosts, prohibited ones
-    std::string shaping{};      // a shaping file
+    std::size_t many_paths = 50'000;
+    std::string shaping{};  // a shaping file
 };
 
 // What was said to whoever injected a recipient.
@@ -102,6 +103,7 @@ class SimRelay {
 
     metrics::ShardMetrics& metrics(std::size_t shard = 0);
     relay::EgressTls& tls(std::size_t shard = 0);
+    std::size_t paths() const;  // of all shards
     // All so far; grows at its end only.
     const std::vector<Recorded>& events() const;
     std::vector<Recorded> events_of(const std::string& recipient) const;
