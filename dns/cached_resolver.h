@@ -1,9 +1,8 @@
 // CachedResolver: the resolver that the relay uses, one per shard. Answers from memory while the
-// TTL lasts, asks the resolver behind it otherwise, once for everybody who asks the same meanwhile.
-// Lives on the shard's clock, so virtual time works. Addresses come rotated by one each time, so
-// that hosts with many addresses share the load (RFC 5321 section 5.1). Limits (CacheLimits):
-// entries and octets of the cache, least recently used go first; lookups under way, further ones
-// wait in order; waiting ones, further ones are answered servfail and not remembered. A TTL is held
+// TTL lasts (its own, then that of all shards), asks the resolver behind it otherwise, once for
+// everybody who asks the same meanwhile. Lives on the shard's clock, so virtual time works. Limits
+// (CacheLimits): those of AnswerCache; lookups under way, further ones wait in order; waiting ones,
+// further ones are answered servfail and not remembered. A TTL is held
 // between kMinTtl and kMaxTtl, that of "no such" at most kMaxNegativeTtl (RFC 2308 section 5),
 // failures kFailureTtl. No query may be pending when it is destroyed (asserted): close the resolver
 // behind it first, then the tasks that ask.
@@ -12,23 +11,18 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
-#include "core/base/intrusive_list.h"
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
+#include "dns/answer_cache.h"
 #include "dns/counters.h"
 #include "dns/resolver.h"
+#include "dns/shared_answers.h"
 
 namespace dns {
-
-struct CacheLimits {
-    std::size_t entries = 65536;
-    std::size_t octets = std::size_t{64} << 20;
-    std::size_t lookups = 128;
-    std::size_t waiting = 65536;
-};
 
 class CachedResolver final : public Resolver {
   public:
@@ -37,7 +31,9 @@ class CachedResolver final : public Resolver {
     static constexpr std::chrono::seconds kMaxNegativeTtl = std::chrono::hours{3};
     static constexpr std::chrono::seconds kFailureTtl{5};
 
-    CachedResolver(core::Shard& shard, Resolver& upstream, CacheLimits limits = {});
+    // shared: of all shards; null: none.
+    CachedResolver(core::Shard& shard, Resolver& upstream, CacheLimits limits = {},
+                   SharedAnswers* shared = nullptr);
     ~CachedResolver() override;
 
     core::Task<DnsAnswer> query(std::string name, RecordType type) override;
@@ -45,39 +41,21 @@ class CachedResolver final : public Resolver {
     const DnsCounters& counters() const { return counters_; }
 
   private:
-    struct RecencyTag;
-    struct Key {
-        std::string name;
-        RecordType type;
-        bool operator==(const Key&) const = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const;
-    };
-    struct Entry final : core::ListLink<RecencyTag> {
-        const Key* key = nullptr;  // in the table, which does not move its keys
-        DnsAnswer answer;
-        core::Instant expires{};
-        std::size_t octets = 0;
-        std::size_t turns = 0;  // how often it was given out
-    };
     struct Flight;  // a lookup under way
 
-    core::Task<DnsAnswer> look_up(Key key);
+    core::Task<DnsAnswer> look_up(Question question);
+    std::optional<DnsAnswer> known(const Question& question);
     core::Task<void> take_place();
     void leave_place();
-    void store(const Key& key, DnsAnswer answer);
-    void forget(Entry& entry);
-    DnsAnswer give_out(Entry& entry) const;
+    void keep(const Question& question, DnsAnswer answer, core::Instant expires);
 
     core::Shard& shard_;
     Resolver& upstream_;
     const CacheLimits limits_;
+    SharedAnswers* const shared_;
 
-    std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries_;
-    core::IntrusiveList<Entry, RecencyTag> recency_;  // least recently used in front
-    std::size_t octets_ = 0;
-    std::unordered_map<Key, std::shared_ptr<Flight>, KeyHash> flights_;
+    AnswerCache cache_;
+    std::unordered_map<Question, std::shared_ptr<Flight>, QuestionHash> flights_;
     core::Event place_free_;
     std::size_t under_way_ = 0;
     std::size_t waiting_ = 0;

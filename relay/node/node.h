@@ -17,6 +17,7 @@
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
 #include "dns/mx.h"
+#include "dns/shared_answers.h"
 #include "metrics/shard_metrics.h"
 #include "relay/admin/liveness.h"
 #include "relay/config/check.h"
@@ -92,6 +93,7 @@ class Node {
     core::PosixDisk disk;
     const std::string sts_file;
     StsStore sts_store;
+    dns::SharedAnswers dns_answers;
     Liveness liveness;
     std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics;
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener

@@ -55,7 +55,9 @@ core::Result<void> ShardServices::build() {
     auto channel = dns::AresChannel::open(shard_, dns_options);
     if (!channel) return std::unexpected(channel.error());
     channel_ = std::move(*channel);
-    resolver_ = std::make_unique<dns::CachedResolver>(shard_, *channel_);
+    resolver_ =
+        std::make_unique<dns::CachedResolver>(shard_, *channel_, dns::CacheLimits{},
+                                              node_.shard_count > 1 ? &node_.dns_answers : nullptr);
     if (auto built = build_sts(); !built) return built;
     if (node_.spool != nullptr) {
         spool_ = std::make_unique<Spool>(shard_, node_.spool->disk, node_.spool->space, metrics_,

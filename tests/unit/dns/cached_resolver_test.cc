@@ -25,9 +25,13 @@ class CachedResolverTest : public testing::Test {
     void make(CacheLimits limits = {}) { cache_.emplace(world_.shard(), upstream_, limits); }
 
     DnsAnswer ask(const std::string& name, RecordType type = RecordType::mx) {
+        return ask_of(*cache_, name, type);
+    }
+    DnsAnswer ask_of(CachedResolver& cache, const std::string& name,
+                     RecordType type = RecordType::mx) {
         DnsAnswer answer;
         int done = 0;
-        EXPECT_TRUE(world_.run(world_.shard(), ask_into(*cache_, name, type, answer, done)));
+        EXPECT_TRUE(world_.run(world_.shard(), ask_into(cache, name, type, answer, done)));
         EXPECT_EQ(done, 1);
         return answer;
     }
@@ -57,6 +61,29 @@ TEST_F(CachedResolverTest, AnswersFromMemoryUntilTheTtlEnds) {
     EXPECT_EQ(cache_->counters().cache_misses, 2U);
     EXPECT_EQ(cache_->counters().lookups[2][0], 2U);  // MX, ok
     EXPECT_EQ(cache_->counters().entries, 1U);
+}
+
+TEST_F(CachedResolverTest, WhatOneShardLearnedTheOthersKnow) {
+    SharedAnswers shared;
+    CachedResolver one(world_.shard(), upstream_, {}, &shared);
+    CachedResolver two(world_.shard(), upstream_, {}, &shared);
+    upstream_.mx("a.example", {{10, "mx.example"}}, 300);
+    upstream_.set("fail.example", RecordType::mx, DnsStatus::servfail, 0);
+    EXPECT_EQ(ask_of(one, "a.example").ttl, seconds{300});
+    pass(seconds{100});
+    EXPECT_EQ(ask_of(two, "a.example").ttl, seconds{200});
+    EXPECT_EQ(asked(), 1U);
+    EXPECT_EQ(two.counters().cache_hits, 1U);
+    EXPECT_EQ(two.counters().cache_misses, 0U);
+    pass(seconds{200});  // it is no younger for having been passed on
+    EXPECT_EQ(ask_of(two, "a.example").ttl, seconds{300});
+    EXPECT_EQ(asked(), 2U);
+    EXPECT_EQ(ask_of(one, "a.example").ttl, seconds{300});
+    EXPECT_EQ(asked(), 2U);
+    // Failures are each shard's own.
+    ask_of(one, "fail.example");
+    ask_of(two, "fail.example");
+    EXPECT_EQ(asked(), 4U);
 }
 
 TEST_F(CachedResolverTest, TypesAreApart) {
