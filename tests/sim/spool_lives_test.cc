@@ -215,7 +215,13 @@ TEST_P(SpoolLives, nothing_that_was_accepted_is_lost) {
     EXPECT_LT(excused, accepted / 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(seeds, SpoolLives, ::testing::Range<std::uint64_t>(0, 6));
+// A sanitizer takes ten times as long.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr std::uint64_t kSeeds = 2;
+#else
+constexpr std::uint64_t kSeeds = 6;
+#endif
+INSTANTIATE_TEST_SUITE_P(seeds, SpoolLives, ::testing::Range<std::uint64_t>(0, kSeeds));
 
 }  // namespace
 }  // namespace sim
