@@ -18,11 +18,19 @@ struct Unit {
     std::uint64_t factor;
 };
 
-constexpr std::array<Unit, 5> kDurationUnits{{{"ms", 1'000'000},
-                                              {"s", 1'000'000'000},
-                                              {"m", 60ULL * 1'000'000'000},
-                                              {"h", 3600ULL * 1'000'000'000},
-                                              {"d", 86'400ULL * 1'000'000'000}}};
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::array<Unit, 19> kDurationUnits{{
+    {"ms", 1'000'000},          {"s", kSecond},
+    {"sec", kSecond},           {"secs", kSecond},
+    {"second", kSecond},        {"seconds", kSecond},
+    {"m", 60 * kSecond},        {"min", 60 * kSecond},
+    {"mins", 60 * kSecond},     {"minute", 60 * kSecond},
+    {"minutes", 60 * kSecond},  {"h", 3600 * kSecond},
+    {"hr", 3600 * kSecond},     {"hrs", 3600 * kSecond},
+    {"hour", 3600 * kSecond},   {"hours", 3600 * kSecond},
+    {"d", 86'400 * kSecond},    {"day", 86'400 * kSecond},
+    {"days", 86'400 * kSecond},
+}};
 
 constexpr std::array<Unit, 4> kSizeUnits{
     {{"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}}};

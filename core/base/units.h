@@ -1,6 +1,7 @@
 // Quantities as they are written in configuration: "50MiB", "30s", "100/s". Pure.
-// Durations: ms, s, m, h, d. Sizes: B, KiB, MiB, GiB. Rates: "N/s", "N/m", "N/h", "N/d"; KumoMTA's
-// long forms ("100/min", "10/sec", "5/hour", "1/day", "1,000/s") are read too.
+// Durations: ms, s, m, h, d, and long forms ("5 minutes"). Sizes: B, KiB, MiB, GiB. Rates: "N/s",
+// "N/m", "N/h", "N/d"; KumoMTA's long forms ("100/min", "10/sec", "5/hour", "1/day", "1,000/s") are
+// read too.
 #pragma once
 
 #include <chrono>

@@ -82,6 +82,7 @@ metrics::Connect metric_of(const std::error_code& error) {
 Connection::Connection(EgressContext& context, Path& path)
     : context_(context),
       path_(path),
+      times_(path.site().limits.time_limits()),
       deliveries_left_(path.site().limits.max_deliveries_per_connection),
       session_id_(new_session_id(context.shard.prng())) {}
 
@@ -268,7 +269,7 @@ bool Connection::goes_on_after_refusal(const Candidate& candidate, std::vector<C
 
 bool Connection::may_try(const core::SocketAddress& peer) {
     const core::Instant now = context_.shard.now();
-    const core::Instant giving_up = now + context_.options.connect_timeout;
+    const core::Instant giving_up = now + times_.connect;
     HostMemory::Rest rest = context_.hosts.ask(peer.to_string(), now, giving_up);
     if (!rest.resting) return true;
     if (!resting_ || rest.until < resting_->until) resting_ = std::move(rest);
@@ -326,7 +327,7 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     const core::SocketAddress peer{address, candidate.port};
     peer_name_ = candidate.host;
     peer_address_ = address.to_string();
-    const core::Instant deadline = context_.shard.now() + context_.options.connect_timeout;
+    const core::Instant deadline = context_.shard.now() + times_.connect;
     auto connected = co_await core::connect(context_.shard, peer, std::nullopt, deadline);
     const std::size_t provider = path_.site().provider;
     if (!connected) {
@@ -345,6 +346,7 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     source_address_ = stream_->local().ip.to_string();
     const Manners manners = path_.manners();
     dialogue_.emplace(context_.options.ehlo_name, manners.pipelining, manners.chunking);
+    dialogue_->keep_to(times_);
     dialogue_->want_tls(demand_.wish());
     sparing_noted_ = context_.hosts.spare_parameters(endpoint_, context_.shard.now());
     if (sparing_noted_) dialogue_->spare_parameters();
@@ -427,7 +429,7 @@ core::Task<bool> Connection::secure() {
     auto wrapped = context_.tls.wrap(std::move(stream_), demand_, path_.site(), endpoint_);
     core::TlsStream& tls = *wrapped;
     stream_ = std::move(wrapped);
-    stream_->set_deadline(context_.shard.now() + EgressTls::kHandshakeTime);
+    stream_->set_deadline(context_.shard.now() + times_.tls_handshake);
     if (!demand_.implicit()) context_.tls.memory().note_offered(endpoint_);
     if (!co_await tls.handshake()) {
         untrusted_ = tls.fault() >= core::TlsFault::untrusted;

@@ -5,8 +5,8 @@
 // the server ends it, or would (it says so by LIMITS, or did twice). Hosts that failed lately are
 // passed over (host_memory.h). The dialogue decides what is written and what a reply means; this
 // class moves the octets. Owned by its task in the path's group, on the home shard. Limits:
-// kMaxAddressesTried addresses per connecting, kMaxAddressesOfAHost of one host; timeouts of RFC
-// 5321 section 4.5.3.2.
+// kMaxAddressesTried addresses per connecting, kMaxAddressesOfAHost of one host; the time
+// limits of its path (relay/smtp/time_limits.h).
 #pragma once
 
 #include <array>
@@ -98,6 +98,7 @@ class Connection {
 
     EgressContext& context_;
     Path& path_;
+    const TimeLimits times_;
     std::unique_ptr<core::ByteStream> stream_;
     std::optional<ClientDialogue> dialogue_;
     std::array<Delivery, ClientDialogue::kMaxOpenTransactions> deliveries_;

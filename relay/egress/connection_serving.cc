@@ -118,7 +118,7 @@ core::Task<bool> Connection::write() {
                (octets == 0 || octets + parts_[last].iov_len <= kWriteSlice)) {
             octets += parts_[last++].iov_len;
         }
-        stream_->set_deadline(context_.shard.now() + context_.options.block_timeout);
+        stream_->set_deadline(context_.shard.now() + times_.data_block);
         const auto written =
             co_await stream_->write(std::span<const iovec>(parts_).subspan(first, last - first));
         if (!written) {
@@ -149,9 +149,8 @@ core::Task<void> Connection::hear_last_words(std::string reason) {
 }
 
 core::Task<bool> Connection::read() {
-    const core::Duration patience =
-        waiting_idle_ ? context_.options.idle_timeout : core::Duration{dialogue_->timeout()};
-    stream_->set_deadline(context_.shard.now() + patience);
+    stream_->set_deadline(context_.shard.now() +
+                          (waiting_idle_ ? times_.idle : dialogue_->timeout()));
     const auto input = co_await stream_->read();
     if (!input) {
         note_lost(input.error());

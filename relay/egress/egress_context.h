@@ -18,10 +18,7 @@ namespace relay {
 struct EgressOptions {
     std::string ehlo_name;
     core::Duration max_age = std::chrono::days{5};
-    core::Duration connect_timeout = std::chrono::seconds{30};
-    core::Duration idle_timeout = std::chrono::seconds{30};  // of a pooled connection
-    core::Duration block_timeout = std::chrono::minutes{3};  // RFC 5321 section 4.5.3.2.5
-    core::Duration first_pause = std::chrono::seconds{10};   // of a site that failed; doubles
+    core::Duration first_pause = std::chrono::seconds{10};  // of a site that failed; doubles
     core::Duration longest_pause = std::chrono::minutes{5};
     PipelineMode pipelining = PipelineMode::next;  // at most
     bool chunking = true;

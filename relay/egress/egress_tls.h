@@ -4,7 +4,7 @@
 // records (DANE, RFC 7672) or by the domain's MTA-STS policy; everything behind it only keeps to
 // the demand.
 // Made by the composition root, outlives the paths.
-// Limits: kHandshakeTime for a handshake; those of TlsSessions and TlsMemory.
+// Limits: those of TlsSessions and TlsMemory.
 #pragma once
 
 #include <memory>
@@ -54,8 +54,6 @@ void expect_service(TlsDemand& demand, const SiteFacts& site, const std::string&
 
 class EgressTls {
   public:
-    static constexpr core::Duration kHandshakeTime = std::chrono::seconds{60};
-
     // roots null: nothing but routes with roots of their own can be verified. Outlives this.
     EgressTls(core::Shard& shard, const core::TlsRoots* roots);
 

@@ -16,6 +16,7 @@
 #include "core/base/time.h"
 #include "core/base/units.h"
 #include "relay/shaping/tls_policy.h"
+#include "relay/smtp/time_limits.h"
 
 namespace relay {
 
@@ -51,7 +52,10 @@ struct ShapingLimits {
     Reconnect reconnect = Reconnect::next_host;
     bool bounce_upon_5xx_greeting = false;  // otherwise the host is passed over
     std::uint32_t max_recipients_per_batch = 100;
-    std::shared_ptr<const RetryRule> retry{};  // null: as [retry] says
+    std::shared_ptr<const RetryRule> retry{};   // null: as [retry] says
+    std::shared_ptr<const TimeLimits> times{};  // null: the defaults
+
+    const TimeLimits& time_limits() const { return times == nullptr ? kTimeLimits : *times; }
     bool operator==(const ShapingLimits&) const = default;
 };
 

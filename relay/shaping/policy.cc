@@ -30,6 +30,7 @@ struct Overrides {
     std::optional<std::uint32_t> max_recipients_per_batch;
     std::optional<std::vector<core::Duration>> retry_intervals;
     std::optional<core::Duration> max_age;
+    std::vector<std::pair<core::Duration TimeLimits::*, core::Duration>> times;  // later ones win
 
     void apply(ShapingLimits& limits) const {
         if (connection_limit) limits.connection_limit = *connection_limit;
@@ -49,6 +50,12 @@ struct Overrides {
             limits.retry = std::make_shared<const RetryRule>(std::move(rule));
         }
         if (max_recipients_per_batch) limits.max_recipients_per_batch = *max_recipients_per_batch;
+        if (!times.empty()) {
+            TimeLimits all = limits.time_limits();
+            for (const auto& [member, time] : times)
+                all.*member = time;
+            limits.times = std::make_shared<const TimeLimits>(all);
+        }
     }
 };
 
@@ -180,6 +187,10 @@ class ShapingParser {
         } else if (key == "mx_rollup") {
             warning(member.line, "[\"" + table + "\"] mx_rollup: a domain with a table has paths " +
                                      "of its own in this version, whatever its MX hosts");
+        } else if (const auto* known =
+                       std::ranges::find(kTimeLimitOptions, key, &TimeLimitOption::name);
+                   known != kTimeLimitOptions.end()) {
+            time_limit(table, member, *known, into);
         } else {
             warning(member.line, "[\"" + table + "\"] " + key +
                                      " is not available in this version; it has no effect");
@@ -231,6 +242,24 @@ class ShapingParser {
             return wrong(table, member, "a list of times such as [\"5m\", \"1h\"]");
         }
         out = std::move(all);
+    }
+
+    void time_limit(const std::string& table, const TomlMember& member,
+                    const TimeLimitOption& known, Overrides& into) {
+        const auto value = time(member.value, kShortestTimeLimit);
+        if (!value || *value > kLongestTimeLimit) {
+            return wrong(table, member, "a time from \"1s\" to \"1d\"");
+        }
+        into.times.emplace_back(known.member, *value);
+        if (*value >= known.least) return;
+        // Whoever gives up before the reply to the final dot sends the message again.
+        const bool dot = known.member == &TimeLimits::data_dot;
+        warning(member.line,
+                "[\"" + table + "\"] " + member.key + " = \"" + member.value.text +
+                    "\" is below the least of RFC 5321 section " + std::string(known.section) +
+                    ", " + std::to_string(known.least / std::chrono::minutes{1}) + "m: " +
+                    (dot ? "a server that takes the message and answers later gets it twice"
+                         : "a server that is slower gets no mail"));
     }
 
     template <class Value, std::size_t kWords>

@@ -461,24 +461,39 @@ std::string_view ClientDialogue::awaited() const {
     return command_name(unanswered_.front().command);
 }
 
-std::chrono::seconds ClientDialogue::timeout() const {
-    using std::chrono::seconds;
-    if (unanswered_.empty()) return seconds{300};
-    if (awaits_reply_behind_dot()) return kBehindDotPatience;
+core::Duration ClientDialogue::timeout() const {
+    const TimeLimits& limits = *time_limits_;
+    if (unanswered_.empty()) return limits.mail_from;
+    if (awaits_reply_behind_dot()) {
+        return std::min<core::Duration>(kBehindDotPatience, limits.mail_from);
+    }
     switch (unanswered_.front().command) {
+        case Command::greeting:
+            return limits.banner;
+        case Command::ehlo:
+        case Command::helo:
+            return limits.ehlo;
+        case Command::starttls:
+            return limits.starttls;
+        case Command::auth:
+            return limits.auth;
+        case Command::rset:
+            return limits.rset;
+        case Command::mail:
+            return limits.mail_from;
+        case Command::rcpt:
+            return limits.rcpt_to;
         case Command::data:
-            return seconds{120};
+            return limits.data;
         case Command::bdat:
         case Command::dot:
         case Command::lone_dot:
-            return seconds{600};
-        case Command::rset:
-            return seconds{20};
+            return limits.data_dot;
         case Command::quit:
-            return seconds{5};
-        default:
-            return seconds{300};
+            return limits.quit;
     }
+    PH_ASSERT(false && "a command");
+    std::unreachable();
 }
 
 }  // namespace relay

@@ -35,6 +35,7 @@
 #include "relay/smtp/extensions.h"
 #include "relay/smtp/reply.h"
 #include "relay/smtp/sasl.h"
+#include "relay/smtp/time_limits.h"
 
 namespace relay {
 
@@ -108,6 +109,8 @@ class ClientDialogue {
     // All mail of this session says REQUIRETLS (RFC 8689); the driver sees to what that takes of
     // TLS. A server that does not offer it inside TLS is left with 5.7.30.
     void require_tls() { requires_tls_ = true; }
+    // They outlive the dialogue; without: the defaults.
+    void keep_to(const TimeLimits& limits) { time_limits_ = &limits; }
     // Parameters that can do without (SIZE, and those of DSN) are left out: the host offers them
     // and refuses them. Found out here too: then what was refused goes again at once.
     void spare_parameters() { sparing_ = true; }
@@ -139,7 +142,7 @@ class ClientDialogue {
     void timed_out(std::string_view reason);
 
     // How long the server may take now (RFC 5321 section 4.5.3.2).
-    std::chrono::seconds timeout() const;
+    core::Duration timeout() const;
     bool idle() const { return greeted_ && unanswered_.empty() && open_.empty(); }
     std::string_view awaited() const;  // the oldest unanswered command, for messages
     // Between two messages: nothing of the next one is answered or on its way but its envelope.
@@ -218,6 +221,7 @@ class ClientDialogue {
     std::deque<Transaction*> finished_;
     std::string commands_;  // what compose() gave last
     std::size_t completed_ = 0;
+    const TimeLimits* time_limits_ = &kTimeLimits;
     TlsWish tls_ = TlsWish::none;
     bool tls_refused_ = false;
     bool tls_missing_ = false;

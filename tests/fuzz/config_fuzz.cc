@@ -24,6 +24,10 @@ void check(const relay::ShapingLimits& limits) {
     PH_ASSERT(limits.connection_limit > 0 && limits.max_deliveries_per_connection > 0);
     PH_ASSERT(limits.max_message_rate.count > 0 && limits.max_connection_rate.count > 0);
     PH_ASSERT(limits.max_message_rate.interval().count() > 0);
+    for (const relay::TimeLimitOption& option : relay::kTimeLimitOptions) {
+        const core::Duration time = limits.time_limits().*option.member;
+        PH_ASSERT(time >= relay::kShortestTimeLimit && time <= relay::kLongestTimeLimit);
+    }
 }
 
 void check(const relay::Config& config) {

@@ -171,9 +171,15 @@ trigger = {Threshold="2/hr"}
 action = "Suspend"
 duration = "1 hour"
 )"});
-    EXPECT_EQ(policy.limits_for("yahoo.co.jp"),
-              (ShapingLimits{2, 20, {10, 1s}, {100, 1min}, TlsPolicy::opportunistic}));
-    EXPECT_EQ(warnings.size(), 5U);
+    const ShapingLimits& own = policy.limits_for("yahoo.co.jp");
+    EXPECT_EQ(own.time_limits(), (TimeLimits{.idle = 60s}));
+    EXPECT_EQ(own, (ShapingLimits{.connection_limit = 2,
+                                  .max_deliveries_per_connection = 20,
+                                  .max_message_rate = {10, 1s},
+                                  .max_connection_rate = {100, 1min},
+                                  .tls = TlsPolicy::opportunistic,
+                                  .times = own.times}));
+    EXPECT_EQ(warnings.size(), 4U);
 }
 
 TEST(ShapingPolicy, ReadsWhatEncryptionIsDemanded) {
@@ -237,6 +243,57 @@ TEST(ShapingPolicy, ReadsWhenToTryAgain) {
           "retry_intervals = [\"0s\"]", "max_age = 5", "max_age = \"1ms\"", "max_age = \"soon\""}) {
         EXPECT_EQ(problems("[\"a.example\"]\n" + std::string(wrong) + "\n").size(), 1U) << wrong;
     }
+}
+
+TEST(ShapingPolicy, ReadsHowLongToWait) {
+    const auto [policy, warnings] =
+        loaded({"[\"default\"]\nidle_timeout = \"60s\"\nconnect_timeout = \"1 minute\"\n"
+                "[\"a.example\"]\nidle_timeout = \"5s\"\nbanner_timeout = \"10m\"\n"
+                "[\"b.example\"]\nconnection_limit = 1\n",
+                "[\"a.example\"]\nbanner_timeout = \"20m\"\n"});
+    EXPECT_TRUE(warnings.empty());
+    EXPECT_EQ(policy.limits_for("b.example").time_limits(),
+              (TimeLimits{.connect = 1min, .idle = 60s}));
+    EXPECT_EQ(policy.limits_for("a.example").time_limits(),
+              (TimeLimits{.connect = 1min, .banner = 20min, .idle = 5s}));
+    EXPECT_EQ(ShapingPolicy().limits_for("a.example").time_limits(), TimeLimits{});
+    for (const TimeLimitOption& option : kTimeLimitOptions) {
+        const std::string name(option.name);
+        const auto all = loaded({"[\"a.example\"]\n" + name + " = \"1000s\"\n"});
+        TimeLimits expected;
+        expected.*option.member = 1000s;
+        EXPECT_EQ(all.policy.limits_for("a.example").time_limits(), expected) << name;
+        EXPECT_TRUE(all.warnings.empty()) << name;
+        for (const char* wrong : {"\"500ms\"", "\"2d\"", "\"soon\"", "60", "[\"60s\"]"}) {
+            EXPECT_EQ(problems("[\"a.example\"]\n" + name + " = " + wrong + "\n"),
+                      std::vector<std::string>{"s.toml:2: [\"a.example\"] " + name +
+                                               " must be a time from \"1s\" to \"1d\""});
+        }
+    }
+}
+
+// Allowed, and said: a short wait for the reply to the final dot repeats messages.
+TEST(ShapingPolicy, WarnsOfWaitsThatAreTooShort) {
+    const auto [policy, warnings] =
+        loaded({"[\"a.example\"]\nbanner_timeout = \"1m\"\nmail_from_timeout = \"299s\"\n"
+                "rcpt_to_timeout = \"5m\"\ndata_timeout = \"30s\"\n"
+                "data_block_timeout = \"1m\"\ndata_dot_timeout = \"60s\"\n"
+                "rset_timeout = \"1s\"\n"});
+    std::vector<std::string> sentences;
+    for (const Problem& each : warnings)
+        sentences.push_back(each.to_string());
+    ASSERT_EQ(sentences.size(), 5U);
+    EXPECT_EQ(sentences[0],
+              "s0.toml:2: [\"a.example\"] banner_timeout = \"1m\" is below the least of RFC 5321 "
+              "section 4.5.3.2.1, 5m: a server that is slower gets no mail");
+    EXPECT_TRUE(sentences[1].starts_with("s0.toml:3: [\"a.example\"] mail_from_timeout"));
+    EXPECT_TRUE(sentences[2].starts_with("s0.toml:5: [\"a.example\"] data_timeout"));
+    EXPECT_TRUE(sentences[3].starts_with("s0.toml:6: [\"a.example\"] data_block_timeout"));
+    EXPECT_EQ(sentences[4],
+              "s0.toml:7: [\"a.example\"] data_dot_timeout = \"60s\" is below the least of RFC "
+              "5321 section 4.5.3.2.6, 10m: a server that takes the message and answers later gets "
+              "it twice");
+    EXPECT_EQ(policy.limits_for("a.example").time_limits().data_dot, 60s);
 }
 
 }  // namespace

@@ -20,6 +20,10 @@ TEST(Duration, ReadsEveryUnit) {
     EXPECT_EQ(parse_duration("5d"), std::chrono::days(5));
     EXPECT_EQ(parse_duration("0s"), 0s);
     EXPECT_EQ(parse_duration(" 1 h "), 1h);
+    EXPECT_EQ(parse_duration("5 secs"), 5s);
+    EXPECT_EQ(parse_duration("1minute"), 1min);
+    EXPECT_EQ(parse_duration("3 hours"), 3h);
+    EXPECT_EQ(parse_duration("2 days"), 48h);
 }
 
 TEST(Duration, RefusesWhatIsNoDuration) {
