@@ -201,7 +201,7 @@ bool Connection::take_events(std::string_view input) {
                 last_message_ = context_.shard.now();
                 break;
             case Event::fell_back:
-                path_.manners() = {dialogue_->mode(), dialogue_->chunking()};
+                path_.learn(dialogue_->mode(), dialogue_->chunking());
                 if (spared) break;
                 core::log_info("{} [{}] cannot follow our pipelining: going on in a simpler mode",
                                peer_name_, peer_address_);
@@ -227,9 +227,7 @@ void Connection::settle_finished() {
 
 void Connection::end_dialogue() {
     over_ = true;
-    Manners& manners = path_.manners();
-    manners.pipelining = std::min(manners.pipelining, dialogue_->mode());
-    manners.chunking = manners.chunking && dialogue_->chunking();
+    path_.learn(dialogue_->mode(), dialogue_->chunking());
     settle_finished();
 }
 

@@ -36,7 +36,7 @@ Path::Path(EgressContext& context, const SiteFacts& site)
       connection_rate_(site.limits.max_connection_rate,
                        std::min<std::uint64_t>(site.limits.connection_limit,
                                                site.limits.max_connection_rate.count)),
-      manners_{context.options.pipelining, context.options.chunking},
+      manners_{most_pipelining(), context.options.chunking},
       last_used_(context.shard.now()),
       timer_(*this),
       tasks_(context.shard.reactor()) {}
@@ -70,6 +70,20 @@ void Path::add(Recipient& recipient) {
         ready_.push_back(recipient);
     }
     maintain();
+}
+
+PipelineMode Path::most_pipelining() const {
+    PipelineMode most = context_.options.pipelining;
+    if (site_.limits.pipeline_next == PipelineNext::off) most = std::min(most, PipelineMode::message);
+    return site_.limits.enable_pipelining ? most : PipelineMode::lock_step;
+}
+
+void Path::learn(PipelineMode pipelining, bool chunking) {
+    manners_.chunking = manners_.chunking && chunking;
+    // "on": a server that loses track behind a dot is believed for its session only.
+    const bool behind_dot = pipelining == PipelineMode::message;
+    if (behind_dot && site_.limits.pipeline_next == PipelineNext::on) return;
+    manners_.pipelining = std::min(manners_.pipelining, pipelining);
 }
 
 // ---- how many connections

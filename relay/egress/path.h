@@ -83,7 +83,9 @@ class Path {
     void ended(Connection& connection, bool fruitless);
     void becomes_idle(Connection& connection);
     void becomes_busy(Connection& connection);
-    Manners& manners() { return manners_; }
+    const Manners& manners() const { return manners_; }
+    // How the site was served in a session; later ones begin so.
+    void learn(PipelineMode pipelining, bool chunking);
     bool closing() const { return closing_; }
     // A detour waits for a connection to end.
     bool wants_place() const {
@@ -127,6 +129,7 @@ class Path {
     void expire_old();
     void expire_front(ReadyQueue& queue, core::WallTime now);
     core::Duration max_age() const;
+    PipelineMode most_pipelining() const;
     void note_ambiguous_end(const Delivery& delivery, const Connection& connection);
     void wake_at(core::Instant instant);
     bool is_last_hope() const;

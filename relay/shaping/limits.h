@@ -35,6 +35,13 @@ inline constexpr std::array<std::pair<std::string_view, Reconnect>, 3> kReconnec
      {"ReconnectSameHost", Reconnect::same_host},
      {"TerminateSession", Reconnect::terminate}}};
 
+// Whether the envelope of the next message leaves behind the final dot of the one before
+// (docs/decisions/0003-pipelining-modes.md). automatic: until a server of the site loses track, and
+// that is remembered; on: each connection tries anew; off: never.
+enum class PipelineNext : std::uint8_t { automatic, off, on };
+inline constexpr std::array<std::pair<std::string_view, PipelineNext>, 3> kPipelineNextWords{
+    {{"auto", PipelineNext::automatic}, {"off", PipelineNext::off}, {"on", PipelineNext::on}}};
+
 // When mail of a destination is tried again, where that is not as [retry] says.
 struct RetryRule {
     std::vector<core::Duration> intervals;  // none: as [retry] says
@@ -52,6 +59,8 @@ struct ShapingLimits {
     Reconnect reconnect = Reconnect::next_host;
     bool bounce_upon_5xx_greeting = false;  // otherwise the host is passed over
     std::uint32_t max_recipients_per_batch = 100;
+    bool enable_pipelining = true;  // false: one command at a time, whatever is offered
+    PipelineNext pipeline_next = PipelineNext::automatic;
     std::shared_ptr<const RetryRule> retry{};   // null: as [retry] says
     std::shared_ptr<const TimeLimits> times{};  // null: the defaults
 

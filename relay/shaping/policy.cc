@@ -28,6 +28,8 @@ struct Overrides {
     std::optional<Reconnect> reconnect;
     std::optional<bool> bounce_upon_5xx_greeting;
     std::optional<std::uint32_t> max_recipients_per_batch;
+    std::optional<bool> enable_pipelining;
+    std::optional<PipelineNext> pipeline_next;
     std::optional<std::vector<core::Duration>> retry_intervals;
     std::optional<core::Duration> max_age;
     std::vector<std::pair<core::Duration TimeLimits::*, core::Duration>> times;  // later ones win
@@ -50,6 +52,8 @@ struct Overrides {
             limits.retry = std::make_shared<const RetryRule>(std::move(rule));
         }
         if (max_recipients_per_batch) limits.max_recipients_per_batch = *max_recipients_per_batch;
+        if (enable_pipelining) limits.enable_pipelining = *enable_pipelining;
+        if (pipeline_next) limits.pipeline_next = *pipeline_next;
         if (!times.empty()) {
             TimeLimits all = limits.time_limits();
             for (const auto& [member, time] : times)
@@ -170,8 +174,11 @@ class ShapingParser {
         } else if (key == "reconnect_strategy") {
             word(table, member, kReconnectWords, into.reconnect);
         } else if (key == "bounce_upon_5xx_greeting") {
-            if (member.value.kind != Kind::boolean) return wrong(table, member, "true or false");
-            into.bounce_upon_5xx_greeting = member.value.boolean;
+            flag(table, member, into.bounce_upon_5xx_greeting);
+        } else if (key == "enable_pipelining") {
+            flag(table, member, into.enable_pipelining);
+        } else if (key == "pipeline_next") {
+            word(table, member, kPipelineNextWords, into.pipeline_next);
         } else if (key == "max_recipients_per_batch") {
             number(table, member, kMostRecipientsPerBatch, into.max_recipients_per_batch);
         } else if (key == "retry_intervals") {
@@ -199,6 +206,11 @@ class ShapingParser {
 
     void wrong(const std::string& table, const TomlMember& member, const std::string& expected) {
         problem(member.line, "[\"" + table + "\"] " + member.key + " must be " + expected);
+    }
+
+    void flag(const std::string& table, const TomlMember& member, std::optional<bool>& out) {
+        if (member.value.kind != Kind::boolean) return wrong(table, member, "true or false");
+        out = member.value.boolean;
     }
 
     void tls_policy(const std::string& table, const TomlMember& member,

@@ -245,6 +245,25 @@ TEST(ShapingPolicy, ReadsWhenToTryAgain) {
     }
 }
 
+TEST(ShapingPolicy, ReadsHowMuchGoesAtOnce) {
+    const auto [policy, warnings] =
+        loaded({"[\"default\"]\npipeline_next = \"off\"\n"
+                "[\"a.example\"]\npipeline_next = \"on\"\nenable_pipelining = false\n"
+                "[\"b.example\"]\npipeline_next = \"auto\"\nenable_pipelining = true\n"});
+    EXPECT_TRUE(warnings.empty());
+    EXPECT_EQ(policy.limits_for("x.example").pipeline_next, PipelineNext::off);
+    EXPECT_TRUE(policy.limits_for("x.example").enable_pipelining);
+    EXPECT_EQ(policy.limits_for("a.example").pipeline_next, PipelineNext::on);
+    EXPECT_FALSE(policy.limits_for("a.example").enable_pipelining);
+    EXPECT_EQ(policy.limits_for("b.example").pipeline_next, PipelineNext::automatic);
+    EXPECT_TRUE(policy.limits_for("b.example").enable_pipelining);
+    EXPECT_EQ(ShapingPolicy().limits_for("x.example").pipeline_next, PipelineNext::automatic);
+    for (const char* wrong : {"pipeline_next = true", "pipeline_next = \"never\"",
+                              "enable_pipelining = \"on\"", "enable_pipelining = 1"}) {
+        EXPECT_EQ(problems("[\"a.example\"]\n" + std::string(wrong) + "\n").size(), 1U) << wrong;
+    }
+}
+
 TEST(ShapingPolicy, ReadsHowLongToWait) {
     const auto [policy, warnings] =
         loaded({"[\"default\"]\nidle_timeout = \"60s\"\nconnect_timeout = \"1 minute\"\n"
