@@ -17,6 +17,12 @@
 
 namespace core {
 
+namespace {
+
+constexpr std::chrono::seconds kKeepRoots = std::chrono::hours{24};  // libcurl's own default
+
+}  // namespace
+
 // One page. Lives in the asking coroutine's frame, in the multi handle's hands meanwhile.
 struct HttpsClient::Transfer {
     Transfer(Reactor& owner, std::size_t most) : reactor(owner), most_octets(most) {}
@@ -283,6 +289,9 @@ Task<HttpsReply> HttpsClient::get(HttpsRequest request) {
     set(CURLOPT_SSL_VERIFYPEER, 1L);
     set(CURLOPT_SSL_VERIFYHOST, 2L);
     set(CURLOPT_CAINFO, roots_file_.c_str());
+    // What libcurl has read before that is too old.
+    const auto age = std::chrono::floor<std::chrono::seconds>(shard_.now() - roots_since_);
+    set(CURLOPT_CA_CACHE_TIMEOUT, static_cast<long>(std::min(age, kKeepRoots).count()));
     set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // Debian's build has one of its own
     set(CURLOPT_FORBID_REUSE, 1L);
     set(CURLOPT_FRESH_CONNECT, 1L);
@@ -298,6 +307,11 @@ Task<HttpsReply> HttpsClient::get(HttpsRequest request) {
     co_await transfer;
     if (--running_ == 0) ended_.notify_all();
     co_return std::move(transfer.reply);
+}
+
+void HttpsClient::use_roots(std::string roots_file) {
+    roots_file_ = std::move(roots_file);
+    roots_since_ = shard_.now();
 }
 
 Task<void> HttpsClient::pump() {

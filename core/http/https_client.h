@@ -53,6 +53,8 @@ class HttpsClient {
     ~HttpsClient();
 
     Task<HttpsReply> get(HttpsRequest request);
+    // For requests from now on; the file is read anew, also if it is the same one.
+    void use_roots(std::string roots_file);
     Task<void> close();
 
   private:
@@ -63,7 +65,8 @@ class HttpsClient {
     Task<void> pump();
 
     Shard& shard_;
-    const std::string roots_file_;
+    std::string roots_file_;
+    Instant roots_since_{};
     Event work_;
     std::unique_ptr<Multi> multi_;
     TaskGroup tasks_;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "core/net/byte_stream.h"
 #include "core/net/tls_engine.h"
@@ -29,6 +30,9 @@ class TlsStream final : public ByteStream {
     TlsStream(Reactor& reactor, std::unique_ptr<ByteStream> below,
               std::unique_ptr<TlsEngine> engine);
     ~TlsStream() override;
+
+    // What the engine refers to (its context), for as long as this lives.
+    void keep(std::shared_ptr<const void> what) { kept_ = std::move(what); }
 
     // False: see fault() and reason(); all that is left to do is close().
     Task<bool> handshake();
@@ -65,6 +69,7 @@ class TlsStream final : public ByteStream {
 
     Reactor& reactor_;
     std::unique_ptr<ByteStream> below_;
+    std::shared_ptr<const void> kept_;  // goes after the engine
     std::unique_ptr<TlsEngine> engine_;
     bool aborted_ = false;
     bool closing_ = false;

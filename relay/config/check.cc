@@ -105,4 +105,23 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
                          std::move(shaping->warnings), std::move(roots)};
 }
 
+TlsPolicy CheckedConfig::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {
+    if (route != nullptr && route->tls) return *route->tls;
+    return limits.tls.value_or(config.delivery.tls);
+}
+
+std::expected<std::shared_ptr<const CheckedConfig>, Problems> recheck_config(
+    const std::filesystem::path& file, const CheckedConfig& in_force) {
+    auto checked = check_config(file);
+    if (!checked) return std::unexpected(std::move(checked.error()));
+    checked->generation = in_force.generation + 1;
+    checked->shaping.keep_numbers(in_force.shaping.provider_names());
+    if (!checked->tls_roots && in_force.tls_roots) {
+        checked->warnings.push_back(
+            {file.string(), 0, "no bundle of trusted certificates is left; the old one stays"});
+        checked->tls_roots = in_force.tls_roots;
+    }
+    return std::make_shared<const CheckedConfig>(std::move(*checked));
+}
+
 }  // namespace relay

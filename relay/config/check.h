@@ -3,6 +3,7 @@
 // too, so that a start fails for the same reasons and with the same sentences as a check.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <filesystem>
 #include <memory>
@@ -16,18 +17,29 @@
 
 namespace relay {
 
+// Immutable once it is in force; the shards share it. A reload makes another one.
 struct CheckedConfig {
     Config config;
     ShapingPolicy shaping;
     std::shared_ptr<const BounceRules> bounce;
     Problems warnings;
     std::optional<core::TlsRoots> tls_roots;  // none: there is no bundle on this machine
+    std::uint64_t generation = 0;             // counts the reloads before it
+
+    // What a destination's hosts must offer: the route knows its hosts best, then the domain's
+    // table.
+    TlsPolicy tls_of(const ShapingLimits& limits, const RouteConfig* route) const;
 };
 
 // Loads the file, then checks: shaping files, bounce rules, certificates, keys and passwords are
 // there and parse, data_dir and events.log_dir are writable directories or can be made. All
 // problems found, or what serve needs.
 std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file);
+
+// The same for a reload, to take the place of one that is in force: it keeps what must not change
+// while the process lives (numbers of providers), and roots where the machine's bundle has gone.
+std::expected<std::shared_ptr<const CheckedConfig>, Problems> recheck_config(
+    const std::filesystem::path& file, const CheckedConfig& in_force);
 
 // The files of [bounce], and the built-in rules behind them: for a start and for a reload.
 std::expected<std::shared_ptr<const BounceRules>, Problems> load_bounce_rules(

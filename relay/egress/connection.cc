@@ -115,8 +115,7 @@ core::Task<void> Connection::run() {
         co_await stream_->close();
         stream_.reset();
     }
-    const bool tried = deliveries_left_ < path_.site().limits.max_deliveries_per_connection;
-    path_.ended(*this, established_ && tried && dialogue_->completed() == 0);
+    path_.ended(*this, established_ && tried_ && dialogue_->completed() == 0);
 }
 
 void Connection::wake() {
@@ -351,9 +350,8 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     sparing_noted_ = context_.hosts.spare_parameters(endpoint_, context_.shard.now());
     if (sparing_noted_) dialogue_->spare_parameters();
     if (path_.site().tls_request == TlsRequest::required) dialogue_->require_tls();
-    if (const Login* login = context_.tls.login_for(path_.site())) {
-        dialogue_->log_in(*login, EgressTls::new_nonce());
-    }
+    login_ = context_.tls.login_for(path_.site());
+    if (login_ != nullptr) dialogue_->log_in(*login_, EgressTls::new_nonce());
     over_ = false;
     tls_due_ = demand_.implicit();
     if (co_await greet()) co_return true;

@@ -40,7 +40,7 @@ class Connection {
 
     core::Task<void> run();
     void wake();    // idle and there is work
-    void retire();  // idle and its place is needed
+    void retire();  // its place is needed: ends behind what it has begun
     void abort();   // at once; what is in flight counts as lost connection
 
     bool was_established() const { return established_; }
@@ -103,8 +103,10 @@ class Connection {
     std::optional<ClientDialogue> dialogue_;
     std::array<Delivery, ClientDialogue::kMaxOpenTransactions> deliveries_;
     std::uint32_t deliveries_left_;
+    bool tried_ = false;  // it took a transaction
     std::vector<iovec> parts_;
     TlsDemand demand_;
+    std::shared_ptr<const Login> login_;
     std::string endpoint_;                     // host:port
     std::string peer_;                         // address:port
     bool no_route_ = false;                    // from here to that family, or that network

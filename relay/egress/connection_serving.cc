@@ -52,6 +52,7 @@ void Connection::take_work() {
                 return;
         }
         --deliveries_left_;
+        tried_ = true;
         note_domain(*slot);
         slot->fill_transaction(context_.shard.wall());
         dialogue_->begin(slot->transaction);

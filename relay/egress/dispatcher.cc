@@ -1,5 +1,8 @@
 #include "relay/egress/dispatcher.h"
 
+#include <utility>
+#include <vector>
+
 #include "core/base/assert.h"
 
 namespace relay {
@@ -21,8 +24,22 @@ void Dispatcher::take(Recipient& recipient) {
     }
     const SiteFacts& site = recipient.site->facts;
     auto& path = paths_[site.name];
-    if (path == nullptr) path = std::make_unique<Path>(context_, site);
+    if (path == nullptr) {
+        path = std::make_unique<Path>(context_, site);
+        const bool outdated = checked_ != nullptr && site.generation < checked_->generation;
+        if (outdated) path->adopt(*checked_);
+    }
     path->add(recipient);
+}
+
+void Dispatcher::use(std::shared_ptr<const CheckedConfig> checked) {
+    checked_ = std::move(checked);
+    std::vector<Path*> all;  // what they send home may come back by a new path
+    all.reserve(paths_.size());
+    for (const auto& [name, path] : paths_)
+        all.push_back(path.get());
+    for (Path* path : all)
+        path->adopt(*checked_);
 }
 
 Path* Dispatcher::find(const std::string& site) {

@@ -26,6 +26,8 @@ class Dispatcher final : public RecipientTaker {
     ~Dispatcher() override;
 
     void take(Recipient& recipient) override;
+    // A reload: every path adopts it, and paths that are made from sites of before.
+    void use(std::shared_ptr<const CheckedConfig> checked);
     core::Task<void> close(core::Instant deadline);
 
     std::size_t paths() const { return paths_.size(); }
@@ -46,6 +48,7 @@ class Dispatcher final : public RecipientTaker {
 
     EgressContext context_;
     std::unordered_map<std::string, std::unique_ptr<Path>> paths_;  // by site name
+    std::shared_ptr<const CheckedConfig> checked_;                  // null: as of the start
     Sweep sweep_;
     bool closed_ = false;
 };

@@ -104,31 +104,43 @@ void expect_service(TlsDemand& demand, const SiteFacts& site, const std::string&
 }
 
 EgressTls::EgressTls(core::Shard& shard, const core::TlsRoots* roots)
-    : shard_(shard), roots_(roots), sessions_(shard.reactor()) {}
+    : shard_(shard), sessions_(shard.reactor()) {
+    if (roots != nullptr) roots_ = *roots;
+}
 
-EgressTls::Own& EgressTls::own(const std::shared_ptr<const Smarthost>& smarthost) {
-    Own& own = own_[smarthost.get()];
-    if (own.smarthost == nullptr) {
-        own.smarthost = smarthost;
-        own.login = {smarthost->username, smarthost->password, smarthost->auth_insecure};
+void EgressTls::use(const core::TlsRoots* roots) {
+    roots_.reset();
+    if (roots != nullptr) roots_ = *roots;
+    context_.reset();
+    own_.clear();
+    ++reloads_;
+}
+
+const std::shared_ptr<EgressTls::Own>& EgressTls::own(
+    const std::shared_ptr<const Smarthost>& smarthost) {
+    auto& own = own_[smarthost.get()];
+    if (own == nullptr) {
+        own = std::make_shared<Own>();
+        own->smarthost = smarthost;
+        own->login = {smarthost->username, smarthost->password, smarthost->auth_insecure};
     }
     return own;
 }
 
-core::TlsContext& EgressTls::context_for(const SiteFacts& site) {
+std::shared_ptr<core::TlsContext> EgressTls::context_for(const SiteFacts& site) {
     const bool special = site.smarthost != nullptr && (site.smarthost->roots.has_value() ||
                                                        site.smarthost->identity.has_value());
     if (!special) {
-        if (context_ == nullptr) context_ = client_context(roots_, nullptr);
-        return *context_;
+        if (context_ == nullptr) context_ = client_context(roots(), nullptr);
+        return context_;
     }
-    Own& of_site = own(site.smarthost);
-    if (of_site.context == nullptr) {
+    const std::shared_ptr<Own>& of_site = own(site.smarthost);
+    if (of_site->context == nullptr) {
         const Smarthost& smarthost = *site.smarthost;
-        of_site.context = client_context(smarthost.roots ? &*smarthost.roots : roots_,
-                                         smarthost.identity ? &*smarthost.identity : nullptr);
+        of_site->context = client_context(smarthost.roots ? &*smarthost.roots : roots(),
+                                          smarthost.identity ? &*smarthost.identity : nullptr);
     }
-    return *of_site.context;
+    return {of_site, of_site->context.get()};
 }
 
 std::unique_ptr<core::TlsStream> EgressTls::wrap(std::unique_ptr<core::ByteStream> below,
@@ -140,13 +152,20 @@ std::unique_ptr<core::TlsStream> EgressTls::wrap(std::unique_ptr<core::ByteStrea
     start.sessions = &sessions_;
     start.session_key = endpoint + '|' + below->local().ip.to_string();
     if (site.smarthost != nullptr) start.session_key += '|' + site.name;
-    auto engine = std::make_unique<core::TlsEngine>(context_for(site), start);
-    return std::make_unique<core::TlsStream>(shard_.reactor(), std::move(below), std::move(engine));
+    // What was verified by other roots, or before another certificate was shown, counts no more.
+    if (reloads_ > 0) start.session_key += "|r" + std::to_string(reloads_);
+    auto context = context_for(site);
+    auto engine = std::make_unique<core::TlsEngine>(*context, start);
+    auto stream =
+        std::make_unique<core::TlsStream>(shard_.reactor(), std::move(below), std::move(engine));
+    stream->keep(std::move(context));
+    return stream;
 }
 
-const Login* EgressTls::login_for(const SiteFacts& site) {
+std::shared_ptr<const Login> EgressTls::login_for(const SiteFacts& site) {
     if (site.smarthost == nullptr || !site.smarthost->has_login()) return nullptr;
-    return &own(site.smarthost).login;
+    const std::shared_ptr<Own>& of_site = own(site.smarthost);
+    return {of_site, &of_site->login};
 }
 
 std::string EgressTls::new_nonce() {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -54,7 +55,7 @@ void expect_service(TlsDemand& demand, const SiteFacts& site, const std::string&
 
 class EgressTls {
   public:
-    // roots null: nothing but routes with roots of their own can be verified. Outlives this.
+    // roots null: nothing but routes with roots of their own can be verified.
     EgressTls(core::Shard& shard, const core::TlsRoots* roots);
 
     // endpoint: host and port, as in TlsMemory.
@@ -62,7 +63,10 @@ class EgressTls {
                                           const TlsDemand& demand, const SiteFacts& site,
                                           const std::string& endpoint);
     // Null: the site's hosts want no login.
-    const Login* login_for(const SiteFacts& site);
+    std::shared_ptr<const Login> login_for(const SiteFacts& site);
+    // A reload: connections from now on begin with these roots and with what is in the files of
+    // smarthosts, and resume no session of before. Those that are open keep what they have.
+    void use(const core::TlsRoots* roots);
     static std::string new_nonce();
 
     TlsMemory& memory() { return memory_; }
@@ -75,13 +79,15 @@ class EgressTls {
         std::unique_ptr<core::TlsContext> context;
         Login login;
     };
-    Own& own(const std::shared_ptr<const Smarthost>& smarthost);
-    core::TlsContext& context_for(const SiteFacts& site);
+    const std::shared_ptr<Own>& own(const std::shared_ptr<const Smarthost>& smarthost);
+    std::shared_ptr<core::TlsContext> context_for(const SiteFacts& site);
+    const core::TlsRoots* roots() const { return roots_ ? &*roots_ : nullptr; }
 
     core::Shard& shard_;
-    const core::TlsRoots* roots_;
-    std::unique_ptr<core::TlsContext> context_;
-    std::unordered_map<const Smarthost*, Own> own_;
+    std::optional<core::TlsRoots> roots_;
+    std::shared_ptr<core::TlsContext> context_;
+    std::unordered_map<const Smarthost*, std::shared_ptr<Own>> own_;
+    std::size_t reloads_ = 0;
     core::TlsSessions sessions_;
     TlsMemory memory_;
 };

@@ -27,15 +27,18 @@ bool suits(const Detour& detour, const Recipient& recipient) {
     return detour.family == other_family(recipient.disposition());
 }
 
+TokenBucket connection_bucket(const ShapingLimits& limits) {
+    return {limits.max_connection_rate,
+            std::min<std::uint64_t>(limits.connection_limit, limits.max_connection_rate.count)};
+}
+
 }  // namespace
 
 Path::Path(EgressContext& context, const SiteFacts& site)
     : context_(context),
       site_(site),
       message_rate_(site.limits.max_message_rate),
-      connection_rate_(site.limits.max_connection_rate,
-                       std::min<std::uint64_t>(site.limits.connection_limit,
-                                               site.limits.max_connection_rate.count)),
+      connection_rate_(connection_bucket(site.limits)),
       manners_{most_pipelining(), context.options.chunking},
       last_used_(context.shard.now()),
       timer_(*this),
@@ -74,7 +77,8 @@ void Path::add(Recipient& recipient) {
 
 PipelineMode Path::most_pipelining() const {
     PipelineMode most = context_.options.pipelining;
-    if (site_.limits.pipeline_next == PipelineNext::off) most = std::min(most, PipelineMode::message);
+    if (site_.limits.pipeline_next == PipelineNext::off)
+        most = std::min(most, PipelineMode::message);
     return site_.limits.enable_pipelining ? most : PipelineMode::lock_step;
 }
 
@@ -84,6 +88,58 @@ void Path::learn(PipelineMode pipelining, bool chunking) {
     const bool behind_dot = pipelining == PipelineMode::message;
     if (behind_dot && site_.limits.pipeline_next == PipelineNext::on) return;
     manners_.pipelining = std::min(manners_.pipelining, pipelining);
+}
+
+// ---- a reload
+
+void Path::adopt(const CheckedConfig& checked) {
+    const ShapingLimits& limits = checked.shaping.limits_for(site_.table);
+    if (site_.routed) {
+        const auto route = std::ranges::find_if(checked.config.routes, [&](const auto& one) {
+            return one.domain == site_.route && one.hosts == site_.hops;
+        });
+        // Without one its mail goes elsewhere from now on; what is here already goes as it was to.
+        if (route != checked.config.routes.end()) {
+            secure_by(checked.tls_of(limits, &*route), route->smarthost);
+        }
+    } else {
+        secure_by(checked.tls_of(limits, nullptr), nullptr);
+    }
+    site_.generation = checked.generation;
+    limit_by(limits);
+}
+
+// What is sent from now on goes over a connection that was made by these.
+void Path::secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost) {
+    const TlsPolicy before = site_.tls;
+    site_.set_tls(tls);
+    const bool same = site_.tls == before && site_.smarthost == smarthost;
+    site_.smarthost = std::move(smarthost);
+    if (same) return;
+    for (Connection* connection : connections_)
+        connection->retire();
+}
+
+void Path::limit_by(const ShapingLimits& limits) {
+    const ShapingLimits before = std::exchange(site_.limits, limits);
+    if (before.max_message_rate != limits.max_message_rate) {
+        message_rate_ = TokenBucket(limits.max_message_rate);
+    }
+    if (before.max_connection_rate != limits.max_connection_rate ||
+        before.connection_limit != limits.connection_limit) {
+        connection_rate_ = connection_bucket(limits);
+    }
+    if (before.enable_pipelining != limits.enable_pipelining ||
+        before.pipeline_next != limits.pipeline_next) {
+        manners_.pipelining = most_pipelining();
+    }
+    retire_surplus();
+    maintain();
+}
+
+void Path::retire_surplus() {
+    for (std::size_t i = site_.limits.connection_limit; i < connections_.size(); ++i)
+        connections_[i]->retire();
 }
 
 // ---- how many connections

@@ -20,6 +20,7 @@
 
 #include "core/base/intrusive_list.h"
 #include "core/runtime/task_group.h"
+#include "relay/config/check.h"
 #include "relay/egress/delivery.h"
 #include "relay/egress/egress_context.h"
 #include "relay/queue/ready_queue.h"
@@ -47,6 +48,10 @@ class Path {
     ~Path();
 
     void add(Recipient& recipient);
+    // A reload: limits, TLS and login as they are now, for what comes next. Connections that are
+    // open keep what they have; those above a lower connection_limit, and all of them when TLS or
+    // login changed, end behind what they have begun.
+    void adopt(const CheckedConfig& checked);
     // No new transactions, ready recipients go home untried; awaits the connections, which finish
     // what is in flight. At the deadline they are cut off.
     core::Task<void> close(core::Instant deadline);
@@ -126,6 +131,9 @@ class Path {
     void maintain();
     void wake_idle();
     void open_connections();
+    void secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost);
+    void limit_by(const ShapingLimits& limits);
+    void retire_surplus();
     void expire_old();
     void expire_front(ReadyQueue& queue, core::WallTime now);
     core::Duration max_age() const;

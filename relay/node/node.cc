@@ -71,10 +71,9 @@ core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config) {
 
 Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> log,
            std::unique_ptr<NodeSpool> spool_on_disk)
-    : config(std::move(checked.config)),
-      shaping(std::move(checked.shaping)),
-      bounce(std::move(checked.bounce)),
-      tls_roots(std::move(checked.tls_roots)),
+    : first(std::make_shared<const CheckedConfig>(std::move(checked))),
+      config(first->config),
+      latest(first),
       shard_count(shards),
       events(std::move(log)),
       spool(std::move(spool_on_disk)),
@@ -88,9 +87,10 @@ Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> 
       liveness(shards),
       addresses(config.listeners.size()),
       stop_events(shards, nullptr),
-      event_writers(shards, nullptr) {
+      services(shards, nullptr) {
     for (std::size_t i = 0; i < shards; ++i) {
-        metrics.push_back(std::make_unique<metrics::ShardMetrics>(shaping.provider_names().size()));
+        // Room for every name that a reload may bring.
+        metrics.push_back(std::make_unique<metrics::ShardMetrics>(metrics::kMostProviders));
     }
     for (const ListenerConfig& listener : config.listeners) {
         admissions.push_back(std::make_shared<Admission>(listener.allow, listener.max_connections));
@@ -116,7 +116,8 @@ std::string Node::failure() {
     return failure_;
 }
 
-std::string Node::metrics_text(core::WallTime now) const {
+std::string Node::metrics_text(const std::vector<std::string>& provider_names,
+                               core::WallTime now) const {
     std::vector<const metrics::ShardMetrics*> shards;
     shards.reserve(metrics.size());
     for (const auto& one : metrics)
@@ -136,7 +137,7 @@ std::string Node::metrics_text(core::WallTime now) const {
     }
     facts.events_written = events->written();
     facts.events_dropped = events->dropped();
-    return metrics::render(shards, shaping.provider_names(), facts, now);
+    return metrics::render(shards, provider_names, facts, now);
 }
 
 }  // namespace relay

@@ -1,7 +1,7 @@
 // Node: what the shards of one process share: the checked configuration, the tables that are
 // read-only once the shards serve, the event log, each shard's counters, and the points at which
 // the shards wait for each other while they start and stop. Made by serve() on the main thread
-// before the shards, destroyed after them. Whatever is written later is atomic.
+// before the shards, destroyed after them. Whatever is written later is atomic, or shard 0's alone.
 #pragma once
 
 #include <array>
@@ -33,7 +33,6 @@ namespace relay {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
-class EventWriter;
 class ShardServices;
 
 // The spool as the shards share it; none with durability "memory". The lock is held until the end.
@@ -73,14 +72,20 @@ class Node {
     bool failed() const { return failed_.load(); }
     std::string failure();
 
-    std::string metrics_text(core::WallTime now) const;
+    // provider_names: of the shaping policy in force.
+    std::string metrics_text(const std::vector<std::string>& provider_names,
+                             core::WallTime now) const;
+    // Every shard is built and listens.
+    bool serving() const {
+        return arrived_[static_cast<std::size_t>(Step::all_listen)].load() >= shard_count;
+    }
     bool draining() const { return draining_.load(); }
     void start_draining() { draining_.store(true); }
 
-    const Config config;
-    const ShapingPolicy shaping;
-    const std::shared_ptr<const BounceRules> bounce;  // as of the start
-    const std::optional<core::TlsRoots> tls_roots;
+    // As of the start; each shard has what is in force now, and shard 0 the latest of it.
+    const std::shared_ptr<const CheckedConfig> first;
+    const Config& config;
+    std::shared_ptr<const CheckedConfig> latest;
     const std::size_t shard_count;
     const std::unique_ptr<EventLog> events;
     const std::unique_ptr<NodeSpool> spool;
@@ -99,7 +104,7 @@ class Node {
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener
     std::vector<std::vector<core::SocketAddress>> addresses;  // by listener; shard 0 writes them
     std::vector<core::Event*> stop_events;                    // by shard
-    std::vector<EventWriter*> event_writers;                  // by shard
+    std::vector<ShardServices*> services;                     // by shard
 
   private:
     std::array<std::atomic<std::size_t>, kSteps> arrived_{};

@@ -26,6 +26,15 @@ BareEndings bare_endings(LineEndings setting) {
     return setting == LineEndings::normalize ? BareEndings::normalize : BareEndings::reject;
 }
 
+const core::TlsRoots* roots_of(const CheckedConfig& checked) {
+    return checked.tls_roots ? &*checked.tls_roots : nullptr;
+}
+
+std::string roots_file(const Config& config) {
+    const std::string configured = config.delivery.tls_ca_file.string();
+    return configured.empty() ? core::TlsRoots::system_bundle() : configured;
+}
+
 std::string cannot_listen(const core::SocketAddress& address, const std::error_code& error) {
     return "cannot listen on " + address.to_string() + ": " + error.message();
 }
@@ -36,12 +45,13 @@ ShardServices::ShardServices(Node& node, core::Shard& shard)
     : node_(node),
       shard_(shard),
       metrics_(*node.metrics[shard.id()]),
+      checked_(node.first),
       stop_(shard.reactor()),
       tasks_(shard.reactor()),
       recovery_(shard.reactor()),
-      events_(*node.events, shard.reactor(), node.bounce) {
+      events_(*node.events, shard.reactor(), node.first->bounce) {
     node.stop_events[shard.id()] = &stop_;
-    node.event_writers[shard.id()] = &events_;
+    node.services[shard.id()] = this;
 }
 
 ShardServices::~ShardServices() = default;
@@ -68,12 +78,11 @@ core::Result<void> ShardServices::build() {
         .memory_limit = static_cast<std::size_t>(node_.memory_limit / node_.shard_count),
         .hostname = node_.config.node.hostname,
         .delay_warning = node_.config.retry.delay_warning};
-    origin_ = std::make_unique<Origin>(
-        shard_, options, node_.schedule,
-        RouterParts{node_.config, node_.shaping, node_.rules, *resolver_, sts_.get()},
-        node_.exchange, events_, metrics_, spool_.get());
+    origin_ = std::make_unique<Origin>(shard_, options, node_.schedule,
+                                       RouterParts{checked_, node_.rules, *resolver_, sts_.get()},
+                                       node_.exchange, events_, metrics_, spool_.get());
     if (spool_ != nullptr) spool_->start(*origin_);
-    tls_ = std::make_unique<EgressTls>(shard_, node_.tls_roots ? &*node_.tls_roots : nullptr);
+    tls_ = std::make_unique<EgressTls>(shard_, roots_of(*checked_));
     hosts_ = std::make_unique<HostMemory>(node_.egress.pauses());
     dispatcher_ = std::make_unique<Dispatcher>(
         EgressContext{shard_, node_.egress, *resolver_, node_.rules, node_.route_rules,
@@ -84,11 +93,19 @@ core::Result<void> ShardServices::build() {
     return {};
 }
 
+void ShardServices::use(std::shared_ptr<const CheckedConfig> checked) {
+    checked_ = std::move(checked);
+    events_.use(checked_->bounce);
+    // The contexts first: paths may open connections at once.
+    tls_->use(roots_of(*checked_));
+    if (https_ != nullptr) https_->use_roots(roots_file(checked_->config));
+    origin_->use(checked_);
+    dispatcher_->use(checked_);
+}
+
 core::Result<void> ShardServices::build_sts() {
-    if (!node_.tls_roots) return {};
-    const std::string& configured = node_.config.delivery.tls_ca_file.string();
-    auto https = core::HttpsClient::open(
-        shard_, configured.empty() ? core::TlsRoots::system_bundle() : configured);
+    if (!checked_->tls_roots) return {};
+    auto https = core::HttpsClient::open(shard_, roots_file(checked_->config));
     if (!https) return std::unexpected(https.error());
     https_ = std::move(*https);
     web_policies_ = std::make_unique<WebPolicies>(shard_, *https_, *resolver_, node_.rules);
@@ -184,7 +201,7 @@ core::Router ShardServices::http_routes(const ListenerConfig& listener, HttpList
             publish();
             return [](std::string text) -> core::Task<std::string> {
                 co_return text;
-            }(node_.metrics_text(shard_.wall()));
+            }(node_.metrics_text(checked_->shaping.provider_names(), shard_.wall()));
         };
     }
     add_probe_routes(router, std::move(probes));

@@ -38,6 +38,8 @@ class ShardServices {
 
     // From start to end; the shard's root task.
     core::Task<void> run();
+    // A reload, all of it in one turn: bounce rules, shaping, routes, TLS.
+    void use(std::shared_ptr<const CheckedConfig> checked);
 
   private:
     struct HttpListener {
@@ -63,6 +65,7 @@ class ShardServices {
     Node& node_;
     core::Shard& shard_;
     metrics::ShardMetrics& metrics_;
+    std::shared_ptr<const CheckedConfig> checked_;  // in force
     core::Event stop_;
     core::TaskGroup tasks_;
     core::TaskGroup recovery_;

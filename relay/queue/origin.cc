@@ -39,11 +39,10 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
     : shard_(shard),
       options_(options),
       schedule_(schedule),
-      shaping_(router.shaping),
       exchange_(exchange),
       events_(events),
       metrics_(metrics),
-      router_(shard, router, *this),
+      router_(shard, std::move(router), *this),
       scheduled_(shard.reactor(),
                  [this](Recipient& recipient) {
                      metrics_.left(metrics::Queue::scheduled);
@@ -167,7 +166,7 @@ void Origin::settle(Recipient& recipient) {
 }
 
 const RetryRule* Origin::rule_of(const Recipient& recipient) const {
-    return shaping_.limits_for(recipient.domain()).retry.get();
+    return router_.shaping().limits_for(recipient.domain()).retry.get();
 }
 
 void Origin::defer(Recipient& recipient) {

@@ -60,6 +60,10 @@ class Origin final : public Acceptance,
     void take(Recipient& recipient) override;
     void fetch(Recipient& recipient) override;
 
+    // A reload: routes, limits and schedules of destinations, for what is routed or deferred from
+    // now on.
+    void use(std::shared_ptr<const CheckedConfig> checked) { router_.use(std::move(checked)); }
+
     // RecoveredMail: what an earlier run accepted.
     void recovered(std::unique_ptr<Message> message) override;
     ReplyPool& replies() override { return replies_; }
@@ -107,7 +111,6 @@ class Origin final : public Acceptance,
     core::Shard& shard_;
     OriginOptions options_;
     const RetrySchedule& schedule_;
-    const ShapingPolicy& shaping_;
     Exchange& exchange_;
     EventWriter& events_;
     metrics::ShardMetrics& metrics_;

@@ -47,12 +47,6 @@ TlsRequest request_of(std::string_view key) {
     return TlsRequest::unsaid;
 }
 
-void apply(TlsRequest request, SiteFacts& facts) {
-    facts.tls_request = request;
-    const bool required = request == TlsRequest::required;
-    if (required && facts.tls != TlsPolicy::implicit) facts.tls = TlsPolicy::verify;
-}
-
 // A domain as everybody but the two ends of mail knows it: lower case, A-labels.
 class PlainDomain {
   public:
@@ -111,7 +105,7 @@ Disposition no_domain() {
 }
 
 // What the path is named after the hosts: everything that makes deliveries differ.
-void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
+void name_site(SiteFacts& facts) {
     std::uint64_t fingerprint = facts.port;
     if (facts.routed) {
         for (const NextHop& hop : facts.hops) {
@@ -138,14 +132,21 @@ void name_site(SiteFacts& facts, std::string_view domain, bool own_limits) {
     if (facts.sts && facts.sts_hosts.size() < host_count(facts.plan)) {
         facts.name += ":" + dns::site_name(facts.sts_hosts);
     }
-    if (own_limits) facts.name = std::string(domain) + "!" + facts.name;
+    if (!facts.table.empty()) facts.name = facts.table + "!" + facts.name;
     facts.fingerprint = fingerprint;
+}
+
+std::string key_of(const SiteFacts& facts) {
+    std::string key = facts.name;
+    key.append("#").append(std::to_string(facts.fingerprint));
+    key.append("#").append(std::to_string(facts.generation));
+    return key;
 }
 
 }  // namespace
 
 Router::Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver)
-    : shard_(shard), parts_(parts), receiver_(receiver), lookups_(shard.reactor()) {}
+    : shard_(shard), parts_(std::move(parts)), receiver_(receiver), lookups_(shard.reactor()) {}
 
 Router::~Router() {
     PH_ASSERT(waiting_ == 0);
@@ -177,7 +178,7 @@ void Router::route(Recipient& recipient) {
     ++waiting_;
     if (domain.resolving) return;
 
-    const RouteConfig* route = parts_.config.route_for(name);
+    const RouteConfig* route = parts_.checked->config.route_for(name);
     if (route == nullptr) {
         domain.resolving = true;
         if (!lookups_.spawn(resolve(found->first))) {
@@ -188,15 +189,16 @@ void Router::route(Recipient& recipient) {
     SiteFacts facts;
     facts.routed = true;
     facts.hops = route->hosts;
-    facts.limits = parts_.shaping.limits_for(name);
-    facts.provider = parts_.shaping.provider_of(name);
     facts.smarthost = route->smarthost;
-    facts.tls = tls_of(facts.limits, route);
-    apply(request, facts);
-    name_site(facts, name, parts_.shaping.has_table(name));
+    facts.route = route->domain;
+    apply_settings(name, request, route, facts);
+    name_site(facts);
     // What a route says of its own about TLS or AUTH holds for its mail alone.
     if (route->tls || route->smarthost) facts.name += "/" + route->domain;
-    domain.site = intern(std::move(facts));
+    Site* const before = std::exchange(domain.site, intern(std::move(facts)));
+    if (before != nullptr) unreference(before);
+    domain.failure = {};  // of DNS, before a reload
+    domain.null_mx = false;
     domain.expires = core::kNever;
     --waiting_;
     answer(domain, domain.waiting.pop_front());
@@ -214,9 +216,10 @@ core::Task<void> Router::resolve(std::string key) {
     const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
     StsFinding sts;
     const TlsRequest request = request_of(key);
-    const bool cares = request == TlsRequest::required ||
-                       (request == TlsRequest::unsaid &&
-                        tls_of(parts_.shaping.limits_for(name), nullptr) != TlsPolicy::none);
+    const bool encrypts =
+        parts_.checked->tls_of(shaping().limits_for(name), nullptr) != TlsPolicy::none;
+    const bool cares =
+        request == TlsRequest::required || (request == TlsRequest::unsaid && encrypts);
     if (result && !result->literal && cares && parts_.sts != nullptr) {  // RFC 8461 section 3.1
         sts = co_await parts_.sts->policy_for(result->domain);
     }
@@ -240,13 +243,10 @@ void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& 
     if (result) {
         SiteFacts facts;
         facts.plan = *result;
-        facts.port = parts_.config.delivery.port;
-        facts.limits = parts_.shaping.limits_for(name);
-        facts.provider = parts_.shaping.provider_of(name);
-        facts.tls = tls_of(facts.limits, nullptr);
-        apply(request_of(key), facts);
+        facts.port = parts_.checked->config.delivery.port;
+        apply_settings(name, request_of(key), nullptr, facts);
         apply(sts.policy.get(), facts);
-        name_site(facts, name, parts_.shaping.has_table(name));
+        name_site(facts);
         domain.site = intern(std::move(facts));
         std::chrono::seconds ttl = result->ttl;
         if (sts.asked) ttl = std::min(ttl, sts.ttl);
@@ -258,15 +258,24 @@ void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& 
     if (before != nullptr) unreference(before);
 }
 
-// The route knows its hosts best, then the domain's table.
-TlsPolicy Router::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {
-    if (route != nullptr && route->tls) return *route->tls;
-    return limits.tls.value_or(parts_.config.delivery.tls);
+void Router::apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,
+                            SiteFacts& facts) const {
+    facts.generation = parts_.checked->generation;
+    facts.limits = shaping().limits_for(name);
+    facts.provider = shaping().provider_of(name);
+    if (shaping().has_table(name)) facts.table = name;
+    facts.tls_request = request;
+    facts.set_tls(parts_.checked->tls_of(facts.limits, route));
+}
+
+void Router::use(std::shared_ptr<const CheckedConfig> checked) {
+    parts_.checked = std::move(checked);
+    for (auto& [name, domain] : domains_)
+        domain.expires = {};
 }
 
 Site* Router::intern(SiteFacts facts) {
-    std::string key = facts.name + '#' + std::to_string(facts.fingerprint);
-    auto& place = sites_[std::move(key)];
+    auto& place = sites_[key_of(facts)];
     if (place == nullptr) {
         place = std::make_unique<Site>();
         place->home = std::hash<std::string>{}(facts.name) % shard_.count();
@@ -279,7 +288,7 @@ Site* Router::intern(SiteFacts facts) {
 void Router::unreference(Site* site) {
     PH_ASSERT(site->references > 0);
     if (--site->references > 0) return;
-    sites_.erase(site->facts.name + '#' + std::to_string(site->facts.fingerprint));
+    sites_.erase(key_of(site->facts));
 }
 
 void Router::answer(Domain& domain, Recipient& recipient) {

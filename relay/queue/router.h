@@ -15,11 +15,10 @@
 #include "core/io/shard.h"
 #include "core/runtime/task_group.h"
 #include "dns/mx.h"
-#include "relay/config/config.h"
+#include "relay/config/check.h"
 #include "relay/message/message.h"
 #include "relay/queue/site.h"
 #include "relay/security/mta_sts.h"
-#include "relay/shaping/policy.h"
 
 namespace relay {
 
@@ -33,8 +32,7 @@ class RouteReceiver {
 };
 
 struct RouterParts {
-    const Config& config;
-    const ShapingPolicy& shaping;
+    std::shared_ptr<const CheckedConfig> checked;
     const dns::RoutingRules& rules;
     dns::Resolver& resolver;
     MtaSts* sts = nullptr;  // null: no policies are looked for
@@ -48,6 +46,10 @@ class Router {
     ~Router();
 
     void route(Recipient& recipient);
+    // A reload: domains are asked for anew when mail comes for them; recipients that have a site
+    // keep it until they come home.
+    void use(std::shared_ptr<const CheckedConfig> checked);
+    const ShapingPolicy& shaping() const { return parts_.checked->shaping; }
     // The recipient no longer uses its site.
     void release(Recipient& recipient);
     // A null MX of the domain is known, and its TTL has not ended. A route hides it.
@@ -75,7 +77,8 @@ class Router {
     core::Task<void> resolve(std::string key);
     void learn(const std::string& key, Domain& domain, const dns::MxResult& result,
                const StsFinding& sts);
-    TlsPolicy tls_of(const ShapingLimits& limits, const RouteConfig* route) const;
+    void apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,
+                        SiteFacts& facts) const;
     Site* intern(SiteFacts facts);
     void unreference(Site* site);
     void answer(Domain& domain, Recipient& recipient);
@@ -85,7 +88,7 @@ class Router {
     RouterParts parts_;
     RouteReceiver& receiver_;
     std::unordered_map<std::string, Domain, TextHash, std::equal_to<>> domains_;
-    std::unordered_map<std::string, std::unique_ptr<Site>> sites_;  // by name and fingerprint
+    std::unordered_map<std::string, std::unique_ptr<Site>> sites_;  // by key_of()
     std::size_t waiting_ = 0;
     core::TaskGroup lookups_;
 };

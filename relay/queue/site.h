@@ -36,7 +36,20 @@ struct SiteFacts {
     std::vector<std::string> sts_hosts;
     std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
     std::size_t provider = 0;                    // metrics label
+    // Where that comes from: the domain whose shaping table holds (empty: the default), the
+    // [[route]] by its domain, and which configuration it was. A path looks them up again after a
+    // reload.
+    std::string table;
+    std::string route;
+    std::uint64_t generation = 0;
     std::uint64_t fingerprint = 0;  // of hosts and their order; the name leaves preferences out
+
+    // By the configuration, raised by what the mail asks for.
+    void set_tls(TlsPolicy configured) {
+        const bool raised =
+            tls_request == TlsRequest::required && configured != TlsPolicy::implicit;
+        tls = raised ? TlsPolicy::verify : configured;
+    }
 };
 
 struct Site {

@@ -386,6 +386,22 @@ bool ShapingPolicy::has_table(std::string_view domain) const {
     return find(domain) != nullptr;
 }
 
+void ShapingPolicy::keep_numbers(const std::vector<std::string>& names) {
+    const std::vector<std::string> ours = std::exchange(provider_names_, names);
+    std::unordered_map<std::string_view, std::size_t> numbers;
+    for (std::size_t i = 1; i < names.size(); ++i)
+        numbers.emplace(names[i], i);
+    for (auto& [domain, entry] : tables_) {
+        const auto known = numbers.find(domain);
+        entry.provider = known == numbers.end() ? 0 : known->second;
+    }
+    for (std::size_t i = 1; i < ours.size(); ++i) {
+        if (numbers.contains(ours[i]) || provider_names_.size() > kMostNamedProviders) continue;
+        tables_.find(ours[i])->second.provider = provider_names_.size();
+        provider_names_.push_back(ours[i]);
+    }
+}
+
 std::size_t ShapingPolicy::provider_of(std::string_view domain) const {
     const Entry* entry = find(domain);
     return entry == nullptr ? 0 : entry->provider;

@@ -38,12 +38,31 @@ bool is_copy(std::string_view arrived, std::string_view sent, bool traced) {
            arrived.find("Received: ", 1) == std::string_view::npos;
 }
 
-relay::ShapingPolicy shaping_of(const RelayOptions& options) {
-    auto loaded = relay::ShapingPolicy::parse({{"shaping.toml", options.shaping}}, options.limits);
+relay::ShapingPolicy shaping_of(const std::string& text, const relay::ShapingLimits& limits) {
+    auto loaded = relay::ShapingPolicy::parse({{"shaping.toml", text}}, limits);
     PH_ASSERT(loaded.has_value());
     for (const relay::Problem& warning : loaded->warnings)
         PH_ASSERT(!warning.sentence.contains("no effect"));
     return std::move(loaded->policy);
+}
+
+std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
+    relay::CheckedConfig checked{
+        .config = relay::default_config(),
+        .shaping = shaping_of(options.shaping, options.limits),
+        .bounce = relay::BounceRules::built_in(),
+        .warnings = {},
+        .tls_roots = std::move(options.tls_roots),
+    };
+    checked.config.routes = std::move(options.routes);
+    checked.config.shaping.defaults = options.limits;
+    checked.config.delivery.port = 25;
+    checked.config.delivery.tls = options.tls;
+    return std::make_shared<const relay::CheckedConfig>(std::move(checked));
+}
+
+const core::TlsRoots* roots_of(const relay::CheckedConfig& checked) {
+    return checked.tls_roots ? &*checked.tls_roots : nullptr;
 }
 
 bool is_final(const std::string& type) {
@@ -64,15 +83,14 @@ struct SimRelay::Place {
           spool(relay.disk_ == nullptr ? nullptr
                                        : std::make_unique<relay::Spool>(
                                              on, *relay.disk_, *relay.space_, metrics, on_disk)),
-          origin(
-              on,
-              {.memory_limit = options.memory_limit,
-               .hostname = "relay.example",
-               .delay_warning = relay.delay_warning_},
-              relay.schedule_,
-              relay::RouterParts{relay.config_, relay.shaping_, relay.rules_, resolver, sts.get()},
-              relay.exchange_, events, metrics, spool.get()),
-          tls(on, relay.tls_roots_ ? &*relay.tls_roots_ : nullptr),
+          origin(on,
+                 {.memory_limit = options.memory_limit,
+                  .hostname = "relay.example",
+                  .delay_warning = relay.delay_warning_},
+                 relay.schedule_,
+                 relay::RouterParts{relay.checked_, relay.rules_, resolver, sts.get()},
+                 relay.exchange_, events, metrics, spool.get()),
+          tls(on, roots_of(*relay.checked_)),
           hosts(relay.egress_.pauses()),
           dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
                                           relay.route_rules_, relay.exchange_, metrics, tls,
@@ -97,21 +115,16 @@ struct SimRelay::Place {
 
 SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     : world_(world),
-      config_(relay::default_config()),
       prepare_(std::move(options.prepare)),
       delay_warning_(options.delay_warning),
-      shaping_(shaping_of(options)),
-      tls_roots_(std::move(options.tls_roots)),
+      limits_(options.limits),
+      checked_(checked_of(options)),
       rules_(options.rules),
       schedule_(options.intervals, options.max_age),
       exchange_(world.shards()) {
     // Thousands of failures are provoked on purpose; POSTHASTE_SIM_LOG=1 shows them.
     core::set_log_level(std::getenv("POSTHASTE_SIM_LOG") != nullptr ? core::LogLevel::kDebug
                                                                     : core::LogLevel::kError);
-    config_.routes = std::move(options.routes);
-    config_.shaping.defaults = options.limits;
-    config_.delivery.port = 25;
-    config_.delivery.tls = options.tls;
     egress_.ehlo_name = "relay.example";
     egress_.max_age = options.max_age;
     egress_.pipelining = options.pipelining;
@@ -250,6 +263,26 @@ void SimRelay::inject(std::size_t shard, const std::vector<std::string>& recipie
     }
     Place& place = *places_.at(shard);
     world_.spawn(place.shard, commit(place, recipients, std::move(content)));
+}
+
+void SimRelay::reload(const std::string& shaping,
+                      const std::function<void(relay::CheckedConfig&)>& change) {
+    relay::CheckedConfig next = *checked_;
+    ++next.generation;
+    next.shaping = shaping_of(shaping, limits_);
+    next.shaping.keep_numbers(checked_->shaping.provider_names());
+    if (change) change(next);
+    checked_ = std::make_shared<const relay::CheckedConfig>(std::move(next));
+    const auto use = [](Place* place,
+                        std::shared_ptr<const relay::CheckedConfig> checked) -> core::Task<void> {
+        place->tls.use(roots_of(*checked));
+        place->origin.use(checked);
+        place->dispatcher.use(checked);
+        co_return;
+    };
+    for (auto& place : places_)
+        world_.spawn(place->shard, use(place.get(), checked_));
+    world_.run_for(std::chrono::milliseconds{1});
 }
 
 void SimRelay::listen(const core::SocketAddress& address) {

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "relay/config/config.h"
+#include "relay/config/check.h"
 #include "relay/egress/dispatcher.h"
 #include "relay/events/event_sink.h"
 #include "relay/events/event_writer.h"
@@ -77,6 +77,10 @@ class SimRelay {
     // Accepts one message for all recipients; its content is content_of(number).
     void inject(std::size_t shard, const std::vector<std::string>& recipients,
                 std::size_t size = 200);
+    // A reload as SIGHUP makes it, on every shard at once: what change() makes of the configuration
+    // in force, with this shaping file.
+    void reload(const std::string& shaping,
+                const std::function<void(relay::CheckedConfig&)>& change = {});
     // Takes mail over SMTP on every shard, from anybody. What comes in must be announced.
     void listen(const core::SocketAddress& address);
     void announce(const std::string& recipient, std::string content);
@@ -124,11 +128,10 @@ class SimRelay {
     core::Task<void> close_place(Place& place, core::Instant deadline);
 
     SimWorld& world_;
-    relay::Config config_;
     std::function<void(relay::Message&)> prepare_;
     core::Duration delay_warning_{};
-    relay::ShapingPolicy shaping_;
-    std::optional<core::TlsRoots> tls_roots_;
+    relay::ShapingLimits limits_;
+    std::shared_ptr<const relay::CheckedConfig> checked_;
     dns::RoutingRules rules_;
     dns::RoutingRules route_rules_;
     relay::RetrySchedule schedule_;

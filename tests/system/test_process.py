@@ -175,7 +175,7 @@ def test_sighup_reloads_bounce_rules_or_nothing(make_relay, make_sink, tmp_path)
     bounce(1)
     rules.write_text('[[text]]\nclass = "VirusRelated"\nmatch = ["grommet misaligned"]\n')
     relay.process.signal(signal.SIGHUP)
-    relay.process.wait_for_output("reloaded: bounce rules")
+    relay.process.wait_for_output("reloaded: bounce rules, shaping, routes and TLS files")
     bounce(2)
     rules.write_text('[[text]]\nclass = "SpamBlock"\nmatch = ["(grommet"]\n')
     relay.process.signal(signal.SIGHUP)
@@ -184,6 +184,41 @@ def test_sighup_reloads_bounce_rules_or_nothing(make_relay, make_sink, tmp_path)
     bounce(3)
     assert classes()[0] != "VirusRelated"
     assert classes()[1:] == ["VirusRelated", "VirusRelated"]
+
+
+def test_sighup_reloads_shaping_or_nothing(make_relay, make_sink, tmp_path):
+    sink = make_sink()
+    shaping = tmp_path / "shaping.toml"
+    shaping.write_text('["slow.test"]\nmax_message_rate = "1/h"\n')
+    relay = make_relay({"*": sink.port}, config={"shaping": {"files": [str(shaping)]}})
+
+    def reload(text, answer):
+        shaping.write_text(text)
+        before = relay.process.output().count(answer)
+        relay.process.signal(signal.SIGHUP)
+        wait_until(lambda: relay.process.output().count(answer) > before, 10, answer)
+
+    def inject(first, count):
+        with relay.client() as client:
+            client.ehlo()
+            for i in range(first, first + count):
+                inject_with(client, message(f"shape-{i}", b"hello\r\n"), f"reader{i}@slow.test")
+
+    inject(0, 20)
+    relay.wait_for_events("Delivery", 1)
+    reload('["slow.test"]\nmax_message_rate = "1/h"\nconnection_limit = 0\n', "reload: refused")
+    assert f"{shaping}:3: " in relay.process.output()
+    time.sleep(1)
+    assert len(relay.events("Delivery")) == 1, "the old limits are in force"
+    reload('["slow.test"]\nmax_message_rate = "1000/s"\n'
+           '["other.test"]\ndata_dot_timeout = "1m"\n', "reloaded: ")
+    assert f"{shaping}:4: " in relay.process.output(), "a warning"
+    assert len(relay.wait_for_events("Delivery", 20)) == 20  # no new mail was needed
+    reload('["slow.test"]\nmax_message_rate = "1/h"\n', "reloaded: ")
+    inject(20, 20)
+    time.sleep(1)
+    assert len(relay.events("Delivery")) <= 21
+    relay.assert_sound()
 
 
 def test_health_and_readiness(make_relay, make_sink):

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import signal
 import ssl
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from certificates import Authority
 from hostile import ScriptedServer
 from messages import message
-from processes import free_port
+from processes import free_port, wait_until
 from relay import inject_with
 
 SINK = "sink.test"
@@ -183,7 +184,7 @@ class Smarthost:
     """A server that wants a login, over TLS; knows PLAIN, LOGIN and what the script says."""
 
     def __init__(self, identity, mechanisms, password="secret"):
-        self.heard, self.password = [], password
+        self.heard, self.shown, self.password = [], [], password
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.load_cert_chain(identity.certificate, identity.key)
         self.mechanisms = mechanisms
@@ -193,6 +194,8 @@ class Smarthost:
     def behave(self, talk):
         talk.socket = self.context.wrap_socket(talk.socket, server_side=True)
         talk.file = talk.socket.makefile("rb")
+        shown = talk.socket.getpeercert() or {}
+        self.shown.append([name for _, name in shown.get("subjectAltName", ())])
         known = False
         talk.say(b"220 smarthost\r\n")
         while command := talk.hear():
@@ -236,6 +239,54 @@ def test_logs_in_to_a_smarthost(mechanisms, authority, make_relay, tmp_path):
                                         tls_ca_file=str(authority.file)))
         inject(relay, 5)
         relay.wait_for_events("Delivery", 5)
+    finally:
+        host.server.stop()
+
+
+def test_sighup_reloads_certificates_and_roots_or_nothing(authority, make_relay, tmp_path):
+    host = Smarthost(authority.issue(SINK), b"PLAIN")
+    host.context.verify_mode = ssl.CERT_REQUIRED
+    host.context.load_verify_locations(authority.file)
+    roots, chain, key, secret = (tmp_path / name for name in ("ca.pem", "c.pem", "k.pem", "pw"))
+    secret.write_text("secret\n")
+    roots.write_text(Authority(tmp_path / "other").file.read_text())
+
+    def show(identity):
+        chain.write_text(identity.certificate.read_text())
+        key.write_text(identity.key.read_text())
+
+    show(authority.issue("first.test"))
+    for file in (key, secret):
+        file.chmod(0o600)
+    try:
+        relay = make_relay(config=route(
+            host.port, tls="implicit", username="mta", password_file=str(secret),
+            certificate=str(chain), private_key=str(key), tls_ca_file=str(roots)))
+
+        def reload(answer):
+            before = relay.process.output().count(answer)
+            relay.process.signal(signal.SIGHUP)
+            wait_until(lambda: relay.process.output().count(answer) > before, 10, answer)
+
+        inject(relay, 1)
+        failure = relay.wait_for_events("TransientFailure", 1)[0]
+        assert failure["response"]["enhanced_code"] == {"class": 4, "subject": 7, "detail": 5}
+        roots.write_text(authority.file.read_text())
+        reload("reloaded: ")
+        relay.wait_for_events("Delivery", 1)
+        assert host.shown[-1] == ["first.test"]
+        show(authority.issue("second.test"))
+        reload("reloaded: ")
+        inject(relay, 1, 1)
+        relay.wait_for_events("Delivery", 2)
+        assert host.shown[-1] == ["second.test"]
+        key.write_text("no key\n")
+        reload("reload: refused")
+        assert f"{key}" in relay.process.output() and f"{relay.config_file}:" in relay.process.output()
+        inject(relay, 1, 2)
+        relay.wait_for_events("Delivery", 3)
+        assert host.shown[-1] == ["second.test"]
+        relay.assert_sound()
     finally:
         host.server.stop()
 

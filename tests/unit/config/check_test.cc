@@ -115,6 +115,41 @@ TEST(CheckConfig, LoadsBounceRules) {
     EXPECT_TRUE(empty.error()[0].to_string().contains("[bounce] has no key \"file\""));
 }
 
+// What a reload puts in force, or refuses as a whole.
+TEST(CheckConfig, OfAReload) {
+    const TemporaryDirectory directory;
+    const core::test::Authority authority;
+    directory.write("ca.pem", authority.pem());
+    directory.write("s.toml", "[\"b.example\"]\nconnection_limit = 2\n");
+    const auto file = directory.write("p.toml", kLeast +
+                                                    "[shaping]\nfiles = [\"s.toml\"]\n"
+                                                    "[delivery]\ntls_ca_file = \"ca.pem\"\n");
+    const auto first = check_config(file);
+    ASSERT_TRUE(first.has_value());
+    EXPECT_EQ(first->generation, 0U);
+
+    directory.write("s.toml",
+                    "[\"a.example\"]\n[\"b.example\"]\nconnection_limit = 3\n"
+                    "data_dot_timeout = \"1m\"\n");
+    const auto second = recheck_config(file, *first);
+    ASSERT_TRUE(second.has_value());
+    EXPECT_EQ((*second)->generation, 1U);
+    EXPECT_EQ((*second)->shaping.limits_for("b.example").connection_limit, 3U);
+    EXPECT_EQ((*second)->shaping.provider_of("b.example"), 1U);  // as it was
+    EXPECT_EQ((*second)->shaping.provider_of("a.example"), 2U);
+    EXPECT_EQ((*second)->warnings.size(), 1U);
+    EXPECT_TRUE((*second)->tls_roots.has_value());
+
+    directory.write("s.toml", "[\"b.example\"]\nconnection_limit = 0\n");
+    directory.write("ca.pem", "nothing");
+    const auto third = recheck_config(file, **second);
+    ASSERT_FALSE(third.has_value());
+    ASSERT_EQ(third.error().size(), 2U);
+    EXPECT_TRUE(third.error()[0].to_string().contains("ca.pem: has no certificate in PEM form"));
+    EXPECT_TRUE(third.error()[1].to_string().contains("s.toml:2: "));
+    EXPECT_EQ((*second)->shaping.limits_for("b.example").connection_limit, 3U);
+}
+
 TEST(CheckConfig, PassesOnProblemsOfTheText) {
     const TemporaryDirectory directory;
     const auto checked = check_config(directory.write("p.toml", "[node]\nx = 1\n"));

@@ -143,6 +143,45 @@ TEST(ShapingPolicy, NamesOnlySoManyProvidersButLimitsAllDomains) {
     EXPECT_EQ(policy.provider_of("d999.example"), 0U);
 }
 
+// A counter keeps its label while the process lives, whatever tables come and go.
+TEST(ShapingPolicy, KeepsTheNumbersOfProvidersOverAReload) {
+    const auto first = loaded({"[\"b.example\"]\n[\"c.example\"]\n"}).policy;
+    auto second = loaded({"[\"a.example\"]\n[\"c.example\"]\n[\"d.example\"]\n"}).policy;
+    second.keep_numbers(first.provider_names());
+    EXPECT_EQ(second.provider_names(), (std::vector<std::string>{"other", "b.example", "c.example",
+                                                                 "a.example", "d.example"}));
+    EXPECT_EQ(second.provider_of("a.example"), 3U);
+    EXPECT_EQ(second.provider_of("b.example"), 0U);  // no table any more
+    EXPECT_EQ(second.provider_of("c.example"), 2U);
+    EXPECT_EQ(second.provider_of("d.example"), 4U);
+    auto third = loaded({"[\"b.example\"]\n"}).policy;
+    third.keep_numbers(second.provider_names());
+    EXPECT_EQ(third.provider_of("b.example"), 1U);
+    EXPECT_EQ(third.provider_names().size(), 5U);
+}
+
+TEST(ShapingPolicy, NumbersOfProvidersRunOut) {
+    const auto many = [](const std::string& letter) {
+        std::string text;
+        for (int i = 0; i < 150; ++i)
+            text += "[\"" + letter + std::to_string(i) + ".example\"]\nconnection_limit = 3\n";
+        return loaded({text}).policy;
+    };
+    ShapingPolicy policy = many("a");
+    for (const char* letter : {"b", "c", "a"}) {
+        ShapingPolicy next = many(letter);
+        next.keep_numbers(policy.provider_names());
+        policy = std::move(next);
+        EXPECT_EQ(policy.provider_names().size(), kMostNamedProviders + 1);
+        for (int i = 0; i < 150; ++i) {
+            const std::string domain = letter + std::to_string(i) + ".example";
+            EXPECT_LE(policy.provider_of(domain), kMostNamedProviders);
+            EXPECT_EQ(policy.limits_for(domain).connection_limit, 3U);
+        }
+    }
+    EXPECT_EQ(policy.provider_names()[policy.provider_of("a149.example")], "a149.example");
+}
+
 // The shape of the files that KumoMTA ships, whole: every table loads, nothing is an error.
 TEST(ShapingPolicy, TakesADefaultFileOfKumomta) {
     const auto [policy, warnings] = loaded({R"(
