@@ -82,6 +82,8 @@ inline constexpr Metric kAmbiguousEod{"posthaste_ambiguous_eod_total", Kind::cou
     "Messages whose end of data got no reply: sent again, so they may arrive twice."};
 inline constexpr Metric kReports{"posthaste_reports_total", Kind::counter,
     "Delivery status notifications sent to senders."};
+inline constexpr Metric kTlsReports{"posthaste_tls_reports_total", Kind::counter,
+    "Reports about TLS, by what became of them.", {"result"}};
 inline constexpr Metric kDnsLookups{"posthaste_dns_lookups_total", Kind::counter,
     "Questions sent to DNS servers.", {"type", "result"}};
 inline constexpr Metric kDnsCache{"posthaste_dns_cache_total", Kind::counter,
@@ -138,7 +140,7 @@ inline constexpr std::array kCatalogue{
     &kQueueOldest, &kContentBytes, &kMemoryLimitBytes, &kCommitSeconds, &kSpoolBytes,
     &kSpoolFreeBytes, &kSpoolState, &kSpoolBatches, &kSpoolWritten, &kSpoolMoved, &kSpoolOutcomes,
     &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kContentsEvicted, &kContentsReadBack,
-    &kThrottled, &kAmbiguousEod, &kReports, &kDnsLookups, &kDnsCache,
+    &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kIoEnters, &kIoSubmitted, &kIoCompleted,
     &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoOverflows, &kShardBusyRatio,
@@ -159,6 +161,8 @@ inline constexpr std::array<std::string_view, kTlsPolicies> kTlsPolicyWords{
 inline constexpr std::array<std::string_view, kTlsResults> kTlsResultWords{
     "verified", "unverified", "failed", "untrusted", "refused", "not_offered", "stripped",
     "avoided"};
+inline constexpr std::array<std::string_view, kTlsReportResults> kTlsReportWords{
+    "mailed", "posted", "failed", "given_up"};
 inline constexpr std::array<std::string_view, kQueues> kQueueWords{
     "scheduled", "ready", "in_flight"};
 inline constexpr std::array<std::string_view, 4> kSpoolStateWords{

@@ -249,7 +249,13 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
     page.family(kAmbiguousEod);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.ambiguous_ends(); }));
     page.family(kReports);
-    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.reports(); }));
+    page.sample(
+        sum(shards, [](const ShardMetrics& s) -> auto& { return s.reports().notifications; }));
+    page.family(kTlsReports);
+    for (std::size_t r = 0; r < kTlsReportResults; ++r) {
+        page.sample(sum(shards, [&](const ShardMetrics& s) -> auto& { return s.reports().tls[r]; }),
+                    {kTlsReportWords[r]});
+    }
 }
 
 void dns(Page& page, Shards shards) {

@@ -70,6 +70,17 @@ enum class TlsResult : std::uint8_t {
 };
 inline constexpr std::size_t kTlsResults = 8;
 
+// What became of a report about TLS (RFC 8460), at one of its places.
+enum class TlsReport : std::uint8_t { mailed, posted, failed, given_up };
+inline constexpr std::size_t kTlsReportResults = 4;
+
+struct ReportCounters {
+    Counter notifications;  // to senders (RFC 3464)
+    std::array<Counter, kTlsReportResults> tls;
+
+    void count(TlsReport result) { tls[static_cast<std::size_t>(result)].add(); }
+};
+
 enum class Queue : std::uint8_t { scheduled, ready, in_flight };
 inline constexpr std::size_t kQueues = 3;
 
@@ -186,7 +197,7 @@ class alignas(64) ShardMetrics {
     void connection_opened(std::size_t provider) { of(provider).connections_open.add(); }
     void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
     void ambiguous_end() { ambiguous_ends_.add(); }  // RFC 5321 section 3.8
-    void report_sent() { reports_.add(); }           // a notification (RFC 3464)
+    ReportCounters& reports() { return reports_; }
     void tls_session(std::size_t provider, TlsPolicy policy, TlsResult result) {
         of(provider).tls_sessions[index(policy)][index(result)].add();
     }
@@ -212,7 +223,7 @@ class alignas(64) ShardMetrics {
     const DeliveryHistogram& delivery_seconds() const { return delivery_seconds_; }
     const SpoolCounters& spool() const { return spool_; }
     const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
-    const Counter& reports() const { return reports_; }
+    const ReportCounters& reports() const { return reports_; }
     const Counter& ambiguous_ends() const { return ambiguous_ends_; }
     const DnsCounters& dns() const { return dns_; }
     const EngineCounters& engine() const { return engine_; }
@@ -237,7 +248,7 @@ class alignas(64) ShardMetrics {
     SpoolCounters spool_;
     std::array<Counter, kThrottles> throttled_;
     Counter ambiguous_ends_;
-    Counter reports_;
+    ReportCounters reports_;
     DnsCounters dns_;
     EngineCounters engine_;
     std::size_t provider_count_;

@@ -72,9 +72,17 @@ class IntrusiveList {
     // visit(T&) may unlink the element it is given, and no other.
     template <typename Visit>
     void for_each(Visit visit) {
+        for_each_while([&visit](T& item) {
+            visit(item);
+            return true;
+        });
+    }
+    // The same, until it answers false.
+    template <typename Visit>
+    void for_each_while(Visit visit) {
         for (ListLink<Tag>* link = head_.next_; link != &head_;) {
             ListLink<Tag>* next = link->next_;
-            visit(element(link));
+            if (!visit(element(link))) return;
             link = next;
         }
     }

@@ -31,6 +31,7 @@ struct HttpsClient::Transfer {
     ~Transfer() {
         curl_easy_cleanup(easy);
         curl_slist_free_all(connect_to);
+        curl_slist_free_all(headers);
     }
 
     static std::size_t take(char* octets, std::size_t, std::size_t length, void* self) {
@@ -72,6 +73,7 @@ struct HttpsClient::Transfer {
     const std::size_t most_octets;
     CURL* easy = nullptr;
     curl_slist* connect_to = nullptr;
+    curl_slist* headers = nullptr;
     std::array<char, CURL_ERROR_SIZE> error{};
     HttpsReply reply;
     bool too_long = false;
@@ -265,7 +267,7 @@ HttpsClient::~HttpsClient() {
     PH_ASSERT(running_ == 0);
 }
 
-Task<HttpsReply> HttpsClient::get(HttpsRequest request) {
+Task<HttpsReply> HttpsClient::ask(HttpsRequest request) {
     Transfer transfer(shard_.reactor(), request.most_octets);
     transfer.reply.reason = "closing";
     transfer.easy = closing_ ? nullptr : curl_easy_init();
@@ -302,6 +304,16 @@ Task<HttpsReply> HttpsClient::get(HttpsRequest request) {
     set(CURLOPT_WRITEDATA, &transfer);
     set(CURLOPT_ERRORBUFFER, transfer.error.data());
     set(CURLOPT_USERAGENT, "posthaste");
+    if (!request.content_type.empty()) {
+        const std::string type = "Content-Type: " + request.content_type;
+        transfer.headers = curl_slist_append(nullptr, type.c_str());
+        // Some servers never answer "Expect: 100-continue", which waits a second for it.
+        transfer.headers = curl_slist_append(transfer.headers, "Expect:");
+        set(CURLOPT_HTTPHEADER, transfer.headers);
+        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.content.size()));
+        set(CURLOPT_POSTFIELDS, request.content.data());
+        set(CURLOPT_POST, 1L);
+    }
     ++running_;
     multi_->add(transfer);
     co_await transfer;

@@ -1,12 +1,12 @@
-// HttpsClient: fetches a page over HTTPS with libcurl, driven by the shard's reactor: libcurl's
-// sockets are polled one-shot by the IoBackend, its timer waits in one coroutine, no thread,
-// nothing blocks. It never resolves a name: the caller says which address to connect to. TLS 1.2 or
-// later, the certificate is verified for the host of the URL against the PEM file of roots;
-// redirects, proxies, cookies, connections kept open and content codings are not for us. One per
-// shard.
+// HttpsClient: fetches a page over HTTPS, or hands one in, with libcurl, driven by the shard's
+// reactor: libcurl's sockets are polled one-shot by the IoBackend, its timer waits in one
+// coroutine, no thread, nothing blocks. It never resolves a name: the caller says which address to
+// connect to. TLS 1.2 or later, the certificate is verified for the host of the URL against the PEM
+// file of roots; redirects, proxies, cookies, connections kept open and content codings are not for
+// us. One per shard.
 //
 //   auto client = HttpsClient::open(shard, roots_file);
-//   HttpsReply reply = co_await client->get({...});   // any number at once
+//   HttpsReply reply = co_await client->ask({...});   // any number at once
 //   co_await client->close();                         // ends what is under way; before it dies
 //
 // Limits: of each request: most_octets of body, timeout in all, kConnectTime to connect.
@@ -33,6 +33,8 @@ struct HttpsRequest {
     SocketAddress address;
     std::size_t most_octets = 65536;
     std::chrono::milliseconds timeout{60'000};
+    std::string content_type{};  // of what is handed in; empty: nothing is (GET, otherwise POST)
+    std::string content{};
 };
 
 enum class HttpsFault : std::uint8_t { none, network, certificate, too_long };
@@ -52,7 +54,7 @@ class HttpsClient {
     static Result<std::unique_ptr<HttpsClient>> open(Shard& shard, std::string roots_file);
     ~HttpsClient();
 
-    Task<HttpsReply> get(HttpsRequest request);
+    Task<HttpsReply> ask(HttpsRequest request);
     // For requests from now on; the file is read anew, also if it is the same one.
     void use_roots(std::string roots_file);
     Task<void> close();

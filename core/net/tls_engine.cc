@@ -282,4 +282,9 @@ bool TlsEngine::authenticated() const {
            SSL_get_verify_result(ssl_) == X509_V_OK;
 }
 
+TlsFault TlsEngine::certificate_fault() const {
+    if (authenticated()) return TlsFault::none;
+    return fault_of(SSL_get_verify_result(ssl_));  // untrusted when there is no name to look for
+}
+
 }  // namespace core

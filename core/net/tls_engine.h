@@ -76,6 +76,8 @@ class TlsEngine {
     // The certificate has what the expectation's level asks, or would have stood pkix when the
     // level asks nothing.
     bool authenticated() const;
+    // What stands in the way of that; none: nothing.
+    TlsFault certificate_fault() const;
 
   private:
     friend class TlsContext;

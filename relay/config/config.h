@@ -126,6 +126,15 @@ struct BounceConfig {
     std::vector<std::filesystem::path> files;  // rules, asked before the built-in ones
 };
 
+// Reports about TLS to the domains that ask for them (RFC 8460).
+struct TlsReportConfig {
+    bool enabled = false;
+    std::string organization;
+    std::string contact;
+    std::string from;                              // a mailbox
+    core::Duration delay = std::chrono::hours(4);  // a report waits for a random part of it
+};
+
 struct EventsConfig {
     std::filesystem::path
         log_dir;  // load_config() fills it: data_dir/events when the key is absent
@@ -144,6 +153,7 @@ struct Config {
     RetryConfig retry;
     ShapingConfig shaping;
     BounceConfig bounce;
+    TlsReportConfig tls_report;
     EventsConfig events;
 
     const RouteConfig* route_for(std::string_view recipient_domain) const;  // nullptr: by MX

@@ -11,6 +11,7 @@
 #include "core/base/ascii.h"
 #include "core/base/text_file.h"
 #include "relay/config/section.h"
+#include "relay/config/tls_report.h"
 
 namespace relay {
 namespace {
@@ -40,6 +41,7 @@ class ConfigParser {
         retry();
         shaping();
         bounce();
+        tls_report();
         events();
         later_features();
         top_.finish();
@@ -77,6 +79,7 @@ class ConfigParser {
     void retry();
     void shaping();
     void bounce();
+    void tls_report();
     void events();
     void later_features();
 
@@ -494,6 +497,11 @@ void ConfigParser::bounce() {
         config_.bounce.files.emplace_back(item.text);
     }
     from.finish();
+}
+
+void ConfigParser::tls_report() {
+    Section from = table("tls_report");
+    read_tls_report(from, config_.tls_report);
 }
 
 void ConfigParser::shaping() {

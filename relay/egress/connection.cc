@@ -84,6 +84,7 @@ Connection::Connection(EgressContext& context, Path& path)
       path_(path),
       times_(path.site().limits.time_limits()),
       deliveries_left_(path.site().limits.max_deliveries_per_connection),
+      openings_(context.sessions, path.site()),
       session_id_(new_session_id(context.shard.prng())) {}
 
 Connection::Connection(EgressContext& context, Path& path, Detour detour)
@@ -213,6 +214,7 @@ core::Task<bool> Connection::open() {
                 auto records =
                     co_await dns::resolve_tlsa(context_.resolver, *found, candidate.port);
                 if (!records) {  // not to be used, with whatever TLS (RFC 7672 section 2.1.2)
+                    openings_.without_tlsa(candidate.host, records.error().text);
                     note_failure(from_route_failure(records.error()));
                     continue;
                 }
@@ -224,6 +226,7 @@ core::Task<bool> Connection::open() {
             expect_service(demand, path_.site(), candidate.service_domain, candidate.authenticated);
         }
         if (demand.barred) {
+            if (path_.site().sts) openings_.barred(candidate.host);
             const std::string_view reason =
                 path_.site().sts ? " is no mail host by the domain's MTA-STS policy"
                                  : " was named by records that are not signed, and no MTA-STS "
@@ -277,6 +280,7 @@ bool Connection::may_try(const core::SocketAddress& peer) {
 
 // Mail is not returned while a host is left that may work later.
 void Connection::report_failure() {
+    if (openings_.any()) openings_.failed(path_.waiting_domains());
     if (detour_) {
         const Disposition none =
             nowhere_ ? Disposition{} : network_failure({4, 4, 1}, "no other host could be tried");
@@ -302,6 +306,9 @@ core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress ad
     TlsMemory& memory = context_.tls.memory();
     endpoint_ = candidate.host + ":" + std::to_string(candidate.port);
     peer_ = core::SocketAddress{address, candidate.port}.to_string();
+    peer_name_ = candidate.host;
+    peer_address_ = address.to_string();
+    source_address_.clear();
     if (demand.may_go_clear() && memory.avoids(endpoint_, context_.shard.now())) {
         demand_ = demand;
         count_tls(metrics::TlsResult::avoided);
@@ -408,11 +415,11 @@ core::Task<bool> Connection::greet() {
     }
     if (dialogue_->tls_refused()) {
         tls_broken_ = true;
-        count_tls(metrics::TlsResult::refused);
+        count_tls(metrics::TlsResult::refused, {.reason = dialogue_->ending().text});
     } else if (dialogue_->tls_missing()) {
         note_clear_text();
     } else if (dialogue_->ending().local && dialogue_->ending().command == "STARTTLS") {
-        count_tls(metrics::TlsResult::failed);
+        count_tls(metrics::TlsResult::failed, {.reason = dialogue_->ending().text});
     }
     co_return false;
 }
@@ -431,7 +438,8 @@ core::Task<bool> Connection::secure() {
     if (!demand_.implicit()) context_.tls.memory().note_offered(endpoint_);
     if (!co_await tls.handshake()) {
         untrusted_ = tls.fault() >= core::TlsFault::untrusted;
-        count_tls(untrusted_ ? metrics::TlsResult::untrusted : metrics::TlsResult::failed);
+        count_tls(untrusted_ ? metrics::TlsResult::untrusted : metrics::TlsResult::failed,
+                  {tls.fault(), tls.reason()});
         tls_broken_ = true;
         dialogue_->tls_failed("TLS: " + tls.reason());
         co_return false;
@@ -439,13 +447,16 @@ core::Task<bool> Connection::secure() {
     tls_protocol_ = tls.engine().protocol();
     tls_cipher_ = tls.engine().cipher();
     const bool verified = tls.engine().authenticated();
-    count_tls(verified ? metrics::TlsResult::verified : metrics::TlsResult::unverified);
+    count_tls(verified ? metrics::TlsResult::verified : metrics::TlsResult::unverified,
+              {.kind = tls.engine().certificate_fault()});
     dialogue_->tls_started(verified);
     co_return true;
 }
 
-void Connection::count_tls(metrics::TlsResult result) {
+void Connection::count_tls(metrics::TlsResult result, SessionOpenings::Fault fault) {
     if (demand_.policy == TlsPolicy::none) return;
+    openings_.ended(demand_, result, {peer_name_, source_address_, peer_address_},
+                    std::move(fault));
     context_.metrics.tls_session(path_.site().provider, demand_.counted_as(), result);
 }
 

@@ -20,6 +20,7 @@
 #include "relay/egress/delivery.h"
 #include "relay/egress/egress_context.h"
 #include "relay/egress/path.h"
+#include "relay/egress/session_openings.h"
 
 namespace relay {
 
@@ -77,7 +78,7 @@ class Connection {
     core::Task<bool> try_once(Candidate candidate, core::IpAddress address, TlsDemand demand);
     core::Task<bool> greet();
     core::Task<bool> secure();
-    void count_tls(metrics::TlsResult result);
+    void count_tls(metrics::TlsResult result, SessionOpenings::Fault fault = {});
     void note_clear_text();
     core::Task<void> converse();
     core::Task<bool> write();
@@ -107,6 +108,7 @@ class Connection {
     std::vector<iovec> parts_;
     TlsDemand demand_;
     std::shared_ptr<const Login> login_;
+    SessionOpenings openings_;
     std::string endpoint_;                     // host:port
     std::string peer_;                         // address:port
     bool no_route_ = false;                    // from here to that family, or that network

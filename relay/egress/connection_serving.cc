@@ -54,6 +54,7 @@ void Connection::take_work() {
         --deliveries_left_;
         tried_ = true;
         note_domain(*slot);
+        openings_.carries(slot->recipients.front()->domain());
         slot->fill_transaction(context_.shard.wall());
         dialogue_->begin(slot->transaction);
         settle_finished();  // refused without being sent

@@ -11,6 +11,7 @@
 #include "relay/egress/egress_tls.h"
 #include "relay/egress/host_memory.h"
 #include "relay/queue/exchange.h"
+#include "relay/security/session_counts.h"
 #include "relay/smtp/client_dialogue.h"
 
 namespace relay {
@@ -37,6 +38,7 @@ struct EgressContext {
     metrics::ShardMetrics& metrics;
     EgressTls& tls;
     HostMemory& hosts;
+    SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
 };
 
 }  // namespace relay

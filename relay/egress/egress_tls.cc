@@ -68,6 +68,7 @@ TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::H
         site.sts || site.tls == TlsPolicy::verify || site.tls == TlsPolicy::implicit;
     demand.expectation.level = verify ? core::TlsLevel::pkix : core::TlsLevel::unauthenticated;
     demand.by_dane = tlsa.exists();
+    demand.tlsa = tlsa;
     if ((site.sts || demand.by_dane) && demand.policy == TlsPolicy::opportunistic) {
         demand.policy = TlsPolicy::encrypt;
     }

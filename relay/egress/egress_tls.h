@@ -28,6 +28,7 @@ struct TlsDemand {
     // What made it more than the configuration: TLSA records, or the domain's MTA-STS policy.
     bool by_dane = false;
     bool by_sts = false;
+    dns::HostTlsa tlsa;
     bool barred = false;  // the host must not be used: that policy does not allow it, or nothing
                           // says that it is the domain's where that is required (RFC 8689)
 

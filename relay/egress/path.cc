@@ -532,6 +532,25 @@ void Path::send_all_home(const Disposition& why) {
     }
 }
 
+std::vector<std::string> Path::waiting_domains() {
+    std::vector<std::string> domains;
+    std::size_t looked = 0;
+    const auto look = [&](Recipient& recipient) {
+        const std::string_view domain = recipient.domain();
+        const bool known = !domains.empty() && core::equals_ignoring_case(domains.back(), domain);
+        if (known || domains.size() >= kMostWaitingDomains) return;
+        const auto same = [domain](const std::string& one) {
+            return core::equals_ignoring_case(one, domain);
+        };
+        if (std::ranges::none_of(domains, same)) domains.emplace_back(domain);
+    };
+    for (ReadyQueue* queue : {&fetched_, &ready_, &detours_}) {
+        queue->for_each_of_first(kMostLookedThrough - looked, look);
+        looked = std::min(kMostLookedThrough, looked + queue->size());
+    }
+    return domains;
+}
+
 // ---- the end
 
 bool Path::unused_since(core::Instant instant) const {

@@ -43,6 +43,8 @@ class Path {
     static constexpr std::size_t kMostFetching = 64;
     static constexpr std::size_t kMostFetchingOctets = 64 << 20;
     static constexpr core::Duration kBelieveOffersFor = std::chrono::minutes{10};
+    static constexpr std::size_t kMostWaitingDomains = 16;
+    static constexpr std::size_t kMostLookedThrough = 1000;  // recipients, for these domains
 
     Path(EgressContext& context, const SiteFacts& site);
     ~Path();
@@ -79,6 +81,8 @@ class Path {
     void settle(Delivery& delivery, const Connection& connection);
     void established(Connection& connection);
     void unreachable(const Disposition& why);
+    // Of what is ready, as written: the first kMostWaitingDomains.
+    std::vector<std::string> waiting_domains();
     // None of the hosts that were left for its detour could be tried.
     void detour_failed(const Connection& connection, const Disposition& why);
     // Nothing was tried, as all hosts that were left failed lately: wait until then. What is ready

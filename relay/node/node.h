@@ -34,6 +34,7 @@ namespace relay {
 inline constexpr std::string_view kVersion = "0.1.0";
 
 class ShardServices;
+class TlsReporter;
 
 // The spool as the shards share it; none with durability "memory". The lock is held until the end.
 struct NodeSpool {
@@ -99,6 +100,7 @@ class Node {
     const std::string sts_file;
     StsStore sts_store;
     dns::SharedAnswers dns_answers;
+    TlsReporter* tls_reporter = nullptr;  // shard 0's, from Step::built; null: no reports are sent
     Liveness liveness;
     std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics;
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener

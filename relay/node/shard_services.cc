@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/file/replace_file.h"
 #include "relay/admin/probes.h"
 #include "relay/security/policy_file.h"
 
@@ -84,9 +85,13 @@ core::Result<void> ShardServices::build() {
     if (spool_ != nullptr) spool_->start(*origin_);
     tls_ = std::make_unique<EgressTls>(shard_, roots_of(*checked_));
     hosts_ = std::make_unique<HostMemory>(node_.egress.pauses());
+    if (node_.config.tls_report.enabled) {
+        sessions_ = std::make_unique<SessionCounts>(shard_, node_.sts_store);
+    }
     dispatcher_ = std::make_unique<Dispatcher>(
         EgressContext{shard_, node_.egress, *resolver_, node_.rules, node_.route_rules,
-                      node_.exchange, metrics_, *tls_, *hosts_});
+                      node_.exchange, metrics_, *tls_, *hosts_, sessions_.get()});
+    if (node_.config.tls_report.enabled && shard_.id() == 0) build_tls_reporter();
     node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
     tasks_.spawn(publish_metrics());
     tasks_.spawn(node_.liveness.keep_stamping(&shard_, &stop_));
@@ -114,6 +119,21 @@ core::Result<void> ShardServices::build_sts() {
     load_policies(node_.sts_file, node_.sts_store, shard_.wall());  // nobody serves yet
     tasks_.spawn(keep_policies());
     return {};
+}
+
+void ShardServices::build_tls_reporter() {
+    const TlsReportConfig& config = node_.config.tls_report;
+    if (https_ != nullptr) {
+        report_door_ = std::make_unique<WebReports>(shard_, *https_, *resolver_, node_.rules);
+    } else {
+        report_door_ = std::make_unique<NoWebReports>();
+    }
+    tls_reporter_ = std::make_unique<TlsReporter>(
+        TlsReporterParts{shard_, *resolver_, *report_door_, *origin_, node_.disk, metrics_,
+                         (node_.config.node.data_dir / "tls-report").string(), config.delay},
+        TlsReportSender{config.organization, config.contact, config.from,
+                        node_.config.node.hostname});
+    node_.tls_reporter = tls_reporter_.get();
 }
 
 core::Result<void> ShardServices::listen() {
@@ -299,8 +319,8 @@ core::Task<void> ShardServices::keep_policies() {
         stopping = co_await stop_.wait(shard_.now() + kKeepPoliciesEvery);
         const std::uint64_t changes = node_.sts_store.changes();
         if (changes == kept) continue;
-        const auto saved = co_await save_policies(shard_, node_.disk, node_.sts_file,
-                                                  node_.sts_store.text(shard_.wall()));
+        const auto saved = co_await core::replace_file(shard_, node_.disk, node_.sts_file,
+                                                       node_.sts_store.text(shard_.wall()));
         if (saved) {
             kept = changes;
         } else {
@@ -325,6 +345,10 @@ core::Task<void> ShardServices::run() {
         if (shard_.id() == 0) announce();
         if (spool_ != nullptr) recovery_.spawn(recover());
         if (spool_ != nullptr && shard_.id() == 0) tasks_.spawn(watch_space());
+        if (tls_reporter_ != nullptr) tls_reporter_->start();
+        if (sessions_ != nullptr) {
+            tasks_.spawn(sessions_->keep_handing_over(0, node_.tls_reporter, &stop_));
+        }
         co_await stop_.wait();
     }
     stop_.set();
@@ -353,10 +377,15 @@ core::Task<void> ShardServices::drain() {
         // Every recipient of this shard is home once all paths are closed, on whichever shard.
         co_await origin_->settled(core::kNever);
     }
+    // Before that step, so that the reporter's shard receives it before it ends.
+    if (sessions_ != nullptr && node_.tls_reporter != nullptr) {
+        sessions_->hand_over(0, *node_.tls_reporter, true);
+    }
     co_await node_.arrive(shard_, Step::paths_closed);
     if (https_ != nullptr) co_await https_->close();
     if (channel_ != nullptr) co_await channel_->close();
     if (sts_ != nullptr) co_await sts_->close();
+    if (tls_reporter_ != nullptr) co_await tls_reporter_->close(node_.shard_count);
     if (origin_ != nullptr) co_await origin_->end_reports();
     if (spool_ != nullptr) co_await spool_->close();
     if (origin_ != nullptr) left = co_await origin_->close();

@@ -21,6 +21,8 @@
 #include "relay/inject/smtp_ingress.h"
 #include "relay/node/node.h"
 #include "relay/queue/origin.h"
+#include "relay/reporting/tls_reporter.h"
+#include "relay/reporting/web_reports.h"
 #include "relay/security/mta_sts.h"
 #include "relay/security/web_policies.h"
 
@@ -49,6 +51,7 @@ class ShardServices {
 
     core::Result<void> build();
     core::Result<void> build_sts();
+    void build_tls_reporter();
     core::Result<void> listen();
     core::Result<void> listen_smtp(std::size_t index);
     core::Result<void> listen_http(std::size_t index);
@@ -80,6 +83,10 @@ class ShardServices {
     std::unique_ptr<Origin> origin_;
     std::unique_ptr<EgressTls> tls_;
     std::unique_ptr<HostMemory> hosts_;
+    // Reports about TLS: null where none are sent; the reporter is shard 0's.
+    std::unique_ptr<SessionCounts> sessions_;
+    std::unique_ptr<ReportDoor> report_door_;
+    std::unique_ptr<TlsReporter> tls_reporter_;
     std::unique_ptr<Dispatcher> dispatcher_;
     std::vector<std::unique_ptr<SmtpIngress>> smtp_;
     std::vector<HttpListener> http_;

@@ -140,7 +140,7 @@ core::Task<void> DeliveryReports::report_alike(const Message* original,
                                                std::vector<DsnRecipient> recipients,
                                                std::string to) {
     if (co_await door_.commit(write(*original, std::move(recipients), to))) {
-        metrics_.report_sent();
+        metrics_.reports().notifications.add();
     } else {
         core::log_warning("a delivery status notification to {} was lost: no room, or shut down",
                           core::escaped(to));

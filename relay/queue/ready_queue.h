@@ -31,6 +31,16 @@ class ReadyQueue {
         return recipients_.pop_front();
     }
 
+    template <typename Visit>
+    void for_each_of_first(std::size_t most, Visit visit) {
+        recipients_.for_each_while([&](Recipient& recipient) {
+            if (most == 0) return false;
+            --most;
+            visit(recipient);
+            return true;
+        });
+    }
+
     // Takes the first recipient and those behind it that can share its transaction: the same
     // message, the same recipient domain; `most` of them. The queue must not be empty.
     void take_transaction(std::vector<Recipient*>& taken, std::size_t most);

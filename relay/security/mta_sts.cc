@@ -3,36 +3,17 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "core/base/log.h"
 #include "dns/alias.h"
+#include "relay/security/txt_texts.h"
 
 namespace relay {
 
 namespace {
 
-// Of one TXT record: strings of up to 255 octets, each behind its length (RFC 1035 section 3.3.14).
-std::optional<std::string> joined(std::string_view octets) {
-    std::string text;
-    while (!octets.empty()) {
-        const auto length = static_cast<std::size_t>(static_cast<unsigned char>(octets.front()));
-        if (octets.size() < length + 1) return std::nullopt;
-        text += octets.substr(1, length);
-        octets.remove_prefix(length + 1);
-    }
-    return text;
-}
-
 std::optional<std::string> announced(const dns::DnsAnswer& answer) {
-    if (answer.status != dns::DnsStatus::ok) return std::nullopt;
-    std::vector<std::string> records;
-    for (const dns::Record& record : answer.records) {
-        if (auto text = joined(std::get<dns::RawData>(record.data).octets)) {
-            records.push_back(std::move(*text));
-        }
-    }
-    return sts_id(records);
+    return sts_id(txt_texts(answer));
 }
 
 }  // namespace
@@ -91,6 +72,9 @@ core::Task<void> MtaSts::fetch(std::string domain, std::string id) {
     } else {
         --fetching_;
     }
+    TlsFailureType why = fetched.fault == FetchFault::webpki
+                             ? TlsFailureType::sts_webpki_invalid
+                             : TlsFailureType::sts_policy_fetch_error;
     if (fetched.fault == FetchFault::none) {
         auto policy = parse_sts_policy(fetched.text);
         if (policy) {
@@ -101,9 +85,10 @@ core::Task<void> MtaSts::fetch(std::string domain, std::string id) {
             co_return;
         }
         fetched.reason = policy.error();
+        why = TlsFailureType::sts_policy_invalid;
     }
     core::log_warning("MTA-STS: no policy of {}: {}", domain, core::escaped(fetched.reason));
-    store_.note_failure(domain, std::move(id), shard_.wall() + kRetryAfter);
+    store_.note_failure(domain, std::move(id), why, shard_.wall() + kRetryAfter);
 }
 
 core::Task<void> MtaSts::close() {

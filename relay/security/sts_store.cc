@@ -114,15 +114,17 @@ StsKnown StsStore::find(const std::string& domain, core::WallTime now) {
 void StsStore::keep(const std::string& domain, std::shared_ptr<const StsPolicy> policy,
                     std::string id, core::WallTime now) {
     const std::lock_guard lock(mutex_);
-    touch(domain) = {std::move(policy), std::move(id), now, {}, {}};
+    touch(domain) = {.policy = std::move(policy), .id = std::move(id), .fetched = now};
     weigh();
     ++changes_;
 }
 
-void StsStore::note_failure(const std::string& domain, std::string id, core::WallTime retry_at) {
+void StsStore::note_failure(const std::string& domain, std::string id, TlsFailureType why,
+                            core::WallTime retry_at) {
     const std::lock_guard lock(mutex_);
     StsKnown& known = touch(domain);
     known.failed_id = std::move(id);
+    known.failed_why = why;
     known.retry_at = retry_at;
     weigh();
 }
@@ -151,11 +153,9 @@ std::size_t StsStore::read(std::string_view text, core::WallTime now) {
         }
         auto read = line_of(line);
         if (!read) continue;
-        StsKnown known{std::make_shared<const StsPolicy>(std::move(read->policy)),
-                       std::move(read->id),
-                       read->fetched,
-                       {},
-                       {}};
+        StsKnown known{.policy = std::make_shared<const StsPolicy>(std::move(read->policy)),
+                       .id = std::move(read->id),
+                       .fetched = read->fetched};
         // A clock that was wrong must not make a policy last for ever.
         if (!counts(known, now) || known.fetched > now) continue;
         touch(read->domain) = std::move(known);

@@ -18,15 +18,17 @@
 
 #include "core/base/time.h"
 #include "relay/security/sts_policy.h"
+#include "relay/tlsrpt/policy.h"
 
 namespace relay {
 
 struct StsKnown {
-    std::shared_ptr<const StsPolicy> policy;  // null: none that still counts
-    std::string id;                           // as announced when it was fetched
-    core::WallTime fetched{};                 // last, with whatever id
-    std::string failed_id;                    // fetching this one failed
-    core::WallTime retry_at{};                // and is not tried again before
+    std::shared_ptr<const StsPolicy> policy{};  // null: none that still counts
+    std::string id{};                           // as announced when it was fetched
+    core::WallTime fetched{};                   // last, with whatever id
+    std::string failed_id{};                    // fetching this one failed, for this reason
+    TlsFailureType failed_why = TlsFailureType::sts_policy_fetch_error;
+    core::WallTime retry_at{};  // and is not tried again before
 };
 
 class StsStore {
@@ -38,7 +40,8 @@ class StsStore {
     StsKnown find(const std::string& domain, core::WallTime now);
     void keep(const std::string& domain, std::shared_ptr<const StsPolicy> policy, std::string id,
               core::WallTime now);
-    void note_failure(const std::string& domain, std::string id, core::WallTime retry_at);
+    void note_failure(const std::string& domain, std::string id, TlsFailureType why,
+                      core::WallTime retry_at);
 
     std::string text(core::WallTime now) const;
     // Lines that make no sense are passed over. How many policies there are afterwards.

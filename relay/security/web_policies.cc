@@ -47,7 +47,7 @@ core::Task<FetchedPolicy> WebPolicies::fetch(std::string domain) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(deadline - shard_.now());
         if (tried++ == kMostAddresses || left.count() <= 0) break;
-        core::HttpsReply reply = co_await client_.get({.host = host,
+        core::HttpsReply reply = co_await client_.ask({.host = host,
                                                        .path = "/.well-known/mta-sts.txt",
                                                        .address = {address, kPort},
                                                        .most_octets = StsPolicy::kMostOctets,

@@ -92,11 +92,19 @@ struct SimRelay::Place {
                  relay.exchange_, events, metrics, spool.get()),
           tls(on, roots_of(*relay.checked_)),
           hosts(relay.egress_.pauses()),
+          sessions(options.reports == nullptr
+                       ? nullptr
+                       : std::make_unique<relay::SessionCounts>(on, known_policies(options))),
           dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
-                                          relay.route_rules_, relay.exchange_, metrics, tls,
-                                          hosts}) {
+                                          relay.route_rules_, relay.exchange_, metrics, tls, hosts,
+                                          sessions.get()}),
+          stopped(on.reactor()) {
         relay.exchange_.attach(on.id(), origin, dispatcher);
     }
+    relay::StsStore& known_policies(const RelayOptions& options) {
+        return options.known != nullptr ? *options.known : no_policies;
+    }
+    relay::StsStore no_policies;
     core::Shard& shard;
     SimDns resolver;
     std::unique_ptr<relay::MtaSts> sts;
@@ -108,7 +116,9 @@ struct SimRelay::Place {
     relay::Origin origin;
     relay::EgressTls tls;
     relay::HostMemory hosts;
+    std::unique_ptr<relay::SessionCounts> sessions;  // null: nobody reports
     relay::Dispatcher dispatcher;
+    core::Event stopped;
     std::unique_ptr<relay::SmtpIngress> ingress;
     std::size_t lost = 0;
 };
@@ -155,6 +165,18 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
         world_.spawn(place->shard, recover(*place));
     }
     world_.spawn(world_.shard(), watch_space());
+    if (options.reports == nullptr) return;
+    Place& first = *places_.front();
+    reporter_ = std::make_unique<relay::TlsReporter>(
+        relay::TlsReporterParts{first.shard, first.resolver, *options.reports, first.origin, *disk_,
+                                first.metrics, "tls-report", std::chrono::hours{4}},
+        relay::TlsReportSender{"The Relay", "postmaster@relay.example", "tls@relay.example",
+                               "relay.example"});
+    reporter_->start();
+    for (auto& place : places_) {
+        world_.spawn(place->shard,
+                     place->sessions->keep_handing_over(0, reporter_.get(), &place->stopped));
+    }
 }
 
 SimRelay::~SimRelay() {
@@ -334,6 +356,11 @@ core::Task<void> SimRelay::close_place(Place& place, core::Instant deadline) {
     if (place.spool != nullptr) place.origin.start_closing();
     co_await place.dispatcher.close(deadline);
     co_await place.origin.settled(deadline + std::chrono::seconds{10});
+    place.stopped.set();
+    if (reporter_ != nullptr) {
+        place.sessions->hand_over(0, *reporter_, true);
+        if (&place == places_.front().get()) co_await reporter_->close(places_.size());
+    }
     co_await place.origin.end_reports();
     if (place.spool != nullptr) co_await place.spool->close();
     if (place.sts != nullptr) co_await place.sts->close();

@@ -22,11 +22,13 @@
 #include "relay/events/event_writer.h"
 #include "relay/inject/smtp_ingress.h"
 #include "relay/queue/origin.h"
+#include "relay/reporting/tls_reporter.h"
 #include "relay/spool/spool.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/sim_mx.h"
 #include "tests/sim/sim_policies.h"
+#include "tests/sim/sim_reports.h"
 #include "tests/sim/sim_world.h"
 
 namespace sim {
@@ -48,6 +50,8 @@ struct RelayOptions {
     std::uint64_t segment_size = 64 << 10;
     std::size_t memory_limit = std::size_t{1} << 30;  // of a shard
     relay::SpaceLimits space{};
+    // Reports about TLS; they need a disk. Null: none are sent.
+    SimReports* reports = nullptr;
     dns::RoutingRules rules{};  // own hosts, prohibited ones
     std::size_t many_paths = 50'000;
     std::string shaping{};  // a shaping file
@@ -108,6 +112,7 @@ class SimRelay {
     metrics::ShardMetrics& metrics(std::size_t shard = 0);
     relay::EgressTls& tls(std::size_t shard = 0);
     std::size_t paths() const;  // of all shards
+    const relay::TlsReporter& reporter() const { return *reporter_; }
     // All so far; grows at its end only.
     const std::vector<Recorded>& events() const;
     std::vector<Recorded> events_of(const std::string& recipient) const;
@@ -142,8 +147,9 @@ class SimRelay {
     core::Handle lock_ = core::kNoHandle;
     std::unique_ptr<relay::SpoolSpace> space_;
     std::unique_ptr<core::Event> closing_;
-    mutable std::vector<Recorded> events_;  // parsed so far
-    mutable std::size_t parsed_ = 0;        // octets of the sink's lines
+    std::unique_ptr<relay::TlsReporter> reporter_;  // on shard 0
+    mutable std::vector<Recorded> events_;          // parsed so far
+    mutable std::size_t parsed_ = 0;                // octets of the sink's lines
     std::vector<std::unique_ptr<Place>> places_;
     std::map<std::string, std::string> contents_;  // by recipient
     std::map<std::string, Promise> promises_;

@@ -458,5 +458,28 @@ TEST(ParseConfig, ReadsHowFailuresAreTold) {
     EXPECT_FALSE(read("eight_bit = true\n").has_value());
 }
 
+TEST(ParseConfig, ReadsWhoSendsReportsAboutTls) {
+    EXPECT_FALSE(parsed(kLeast).tls_report.enabled);
+    const std::string names =
+        "organization = \"Example Ltd\"\ncontact = \"postmaster@example.com\"\n";
+    const std::string table = "[tls_report]\nenabled = true\n";
+    const Config config = parsed(kLeast + table + names + "from = \"tls@mta.example.com\"\n");
+    EXPECT_TRUE(config.tls_report.enabled);
+    EXPECT_EQ(config.tls_report.organization, "Example Ltd");
+    EXPECT_EQ(config.tls_report.contact, "postmaster@example.com");
+    EXPECT_EQ(config.tls_report.from, "tls@mta.example.com");
+    EXPECT_EQ(problems(kLeast + table),
+              (std::vector<std::string>{
+                  "t.toml:5: [tls_report] contact is needed for enabled = true",
+                  "t.toml:5: [tls_report] from is needed for enabled = true",
+                  "t.toml:5: [tls_report] organization is needed for enabled = true"}));
+    EXPECT_TRUE(problem_of(table + names + "from = \"tls\"\n")
+                    .contains("[tls_report] from = \"tls\" is not an address"));
+    EXPECT_TRUE(problem_of(table + names + "from = \"\"\n").contains("from must not be empty"));
+    EXPECT_TRUE(problem_of("[tls_report]\ncontact = \"a\\nb\"\n").contains("must be one line"));
+    EXPECT_TRUE(problem_of("[tls_report]\nform = \"a\"\n").contains("has no key \"form\""));
+    EXPECT_FALSE(parsed(kLeast + "[tls_report]\n" + names).tls_report.enabled);
+}
+
 }  // namespace
 }  // namespace relay

@@ -29,7 +29,7 @@ TEST(StsStore, APolicyCountsUntilItsMaxAge) {
 TEST(StsStore, AFailureTakesNothingFromThePolicy) {
     StsStore store;
     store.keep("a.example", policy(hours{2}), "id1", kNow);
-    store.note_failure("a.example", "id2", kNow + seconds{300});
+    store.note_failure("a.example", "id2", TlsFailureType::sts_webpki_invalid, kNow + seconds{300});
     const StsKnown known = store.find("a.example", kNow);
     EXPECT_NE(known.policy, nullptr);
     EXPECT_EQ(known.failed_id, "id2");
@@ -50,7 +50,8 @@ TEST(StsStore, TheUnusedOnesGoFirst) {
     EXPECT_NE(store.find("d999.example", kNow).policy, nullptr);
     EXPECT_EQ(store.find("d1.example", kNow).policy, nullptr);
     for (int i = 0; i < 1000; ++i)  // failures are bounded likewise
-        store.note_failure("f" + std::to_string(i) + ".example", "id", kNow);
+        store.note_failure("f" + std::to_string(i) + ".example", "id",
+                           TlsFailureType::sts_policy_fetch_error, kNow);
     EXPECT_LT(store.size(), 400U);
 }
 
@@ -58,7 +59,7 @@ TEST(StsStore, ItsTextIsReadBack) {
     StsStore store;
     store.keep("a.example", policy(hours{2}), "id1", kNow);
     store.keep("b.example", policy(hours{1}), "id2", kNow);
-    store.note_failure("c.example", "id", kNow);
+    store.note_failure("c.example", "id", TlsFailureType::sts_policy_invalid, kNow);
     const std::string text = store.text(kNow + seconds{1});
     StsStore again;
     EXPECT_EQ(again.read(text, kNow + seconds{2}), 2U);

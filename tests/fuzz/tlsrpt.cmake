@@ -1,0 +1,1 @@
+posthaste_fuzz_target(tls_report USES relay_tlsrpt)
