@@ -70,6 +70,7 @@ struct ListenerConfig {
     Bounces bounces = Bounces::record;  // how failures are told
     bool verp = false;                  // a return path of its own for each recipient
     bool convert_eight_bit = true;      // eight_bit = "convert": content is made 7-bit
+    core::Duration max_age{};           // of its mail, where schedules say more; zero: as they say
     bool serve_inject = true;           // http
     bool serve_metrics = true;          // http; /healthz and /readyz are always there
 

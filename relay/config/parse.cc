@@ -236,6 +236,7 @@ ListenerConfig ConfigParser::listener(const TomlValue& table) {
         "bounces", listener.bounces,
         {{"record", Bounces::record}, {"mail", Bounces::mail}, {"both", Bounces::both}});
     from.flag("verp", listener.verp);
+    from.duration("max_age", listener.max_age, std::chrono::seconds(1));
     from.choice<bool>("eight_bit", listener.convert_eight_bit,
                       {{"convert", true}, {"keep", false}});
     if (listener.protocol == ListenerProtocol::smtp) {

@@ -500,7 +500,7 @@ core::Duration Path::max_age() const {
 void Path::expire_front(ReadyQueue& queue, core::WallTime now) {
     const core::Duration age = max_age();
     const auto is_over = [&](const Message& message) {
-        return now - message.created >= age || message.deliver_by().expires(now);
+        return now - message.created >= age || message.expires_by(now);
     };
     while (!queue.empty() && is_over(*queue.front().message)) {
         Recipient& recipient = queue.pop_front();

@@ -10,6 +10,7 @@
 #include "core/base/json_text.h"
 #include "core/runtime/next_turn.h"
 #include "relay/inject/content_text.h"
+#include "relay/inject/expiry.h"
 #include "relay/inject/seven_bit_content.h"
 #include "relay/message/address.h"
 #include "relay/message/received.h"
@@ -181,6 +182,7 @@ std::optional<core::HttpResponse> HttpIngress::begin(const core::HttpRequest& re
     batch.message->sender = sender;
     batch.message->bounces = options_.bounces;
     batch.message->verp = options_.verp;
+    set_expiry(*batch.message, batch.request.max_age, options_.max_age);
     batch.message->edit_injection().protocol = kProtocol;
     batch.message->edit_injection().client_address = batch.client.to_string();
     batch.message->recipients.reserve(recipients);

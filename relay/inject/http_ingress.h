@@ -40,6 +40,7 @@ struct HttpIngressOptions {
     bool verp = false;
     bool convert_eight_bit = true;
     bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
+    core::Duration max_age{};       // zero: as schedules say
 };
 
 class HttpIngress {

@@ -1,11 +1,14 @@
 #include "relay/inject/inject_request.h"
 
 #include <array>
+#include <chrono>
 #include <optional>
 #include <utility>
 
 #include <simdjson.h>
 #include <spdlog/fmt/fmt.h>
+
+#include "core/base/units.h"
 
 namespace relay {
 
@@ -74,12 +77,13 @@ enum Key : std::size_t {
     kDeferredGeneration,
     kTraceHeaders,
     kRequireTls,
+    kMaxAge,
     kKeys
 };
 
 constexpr std::array<std::string_view, kKeys> kNames{
     "envelope_sender", "recipients",          "content",       "substitutions", "template_dialect",
-    "deferred_spool",  "deferred_generation", "trace_headers", "require_tls"};
+    "deferred_spool",  "deferred_generation", "trace_headers", "require_tls",   "max_age"};
 
 std::optional<Key> key_named(std::string_view name) {
     for (std::size_t i = 0; i < kKeys; ++i) {
@@ -141,6 +145,18 @@ std::optional<InjectProblem> read_recipients(const dom::element& value, InjectRe
     return std::nullopt;
 }
 
+std::optional<InjectProblem> read_max_age(const dom::element& value, InjectRequest& request) {
+    std::string_view text;
+    if (value.get_string().get(text) == simdjson::SUCCESS) {
+        const auto age = core::parse_duration(text);
+        if (age && *age >= std::chrono::seconds{1}) {
+            request.max_age = *age;
+            return std::nullopt;
+        }
+    }
+    return problem("must be a time such as \"4h\", of a second or more", "max_age");
+}
+
 std::optional<InjectProblem> read_content(const dom::element& value, InjectRequest& request) {
     if (value.is_object()) {
         return problem(
@@ -190,6 +206,8 @@ std::optional<InjectProblem> read_member(Key key, const dom::element& value, Inj
         case kRequireTls:
             if (value.get_bool().get(request.require_tls) == simdjson::SUCCESS) return std::nullopt;
             return problem("must be true or false", name);
+        case kMaxAge:
+            return read_max_age(value, request);
         case kKeys:
             break;
     }

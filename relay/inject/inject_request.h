@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/time.h"
+
 namespace relay {
 
 struct InjectRequest {
@@ -21,6 +23,7 @@ struct InjectRequest {
     std::string_view content;                  // a complete message, line ends as given
     std::vector<std::string_view> recipients;  // as given, at least one
     bool require_tls = false;                  // REQUIRETLS (RFC 8689)
+    core::Duration max_age{};                  // zero: as schedules say
 };
 
 struct InjectProblem {

@@ -34,7 +34,8 @@ SmtpIngress::SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Accept
                .durable = options_.durable,
                .bounces = options_.bounces,
                .verp = options_.verp,
-               .convert_eight_bit = options_.convert_eight_bit},
+               .convert_eight_bit = options_.convert_eight_bit,
+               .max_age = options_.max_age},
       tasks_(shard.reactor()),
       quiet_(shard.reactor()),
       closed_(shard.reactor()) {}

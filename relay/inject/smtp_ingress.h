@@ -33,6 +33,7 @@ struct SmtpListenerOptions {
     bool verp = false;
     bool convert_eight_bit = true;  // content to 7-bit (seven_bit_content.h)
     bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
+    core::Duration max_age{};       // zero: as schedules say
     bool durable = true;            // durability "commit"; otherwise 250 says that it means memory
     core::Duration drain_limit = std::chrono::seconds(10);
     SmtpTimes times;

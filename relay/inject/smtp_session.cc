@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "relay/inject/expiry.h"
 #include "relay/inject/seven_bit_content.h"
 #include "relay/message/received.h"
 
@@ -216,6 +217,7 @@ core::Task<void> SmtpSession::commit() {
     if (envelope.by) message->set_deliver_by(DeliverBy::from(message->created, *envelope.by));
     message->bounces = context_.bounces;
     message->verp = context_.verp;
+    set_expiry(*message, core::Duration{}, context_.max_age);
     if (dialogue_.content().header().tls_waived()) message->tls = TlsRequest::waived;
     if (envelope.require_tls)
         message->tls = TlsRequest::required;  // outweighs (RFC 8689 section 4.1)

@@ -48,6 +48,7 @@ struct SmtpSessionContext {
     BouncePolicy bounces = BouncePolicy::record;
     bool verp = false;
     bool convert_eight_bit = true;
+    core::Duration max_age{};    // zero: as schedules say
     std::size_t unfinished = 0;  // octets of content that is still arriving
 };
 

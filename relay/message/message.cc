@@ -81,6 +81,15 @@ void Message::set_deliver_by(DeliverBy by) {
     extras_->by = by;
 }
 
+core::WallTime Message::expires() const {
+    return extras_ == nullptr ? core::WallTime{} : extras_->expires;
+}
+
+void Message::set_expires(core::WallTime when) {
+    if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+    extras_->expires = when;
+}
+
 const Injection& Message::injection() const {
     static const Injection kNone;
     return injection_ == nullptr ? kNone : *injection_;

@@ -173,12 +173,20 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     void set_dsn(DsnEnvelope dsn);
     const DeliverBy& deliver_by() const;
     void set_deliver_by(DeliverBy by);
+    // The end of its time, where whoever injected it wanted one; the epoch: as schedules say.
+    core::WallTime expires() const;
+    void set_expires(core::WallTime when);
+    // What is left undelivered then has expired, whatever the schedule of its destination.
+    bool expires_by(core::WallTime when) const {
+        return deliver_by().expires(when) || (expires() != core::WallTime{} && expires() <= when);
+    }
 
   private:
     struct Extras {
         Labels labels;
         DsnEnvelope dsn;
         DeliverBy by;
+        core::WallTime expires{};
     };
     std::unique_ptr<Injection> injection_;
     std::unique_ptr<Extras> extras_;

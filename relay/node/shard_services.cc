@@ -157,6 +157,7 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     options.verp = listener.verp;
     options.convert_eight_bit = listener.convert_eight_bit;
     options.address_literals = node_.config.delivery.address_literals;
+    options.max_age = listener.max_age;
     options.durable = node_.spool != nullptr;
     options.admission = node_.admissions[index];
     auto ingress =
@@ -182,7 +183,8 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
         HttpIngressOptions{node_.config.node.hostname, listener.allow,
                            static_cast<std::size_t>(listener.max_message_size),
                            listener.max_recipients, bounce_policy(listener.bounces), listener.verp,
-                           listener.convert_eight_bit, node_.config.delivery.address_literals},
+                           listener.convert_eight_bit, node_.config.delivery.address_literals,
+                           listener.max_age},
         *origin_, metrics_, events_);
     core::HttpServerOptions options;
     options.max_connections = listener.max_connections;

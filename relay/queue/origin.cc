@@ -169,6 +169,12 @@ const RetryRule* Origin::rule_of(const Recipient& recipient) const {
     return router_.shaping().limits_for(recipient.domain()).retry.get();
 }
 
+core::WallTime Origin::end_of(const Message& message, const RetryRule* rule) const {
+    const core::WallTime by_schedule = message.created + schedule_.max_age(rule);
+    const core::WallTime wanted = message.expires();
+    return wanted == core::WallTime{} ? by_schedule : std::min(wanted, by_schedule);
+}
+
 void Origin::defer(Recipient& recipient) {
     ++recipient.attempts;
     const core::WallTime now = shard_.wall();
@@ -187,13 +193,13 @@ void Origin::defer(Recipient& recipient) {
     events_.outcome(recipient, site);
     metrics_.delivery(provider, metrics::Outcome::deferred);
     if (schedule_.expired(recipient.message->created, recipient.next_attempt, rule) ||
-        by.expires(recipient.next_attempt)) {
+        recipient.message->expires_by(recipient.next_attempt)) {
         Disposition expired = recipient.disposition();
         expired.outcome = Outcome::expired;
         recipient.set_disposition(std::move(expired));
         return finish(recipient, metrics::Outcome::expired);
     }
-    reports_.deferred(recipient, recipient.message->created + schedule_.max_age(rule));
+    reports_.deferred(recipient, end_of(*recipient.message, rule));
     replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
     recipient.clear_disposition();
     note(recipient, Outcome::deferred);

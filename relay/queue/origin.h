@@ -94,7 +94,10 @@ class Origin final : public Acceptance,
     void dispatch(Recipient& recipient);
     void settle(Recipient& recipient);
     void defer(Recipient& recipient);
+    // The one place that says by which schedule a recipient is tried again: that of its
+    // destination, or none, and then [retry]'s. A tenant's comes in here, by the message's label.
     const RetryRule* rule_of(const Recipient& recipient) const;
+    core::WallTime end_of(const Message& message, const RetryRule* rule) const;
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, metrics::Outcome outcome);
     void free_message(Message& message);

@@ -34,7 +34,8 @@ enum class Field : std::uint8_t {
     envelope_id = 3,
     returned = 4,
     tls = 5,
-    deliver_by = 6
+    deliver_by = 6,
+    expires = 7
 };
 
 constexpr std::string_view kTlsWaived = "No";            // the header field TLS-Required
@@ -160,6 +161,11 @@ void encode_message(const Message& message, bool moved, std::string& out) {
         put_field(out, Field::returned, message.dsn().content == ReturnContent::full ? "F" : "H");
     }
     if (message.deliver_by().asked()) put_deliver_by(out, message.deliver_by());
+    if (message.expires() != core::WallTime{}) {
+        std::string time;
+        put(time, nanoseconds(message.expires()));
+        put_field(out, Field::expires, time);
+    }
     if (message.tls == TlsRequest::waived) put_field(out, Field::tls, kTlsWaived);
     if (message.tls == TlsRequest::required) put_field(out, Field::tls, kTlsRequired);
 }
@@ -218,6 +224,13 @@ core::Result<MessageRecord> decode_message(std::string_view octets) {
             const auto by = deliver_by_of(text);
             if (!by) return core::failure("a message record has a malformed BY");
             record.by = *by;
+        } else if (tag == Field::expires) {
+            Reader time(text);
+            record.expires = time_of(time.number<std::uint64_t>());
+            if (!time.ok() || text.size() != sizeof(std::uint64_t) ||
+                record.expires == core::WallTime{}) {
+                return core::failure("a message record has a malformed time of expiry");
+            }
         } else if (tag == Field::tls) {
             if (text != kTlsWaived && text != kTlsRequired) {
                 return core::failure("a message record asks for TLS in an unknown way");

@@ -43,6 +43,7 @@ struct MessageRecord {
     bool ours = false;  // a notification made here
     TlsRequest tls = TlsRequest::unsaid;
     DeliverBy by;
+    core::WallTime expires{};  // the epoch: as schedules say
     bool moved = false;  // a copy by compaction; the record it was copied from comes before it
     BouncePolicy bounces = BouncePolicy::record;
     std::uint32_t leading_dots = 0;

@@ -53,6 +53,52 @@ TEST(RelayRetry, a_destination_may_have_a_schedule_and_an_age_of_its_own) {
     }
 }
 
+// Whoever injects may want an end that comes sooner; later than its schedule says it never is.
+TEST(RelayRetry, a_message_may_have_an_end_of_its_own) {
+    std::map<std::string, std::vector<core::Instant>> attempts;
+    core::Duration age{};
+    Town town({.intervals = {minutes{20}},
+               .max_age = hours{5},
+               .prepare = [&age](relay::Message& message) {
+                   if (age > core::Duration{}) message.set_expires(message.created + age);
+               }});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.add_server(1, always_later(attempts));
+    for (const auto wanted : {hours{1}, hours{9}, hours{0}}) {
+        age = wanted;
+        town.inject(1);
+        town.world.run_for(minutes{1});
+    }
+    EXPECT_TRUE(town.relay.run_until_drained(hours{6}));
+    town.expect_clean();
+    EXPECT_EQ(attempts["u1@one.example"].size(), 3U);  // 0, 20 and 40 minutes, or 60 less a bit
+    for (const char* who : {"u2@one.example", "u3@one.example"})
+        EXPECT_NEAR(static_cast<double>(attempts[who].size()), 15, 1);
+    for (const char* who : {"u1@one.example", "u2@one.example", "u3@one.example"}) {
+        const Recorded last = town.relay.events_of(who).back();
+        EXPECT_EQ(last.type, "Expiration");
+        EXPECT_NE(last.line.find("not now, dear friend"), std::string::npos) << last.line;
+    }
+}
+
+// What waits for a connection expires too.
+TEST(RelayRetry, a_message_that_is_throttled_ends_with_its_time) {
+    Town town({.limits = {.connection_limit = 1, .max_message_rate = {1, hours{1}}},
+               .prepare = [](relay::Message& message) {
+                   message.set_expires(message.created + minutes{30});
+               }});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    SimMx& server = town.add_server(1);
+    town.inject(3);
+    EXPECT_TRUE(town.relay.run_until_drained(hours{2}));
+    town.expect_clean();
+    EXPECT_EQ(server.ledger().size(), 1U);
+    EXPECT_EQ(town.relay.count("Expiration"), 2U);
+    for (const Recorded& one : town.relay.events()) {
+        if (one.type == "Expiration") EXPECT_EQ(one.attempts, 0U) << one.line;
+    }
+}
+
 // A greylist knows the client, the sender and the first recipient: all must be the same in the
 // retry.
 TEST(RelayRetry, a_retry_looks_like_the_first_try) {

@@ -456,6 +456,9 @@ TEST(ParseConfig, ReadsHowFailuresAreTold) {
     EXPECT_FALSE(read("verp = \"yes\"\n").has_value());
     EXPECT_FALSE(read("eight_bit = \"keep\"\n")->listeners[0].convert_eight_bit);
     EXPECT_FALSE(read("eight_bit = true\n").has_value());
+    EXPECT_EQ(plain->listeners[0].max_age, core::Duration{});
+    EXPECT_EQ(read("max_age = \"3d\"\n")->listeners[0].max_age, 72h);
+    EXPECT_FALSE(read("max_age = \"0s\"\n").has_value());
 }
 
 TEST(ParseConfig, ReadsWhoSendsReportsAboutTls) {

@@ -104,6 +104,25 @@ class HttpIngress : public ::testing::Test {
 
 const std::string kOne = R"([{"email":"c@d.example"}])";
 
+// The shorter of what the request and the listener say; schedules hold beside it.
+TEST_F(HttpIngress, MailMayExpireSooner) {
+    const auto age_of_next = [this](const std::string& asked) {
+        std::string body = request(kOne);
+        if (!asked.empty()) body.insert(1, "\"max_age\":\"" + asked + "\",");
+        post(body);
+        const relay::Message& message = *acceptance_.messages.back();
+        return message.expires() == core::WallTime{} ? core::Duration{}
+                                                     : message.expires() - message.created;
+    };
+    EXPECT_EQ(age_of_next(""), core::Duration{});
+    EXPECT_EQ(age_of_next("4h"), std::chrono::hours{4});
+    options_.max_age = std::chrono::hours{6};
+    EXPECT_EQ(age_of_next(""), std::chrono::hours{6});
+    EXPECT_EQ(age_of_next("4h"), std::chrono::hours{4});
+    EXPECT_EQ(age_of_next("8h"), std::chrono::hours{6});
+    EXPECT_EQ(acceptance_.messages.size(), 5U);
+}
+
 TEST_F(HttpIngress, OneMessageForAllRecipients) {
     const std::string text =
         post(request(R"([{"email":"c@d.example"},{"email":"\"e f\"@g.example"}])"));

@@ -110,6 +110,18 @@ TEST_F(InjectRequest, TlsMayBeRequired) {
     EXPECT_FALSE(of(R"("template_dialect":"Static")"));
 }
 
+TEST_F(InjectRequest, MayHaveAnAge) {
+    const auto of = [this](const std::string& more) {
+        const auto request = parse(with(more));
+        return request ? request->max_age : core::Duration{-1};
+    };
+    EXPECT_EQ(of(R"("max_age":"4h")"), std::chrono::hours{4});
+    EXPECT_EQ(of(R"("max_age":"1s")"), std::chrono::seconds{1});
+    EXPECT_EQ(of(R"("template_dialect":"Static")"), core::Duration{});
+    for (const char* wrong : {R"("999ms")", R"("soon")", R"("")", "3600", "null", R"(["4h"])"})
+        EXPECT_EQ(problem(with(R"("max_age":)" + std::string(wrong))), "422 max_age") << wrong;
+}
+
 TEST_F(InjectRequest, WhatIsNotAvailableIsNeverIgnored) {
     EXPECT_EQ(problem(R"({"content":{"text_body":"x"}})"), "422 content");
     EXPECT_EQ(problem(with(R"("substitutions":{"a":1})")), "422 substitutions");

@@ -99,6 +99,18 @@ TEST_F(SmtpSessionTest, AKnownNullMxIsRefusedAtRcpt) {
     EXPECT_NE(sink.lines().find("\"code\":556"), string::npos);
 }
 
+TEST_F(SmtpSessionTest, AListenersMailMayExpireSooner) {
+    context.max_age = std::chrono::hours{3};
+    say(kEhlo);
+    say(string(kEnvelope) + "DATA\r\n");
+    say("Subject: x\r\n\r\nhello\r\n.\r\n");
+    say("QUIT\r\n");
+    play();
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    const Message& message = *acceptance.messages[0];
+    EXPECT_EQ(message.expires(), message.created + std::chrono::hours{3});
+}
+
 // RFC 6152 section 3: before the queue, so that every server takes it.
 TEST_F(SmtpSessionTest, ContentWithOctetsAbove127IsMade7Bit) {
     say(kEhlo);
@@ -176,7 +188,8 @@ TEST_F(SmtpSessionTest, FlushesWhereTheClientHasToWait) {
     say(kEhlo);
     say("NOOP\r\nNOOP\r\nRSET\r\nRSET\r\nNOOP\r\n");
     play();
-    EXPECT_EQ(stream.writes(), 2 + 3U);  // RFC 2920 section 3.2: NOOP's reply is never held back
+    EXPECT_EQ(stream.writes(),
+              2 + 3U);  // RFC 2920 section 3.2: NOOP's reply is never held back
 }
 
 TEST_F(SmtpSessionTest, StrangersAreToldAndMayNotRunAhead) {

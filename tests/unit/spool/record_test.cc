@@ -61,6 +61,22 @@ TEST(SpoolRecord, a_time_to_be_delivered_by_comes_back) {
     EXPECT_FALSE(decode_message(encoded(*message(1)))->by.asked());
 }
 
+TEST(SpoolRecord, the_end_of_its_time_comes_back) {
+    const auto made = message(1);
+    made->set_expires(kCreated + std::chrono::hours{7});
+    const std::string octets = encoded(*made);
+    const auto record = decode_message(octets);
+    ASSERT_TRUE(record.has_value()) << record.error();
+    EXPECT_EQ(record->expires, kCreated + std::chrono::hours{7});
+    EXPECT_EQ(decode_message(encoded(*message(1)))->expires, core::WallTime{});
+    const std::string plain = encoded(*message(1));
+    for (const auto& field : {std::string("\x07\x07\x00\x01\x01\x01\x01\x01\x01\x01", 10),
+                              std::string("\x07\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00", 11),
+                              std::string("\x07\x00\x00", 3)}) {
+        EXPECT_FALSE(decode_message(plain + field).has_value());
+    }
+}
+
 TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     const auto made = message(3);
     made->eight_bit = true;
