@@ -3,6 +3,7 @@ a sink over STARTTLS: where mail goes under each policy, and what a restart reme
 
 import http.server
 import json
+import signal
 import ssl
 import subprocess
 import threading
@@ -171,6 +172,32 @@ def test_each_policy_and_each_way_to_have_none(policy_host, authority, make_rela
 
         wait_until(lambda: sessions("verified") >= 1 and sessions("untrusted") >= 1, 5,
                    "what was verified is counted")
+    finally:
+        nsd.stop()
+
+
+def test_policy_hosts_are_verified_by_the_roots_of_the_latest_reload(
+        policy_host, authority, make_relay, make_sink, tmp_path):
+    """Also where the file is the same: libcurl keeps for a day what it has read."""
+    nsd = Nsd(tmp_path / "nsd", zone())
+    try:
+        sink = make_sink(*authority.issue(MX).sink_options)
+        roots = tmp_path / "roots.pem"
+        roots.write_text(Authority(tmp_path / "stranger").file.read_text())
+        config = settings(nsd.port, sink, authority)
+        config["delivery"]["tls_ca_file"] = str(roots)
+        relay = make_relay(config=config | {"node": {"shards": 1}})
+        relay.inject(message("before", b"hello\r\n"), "reader@wrongname.sts.test")
+        assert relay.wait_for_events("Delivery", 1)[0]["tls_cipher"]  # no policy could be had
+        assert not policy_host.asked
+        roots.write_text(authority.file.read_text())
+        relay.process.signal(signal.SIGHUP)
+        relay.process.wait_for_output("reloaded: ")
+        relay.inject(message("after", b"hello\r\n"), "reader@barred.sts.test")
+        kept = relay.wait_for_events("TransientFailure", 1)[0]
+        assert "MTA-STS" in kept["response"]["content"], kept
+        assert [domain for domain, _ in policy_host.asked] == ["barred.sts.test"]
+        assert len(sink.accepted()) == 1
     finally:
         nsd.stop()
 
