@@ -100,7 +100,8 @@ std::optional<ByTime> parse_by(std::string_view value) {
     const bool past = value.starts_with('-');
     if (past || value.starts_with('+')) value.remove_prefix(1);
     const std::size_t semicolon = value.find(';');
-    if (semicolon == std::string_view::npos || semicolon > kMostDigits) return std::nullopt;
+    // Also when there is none: npos is larger than every number.
+    if (semicolon > kMostDigits) return std::nullopt;
     const auto seconds = parse_count(value.substr(0, semicolon));
     if (!seconds) return std::nullopt;
     by.seconds = static_cast<std::int64_t>(*seconds) * (past ? -1 : 1);
