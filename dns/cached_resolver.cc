@@ -38,7 +38,8 @@ CachedResolver::CachedResolver(core::Shard& shard, Resolver& upstream, CacheLimi
       limits_(limits),
       shared_(shared),
       cache_(limits),
-      place_free_(shard.reactor()) {
+      place_free_(shard.reactor()),
+      place_for_mx_(shard.reactor()) {
     PH_ASSERT(limits_.lookups > 0);
 }
 
@@ -95,7 +96,7 @@ core::Task<DnsAnswer> CachedResolver::look_up(Question question) {
     }
     const auto flight = std::make_shared<Flight>(shard_.reactor());
     flights_.emplace(question, flight);
-    co_await take_place();
+    co_await take_place(question.type);
     answer = co_await upstream_.query(question.name, question.type);
     leave_place();
     counters_.count(question.type, answer.status);
@@ -112,23 +113,22 @@ core::Task<DnsAnswer> CachedResolver::look_up(Question question) {
 
 // A place that is left goes to the one who waited longest: under_way_ does not fall in between, so
 // that a newcomer cannot take it.
-core::Task<void> CachedResolver::take_place() {
+core::Task<void> CachedResolver::take_place(RecordType type) {
     if (under_way_ < limits_.lookups) {
         ++under_way_;
         co_return;
     }
     ++counters_.delayed;
     ++waiting_;
-    co_await place_free_.wait();
+    co_await (type == RecordType::mx ? place_for_mx_ : place_free_).wait();
     --waiting_;
 }
 
 void CachedResolver::leave_place() {
-    if (place_free_.has_waiters()) {
-        place_free_.notify_one();
-    } else {
-        --under_way_;
+    for (core::Event* waiting : {&place_free_, &place_for_mx_}) {
+        if (waiting->has_waiters()) return waiting->notify_one();
     }
+    --under_way_;
 }
 
 }  // namespace dns

@@ -1,11 +1,12 @@
 // CachedResolver: the resolver that the relay uses, one per shard. Answers from memory while the
 // TTL lasts (its own, then that of all shards), asks the resolver behind it otherwise, once for
 // everybody who asks the same meanwhile. Lives on the shard's clock, so virtual time works. Limits
-// (CacheLimits): those of AnswerCache; lookups under way, further ones wait in order; waiting ones,
-// further ones are answered servfail and not remembered. A TTL is held
-// between kMinTtl and kMaxTtl, that of "no such" at most kMaxNegativeTtl (RFC 2308 section 5),
-// failures kFailureTtl. No query may be pending when it is destroyed (asserted): close the resolver
-// behind it first, then the tasks that ask.
+// (CacheLimits): those of AnswerCache; lookups under way, further ones wait in order, those for MX
+// behind all others (a domain that is half known is finished before the next one is begun, or the
+// first mail of a list of many would wait for the MX of the last); waiting ones, further ones are
+// answered servfail and not remembered. A TTL is held between kMinTtl and kMaxTtl, that of "no
+// such" at most kMaxNegativeTtl (RFC 2308 section 5), failures kFailureTtl. No query may be pending
+// when it is destroyed (asserted): close the resolver behind it first, then the tasks that ask.
 #pragma once
 
 #include <chrono>
@@ -45,7 +46,7 @@ class CachedResolver final : public Resolver {
 
     core::Task<DnsAnswer> look_up(Question question);
     std::optional<DnsAnswer> known(const Question& question);
-    core::Task<void> take_place();
+    core::Task<void> take_place(RecordType type);
     void leave_place();
     void keep(const Question& question, DnsAnswer answer, core::Instant expires);
 
@@ -57,6 +58,7 @@ class CachedResolver final : public Resolver {
     AnswerCache cache_;
     std::unordered_map<Question, std::shared_ptr<Flight>, QuestionHash> flights_;
     core::Event place_free_;
+    core::Event place_for_mx_;  // asked for when nobody waits for the former
     std::size_t under_way_ = 0;
     std::size_t waiting_ = 0;
     DnsCounters counters_;

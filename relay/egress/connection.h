@@ -87,6 +87,7 @@ class Connection {
     void take_work();
     void keep_to_limits();
     Path::Allowance allowance() const;
+    core::Duration idle_for() const;
     void note_domain(const Delivery& delivery);
     void note_silent_close();
     bool note_refused_parameters();  // only now

@@ -24,11 +24,13 @@ core::Task<void> Connection::converse() {
                 continue;
             }
             waiting_idle_ = true;
+            ++context_.idle;
             path_.becomes_idle(*this);
         }
         co_await read();
         if (waiting_idle_) {
             waiting_idle_ = false;
+            --context_.idle;
             path_.becomes_busy(*this);
         }
     }
@@ -150,9 +152,17 @@ core::Task<void> Connection::hear_last_words(std::string reason) {
     end_dialogue();
 }
 
+// A connection to each of very many sites would cost more than making it anew.
+core::Duration Connection::idle_for() const {
+    const EgressOptions& options = context_.options;
+    const core::Duration idle = times_.idle;
+    return context_.idle > options.many_idle ? std::min(options.briefly_idle, idle) : idle;
+}
+
 core::Task<bool> Connection::read() {
-    stream_->set_deadline(context_.shard.now() +
-                          (waiting_idle_ ? times_.idle : dialogue_->timeout()));
+    const core::Duration patience =
+        waiting_idle_ ? idle_for() : core::Duration{dialogue_->timeout()};
+    stream_->set_deadline(context_.shard.now() + patience);
     const auto input = co_await stream_->read();
     if (!input) {
         note_lost(input.error());

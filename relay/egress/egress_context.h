@@ -23,6 +23,8 @@ struct EgressOptions {
     core::Duration longest_pause = std::chrono::minutes{5};
     PipelineMode pipelining = PipelineMode::next;  // at most
     bool chunking = true;
+    std::size_t many_idle = 20'000;  // connections of a shard: further ones idle for briefly_idle
+    core::Duration briefly_idle = std::chrono::seconds{1};
     std::size_t many_paths = 50'000;  // of a shard: above it unused ones are not kept for long
 
     HostPauses pauses() const { return {first_pause, longest_pause}; }
@@ -39,6 +41,7 @@ struct EgressContext {
     EgressTls& tls;
     HostMemory& hosts;
     SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
+    std::size_t idle = 0;  // connections that wait for mail
 };
 
 }  // namespace relay

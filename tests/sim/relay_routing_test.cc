@@ -260,6 +260,26 @@ TEST(RelayRouting, paths_are_kept_for_long_only_while_they_are_few) {
     }
 }
 
+TEST(RelayRouting, connections_idle_for_long_only_while_they_are_few) {
+    for (const std::size_t many : {50U, 1000U}) {
+        Town town({.many_idle = many});
+        town.add_server(1);
+        for (int i = 0; i < 300; ++i) {
+            const std::string domain = "d" + std::to_string(i) + ".example";
+            town.zone.add_mx(domain, 10, "mx." + domain);
+            town.zone.add_address("mx." + domain, address_of(1).ip);
+            town.inject(1, domain);
+        }
+        town.world.run_for(seconds{15});
+        EXPECT_EQ(town.relay.count("Delivery"), 300U);
+        EXPECT_EQ(town.world.network().connections_to(address_of(1)),
+                  std::min<std::size_t>(many, 300));
+        town.world.run_for(seconds{30});
+        EXPECT_EQ(town.world.network().connections_to(address_of(1)), 0U);
+        town.expect_clean();
+    }
+}
+
 // ---- Services of a route (RFC 2782)
 
 const std::string kService = "_submission._tcp.smart.example";

@@ -140,6 +140,7 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     egress_.pipelining = options.pipelining;
     egress_.chunking = options.chunking;
     egress_.many_paths = options.many_paths;
+    egress_.many_idle = options.many_idle;
     relay::SpoolOptions on_disk{"spool", options.segment_size, false};
     if (options.disk != nullptr) {
         disk_ = options.disk;

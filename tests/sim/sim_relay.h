@@ -54,6 +54,7 @@ struct RelayOptions {
     SimReports* reports = nullptr;
     dns::RoutingRules rules{};  // own hosts, prohibited ones
     std::size_t many_paths = 50'000;
+    std::size_t many_idle = 20'000;
     std::string shaping{};  // a shaping file
 };
 

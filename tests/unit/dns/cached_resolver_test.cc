@@ -163,6 +163,29 @@ TEST_F(CachedResolverTest, LookupsBeyondTheLimitWaitInOrder) {
     EXPECT_EQ(cache_->counters().delayed, 8U);
 }
 
+// What a domain needs behind its MX comes before the next domain.
+TEST_F(CachedResolverTest, LookupsForMxWaitBehindAllOthers) {
+    make({.lookups = 1});
+    upstream_.latency = milliseconds{100};
+    std::vector<DnsAnswer> answers(5);
+    int done = 0;
+    const std::vector<std::pair<std::string, RecordType>> questions{
+        {"a.example", RecordType::mx},
+        {"b.example", RecordType::mx},
+        {"c.example", RecordType::mx},
+        {"mx.example", RecordType::a},
+        {"mx.example", RecordType::aaaa}};
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+        world_.spawn(world_.shard(),
+                     ask_into(*cache_, questions[i].first, questions[i].second, answers[i], done));
+    }
+    EXPECT_TRUE(world_.run_until([&] { return done == 5; }));
+    EXPECT_EQ(upstream_.asked,
+              (std::vector<std::string>{"a.example MX", "mx.example A", "mx.example AAAA",
+                                        "b.example MX", "c.example MX"}));
+    EXPECT_EQ(ask("later.example").status, DnsStatus::nxdomain);  // the place is free again
+}
+
 TEST_F(CachedResolverTest, TooManyWaitingAreRefusedAndNotRemembered) {
     make({.lookups = 1, .waiting = 1});
     upstream_.latency = milliseconds{100};
