@@ -41,7 +41,7 @@ struct EgressContext {
     EgressTls& tls;
     HostMemory& hosts;
     SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
-    std::size_t idle = 0;  // connections that wait for mail
+    std::size_t idle = 0;               // connections that wait for mail
 };
 
 }  // namespace relay

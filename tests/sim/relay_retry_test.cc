@@ -71,7 +71,9 @@ TEST(RelayRetry, a_message_may_have_an_end_of_its_own) {
     }
     EXPECT_TRUE(town.relay.run_until_drained(hours{6}));
     town.expect_clean();
-    EXPECT_EQ(attempts["u1@one.example"].size(), 3U);  // 0, 20 and 40 minutes, or 60 less a bit
+    const auto& first = attempts["u1@one.example"];
+    ASSERT_GE(first.size(), 3U);  // 0, 20 and 40 minutes, and perhaps a bit less than 60
+    EXPECT_LE(first.back() - first.front(), hours{1});
     for (const char* who : {"u2@one.example", "u3@one.example"})
         EXPECT_NEAR(static_cast<double>(attempts[who].size()), 15, 1);
     for (const char* who : {"u1@one.example", "u2@one.example", "u3@one.example"}) {
