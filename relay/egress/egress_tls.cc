@@ -48,6 +48,15 @@ bool is_named_safely(const SiteFacts& site) {
     return site.routed || site.plan.authenticated;
 }
 
+bool contains(const std::vector<std::string>& hosts, const std::string& host) {
+    return std::ranges::find(hosts, host) != hosts.end();
+}
+
+// By an MTA-STS policy.
+bool is_bound(const SiteFacts& site, const std::string& host) {
+    return site.sts && (!site.routed || contains(site.sts_bound, host));
+}
+
 }  // namespace
 
 bool asks_for_tlsa(const SiteFacts& site) {
@@ -60,16 +69,16 @@ bool asks_for_tlsa(const SiteFacts& site) {
 
 TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::HostTlsa& tlsa) {
     TlsDemand demand;
+    const bool sts = is_bound(site, host);
     demand.policy = site.tls;
     const bool named = site.smarthost != nullptr && !site.smarthost->tls_name.empty();
     demand.expectation.server_name = named ? site.smarthost->tls_name : host;
     demand.expectation.names = {demand.expectation.server_name};
-    const bool verify =
-        site.sts || site.tls == TlsPolicy::verify || site.tls == TlsPolicy::implicit;
+    const bool verify = sts || site.tls == TlsPolicy::verify || site.tls == TlsPolicy::implicit;
     demand.expectation.level = verify ? core::TlsLevel::pkix : core::TlsLevel::unauthenticated;
     demand.by_dane = tlsa.exists();
     demand.tlsa = tlsa;
-    if ((site.sts || demand.by_dane) && demand.policy == TlsPolicy::opportunistic) {
+    if ((sts || demand.by_dane) && demand.policy == TlsPolicy::opportunistic) {
         demand.policy = TlsPolicy::encrypt;
     }
     // Where somebody must be authenticated, only digests do: whole certificates and keys may turn
@@ -78,9 +87,8 @@ TlsDemand demand_of(const SiteFacts& site, const std::string& host, const dns::H
         return dns::is_usable(record) && (record.matching != 0 || !verify);
     });
     if (!strong) {
-        demand.by_sts = site.sts;
-        demand.barred = site.sts
-                            ? std::ranges::find(site.sts_hosts, host) == site.sts_hosts.end()
+        demand.by_sts = sts;
+        demand.barred = sts ? !contains(site.sts_hosts, host)
                             : site.tls_request == TlsRequest::required && !is_named_safely(site);
         return demand;
     }

@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::size_t kMostDomainOctets = 255;
 
-std::uint64_t mix(std::uint64_t hash, std::string_view text) {
-    return (hash ^ std::hash<std::string_view>{}(text)) * 0x9e3779b97f4a7c15U;
+// Services are known by the names that SRV records give them, which nobody vouches for.
+bool is_policy_domain(const NextHop& hop) {
+    return !hop.address && !hop.service;
 }
 
 Disposition disposition_of(const dns::RouteFailure& failure) {
@@ -73,17 +74,14 @@ class PlainDomain {
     std::optional<std::string_view> name_;
 };
 
-std::size_t host_count(const dns::MxPlan& plan) {
-    std::size_t count = 0;
-    for (const dns::MxGroup& group : plan.groups)
-        count += group.hosts.size();
-    return count;
+bool is_enforced(const std::shared_ptr<const StsPolicy>& policy) {
+    return policy != nullptr && policy->mode == StsMode::enforce;
 }
 
 // The order of hosts stays; those that the policy does not allow fail when their turn comes
 // (RFC 8461 section 8.4).
-void apply(const StsPolicy* policy, SiteFacts& facts) {
-    if (policy == nullptr || policy->mode != StsMode::enforce) return;
+void apply(const std::shared_ptr<const StsPolicy>& policy, SiteFacts& facts) {
+    if (!is_enforced(policy)) return;
     facts.sts = true;
     for (const dns::MxGroup& group : facts.plan.groups) {
         for (const std::string& host : group.hosts) {
@@ -102,45 +100,6 @@ Disposition no_domain() {
     result.command = "DNS";
     result.local = true;
     return result;
-}
-
-// What the path is named after the hosts: everything that makes deliveries differ.
-void name_site(SiteFacts& facts) {
-    std::uint64_t fingerprint = facts.port;
-    if (facts.routed) {
-        for (const NextHop& hop : facts.hops) {
-            if (!facts.name.empty()) facts.name.push_back(',');
-            facts.name.append(hop.host).append(":");
-            facts.name.append(hop.service ? "srv" : std::to_string(hop.port));
-        }
-        fingerprint = mix(fingerprint, facts.name);
-    } else {
-        facts.name = facts.plan.site;
-        for (const dns::MxGroup& group : facts.plan.groups) {
-            fingerprint = mix(fingerprint, std::to_string(group.preference));
-            for (const std::string& host : group.hosts)
-                fingerprint = mix(fingerprint, host);
-        }
-    }
-    // DANE may apply only where the way to the hosts is authenticated: no connection is shared with
-    // a domain for which it is not.
-    if (facts.plan.authenticated) facts.name += "/dnssec";
-    if (facts.tls_request == TlsRequest::waived) facts.name += "/waived";
-    if (facts.tls_request == TlsRequest::required) facts.name += "/requiretls";
-    // Likewise a policy: domains share connections only if it allows the same hosts.
-    if (facts.sts) facts.name += "/sts";
-    if (facts.sts && facts.sts_hosts.size() < host_count(facts.plan)) {
-        facts.name += ":" + dns::site_name(facts.sts_hosts);
-    }
-    if (!facts.table.empty()) facts.name = facts.table + "!" + facts.name;
-    facts.fingerprint = fingerprint;
-}
-
-std::string key_of(const SiteFacts& facts) {
-    std::string key = facts.name;
-    key.append("#").append(std::to_string(facts.fingerprint));
-    key.append("#").append(std::to_string(facts.generation));
-    return key;
 }
 
 }  // namespace
@@ -179,29 +138,15 @@ void Router::route(Recipient& recipient) {
     if (domain.resolving) return;
 
     const RouteConfig* route = parts_.checked->config.route_for(name);
-    if (route == nullptr) {
-        domain.resolving = true;
-        if (!lookups_.spawn(resolve(found->first))) {
-            domain.resolving = false;  // closing: the owner collects what waits
-        }
-        return;
+    if (route != nullptr && !asks_for_policies(name, request, *route)) {
+        follow(name, request, *route, {}, domain);
+        --waiting_;
+        return answer(domain, domain.waiting.pop_front());
     }
-    SiteFacts facts;
-    facts.routed = true;
-    facts.hops = route->hosts;
-    facts.smarthost = route->smarthost;
-    facts.route = route->domain;
-    apply_settings(name, request, route, facts);
-    name_site(facts);
-    // What a route says of its own about TLS or AUTH holds for its mail alone.
-    if (route->tls || route->smarthost) facts.name += "/" + route->domain;
-    Site* const before = std::exchange(domain.site, intern(std::move(facts)));
-    if (before != nullptr) unreference(before);
-    domain.failure = {};  // of DNS, before a reload
-    domain.null_mx = false;
-    domain.expires = core::kNever;
-    --waiting_;
-    answer(domain, domain.waiting.pop_front());
+    domain.resolving = true;
+    if (!lookups_.spawn(resolve(found->first))) {
+        domain.resolving = false;  // closing: the owner collects what waits
+    }
 }
 
 bool Router::takes_no_mail(std::string_view domain) const {
@@ -211,20 +156,42 @@ bool Router::takes_no_mail(std::string_view domain) const {
     return found != domains_.end() && found->second.null_mx && found->second.expires > shard_.now();
 }
 
+// Waived: no policy is looked for (RFC 8689 section 4.1).
+bool Router::minds_policies(std::string_view name, TlsRequest request,
+                            const RouteConfig* route) const {
+    if (parts_.sts == nullptr || request == TlsRequest::waived) return false;
+    return request == TlsRequest::required ||
+           parts_.checked->tls_of(shaping().limits_for(name), route) != TlsPolicy::none;
+}
+
+bool Router::asks_for_policies(std::string_view name, TlsRequest request,
+                               const RouteConfig& route) const {
+    return std::ranges::any_of(route.hosts, is_policy_domain) &&
+           minds_policies(name, request, &route);
+}
+
 core::Task<void> Router::resolve(std::string key) {
     const std::string name(domain_of(key));
-    const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
-    StsFinding sts;
     const TlsRequest request = request_of(key);
-    const bool encrypts =
-        parts_.checked->tls_of(shaping().limits_for(name), nullptr) != TlsPolicy::none;
-    const bool cares =
-        request == TlsRequest::required || (request == TlsRequest::unsaid && encrypts);
-    if (result && !result->literal && cares && parts_.sts != nullptr) {  // RFC 8461 section 3.1
-        sts = co_await parts_.sts->policy_for(result->domain);
-    }
     Domain& domain = domains_.find(key)->second;  // not forgotten while it is resolving
-    learn(key, domain, result, sts);
+    std::shared_ptr<const CheckedConfig> asked_for;
+    while (asked_for != parts_.checked) {  // once more if a reload came meanwhile
+        asked_for = parts_.checked;
+        const RouteConfig* const route = asked_for->config.route_for(name);
+        const bool minds = minds_policies(name, request, route);
+        if (route != nullptr) {
+            HostPolicies policies;
+            if (minds) policies = co_await policies_of(route->hosts);
+            follow(name, request, *route, policies, domain);
+            continue;
+        }
+        const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
+        StsFinding sts;
+        if (minds && result && !result->literal) {  // RFC 8461 section 3.1
+            sts = co_await parts_.sts->policy_for(result->domain);
+        }
+        learn(key, domain, result, sts);
+    }
     domain.resolving = false;
     core::IntrusiveList<Recipient, RecipientQueueTag> waiting;
     waiting.splice_back(domain.waiting);
@@ -232,6 +199,42 @@ core::Task<void> Router::resolve(std::string key) {
         --waiting_;
         answer(domain, waiting.pop_front());
     }
+}
+
+// RFC 8461 section 3.4: a smarthost is a policy domain of its own.
+core::Task<Router::HostPolicies> Router::policies_of(std::vector<NextHop> hops) {
+    HostPolicies found;
+    for (const NextHop& hop : hops) {
+        if (!is_policy_domain(hop)) continue;
+        const StsFinding sts = co_await parts_.sts->policy_for(hop.host);
+        found.ttl = std::min(found.ttl.value_or(sts.ttl), sts.ttl);
+        if (!is_enforced(sts.policy)) continue;
+        found.bound.push_back(hop.host);
+        if (sts.policy->allows(hop.host)) found.allowed.push_back(hop.host);
+    }
+    co_return found;
+}
+
+void Router::follow(std::string_view name, TlsRequest request, const RouteConfig& route,
+                    const HostPolicies& policies, Domain& domain) {
+    SiteFacts facts;
+    facts.routed = true;
+    facts.hops = route.hosts;
+    facts.smarthost = route.smarthost;
+    facts.route = route.domain;
+    facts.sts = !policies.bound.empty();
+    facts.sts_bound = policies.bound;
+    facts.sts_hosts = policies.allowed;
+    apply_settings(name, request, &route, facts);
+    name_site(facts);
+    // What a route says of its own about TLS or AUTH holds for its mail alone.
+    if (route.tls || route.smarthost) facts.name += "/" + route.domain;
+    Site* const before = std::exchange(domain.site, intern(std::move(facts)));
+    if (before != nullptr) unreference(before);
+    domain.failure = {};  // of DNS, before a reload
+    domain.null_mx = false;
+    domain.expires = policies.ttl ? shard_.now() + std::max(*policies.ttl, std::chrono::seconds{1})
+                                  : core::kNever;
 }
 
 void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& result,
@@ -245,7 +248,7 @@ void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& 
         facts.plan = *result;
         facts.port = parts_.checked->config.delivery.port;
         apply_settings(name, request_of(key), nullptr, facts);
-        apply(sts.policy.get(), facts);
+        apply(sts.policy, facts);
         name_site(facts);
         domain.site = intern(std::move(facts));
         std::chrono::seconds ttl = result->ttl;

@@ -1,16 +1,20 @@
-// Router: from a recipient's domain to its Site, on the origin shard. A [[route]] decides at once,
-// otherwise MX records do (dns/mx.h), one lookup for all recipients that wait for the same domain.
+// Router: from a recipient's domain to its Site, on the origin shard. A [[route]] decides, at once
+// if no host of it may have an MTA-STS policy; otherwise MX records do (dns/mx.h), and the domain's
+// policy. One lookup serves all recipients that wait for the same domain.
 // Answers hold for the TTL of the DNS answer and are asked for anew after it, also mid-queue.
 // route() parks the recipient or calls the receiver in place; close() awaits the lookups under way.
 // takes_no_mail() answers from what is remembered and asks nobody.
 // Limits: kMaxDomains remembered domains (beyond them the ones not in use are forgotten).
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "core/io/shard.h"
 #include "core/runtime/task_group.h"
@@ -74,7 +78,21 @@ class Router {
         }
     };
 
+    // What the hosts of a route publish about themselves.
+    struct HostPolicies {
+        std::vector<std::string> bound;           // by a policy in force
+        std::vector<std::string> allowed;         // of these, by their policy
+        std::optional<std::chrono::seconds> ttl;  // none: nobody was asked
+    };
+
     core::Task<void> resolve(std::string key);
+    core::Task<HostPolicies> policies_of(std::vector<NextHop> hops);
+    // MTA-STS counts for the domain's mail; route null: it has none.
+    bool minds_policies(std::string_view name, TlsRequest request, const RouteConfig* route) const;
+    bool asks_for_policies(std::string_view name, TlsRequest request,
+                           const RouteConfig& route) const;
+    void follow(std::string_view name, TlsRequest request, const RouteConfig& route,
+                const HostPolicies& policies, Domain& domain);
     void learn(const std::string& key, Domain& domain, const dns::MxResult& result,
                const StsFinding& sts);
     void apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,

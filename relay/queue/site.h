@@ -30,10 +30,12 @@ struct SiteFacts {
     // counts for nothing, only the configuration does. Required: hosts are authenticated, and each
     // of them passes the requirement on.
     TlsRequest tls_request = TlsRequest::unsaid;
-    // An MTA-STS policy in force (RFC 8461): of the plan's hosts only these may be used, with a
-    // certificate that is trusted and theirs.
+    // MTA-STS policies in force (RFC 8461): of the hosts that one binds only these may be used,
+    // with a certificate that is trusted and theirs. A domain's policy binds all hosts of the plan;
+    // a host of a route, as a smarthost, has its own (section 3.4) or is not bound.
     bool sts = false;
     std::vector<std::string> sts_hosts;
+    std::vector<std::string> sts_bound;          // of a route
     std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
     std::size_t provider = 0;                    // metrics label
     // Where that comes from: the domain whose shaping table holds (empty: the default), the
@@ -57,5 +59,10 @@ struct Site {
     std::size_t home = 0;        // shard that owns the path
     std::size_t references = 0;  // recipients and domains; the origin's alone
 };
+
+// Hosts, order and whatever else makes deliveries differ: sets name and fingerprint.
+void name_site(SiteFacts& facts);
+// Equal for sites that are the same.
+std::string key_of(const SiteFacts& facts);
 
 }  // namespace relay

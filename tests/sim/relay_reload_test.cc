@@ -172,6 +172,22 @@ TEST(RelayReload, mail_takes_another_route_from_then_on) {
     expect_no_mail_suffered(town, 30);
 }
 
+// Bug: what MX records said for the configuration of before was kept for their TTL.
+TEST(RelayReload, a_route_that_comes_while_dns_is_asked_is_followed) {
+    Town town({.limits = {.max_message_rate = kFast}});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.zone.delay = seconds{2};
+    SimMx& first = town.add_server(1);
+    SimMx& second = town.add_server(2);
+    town.inject(1);
+    town.world.run_for(seconds{1});
+    town.relay.reload("", [](CheckedConfig& next) { next.config.routes = everything_to(2); });
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    EXPECT_EQ(second.ledger().size(), 1U);
+    EXPECT_TRUE(first.ledger().empty());
+    expect_no_mail_suffered(town, 1);
+}
+
 // ---- TLS
 
 TEST(RelayReload, a_tls_policy_holds_for_what_is_sent_from_then_on) {

@@ -305,5 +305,64 @@ TEST(RelaySts, a_slow_policy_host_delays_its_own_domain_only) {
     EXPECT_GE(scene.by_sts(TlsResult::verified), 1U);
 }
 
+// RFC 8461 section 3.4: the policy is that of the smarthost, not of the recipient's domain.
+class SmarthostScene : public TlsScene {
+  public:
+    SmarthostScene(const std::string& policy, const core::TlsIdentity* shows,
+                   TlsPolicy tls = TlsPolicy::opportunistic)
+        : TlsScene(tls, {}, shows, {{.domain = "*", .hosts = {{"mx.one.example", kMx.port}}}}) {
+        zone.add_txt("_mta-sts.mx.one.example", "v=STSv1; id=1;");
+        policies.files["mx.one.example"] = policy;
+    }
+};
+
+TEST(RelaySts, a_smarthost_is_held_to_its_own_policy) {
+    {
+        SmarthostScene scene(file("enforce", "mx.one.example"), nullptr);
+        scene.expect_delivered(3, true);
+        EXPECT_EQ(scene.policies.fetches, 1U);
+        EXPECT_EQ(scene.relay->metrics()
+                      .provider(0)
+                      .tls_sessions[static_cast<std::size_t>(metrics::TlsPolicy::sts)]
+                                   [static_cast<std::size_t>(TlsResult::verified)]
+                      .value(),
+                  scene.mx.sessions());
+    }
+    {
+        SmarthostScene scene(file("enforce", "mx.one.example"), &unknown_issuer());
+        scene.expect_deferred("self-signed");
+    }
+    SmarthostScene scene(file("enforce", "another.example"), nullptr);
+    scene.expect_deferred("MTA-STS policy");
+    EXPECT_EQ(scene.mx.sessions(), 0U);
+}
+
+TEST(RelaySts, the_policy_of_a_smarthost_that_only_tests_changes_nothing) {
+    SmarthostScene scene(file("testing", "another.example"), &unknown_issuer());
+    scene.expect_delivered(3, true);
+}
+
+TEST(RelaySts, a_smarthost_in_clear_text_is_asked_for_no_policy) {
+    SmarthostScene scene(file("enforce", "another.example"), nullptr, TlsPolicy::none);
+    scene.expect_delivered(3, false);
+    EXPECT_EQ(scene.policies.fetches, 0U);
+}
+
+// Each host is bound by its own policy or by none.
+TEST(RelaySts, a_smarthost_without_a_policy_takes_what_the_one_with_it_may_not) {
+    const auto context = server(unknown_issuer());
+    TlsScene scene(TlsPolicy::opportunistic, {}, &unknown_issuer(),
+                   {{.domain = "*",
+                     .hosts = {{"mx.one.example", kMx.port}, {"mx2.one.example", kSecond.port}}}});
+    scene.zone.add_txt("_mta-sts.mx.one.example", "v=STSv1; id=1;");
+    scene.policies.files["mx.one.example"] = file("enforce", "mx.one.example");
+    scene.add_second({.name = "mx2", .tls = context.get()});
+    scene.inject(3);
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{1}));
+    scene.expect_clean();
+    EXPECT_EQ(scene.second->ledger().size(), 3U);
+    EXPECT_TRUE(scene.mx.ledger().empty());
+}
+
 }  // namespace
 }  // namespace sim
