@@ -172,6 +172,7 @@ core::Task<bool> TlsReporter::mail(const ReportPlace* place, const TlsReport* re
     message->sender = core::CompactText(sender_.from);
     message->ours = true;
     message->tls = TlsRequest::waived;
+    message->set_expires(message->created + kGiveUpAfter);
     for (std::string_view rest = text; !rest.empty();) {
         const std::string_view line = rest.substr(0, rest.find("\r\n") + 2);
         if (line.starts_with('.')) message->content.mark_leading_dot();

@@ -391,6 +391,25 @@ TEST(RelayTlsReport, a_report_by_mail_gets_there_without_tls_and_is_not_counted)
     EXPECT_EQ(scene.counted("desk.example").at(0).policy.kind, TlsPolicyKind::sts);
 }
 
+TEST(RelayTlsReport, a_report_by_mail_is_tried_for_a_day_whatever_the_schedule_says) {
+    SimDisk disk(1);
+    ReportScene scene(disk);
+    scene.wants_reports("one.example", "mailto:tls@desk.example");
+    scene.desk.options().script = [](const Moment& moment) {
+        if (moment.stage != Stage::rcpt) return Verdict{};
+        return Verdict{.reply = "450 4.2.1 not now"};
+    };
+    scene.send();
+    scene.run_to_midnight();
+    scene.world.run_for(hours{30});
+    EXPECT_TRUE(scene.desk.ledger().empty());
+    const std::vector<Recorded> events = scene.relay->events_of("tls@desk.example");
+    ASSERT_FALSE(events.empty());
+    EXPECT_GE(scene.relay->count("TransientFailure"), 3U);
+    EXPECT_EQ(events.back().type, "Expiration");
+    EXPECT_EQ(scene.relay->count("Reception"), 2U);  // and nobody is told
+}
+
 TEST(RelayTlsReport, whoever_publishes_no_record_gets_none) {
     SimDisk disk(1);
     ReportScene scene(disk);
