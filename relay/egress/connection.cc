@@ -310,11 +310,9 @@ core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress ad
     peer_address_ = address.to_string();
     source_address_.clear();
     if (demand.may_go_clear() && memory.avoids(endpoint_, context_.shard.now())) {
-        demand_ = demand;
-        count_tls(metrics::TlsResult::avoided);
-        demand.policy = TlsPolicy::none;
+        demand.avoided = true;
     }
-    const bool may_go_clear = demand.may_go_clear();
+    const bool may_go_clear = demand.may_go_clear() && !demand.avoided;
     if (co_await try_once(candidate, address, demand)) co_return true;
     if (!tls_broken_ || !may_go_clear || aborted_) co_return false;
     core::log_info("{} [{}]: no TLS ({}); clear text for {} days", peer_name_, peer_address_,
@@ -350,6 +348,10 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     }
     stream_ = std::move(*connected);
     source_address_ = stream_->local().ip.to_string();
+    if (demand_.avoided) {
+        count_tls(metrics::TlsResult::avoided);
+        demand_.policy = TlsPolicy::none;
+    }
     const Manners manners = path_.manners();
     dialogue_.emplace(context_.options.ehlo_name, manners.pipelining, manners.chunking);
     dialogue_->keep_to(times_);
@@ -424,11 +426,14 @@ core::Task<bool> Connection::greet() {
     co_return false;
 }
 
+constexpr const char* kOctetsBehind = "octets behind the reply to STARTTLS";
+
 // From here on everything goes through TLS, or nothing goes.
 core::Task<bool> Connection::secure() {
     tls_due_ = false;
     if (stream_->has_input() && !demand_.implicit()) {  // a moment later than the reply: the same
-        dialogue_->tls_failed("octets behind the reply to STARTTLS");
+        count_tls(metrics::TlsResult::failed, {.reason = kOctetsBehind});
+        dialogue_->tls_failed(kOctetsBehind);
         co_return false;
     }
     auto wrapped = context_.tls.wrap(std::move(stream_), demand_, path_.site(), endpoint_);

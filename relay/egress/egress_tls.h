@@ -29,8 +29,9 @@ struct TlsDemand {
     bool by_dane = false;
     bool by_sts = false;
     dns::HostTlsa tlsa;
-    bool barred = false;  // the host must not be used: that policy does not allow it, or nothing
-                          // says that it is the domain's where that is required (RFC 8689)
+    bool avoided = false;  // TLS with this host did not work lately: clear text, and that counts
+    bool barred = false;   // the host must not be used: that policy does not allow it, or nothing
+                           // says that it is the domain's where that is required (RFC 8689)
 
     TlsWish wish() const;
     bool implicit() const { return policy == TlsPolicy::implicit; }

@@ -94,7 +94,7 @@ void Path::learn(PipelineMode pipelining, bool chunking) {
 
 void Path::adopt(const CheckedConfig& checked) {
     const ShapingLimits& limits = checked.shaping.limits_for(site_.table);
-    if (site_.routed) {
+    if (!site_.route.empty()) {
         const auto route = std::ranges::find_if(checked.config.routes, [&](const auto& one) {
             return one.domain == site_.route && one.hosts == site_.hops;
         });
@@ -104,6 +104,10 @@ void Path::adopt(const CheckedConfig& checked) {
         }
     } else {
         secure_by(checked.tls_of(limits, nullptr), nullptr);
+    }
+    if (!site_.routed && site_.port != checked.config.delivery.port) {
+        site_.port = checked.config.delivery.port;
+        retire_all();
     }
     site_.generation = checked.generation;
     limit_by(limits);
@@ -115,7 +119,10 @@ void Path::secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost) 
     site_.set_tls(tls);
     const bool same = site_.tls == before && site_.smarthost == smarthost;
     site_.smarthost = std::move(smarthost);
-    if (same) return;
+    if (!same) retire_all();
+}
+
+void Path::retire_all() {
     for (Connection* connection : connections_)
         connection->retire();
 }
@@ -214,7 +221,7 @@ void Path::becomes_busy(Connection& connection) {
 void Path::established(Connection& connection) {
     ++established_;
     std::erase_if(offers_, [&](const Offer& one) { return one.endpoint == connection.endpoint(); });
-    if (offers_.size() >= Connection::kMaxAddressesTried) offers_.erase(offers_.begin());
+    if (offers_.size() >= dns::kMaxMxHosts) offers_.erase(offers_.begin());
     offers_.push_back({connection.endpoint(), connection.offered(), context_.shard.now()});
 }
 
@@ -335,6 +342,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         result.tls_protocol = connection.tls_protocol();
         result.tls_cipher = connection.tls_cipher();
         result.dsn_passed = delivery.transaction.dsn_passed;
+        result.by_passed = delivery.transaction.by_passed;
         const bool elsewhere = result.host_lacks ? another_host_may(recipient)
                                                  : another_family_may(result, connection);
         if (elsewhere && !closing_) {

@@ -135,6 +135,7 @@ class Path {
     void maintain();
     void wake_idle();
     void open_connections();
+    void retire_all();
     void secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost);
     void limit_by(const ShapingLimits& limits);
     void retire_surplus();

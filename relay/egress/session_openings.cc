@@ -44,6 +44,7 @@ DaneFacts dane_of(const dns::HostTlsa& tlsa) {
     dane.base = tlsa.base;
     for (const dns::TlsaData& record : tlsa.records)
         dane.records.push_back(text_of(record));
+    std::ranges::sort(dane.records);  // resolvers turn sets around: it is the same policy
     dane.usable = tlsa.usable();
     return dane;
 }

@@ -31,10 +31,10 @@ struct DeliverBy {
     bool asked() const { return deadline != core::WallTime{}; }
     bool has_passed(core::WallTime now) const { return asked() && now >= deadline; }
     bool expires(core::WallTime now) const { return returns && has_passed(now); }
-    // What the next server is told.
+    // What the next server is told: rounded up, as "BY=0;R" asks for nothing (section 4).
     std::optional<ByTime> left(core::WallTime now) const {
         if (!asked()) return std::nullopt;
-        const auto seconds = std::chrono::floor<std::chrono::seconds>(deadline - now);
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(deadline - now);
         return ByTime{seconds.count(), returns, traces};
     }
 };

@@ -38,6 +38,7 @@ struct Disposition {
     bool local = false;          // the text is ours, not the site's
     bool host_lacks = false;     // for want of an extension: another host may offer it
     bool dsn_passed = false;     // the peer was told what to report, and does it
+    bool by_passed = false;      // the peer was told by when to deliver (RFC 2852)
     bool ambiguous_end = false;  // the final dot was sent and no reply came (RFC 5321 3.8)
     std::string peer_name;       // MX host
     std::string peer_address;    // its IP

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,6 +60,10 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     const LastReply* last_reply = nullptr;  // of the latest deferral; the origin's
 
     void move_to(RecipientState next);
+
+    void count_attempt() {  // a schedule in milliseconds could come to the end of them
+        if (attempts < std::numeric_limits<std::uint16_t>::max()) ++attempts;
+    }
 
     // ORCPT as it was given; empty: none.
     std::string_view original() const {

@@ -1,8 +1,10 @@
 #include "relay/node/reload.h"
 
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "core/base/log.h"
@@ -18,6 +20,19 @@ using Checked = std::shared_ptr<const CheckedConfig>;
 
 constexpr core::Duration kPoll = std::chrono::milliseconds{10};
 
+using Checking = std::future<decltype(recheck_config({}, std::declval<const CheckedConfig&>()))>;
+
+// Not valid: there is no thread for it.
+Checking begin(std::filesystem::path file, Checked in_force) {
+    try {
+        return std::async(std::launch::async, [file = std::move(file), in_force] {
+            return recheck_config(file, *in_force);
+        });
+    } catch (const std::system_error&) {
+        return {};
+    }
+}
+
 void use(void* services, void* checked) {
     const std::unique_ptr<Checked> ours(static_cast<Checked*>(checked));
     static_cast<ShardServices*>(services)->use(std::move(*ours));
@@ -26,10 +41,11 @@ void use(void* services, void* checked) {
 }  // namespace
 
 core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path config_file) {
-    auto checking =
-        std::async(std::launch::async, [file = std::move(config_file), in_force = node->latest] {
-            return recheck_config(file, *in_force);
-        });
+    auto checking = begin(std::move(config_file), node->latest);
+    if (!checking.valid()) {
+        core::log_error("reload: no thread to read the configuration; what is in force stays");
+        co_return;
+    }
     core::Event never(shard->reactor());
     const auto checked_it = [&checking] {
         return checking.wait_for(std::chrono::seconds{0}) == std::future_status::ready;

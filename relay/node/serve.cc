@@ -1,5 +1,6 @@
 #include "relay/node/serve.h"
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/io/preflight.h"
 #include "core/io/runtime.h"
+#include "core/runtime/event.h"
 #include "relay/node/node.h"
 #include "relay/node/reload.h"
 #include "relay/node/shard_services.h"
@@ -25,6 +27,8 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+constexpr core::Duration kPoll = std::chrono::milliseconds{10};
+
 void stop_all(Node& node, core::Shard& shard) {
     node.start_draining();
     for (std::size_t i = 0; i < node.shard_count; ++i) {
@@ -35,13 +39,17 @@ void stop_all(Node& node, core::Shard& shard) {
 
 core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSource* signals,
                                std::filesystem::path config_file) {
+    core::Event never(shard->reactor());
     while (const int signal = co_await signals->next()) {
         if (signal == SIGHUP) {
             co_await reload(node, shard, config_file);
             continue;
         }
         core::log_info("{}: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-        stop_all(*node, *shard);
+        // Every shard must be there to hear it; those that failed end by themselves.
+        while (!node->serving() && !node->failed())
+            co_await never.wait(shard->now() + kPoll);
+        if (!node->failed()) stop_all(*node, *shard);
     }
 }
 

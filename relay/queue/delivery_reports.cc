@@ -43,9 +43,12 @@ DeliveryReports::Tells DeliveryReports::ended(Recipient& recipient) {
     const Disposition& done = recipient.disposition();
     const bool delivered = done.outcome == Outcome::delivered;
     // A server with DSN reports success itself (RFC 3461 section 5.2.2).
-    const bool traced = recipient.message->deliver_by().traces && !recipient.notify.never();
     const bool reports = recipient.notify.on_success() && !done.dsn_passed;
-    if (delivered && !traced && !reports) return Tells::nothing;
+    // Nobody watches the time any more (RFC 2852 section 4.1.4.2), or each server was asked about.
+    const DeliverBy& by = recipient.message->deliver_by();
+    const bool unwatched = by.asked() && !by.returns && !done.by_passed;
+    const bool timed = (by.traces || unwatched) && !recipient.notify.never();
+    if (delivered && !timed && !reports) return Tells::nothing;
     if (!delivered && !told_of_failures(recipient)) return Tells::nothing;
     add(recipient, delivered ? DsnAction::relayed : DsnAction::failed)
         .ended.emplace_back(&recipient, done.outcome);

@@ -158,7 +158,7 @@ void Origin::settle(Recipient& recipient) {
             }
             [[fallthrough]];
         default:
-            ++recipient.attempts;
+            recipient.count_attempt();
             finish(recipient, metric_of(recipient.disposition().outcome));
             break;
     }
@@ -166,7 +166,10 @@ void Origin::settle(Recipient& recipient) {
 }
 
 const RetryRule* Origin::rule_of(const Recipient& recipient) const {
-    return router_.shaping().limits_for(recipient.domain()).retry.get();
+    const bool known = recipient.site != nullptr;  // and then by what name the domain has a table
+    return router_.shaping()
+        .limits_for(known ? std::string_view(recipient.site->facts.table) : recipient.domain())
+        .retry.get();
 }
 
 core::WallTime Origin::end_of(const Message& message, const RetryRule* rule) const {
@@ -176,7 +179,7 @@ core::WallTime Origin::end_of(const Message& message, const RetryRule* rule) con
 }
 
 void Origin::defer(Recipient& recipient) {
-    ++recipient.attempts;
+    recipient.count_attempt();
     const core::WallTime now = shard_.wall();
     const RetryRule* const rule = rule_of(recipient);
     core::Duration delay =
@@ -337,8 +340,8 @@ void Origin::schedule_recovered(Recipient& recipient) {
         delay = core::Duration{static_cast<core::Duration::rep>(shard_.prng().below(span + 1))};
     }
     // The clock may have been set back since: never longer than the schedule says.
-    delay = std::min(
-        delay, schedule_.delay(recipient.attempts, recipient.message->id, rule_of(recipient)));
+    delay = std::min(delay, schedule_.delay(std::max<unsigned>(recipient.attempts, 1),
+                                            recipient.message->id, rule_of(recipient)));
     metrics_.entered(metrics::Queue::scheduled);
     scheduled_.add(recipient, delay);
 }

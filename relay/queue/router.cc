@@ -221,14 +221,16 @@ void Router::follow(std::string_view name, TlsRequest request, const RouteConfig
     facts.routed = true;
     facts.hops = route.hosts;
     facts.smarthost = route.smarthost;
-    facts.route = route.domain;
     facts.sts = !policies.bound.empty();
     facts.sts_bound = policies.bound;
     facts.sts_hosts = policies.allowed;
     apply_settings(name, request, &route, facts);
     name_site(facts);
     // What a route says of its own about TLS or AUTH holds for its mail alone.
-    if (route.tls || route.smarthost) facts.name += "/" + route.domain;
+    if (route.tls || route.smarthost) {
+        facts.route = route.domain;
+        facts.name += "/" + route.domain;
+    }
     Site* const before = std::exchange(domain.site, intern(std::move(facts)));
     if (before != nullptr) unreference(before);
     domain.failure = {};  // of DNS, before a reload

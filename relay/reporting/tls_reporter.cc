@@ -31,7 +31,7 @@ TlsReporter::TlsReporter(TlsReporterParts parts, TlsReportSender sender)
       tasks_(parts_.shard.reactor()) {}
 
 void TlsReporter::start() {
-    kept_at_ = parts_.shard.wall();
+    kept_at_ = parts_.shard.now();
     tasks_.spawn(run());
 }
 
@@ -55,7 +55,7 @@ core::Task<void> TlsReporter::run() {
     while (!co_await stop_.wait(parts_.shard.now() + kLookEvery)) {
         plan();
         begin_due();
-        if (changes_ != kept_ && parts_.shard.wall() - kept_at_ >= kKeepEvery) co_await keep();
+        if (changes_ != kept_ && parts_.shard.now() - kept_at_ >= kKeepEvery) co_await keep();
     }
 }
 
@@ -83,7 +83,7 @@ core::Task<void> TlsReporter::restore() {
 
 core::Task<void> TlsReporter::keep() {
     const std::uint64_t changes = changes_;
-    kept_at_ = parts_.shard.wall();
+    kept_at_ = parts_.shard.now();
     const auto saved =
         co_await core::replace_file(parts_.shard, parts_.disk, parts_.file, tally_.text());
     if (saved) {
@@ -165,6 +165,10 @@ core::Task<bool> TlsReporter::send_to(const ReportPlace* place, const TlsReport*
 // As a notification goes: it is queued, and signed where those are.
 core::Task<bool> TlsReporter::mail(const ReportPlace* place, const TlsReport* report,
                                    const std::string* file) {
+    if (parts_.door.check(file->size())) {  // draining, or no room: later, or the next run
+        parts_.metrics.reports().count(metrics::TlsReport::failed);
+        co_return false;
+    }
     std::unique_ptr<Message> message = parts_.door.begin();
     const std::string id = message->id.to_string();
     const std::string text =

@@ -95,7 +95,7 @@ class TlsReporter final : public TallyTaker {
     std::size_t under_way_ = 0;
     std::uint64_t changes_ = 0;
     std::uint64_t kept_ = 0;
-    core::WallTime kept_at_{};
+    core::Instant kept_at_{};
     std::uint64_t told_dropped_ = 0;
     std::size_t ended_shards_ = 0;
     core::Event stop_;

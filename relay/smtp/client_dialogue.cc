@@ -157,7 +157,8 @@ void ClientDialogue::send_mail(Transaction& transaction) {
     if (transaction.eight_bit && extensions_.eight_bit) commands_.append(" BODY=8BITMIME");
     if (forms.utf8) commands_.append(" SMTPUTF8");
     if (requires_tls_) commands_.append(" REQUIRETLS");
-    if (extensions_.deliver_by && transaction.by) say_by(*transaction.by);
+    transaction.by_passed = extensions_.deliver_by && transaction.by.has_value();
+    if (transaction.by_passed) say_by(*transaction.by);
     transaction.dsn_passed = dsn;
     if (dsn && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
         transaction.mail_parameters = true;

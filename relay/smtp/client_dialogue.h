@@ -62,6 +62,7 @@ struct Transaction {
     std::optional<ByTime> by;                 // RFC 2852
     std::vector<RecipientDsn> notifications;  // of each recipient, or empty
     bool dsn_passed = false;                  // once sent: the server reports what was asked for
+    bool by_passed = false;                   // likewise: the server was told by when
     // Per recipient, once finished. Outcome::none: not answered for, may go again at once.
     std::vector<Disposition> results;
     EnvelopeForms forms;  // of this attempt: see client_envelope.h

@@ -97,6 +97,22 @@ TEST_P(Extensions, another_host_of_the_site_may_offer_them) {
     EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
 }
 
+// Bug: of more than ten hosts one was always forgotten, and asked again until the mail expired.
+TEST_P(Extensions, however_many_hosts_lack_them_each_is_asked_once) {
+    constexpr int kHosts = 14;
+    Town town(options());
+    for (int host = 1; host <= kHosts; ++host) {
+        town.zone.add_mx("one.example", 10, "mx" + std::to_string(host) + ".example");
+        town.add_server(host, GetParam().without);
+    }
+    send(town);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("Bounce"), 1U);
+    for (const auto& server : town.servers)
+        EXPECT_EQ(server->sessions(), 1U);
+}
+
 TEST_P(Extensions, no_host_that_offers_them_is_the_end) {
     Town town(options());
     for (int host = 1; host <= 3; ++host) {

@@ -270,6 +270,62 @@ TEST(RelayReload, what_is_in_the_files_of_a_smarthost_is_used_anew) {
     EXPECT_EQ(scene.mx.ledger().size(), 9U);
 }
 
+// Bug: routes that say nothing of TLS share a path, and it took what one of them said later.
+TEST(RelayReload, what_a_route_now_says_of_tls_is_not_for_those_with_the_same_hosts) {
+    const auto routes = [](std::optional<TlsPolicy> of_one) {
+        relay::RouteConfig one{.domain = "a.example",
+                               .hosts = {{kMx.ip.to_string(), kMx.port, kMx.ip}},
+                               .tls = of_one};
+        relay::RouteConfig other{.domain = "one.example", .hosts = one.hosts};
+        return std::vector<relay::RouteConfig>{one, other};
+    };
+    TlsScene scene(TlsPolicy::none, {}, nullptr, routes(std::nullopt));
+    scene.relay->inject(0, {"u@a.example"});
+    EXPECT_TRUE(scene.relay->run_until_drained(seconds{5}));
+    scene.relay->reload(
+        "", [&](CheckedConfig& next) { next.config.routes = routes(TlsPolicy::encrypt); });
+    scene.inject(1);
+    EXPECT_TRUE(scene.relay->run_until_drained(seconds{5}));
+    scene.relay->inject(0, {"u2@a.example"});
+    EXPECT_TRUE(scene.relay->run_until_drained(seconds{5}));
+    scene.expect_clean();
+    ASSERT_EQ(scene.mx.ledger().size(), 3U);
+    EXPECT_FALSE(scene.mx.ledger()[1].encrypted);  // of one.example
+    EXPECT_TRUE(scene.mx.ledger()[2].encrypted);
+}
+
+TEST(RelayReload, the_policy_of_all_reaches_routes_too_when_theirs_are_gone) {
+    TlsScene scene(TlsPolicy::none, {}, nullptr,
+                   {{.domain = "a.example", .hosts = {{kMx.ip.to_string(), kMx.port, kMx.ip}}},
+                    {.domain = "*", .hosts = {{kMx.ip.to_string(), kMx.port, kMx.ip}}}});
+    scene.relay->inject(0, {"u@a.example"});
+    EXPECT_TRUE(scene.relay->run_until_drained(seconds{5}));
+    scene.relay->reload("", [&](CheckedConfig& next) {
+        next.config.routes = {{.domain = "*", .hosts = {{kMx.ip.to_string(), kMx.port, kMx.ip}}}};
+        next.config.delivery.tls = TlsPolicy::encrypt;
+    });
+    scene.inject(1);
+    EXPECT_TRUE(scene.relay->run_until_drained(seconds{5}));
+    ASSERT_EQ(scene.mx.ledger().size(), 2U);
+    EXPECT_TRUE(scene.mx.ledger()[1].encrypted);
+}
+
+// Bug: it reached new destinations only.
+TEST(RelayReload, the_port_of_mx_hosts_is_the_latest) {
+    TlsScene scene(TlsPolicy::none);
+    scene.second = std::make_unique<SimMx>(scene.world, core::SocketAddress{kMx.ip, 2525},
+                                           MxOptions{.name = "mx2"});
+    scene.second->start();
+    scene.inject(3);
+    EXPECT_TRUE(scene.relay->run_until_drained(seconds{5}));
+    EXPECT_EQ(scene.mx.ledger().size(), 3U);
+    scene.relay->reload("", [](CheckedConfig& next) { next.config.delivery.port = 2525; });
+    scene.inject(3);
+    EXPECT_TRUE(scene.relay->run_until_drained(seconds{5}));
+    scene.expect_clean();
+    EXPECT_EQ(scene.second->ledger().size(), 3U);
+}
+
 // ---- all at once
 
 TEST(RelayReload, many_times_under_load_with_two_shards) {

@@ -246,7 +246,7 @@ TEST(RelayReports, delivery_by_a_time_is_told_or_the_mail_returned) {
         options.delay_warning = minutes{10};  // which then says nothing
         Post post(std::move(options), busy);
         post.send({"no@one.example"}, hours{3});
-        EXPECT_TRUE(mail_lines.contains(returns ? "BY=5399;R\n" : "BY=5399;N\n")) << mail_lines;
+        EXPECT_TRUE(mail_lines.contains(returns ? "BY=5400;R\n" : "BY=5400;N\n")) << mail_lines;
         ASSERT_EQ(post.reports().size(), 1U);
         EXPECT_TRUE(post.reports()[0].contains(returns
                                                    ? "\r\nAction: failed\r\nStatus: 5.4.7\r\n"
@@ -256,6 +256,28 @@ TEST(RelayReports, delivery_by_a_time_is_told_or_the_mail_returned) {
         EXPECT_LE(post.home.ledger()[0].when, core::Instant{hours{2}});
         EXPECT_EQ(post.relay->count("Expiration"), returns ? 1U : 0U);
     }
+}
+
+// Section 4.1.4.2: behind a server that knows nothing of it nobody watches the time.
+TEST(RelayReports, the_sender_is_told_when_nobody_watches_the_time_any_more) {
+    for (const bool never : {false, true}) {
+        SCOPED_TRACE(never);
+        Post post(with([never](relay::Message& message) {
+            message.set_deliver_by(relay::DeliverBy::from(message.created, {.seconds = 600}));
+            if (never) message.recipients[0]->notify = relay::Notify(relay::Notify::kNever);
+        }));
+        post.send({"yes@one.example"});
+        EXPECT_EQ(post.mx.ledger().size(), 1U);
+        ASSERT_EQ(post.reports().size(), never ? 0U : 1U);
+        if (!never) EXPECT_TRUE(post.reports()[0].contains("\r\nAction: relayed\r\n"));
+    }
+    Post post(with([](relay::Message& message) {
+                  message.set_deliver_by(relay::DeliverBy::from(message.created, {.seconds = 600}));
+              }),
+              {.offers = {"DELIVERBY"}});
+    post.send({"yes@one.example"});
+    EXPECT_EQ(post.mx.ledger().size(), 1U);
+    EXPECT_TRUE(post.reports().empty());
 }
 
 TEST(RelayReports, mail_with_a_time_is_traced_on_request) {

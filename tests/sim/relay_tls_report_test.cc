@@ -259,6 +259,24 @@ TEST(RelayTlsReport, a_policy_that_cannot_be_had_counts) {
     scene.expect_failures(TlsPolicyKind::sts, TlsFailureType::sts_policy_invalid);
 }
 
+// Bug: resolvers turn sets around, and each order was a policy of its own.
+TEST(RelayTlsReport, the_order_of_tlsa_records_makes_no_other_policy) {
+    SimDisk disk(1);
+    ReportScene scene(disk, {}, &stranger());
+    scene.zone.is_signed = true;
+    scene.zone.ttl = minutes{1};
+    scene.zone.add_tlsa("mx.one.example", 25, {3, 1, 1, association(stranger(), 0, 1, 1)});
+    scene.zone.add_tlsa("mx.one.example", 25, {3, 1, 1, std::string(32, 'w')});
+    scene.send();
+    scene.world.run_for(minutes{10});
+    auto& records = scene.zone.names["_25._tcp.mx.one.example"][dns::RecordType::tlsa].records;
+    std::ranges::reverse(records);
+    scene.send();
+    const auto counts = scene.counted();
+    ASSERT_EQ(counts.size(), 1U);
+    EXPECT_EQ(counts[0].successes, 2U);
+}
+
 TEST(RelayTlsReport, tlsa_records_are_the_policy_of_their_host) {
     const std::string digest = association(stranger(), 0, 1, 1);
     {
