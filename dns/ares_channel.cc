@@ -359,9 +359,12 @@ core::Task<DnsAnswer> AresChannel::ask(std::string name, RecordType type) {
                          last->message->code == std::to_underlying(ResponseCode::format_error);
     if (no_edns) {
         stats_.edns = false;
-        core::log_info("a DNS server does not understand EDNS: going without");
         co_await exchange(*udp_, name, type, without_edns);
         last = &without_edns;
+        // The same again: it was about the name.
+        stats_.edns =
+            last->message && last->message->code == std::to_underlying(ResponseCode::format_error);
+        if (!stats_.edns) core::log_info("a DNS server does not understand EDNS: going without");
     }
     if (last->malformed() || (last->message && last->message->truncated)) {
         ++stats_.over_tcp;

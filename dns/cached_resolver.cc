@@ -125,9 +125,11 @@ core::Task<void> CachedResolver::take_place(RecordType type) {
 }
 
 void CachedResolver::leave_place() {
-    for (core::Event* waiting : {&place_free_, &place_for_mx_}) {
-        if (waiting->has_waiters()) return waiting->notify_one();
-    }
+    const bool mx_first = ++places_left_ % kMxTurn == 0;
+    core::Event& first = mx_first ? place_for_mx_ : place_free_;
+    core::Event& second = mx_first ? place_free_ : place_for_mx_;
+    if (first.has_waiters()) return first.notify_one();
+    if (second.has_waiters()) return second.notify_one();
     --under_way_;
 }
 

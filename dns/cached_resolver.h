@@ -2,11 +2,12 @@
 // TTL lasts (its own, then that of all shards), asks the resolver behind it otherwise, once for
 // everybody who asks the same meanwhile. Lives on the shard's clock, so virtual time works. Limits
 // (CacheLimits): those of AnswerCache; lookups under way, further ones wait in order, those for MX
-// behind all others (a domain that is half known is finished before the next one is begun, or the
-// first mail of a list of many would wait for the MX of the last); waiting ones, further ones are
-// answered servfail and not remembered. A TTL is held between kMinTtl and kMaxTtl, that of "no
-// such" at most kMaxNegativeTtl (RFC 2308 section 5), failures kFailureTtl. No query may be pending
-// when it is destroyed (asserted): close the resolver behind it first, then the tasks that ask.
+// behind the others (a domain that is half known is finished before the next one is begun, or the
+// first mail of a list of many would wait for the MX of the last) except for each kMxTurn-th place;
+// waiting ones, further ones are answered servfail and not remembered. A TTL is held between
+// kMinTtl and kMaxTtl, that of "no such" at most kMaxNegativeTtl (RFC 2308 section 5), failures
+// kFailureTtl. No query may be pending when it is destroyed (asserted): close the resolver behind
+// it first, then the tasks that ask.
 #pragma once
 
 #include <chrono>
@@ -31,6 +32,7 @@ class CachedResolver final : public Resolver {
     static constexpr std::chrono::seconds kMaxTtl = std::chrono::days{1};
     static constexpr std::chrono::seconds kMaxNegativeTtl = std::chrono::hours{3};
     static constexpr std::chrono::seconds kFailureTtl{5};
+    static constexpr std::size_t kMxTurn = 4;
 
     // shared: of all shards; null: none.
     CachedResolver(core::Shard& shard, Resolver& upstream, CacheLimits limits = {},
@@ -60,6 +62,7 @@ class CachedResolver final : public Resolver {
     core::Event place_free_;
     core::Event place_for_mx_;  // asked for when nobody waits for the former
     std::size_t under_way_ = 0;
+    std::size_t places_left_ = 0;
     std::size_t waiting_ = 0;
     DnsCounters counters_;
 };

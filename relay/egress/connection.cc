@@ -281,6 +281,8 @@ bool Connection::may_try(const core::SocketAddress& peer) {
 // Mail is not returned while a host is left that may work later.
 void Connection::report_failure() {
     if (openings_.any()) openings_.failed(path_.waiting_domains());
+    // A family that this machine does not speak says nothing about the host.
+    if (unrouted_ && !failure_ && !resting_) note_failure(std::move(*unrouted_));
     if (detour_) {
         const Disposition none =
             nowhere_ ? Disposition{} : network_failure({4, 4, 1}, "no other host could be tried");
@@ -343,7 +345,11 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
         why.peer_address = peer_address_;
         no_route_ = is_no_route(connected.error());
         if (!no_route_ && !aborted_) context_.hosts.failed(peer_, context_.shard.now(), why);
-        if (!no_route_ || !failure_) note_failure(std::move(why));
+        if (no_route_) {
+            unrouted_ = std::move(why);
+        } else {
+            note_failure(std::move(why));
+        }
         co_return false;
     }
     stream_ = std::move(*connected);

@@ -112,6 +112,8 @@ class Connection {
     SessionOpenings openings_;
     std::string endpoint_;                     // host:port
     std::string peer_;                         // address:port
+    bool host_answers_ = false;                // it took a message
+    std::optional<Disposition> unrouted_;      // of an address whose family has no way from here
     bool no_route_ = false;                    // from here to that family, or that network
     bool refused_ = false;                     // the host said 4yz when it was greeted
     std::optional<HostMemory::Rest> resting_;  // the host passed over that may be asked first

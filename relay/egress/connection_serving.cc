@@ -60,6 +60,8 @@ void Connection::take_work() {
         slot->fill_transaction(context_.shard.wall());
         dialogue_->begin(slot->transaction);
         settle_finished();  // refused without being sent
+        // This host lacks it too: it would only be asked the same again.
+        if (detour_ && slot->recipients.empty()) deliveries_left_ = 0;
     }
 }
 
@@ -228,6 +230,9 @@ bool Connection::take_events(std::string_view input) {
 
 void Connection::settle_finished() {
     if (!dialogue_) return;
+    if (dialogue_->completed() > 0 && !std::exchange(host_answers_, true)) {
+        context_.hosts.answers(peer_);
+    }
     while (Transaction* transaction = dialogue_->take_finished()) {
         const auto slot = std::ranges::find_if(deliveries_, [&](const Delivery& delivery) {
             return &delivery.transaction == transaction;

@@ -345,7 +345,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         result.by_passed = delivery.transaction.by_passed;
         const bool elsewhere = result.host_lacks ? another_host_may(recipient)
                                                  : another_family_may(result, connection);
-        if (elsewhere && !closing_) {
+        if (elsewhere && recipient.detours < kMostDetours && !closing_) {
             make_detour(recipient, std::move(result));
             continue;
         }
@@ -419,10 +419,12 @@ Detour Path::detour_of(Recipient& recipient) const {
 
 // The refusal stays with it, for the case that nobody else takes it either.
 void Path::make_detour(Recipient& recipient, Disposition refusal) {
-    recipient.set_disposition(std::move(refusal));
     recipient.move_to(RecipientState::ready);
     context_.metrics.entered(metrics::Queue::ready);
     recipient.content_held = recipient.content_held || recipient.message->place.holders.try_hold();
+    if (!recipient.content_held) return ready_.push_back(recipient);  // it left memory meanwhile
+    ++recipient.detours;
+    recipient.set_disposition(std::move(refusal));
     detours_.push_back(recipient);
 }
 

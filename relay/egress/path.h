@@ -43,6 +43,7 @@ class Path {
     static constexpr std::size_t kMostFetching = 64;
     static constexpr std::size_t kMostFetchingOctets = 64 << 20;
     static constexpr core::Duration kBelieveOffersFor = std::chrono::minutes{10};
+    static constexpr std::size_t kMostDetours = dns::kMaxMxHosts;  // of a recipient, in an attempt
     static constexpr std::size_t kMostWaitingDomains = 16;
     static constexpr std::size_t kMostLookedThrough = 1000;  // recipients, for these domains
 

@@ -31,6 +31,8 @@ DeliveryReports::DeliveryReports(core::Shard& shard, ReportOptions options, Acce
       door_(door),
       mail_(mail),
       metrics_(metrics),
+      place_free_(shard.reactor()),
+      closing_(shard.reactor()),
       tasks_(shard.reactor()) {}
 
 DeliveryReports::~DeliveryReports() {
@@ -117,36 +119,71 @@ void DeliveryReports::begin_report(Message& original, Collected collected) {
 
 // One report says one thing; with VERP every recipient has a return path of its own.
 core::Task<void> DeliveryReports::report(Message* original, Collected collected) {
-    const bool held = co_await mail_.hold_content(*original);
+    co_await take_place();
+    const bool told = co_await tell(original, &collected);
+    leave_place();
+    if (told) {
+        for (const auto& [recipient, outcome] : collected.ended)
+            mail_.record(*recipient, outcome);
+    }
+    mail_.let_go(*original);
+}
+
+// False: not all of it, since all is closing; the next run comes to it again.
+core::Task<bool> DeliveryReports::tell(Message* original, Collected* collected) {
+    bool told = true;
+    const bool quotes = original->tls != TlsRequest::required;
+    const bool held = quotes && co_await mail_.hold_content(*original);
     for (const DsnAction action : {DsnAction::failed, DsnAction::delayed, DsnAction::relayed}) {
         std::vector<DsnRecipient> alike;
-        for (DsnRecipient& each : collected.told) {
+        for (DsnRecipient& each : collected->told) {
             if (each.action != action) continue;
             if (original->verp) {
                 std::string to = verp_sender(original->sender, each.address);
-                co_await report_alike(original, {std::move(each)}, std::move(to));
+                told &= co_await report_alike(original, {std::move(each)}, std::move(to));
             } else {
                 alike.push_back(std::move(each));
             }
         }
         if (!alike.empty()) {
-            co_await report_alike(original, std::move(alike), std::string(original->sender));
+            told &=
+                co_await report_alike(original, std::move(alike), std::string(original->sender));
         }
     }
     if (held) mail_.let_content_go(*original);
-    for (const auto& [recipient, outcome] : collected.ended)
-        mail_.record(*recipient, outcome);
-    mail_.let_go(*original);
+    co_return told;
 }
 
-core::Task<void> DeliveryReports::report_alike(const Message* original,
+// A spool that is full has room again some time.
+core::Task<bool> DeliveryReports::report_alike(const Message* original,
                                                std::vector<DsnRecipient> recipients,
                                                std::string to) {
-    if (co_await door_.commit(write(*original, std::move(recipients), to))) {
-        metrics_.reports().notifications.add();
+    bool waits = false;
+    while (!co_await door_.commit(write(*original, recipients, to))) {
+        if (!waits) {
+            core::log_warning("a delivery status notification to {} waits: there is no room",
+                              core::escaped(to));
+        }
+        waits = true;
+        if (co_await closing_.wait(shard_.now() + kTryAgain)) co_return false;
+    }
+    metrics_.reports().notifications.add();
+    co_return true;
+}
+
+core::Task<void> DeliveryReports::take_place() {
+    if (under_way_ >= kMostAtOnce) {
+        co_await place_free_.wait();  // the place is handed over
     } else {
-        core::log_warning("a delivery status notification to {} was lost: no room, or shut down",
-                          core::escaped(to));
+        ++under_way_;
+    }
+}
+
+void DeliveryReports::leave_place() {
+    if (place_free_.has_waiters()) {
+        place_free_.notify_one();
+    } else {
+        --under_way_;
     }
 }
 
@@ -187,6 +224,7 @@ std::unique_ptr<Message> DeliveryReports::write(const Message& original,
 
 core::Task<void> DeliveryReports::close() {
     flush();
+    closing_.set();
     co_await tasks_.close();
 }
 

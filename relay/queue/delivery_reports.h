@@ -5,9 +5,11 @@
 // sender, goes to the original's, and is queued like any other mail; about mail with the null
 // sender there is none, ever (RFC 5321 section 4.5.4). From the first that it collects until the
 // report is committed it keeps the message (open_recipients), and only then the outcomes that it
-// tells of are settled: a crash in between repeats the attempt, it never loses the report. The
-// original's content is read back if it left memory. One per shard, owned by the Origin. close()
-// commits what was collected. Limits: kMostPerReport.
+// tells of are settled: a crash in between repeats the attempt, it never loses the report. A
+// report for which the spool has no room waits, trying every kTryAgain. The original's content is
+// read back if it left memory. One per shard, owned by the Origin. close() commits what was
+// collected, or leaves it to the next run. Limits: kMostPerReport; kMostAtOnce being made, the
+// others wait in order.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "core/io/shard.h"
+#include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 #include "core/runtime/timer_set.h"
 #include "metrics/shard_metrics.h"
@@ -49,6 +52,8 @@ class DeliveryReports {
   public:
     static constexpr std::size_t kMostPerReport = 500;
     static constexpr core::Duration kGather = std::chrono::seconds{5};
+    static constexpr std::size_t kMostAtOnce = 32;
+    static constexpr core::Duration kTryAgain = std::chrono::seconds{5};
 
     // door: what commits; usually the Origin itself, as mail is. They outlive this.
     DeliveryReports(core::Shard& shard, ReportOptions options, Acceptance& door, ReportedMail& mail,
@@ -84,8 +89,11 @@ class DeliveryReports {
     void flush();
     void begin_report(Message& original, Collected collected);
     core::Task<void> report(Message* original, Collected collected);
-    core::Task<void> report_alike(const Message* original, std::vector<DsnRecipient> recipients,
+    core::Task<bool> tell(Message* original, Collected* collected);
+    core::Task<bool> report_alike(const Message* original, std::vector<DsnRecipient> recipients,
                                   std::string to);
+    core::Task<void> take_place();
+    void leave_place();
     std::unique_ptr<Message> write(const Message& original, std::vector<DsnRecipient> recipients,
                                    std::string to);
 
@@ -96,6 +104,9 @@ class DeliveryReports {
     metrics::ShardMetrics& metrics_;
     std::unordered_map<Message*, Collected> collected_;
     GatherTimer timer_{*this};
+    std::size_t under_way_ = 0;
+    core::Event place_free_;
+    core::Event closing_;
     core::TaskGroup tasks_;
 };
 

@@ -110,8 +110,12 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
 }
 
 void Origin::dispatch(Recipient& recipient) {
-    if (closing_) return scheduled_.add(recipient, kStayHome);
+    if (closing_) {
+        metrics_.entered(metrics::Queue::scheduled);
+        return scheduled_.add(recipient, kStayHome);
+    }
     ++on_the_way_;
+    recipient.detours = 0;
     router_.route(recipient);
 }
 
@@ -135,8 +139,10 @@ void Origin::settle(Recipient& recipient) {
     --on_the_way_;
     if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
     switch (recipient.disposition().outcome) {
-        case Outcome::none:  // the path closed before it was tried
-            recipient.move_to(RecipientState::scheduled);
+        case Outcome::none:  // the path, or all, closed before it was tried
+            if (recipient.state != RecipientState::scheduled) {
+                recipient.move_to(RecipientState::scheduled);
+            }
             router_.release(recipient);
             metrics_.entered(metrics::Queue::scheduled);
             scheduled_.add(recipient, closing_ ? kStayHome : core::Duration::zero());
@@ -344,6 +350,11 @@ void Origin::schedule_recovered(Recipient& recipient) {
                                             recipient.message->id, rule_of(recipient)));
     metrics_.entered(metrics::Queue::scheduled);
     scheduled_.add(recipient, delay);
+}
+
+void Origin::start_closing() {
+    closing_ = true;
+    router_.stop_waiting();
 }
 
 core::Task<bool> Origin::settled(core::Instant deadline) {

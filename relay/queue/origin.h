@@ -75,7 +75,7 @@ class Origin final : public Acceptance,
     // The listeners are closed, or as good as: commit() refuses too.
     void stop_accepting() { draining_ = accepting_over_ = true; }
     // Closing: nobody is sent out any more; who comes home untried stays.
-    void start_closing() { closing_ = true; }
+    void start_closing();
     // Nobody on the way: every recipient left waits for a time (or none is left). With a deadline.
     core::Task<bool> settled(core::Instant deadline);
     // Commits the notifications that are still to be made; the spool is open.

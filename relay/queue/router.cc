@@ -324,6 +324,15 @@ void Router::forget_unused() {
     }
 }
 
+void Router::stop_waiting() {
+    for (auto& [name, domain] : domains_) {
+        while (!domain.waiting.empty()) {
+            --waiting_;
+            receiver_.unroutable(domain.waiting.pop_front());
+        }
+    }
+}
+
 core::Task<void> Router::close() {
     co_await lookups_.close();
     forget_unused();

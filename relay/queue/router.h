@@ -31,7 +31,7 @@ class RouteReceiver {
     virtual ~RouteReceiver() = default;
     // recipient.site is set and counted.
     virtual void routed(Recipient& recipient) = 0;
-    // No site: recipient.disposition says why and for how long (bounced or deferred).
+    // No site: recipient.disposition says why and for how long (bounced or deferred), or nothing.
     virtual void unroutable(Recipient& recipient) = 0;
 };
 
@@ -58,6 +58,8 @@ class Router {
     void release(Recipient& recipient);
     // A null MX of the domain is known, and its TTL has not ended. A route hides it.
     bool takes_no_mail(std::string_view domain) const;
+    // What waits for an answer goes back to the receiver, with no outcome: DNS may take long.
+    void stop_waiting();
     core::Task<void> close();
     std::size_t domains() const { return domains_.size(); }
     std::size_t waiting() const { return waiting_; }

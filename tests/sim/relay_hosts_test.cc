@@ -166,6 +166,33 @@ TEST(RelayHosts, a_network_without_ipv6_costs_nothing) {
     EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
 }
 
+// Bug: mail was sent home as "unreachable" for a family that this machine does not speak, while the
+// host only rested for a moment.
+TEST(RelayHosts, a_family_without_a_route_hides_no_host_that_rests) {
+    Town town({.shaping = "[\"two.example\"]\nconnection_limit = 5\n"});  // a path of its own
+    for (const char* domain : {"one.example", "two.example"})
+        town.zone.add_mx(domain, 10, "mx1.example");
+    bool busy = true;
+    SimMx& server = town.add_server(1, {.script = [&busy](const Moment& moment) {
+                                        return moment.stage == Stage::greeting && busy
+                                                   ? Verdict{.reply = "421 4.3.2 busy"}
+                                                   : Verdict{};
+                                    }});
+    town.zone.add_address("mx1.example", kV6);
+    Openings openings(town, [](const Opening& opening) {
+        return opening.server.ip == kV6 ? ConnectResult::no_route : ConnectResult::accept;
+    });
+    town.inject(1, "one.example");
+    town.world.run_for(seconds{1});
+    busy = false;
+    const std::size_t before = town.relay.count("TransientFailure");
+    town.inject(5, "two.example");
+    EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
+    town.expect_clean();
+    EXPECT_EQ(town.relay.count("TransientFailure"), before);
+    EXPECT_EQ(server.ledger().size(), 6U);
+}
+
 TEST(RelayHosts, a_family_that_fails_makes_room_for_the_other) {
     for (const ConnectResult result : {ConnectResult::refuse, ConnectResult::black_hole}) {
         Town town({.limits = {.ip_lookup = relay::IpLookup::v6_and_v4}});

@@ -101,6 +101,32 @@ TEST(SpoolRelay, no_crash_loses_a_notification) {
     EXPECT_GT(points, 8U);
 }
 
+// Bug: it was dropped with a warning, and the failure that it told of was recorded.
+TEST(SpoolRelay, a_notification_waits_for_room_in_a_full_spool) {
+    SimDisk disk(5);
+    RelayOptions options = quick_retries();
+    options.prepare = [](relay::Message& message) { message.bounces = relay::BouncePolicy::mail; };
+    disk.set_capacity(12 * SpoolScene::kSegment);
+    SpoolScene scene(disk, 5, 1, std::move(options));
+    scene.zone.add_mx("sender.example", 10, "mx.good.example");
+    scene.zone.fail("good.example", dns::RecordType::mx, dns::DnsStatus::servfail);
+    scene.relay->inject(0, {"no1@good.example"});
+    for (int i = 0; scene.relay->check(0, 0) == std::nullopt && i < 200; ++i) {
+        scene.relay->inject(0, {mailbox(i, "down.example")}, 6000);
+        scene.world.run_for(milliseconds{50});
+    }
+    ASSERT_EQ(scene.relay->check(0, 0), Refusal::spool_full);
+    scene.zone.heal("good.example", dns::RecordType::mx);
+    scene.world.run_for(minutes{5});  // it has been refused by now
+    EXPECT_EQ(scene.taken(), 0U);
+    EXPECT_TRUE(read_spool(*disk.after_power_loss(5)).recipients.contains("no1@good.example"));
+    disk.set_capacity(200 * SpoolScene::kSegment);
+    scene.world.run_for(minutes{1});
+    ASSERT_EQ(scene.taken(), 1U);
+    EXPECT_EQ(scene.servers[0]->ledger()[0].recipient, "news@sender.example");
+    EXPECT_FALSE(read_spool(*disk.after_power_loss(5)).recipients.contains("no1@good.example"));
+}
+
 TEST(SpoolRelay, a_notification_quotes_a_content_that_left_memory) {
     SimDisk disk(1);
     RelayOptions options;

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from dns_servers import ScriptedServer
 from hostile import RawClient
 from messages import message
 from processes import Process, connects, free_port, program, wait_until
@@ -157,6 +158,19 @@ def test_sigterm_ends_although_a_receiver_hangs(make_relay, make_sink):
     wait_until(lambda: relay.metric("posthaste_queue_recipients", state="in_flight") == 1, 10,
                "the message is in flight")
     assert relay.process.stop(120) == 0
+
+
+def test_sigterm_ends_although_dns_is_silent(make_relay):
+    """Thousands of domains that nobody answers for: they wait for one another for minutes."""
+    silent = ScriptedServer(lambda query, over_tcp: None)
+    relay = make_relay(config={"dns": {"servers": [f"127.0.0.1:{silent.port}"]}})
+    for group in range(4):
+        relay.inject(message(f"nowhere-{group}", b"hello\r\n"),
+                     [f"reader@d{i}.g{group}.test" for i in range(1000)])
+    assert relay.process.stop(60) == 0
+    stay = re.findall(r"(\d+) recipients stay in the spool", relay.process.output())
+    assert sum(int(count) for count in stay) == 4000
+    silent.stop()
 
 
 def test_sighup_reloads_bounce_rules_or_nothing(make_relay, make_sink, tmp_path):

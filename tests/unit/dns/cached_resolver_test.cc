@@ -186,6 +186,25 @@ TEST_F(CachedResolverTest, LookupsForMxWaitBehindAllOthers) {
     EXPECT_EQ(ask("later.example").status, DnsStatus::nxdomain);  // the place is free again
 }
 
+// Bug: while other lookups always waited, none for MX was made.
+TEST_F(CachedResolverTest, LookupsForMxAreNotStarved) {
+    make({.lookups = 1});
+    upstream_.latency = milliseconds{100};
+    constexpr std::size_t kOthers = 8;
+    std::vector<DnsAnswer> answers(kOthers + 2);
+    int done = 0;
+    const auto begin = [&](const std::string& name, RecordType type, std::size_t i) {
+        world_.spawn(world_.shard(), ask_into(*cache_, name, type, answers[i], done));
+    };
+    begin("first.example", RecordType::mx, kOthers);
+    begin("second.example", RecordType::mx, kOthers + 1);
+    for (std::size_t i = 0; i < kOthers; ++i)
+        begin("mx" + std::to_string(i) + ".example", RecordType::a, i);
+    EXPECT_TRUE(world_.run_until([&] { return done == kOthers + 2; }));
+    ASSERT_EQ(upstream_.asked.size(), kOthers + 2);
+    EXPECT_EQ(upstream_.asked[CachedResolver::kMxTurn], "second.example MX");
+}
+
 TEST_F(CachedResolverTest, TooManyWaitingAreRefusedAndNotRemembered) {
     make({.lookups = 1, .waiting = 1});
     upstream_.latency = milliseconds{100};
