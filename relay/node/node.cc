@@ -62,7 +62,8 @@ core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config) {
                              space.error().message());
     }
     spool->space.set_limits({.max_octets = config.spool.max_size.of(space->total),
-                             .min_free = config.spool.min_free.of(space->total)});
+                             .min_free = config.spool.min_free.of(space->total),
+                             .most_wanted = 2 * config.spool.segment_size});
     core::log_info("spool {}: {}, segments of {} octets", spool->directory,
                    place->direct ? "direct writes" : "writes through the page cache",
                    config.spool.segment_size);

@@ -172,7 +172,8 @@ core::Task<Segment*> Journal::find_room(Batch& batch, std::size_t octets) {
     Segment* segment = co_await store_.room_for(octets, SegmentStore::Need::any);
     if (segment != nullptr || space_.failed()) co_return segment;
     batch.refuse_new_mail(shard_.reactor());
-    if (!batch.has_messages()) co_return nullptr;
+    // Outcomes alone wait for the room that is kept back for them, or take it as its first.
+    if (!batch.has_messages() && store_.active() != nullptr) co_return nullptr;
     co_return co_await store_.room_for(octets, SegmentStore::Need::moving);
 }
 
@@ -237,6 +238,7 @@ core::Task<std::unique_ptr<char[]>> Journal::read_content(Message& message) {
 core::Task<void> Journal::keep_house() {
     while (!closing_ && !space_.failed()) {
         if (store_.spare_wanted()) co_await store_.prepare_spare();
+        store_.trim_spares();
         if (recovered_ && store_.oldest_dead()) co_await store_.give_up_dead();
         if (recovered_ && too_slack()) co_await move_survivors();
         if (closing_ || store_.spare_wanted() || (recovered_ && store_.oldest_dead())) continue;
@@ -247,7 +249,7 @@ core::Task<void> Journal::keep_house() {
 bool Journal::too_slack() {
     std::uint64_t sealed = 0;
     for (const auto& segment : store_.segments()) {
-        if (segment.get() != store_.active()) sealed += segment->used;
+        if (segment.get() != store_.active()) sealed += segment->size;  // also what is empty of it
     }
     const bool survivors = store_.segments().size() > 1 && !store_.segments().front()->live.empty();
     return survivors && store_.segments().front().get() != store_.active() &&

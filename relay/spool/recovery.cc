@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kRecordsATurn = 256;
 constexpr std::size_t kReadStep = 4 << 20;
+constexpr std::uint64_t kLargestSegment = 1ULL << 32;  // offsets in it are of 32 bits
 
 // Of the record of an outcome, or of a recipient.
 template <typename Record>
@@ -27,8 +28,8 @@ LastReply reply_of(const Record& record) {
 }  // namespace
 
 Recovery::~Recovery() {
-    for (auto& [id, known] : outcomes_)
-        release(known);
+    for (auto& [which, known] : outcomes_)
+        mail_.replies().release(known.reply);
 }
 
 core::Task<RecoveryReport> Recovery::run(const bool& stop) {
@@ -44,6 +45,11 @@ core::Task<RecoveryReport> Recovery::run(const bool& stop) {
 }
 
 core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
+    if (segment.size > kLargestSegment) {
+        damaged(segment, 0, "is larger than any segment");
+        segment.scanned = true;
+        co_return;
+    }
     core::AlignedBuffer buffer(segment.size);
     const std::span<char> octets = buffer.first(segment.size);
     for (std::size_t at = 0; at < octets.size(); at += kReadStep) {
@@ -75,9 +81,10 @@ core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
     }
     ++report_.segments;
     segment.scanned = true;
+    journal_.store().close_reader(segment);
 }
 
-void Recovery::report(const Segment& segment, const SegmentScan& scan) {
+void Recovery::report(Segment& segment, const SegmentScan& scan) {
     for (const Damage& damage : scan.damages)
         damaged(segment, damage.offset, damage.what);
     // Only the last segment of a run can hold writes that were interrupted.
@@ -93,29 +100,26 @@ void Recovery::report(const Segment& segment, const SegmentScan& scan) {
     }
 }
 
-void Recovery::damaged(const Segment& segment, std::size_t offset, std::string_view what) {
+void Recovery::damaged(Segment& segment, std::size_t offset, std::string_view what) {
     ++report_.damaged;
+    segment.damaged = true;
     core::log_error("spool {} {} at octet {}: {}; skipped", journal_.store().options().directory,
                     segment_file_name(segment.name.sequence), offset, what);
 }
 
-void Recovery::take_outcome(const RecordView& record, const Segment& segment) {
+void Recovery::take_outcome(const RecordView& record, Segment& segment) {
     const auto outcome = decode_outcome(record.body);
     if (!outcome) return damaged(segment, record.offset, outcome.error());
     if (moved_.contains(outcome->id)) return;  // of the recipients as they were before the move
-    std::vector<Known>& known = outcomes_[outcome->id];
-    const bool later_known =
-        std::ranges::any_of(known, [&](const Known& one) { return one.index == outcome->index; });
-    if (later_known) return;
-    Known one{.index = outcome->index,
-              .outcome = outcome->outcome,
-              .attempts = outcome->attempts,
-              .next_attempt = outcome->next_attempt,
-              .delay_told = outcome->delay_told};
+    const auto [place, first] = outcomes_.try_emplace({outcome->id, outcome->index});
+    if (!first) return;  // a later one is known
+    place->second = {.outcome = outcome->outcome,
+                     .attempts = outcome->attempts,
+                     .next_attempt = outcome->next_attempt,
+                     .delay_told = outcome->delay_told};
     if (outcome->outcome == Outcome::deferred) {
-        one.reply = mail_.replies().keep(reply_of(*outcome));
+        place->second.reply = mail_.replies().keep(reply_of(*outcome));
     }
-    known.push_back(one);
 }
 
 void Recovery::take_message(const RecordView& view, Segment& segment) {
@@ -129,13 +133,7 @@ void Recovery::take_message(const RecordView& view, Segment& segment) {
     if (superseded) return;
     if (record->moved) moved_.insert(record->id);
 
-    std::vector<Known> known;
-    if (const auto found = outcomes_.find(record->id); found != outcomes_.end()) {
-        known = std::move(found->second);
-        outcomes_.erase(found);
-    }
-    auto message = rebuild(*record, known);
-    release(known);
+    auto message = rebuild(*record);
     if (message->recipients.empty()) return;
     message->content.declare(view.content_octets, record->leading_dots);
     message->place.holders.evicted_from_the_start();
@@ -149,8 +147,7 @@ void Recovery::take_message(const RecordView& view, Segment& segment) {
     mail_.recovered(std::move(message));
 }
 
-std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
-                                           const std::vector<Known>& known) {
+std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record) {
     auto message = std::make_unique<Message>();
     message->id = record.id;
     message->created = record.created;
@@ -170,30 +167,31 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record,
         message->edit_labels() = {std::string(record.tenant), std::string(record.campaign)};
     }
     for (const RecipientRecord& written : record.recipients) {
-        const auto later = std::ranges::find(known, written.index, &Known::index);
-        const bool changed = later != known.end();
-        if (changed && later->outcome != Outcome::deferred) continue;  // final
-        auto recipient = std::make_unique<Recipient>(*message, std::string(written.address));
-        recipient->index = written.index;
-        recipient->notify = written.notify;
-        recipient->delay_told = changed ? later->delay_told : written.delay_told;
-        if (!written.original.empty()) recipient->set_original(std::string(written.original));
-        recipient->attempts = changed ? later->attempts : written.attempts;
-        recipient->next_attempt = changed ? later->next_attempt : written.next_attempt;
-        if (changed) {
-            recipient->last_reply = mail_.replies().keep(*later->reply);
-        } else if (written.has_reply) {
-            recipient->last_reply = mail_.replies().keep(reply_of(written));
+        const auto later = outcomes_.extract({record.id, written.index});
+        const Known* const known = later.empty() ? nullptr : &later.mapped();
+        if (known == nullptr || known->outcome == Outcome::deferred) {
+            add_recipient(*message, written, known);
         }
-        message->recipients.push_back(std::move(recipient));
+        if (known != nullptr) mail_.replies().release(known->reply);
     }
     return message;
 }
 
-void Recovery::release(std::vector<Known>& known) {
-    for (const Known& one : known)
-        mail_.replies().release(one.reply);
-    known.clear();
+// later: what became of it after the record; null: nothing.
+void Recovery::add_recipient(Message& message, const RecipientRecord& written, const Known* later) {
+    auto recipient = std::make_unique<Recipient>(message, std::string(written.address));
+    recipient->index = written.index;
+    recipient->notify = written.notify;
+    recipient->delay_told = later != nullptr ? later->delay_told : written.delay_told;
+    if (!written.original.empty()) recipient->set_original(std::string(written.original));
+    recipient->attempts = later != nullptr ? later->attempts : written.attempts;
+    recipient->next_attempt = later != nullptr ? later->next_attempt : written.next_attempt;
+    if (later != nullptr) {
+        recipient->last_reply = mail_.replies().keep(*later->reply);
+    } else if (written.has_reply) {
+        recipient->last_reply = mail_.replies().keep(reply_of(written));
+    }
+    message.recipients.push_back(std::move(recipient));
 }
 
 }  // namespace relay

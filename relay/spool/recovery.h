@@ -45,31 +45,38 @@ class Recovery {
 
   private:
     struct Known {  // the latest outcome of one recipient
-        std::uint32_t index = 0;
         Outcome outcome = Outcome::none;
         std::uint16_t attempts = 0;
         core::WallTime next_attempt{};
         bool delay_told = false;
         const LastReply* reply = nullptr;
     };
+    struct Which {
+        MessageId id;
+        std::uint32_t index = 0;  // of the recipient, in the message's record
+        bool operator==(const Which&) const = default;
+    };
     struct IdHash {
         std::size_t operator()(const MessageId& id) const { return id.low * 31 + id.high; }
+        std::size_t operator()(const Which& which) const {
+            return (*this)(which.id) + which.index * 0x9e3779b97f4a7c15U;
+        }
     };
 
     core::Task<void> recover(Segment& segment, const bool& stop);
-    void report(const Segment& segment, const SegmentScan& scan);
-    void take_outcome(const RecordView& record, const Segment& segment);
+    void report(Segment& segment, const SegmentScan& scan);
+    void take_outcome(const RecordView& record, Segment& segment);
     void take_message(const RecordView& record, Segment& segment);
-    std::unique_ptr<Message> rebuild(const MessageRecord& record, const std::vector<Known>& known);
-    void damaged(const Segment& segment, std::size_t offset, std::string_view what);
-    void release(std::vector<Known>& known);
+    std::unique_ptr<Message> rebuild(const MessageRecord& record);
+    void add_recipient(Message& message, const RecipientRecord& written, const Known* later);
+    void damaged(Segment& segment, std::size_t offset, std::string_view what);
 
     core::Shard& shard_;
     Journal& journal_;
     RecoveredMail& mail_;
     RecoveryReport report_;
     bool may_be_torn_ = true;  // the segment that comes next was the last one of a run
-    std::unordered_map<MessageId, std::vector<Known>, IdHash> outcomes_;
+    std::unordered_map<Which, Known, IdHash> outcomes_;
     std::unordered_set<MessageId, IdHash> moved_;  // met as a copy; what comes before is older
 };
 

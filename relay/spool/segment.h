@@ -33,7 +33,8 @@ class Segment {
     core::IntrusiveList<Message, MessageListTag> live;  // messages that are not final, as written
     std::uint64_t live_octets = 0;                      // what their records take
     std::uint32_t readers = 0;                          // reads under way
-    bool scanned = true;  // false: of an earlier run, and recovery has not come to it yet
+    bool damaged = false;  // something in it could not be read: the file is kept
+    bool scanned = true;   // false: of an earlier run, and recovery has not come to it yet
 
     bool dead() { return scanned && readers == 0 && live.empty(); }
     void keep(Message& message);

@@ -14,6 +14,7 @@ namespace relay {
 namespace {
 
 constexpr std::string_view kSpareSuffix = ".free";
+constexpr std::string_view kDamagedSuffix = ".damaged";
 
 }  // namespace
 
@@ -57,13 +58,14 @@ core::Result<void> SegmentStore::open() {
             }
             continue;
         }
+        if (name.ends_with(kDamagedSuffix)) {  // for a person to look at; it takes room
+            if (const auto size = size_of(name)) space_.grown(*size);
+            continue;
+        }
         const auto sequence = sequence_of(name);
         if (!sequence) continue;
         auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, *sequence});
-        const auto file = disk_.open(path(name), core::Access::read);
-        if (!file) return core::failure(path(name) + ": " + file.error().message());
-        segment->reader = *file;
-        const auto size = disk_.size(*file);
+        const auto size = size_of(name);
         if (!size) return core::failure(path(name) + ": " + size.error().message());
         segment->size = segment->used = *size;
         segment->scanned = false;
@@ -72,6 +74,14 @@ core::Result<void> SegmentStore::open() {
         segments_.push_back(std::move(segment));
     }
     return {};
+}
+
+core::IoResult<std::uint64_t> SegmentStore::size_of(const std::string& name) {
+    const auto file = disk_.open(path(name), core::Access::read);
+    if (!file) return std::unexpected(file.error());
+    const auto size = disk_.size(*file);
+    disk_.close(*file);
+    return size;
 }
 
 // ---- the segment that is written
@@ -211,6 +221,16 @@ core::Task<void> SegmentStore::prepare_spare() {
     spares_.push_back(name);
 }
 
+void SegmentStore::trim_spares() {
+    while (space_.full() && spares_.size() > 1) {
+        if (const auto gone = disk_.remove(path(spares_.back())); !gone) {
+            return fail("cannot remove a spare segment of", gone.error());
+        }
+        spares_.pop_back();
+        space_.shrunk(options_.segment_size);
+    }
+}
+
 // ---- giving up
 
 bool SegmentStore::oldest_dead() {
@@ -222,12 +242,17 @@ core::Task<void> SegmentStore::give_up_dead() {
     while (oldest_dead()) {
         const std::unique_ptr<Segment> segment = std::move(segments_.front());
         segments_.pop_front();
-        if (segment->reader != core::kNoHandle) disk_.close(segment->reader);
+        close_reader(*segment);
         const std::string file = path(segment_file_name(segment->name.sequence));
-        const bool keep = !options_.adopted && segment->size == options_.segment_size &&
+        const bool keep = !segment->damaged && !options_.adopted &&
+                          segment->size == options_.segment_size &&
                           spares_.size() + recycled.size() < (space_.full() ? 1 : kSpares);
         core::IoResult<void> gone;
-        if (keep) {
+        if (segment->damaged) {
+            const std::string kept = file + std::string(kDamagedSuffix);
+            core::log_error("{} is kept, since not all of it could be read", kept);
+            gone = disk_.rename(file, kept);
+        } else if (keep) {
             recycled.push_back(new_spare_name());
             gone = disk_.rename(file, path(recycled.back()));
         } else {
@@ -261,6 +286,12 @@ core::Task<core::IoResult<void>> SegmentStore::read(Segment& segment, std::span<
     auto result = co_await core::read_fully(shard_, segment.reader, octets, offset);
     --segment.readers;
     co_return result;
+}
+
+void SegmentStore::close_reader(Segment& segment) {
+    if (segment.readers > 0 || segment.reader == core::kNoHandle) return;
+    disk_.close(segment.reader);
+    segment.reader = core::kNoHandle;
 }
 
 std::uint64_t SegmentStore::live_octets() const {

@@ -57,12 +57,17 @@ class SegmentStore {
     // The next segment will be needed soon and there is none.
     bool spare_wanted() const;
     core::Task<void> prepare_spare();
-    // Gives up the oldest segments as far as they are dead.
+    // While the spool is full one spare will do: what the others take, another journal may need.
+    void trim_spares();
+    // Gives up the oldest segments as far as they are dead. The file of a damaged one is kept,
+    // under another name: it may be readable another time, or by another version.
     bool oldest_dead();
     core::Task<void> give_up_dead();
 
     core::Task<core::IoResult<void>> read(Segment& segment, std::span<char> octets,
                                           std::uint64_t offset);
+    // Until it is read again: there may be very many.
+    void close_reader(Segment& segment);
 
     const std::deque<std::unique_ptr<Segment>>& segments() const { return segments_; }
     std::uint64_t live_octets() const;
@@ -70,6 +75,7 @@ class SegmentStore {
 
   private:
     std::string path(const std::string& name) const { return options_.directory + "/" + name; }
+    core::IoResult<std::uint64_t> size_of(const std::string& name);
     core::Task<bool> activate(std::uint64_t size, Need need);
     // False: SpoolSpace knows why, it is full or has failed.
     bool make_file(const std::string& name, std::uint64_t size);

@@ -1,5 +1,6 @@
 #include "relay/spool/space.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "core/base/log.h"
@@ -11,12 +12,12 @@ bool SpoolSpace::may_grow(std::uint64_t octets) {
     if (space) free_.store(space->free, std::memory_order_relaxed);
     const bool room =
         space && used() + octets <= limits_.max_octets && space->free >= octets + limits_.min_free;
-    if (!room) out_of_space(octets);
+    if (!room && octets <= limits_.most_wanted) out_of_space(octets);
     return room;
 }
 
 void SpoolSpace::out_of_space(std::uint64_t octets) {
-    wanted_.store(octets);
+    wanted_.store(std::min(octets, limits_.most_wanted));
     if (full_.exchange(true)) return;
     core::log_error(
         "the spool is full ({} octets used, {} free): mail is refused until there is room", used(),

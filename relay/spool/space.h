@@ -16,6 +16,8 @@ namespace relay {
 struct SpaceLimits {
     std::uint64_t max_octets = ~std::uint64_t{0};
     std::uint64_t min_free = 0;
+    // What others wait for at most. A message that wants more is refused alone.
+    std::uint64_t most_wanted = ~std::uint64_t{0};
 };
 
 class SpoolSpace {

@@ -244,7 +244,69 @@ TEST(SpoolRelay, damaged_contents_do_not_stop_their_site) {
     EXPECT_EQ(scene.relay->count("Expiration"), 150 - delivered);
 }
 
+// Bug: a segment of which something could not be read was recycled with all that was in it.
+TEST(SpoolRelay, a_segment_that_could_not_be_read_is_kept) {
+    SimDisk disk(21);
+    {
+        SpoolScene scene(disk, 1, 1, quick_retries());
+        for (int i = 0; i < 24; ++i) {
+            scene.relay->inject(0, {mailbox(i, "down.example")}, 3000);
+            scene.world.run_for(milliseconds{20});
+        }
+    }
+    const auto segments = [&disk](std::string_view suffix) {
+        std::vector<std::string> found;
+        for (const std::string& file : disk.files()) {
+            if (file.ends_with(suffix)) found.push_back(file);
+        }
+        return found;
+    };
+    disk.overwrite(segments(".seg").front(), 4096 + 20, std::string(3000, '!'));
+    SpoolScene scene(disk, 2, 1, quick_retries(), hours{1});
+    scene.heal();
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{2}));
+    scene.world.run_for(minutes{1});
+    EXPECT_GE(scene.relay->recovered().damaged, 1U);
+    EXPECT_LT(scene.taken(), 24U);
+    EXPECT_EQ(segments(".damaged").size(), 1U);
+}
+
 // ---- space
+
+// Bug: each restart left a segment with next to nothing in it behind the straggler.
+TEST(SpoolRelay, restarts_do_not_eat_the_disk) {
+    SimDisk disk(22);
+    for (int run = 0; run < 30; ++run) {
+        RelayOptions options = quick_retries();
+        options.segment_size = 1 << 20;  // far more than a run writes
+        SpoolScene scene(disk, 1, 1, std::move(options), minutes{run * 10});
+        if (run == 0) scene.relay->inject(0, {mailbox(0, "down.example")}, 600);
+        scene.relay->inject(0, {mailbox(100 + run, "good.example")}, 600);
+        scene.world.run_for(seconds{20});
+    }
+    const auto files = disk.files();
+    EXPECT_LE(std::ranges::count_if(files, [](const auto& one) { return one.ends_with(".seg"); }),
+              8);
+}
+
+// Bug: what one message wanted kept the spool full for all others.
+TEST(SpoolRelay, a_message_too_large_for_the_spool_is_refused_alone) {
+    SimDisk disk(23);
+    RelayOptions options = quick_retries();
+    options.space.max_octets = 8 * kSegment;
+    options.space.most_wanted = 2 * kSegment;
+    SpoolScene scene(disk, 1, 1, options);
+    scene.relay->inject(0, {"u1@down.example"}, 600);
+    scene.relay->inject(0, {"u2@down.example"}, 20 * kSegment);
+    scene.world.run_for(seconds{5});
+    EXPECT_EQ(refused(*scene.relay, Refusal::spool_full), 1U);
+    EXPECT_EQ(scene.relay->check(0, 0), std::nullopt);
+    scene.relay->inject(0, {"u3@down.example"}, 600);
+    scene.world.run_for(seconds{1});
+    EXPECT_EQ(accepted(*scene.relay), 2U);
+    scene.heal();
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{12}));
+}
 
 TEST(SpoolRelay, a_full_disk_refuses_mail_and_recovers_when_space_returns) {
     SimDisk disk(5);
