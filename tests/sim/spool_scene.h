@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/sim/sim_relay.h"
+#include "tests/sim/sim_spool.h"
 
 namespace sim {
 
@@ -93,5 +94,48 @@ class SpoolScene {
 
     bool healed_ = false;
 };
+
+inline RelayOptions quick_retries() {
+    RelayOptions options;
+    options.intervals = {std::chrono::minutes{3}, std::chrono::minutes{6},
+                         std::chrono::minutes{20}};
+    return options;
+}
+
+inline std::string mailbox(int number, const std::string& domain) {
+    return "u" + std::to_string(number) + "@" + domain;
+}
+
+inline void expect_clean(SpoolScene& scene) {
+    for (const std::string& one : scene.relay->audit(scene.all_servers()))
+        ADD_FAILURE() << one;
+}
+
+inline std::size_t accepted(const SimRelay& relay) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        relay.promises(), [](const auto& entry) { return entry.second.accepted; }));
+}
+
+inline std::size_t refused(const SimRelay& relay, relay::Refusal why) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        relay.promises(), [why](const auto& entry) { return entry.second.refused == why; }));
+}
+
+// Everything accepted is in the spool or was final.
+inline void expect_kept(const SimRelay& relay, const SpoolState& state) {
+    for (const auto& [recipient, promise] : relay.promises()) {
+        if (!promise.accepted) continue;
+        const bool final = std::ranges::any_of(relay.events_of(recipient), [](const auto& one) {
+            return one.type == "Delivery" || one.type == "Bounce";
+        });
+        const auto found = state.recipients.find(recipient);
+        if (found == state.recipients.end()) {
+            EXPECT_TRUE(final) << recipient << " is lost";
+        } else {
+            EXPECT_TRUE(found->second.readable) << recipient;
+            EXPECT_EQ(found->second.content, relay.contents().at(recipient));
+        }
+    }
+}
 
 }  // namespace sim
