@@ -20,7 +20,7 @@ from rig.scenario import Sink, inject, wait_for_arrival
 
 DEAD, ALIVE = "127.0.0.2", "127.0.0.1"
 WARM_UP = 200
-TURNS = 7          # of a thousand messages each, in turn
+TURNS = 25         # of a thousand messages each, in turn
 DOMAIN_TURNS = 5
 DETECTION = 90     # seconds at most until a connection to the dead host has timed out
 A_DOMAIN = 10      # messages of a domain
