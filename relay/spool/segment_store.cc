@@ -58,19 +58,18 @@ core::Result<void> SegmentStore::open() {
             }
             continue;
         }
-        if (name.ends_with(kDamagedSuffix)) {  // for a person to look at; it takes room
-            if (const auto size = size_of(name)) space_.grown(*size);
-            continue;
-        }
-        const auto sequence = sequence_of(name);
+        const bool kept = name.ends_with(kDamagedSuffix);
+        const auto sequence =
+            sequence_of(name.substr(0, name.size() - (kept ? kDamagedSuffix.size() : 0)));
         if (!sequence) continue;
-        auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, *sequence});
+        next_sequence_ = *sequence + 1;  // they are sorted
         const auto size = size_of(name);
+        if (size) space_.grown(*size);
+        if (kept) continue;  // for a person to look at; it takes room, and its number
         if (!size) return core::failure(path(name) + ": " + size.error().message());
+        auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, *sequence});
         segment->size = segment->used = *size;
         segment->scanned = false;
-        space_.grown(*size);
-        next_sequence_ = *sequence + 1;
         segments_.push_back(std::move(segment));
     }
     return {};
@@ -244,8 +243,7 @@ core::Task<void> SegmentStore::give_up_dead() {
         segments_.pop_front();
         close_reader(*segment);
         const std::string file = path(segment_file_name(segment->name.sequence));
-        const bool keep = !segment->damaged && !options_.adopted &&
-                          segment->size == options_.segment_size &&
+        const bool keep = !options_.adopted && segment->size == options_.segment_size &&
                           spares_.size() + recycled.size() < (space_.full() ? 1 : kSpares);
         core::IoResult<void> gone;
         if (segment->damaged) {

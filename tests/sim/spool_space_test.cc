@@ -88,6 +88,14 @@ TEST(SpoolRelay, damaged_contents_do_not_stop_their_site) {
     EXPECT_EQ(scene.relay->count("Expiration"), 150 - delivered);
 }
 
+std::vector<std::string> files_that_end_in(const SimDisk& disk, std::string_view suffix) {
+    std::vector<std::string> found;
+    for (const std::string& file : disk.files()) {
+        if (file.ends_with(suffix)) found.push_back(file);
+    }
+    return found;
+}
+
 // Bug: a segment of which something could not be read was recycled with all that was in it.
 TEST(SpoolRelay, a_segment_that_could_not_be_read_is_kept) {
     SimDisk disk(21);
@@ -98,21 +106,39 @@ TEST(SpoolRelay, a_segment_that_could_not_be_read_is_kept) {
             scene.world.run_for(milliseconds{20});
         }
     }
-    const auto segments = [&disk](std::string_view suffix) {
-        std::vector<std::string> found;
-        for (const std::string& file : disk.files()) {
-            if (file.ends_with(suffix)) found.push_back(file);
-        }
-        return found;
-    };
-    disk.overwrite(segments(".seg").front(), 4096 + 20, std::string(3000, '!'));
+    disk.overwrite(files_that_end_in(disk, ".seg").front(), 4096 + 20, std::string(3000, '!'));
     SpoolScene scene(disk, 2, 1, quick_retries(), hours{1});
     scene.heal();
     EXPECT_TRUE(scene.relay->run_until_drained(hours{2}));
     scene.world.run_for(minutes{1});
     EXPECT_GE(scene.relay->recovered().damaged, 1U);
     EXPECT_LT(scene.taken(), 24U);
-    EXPECT_EQ(segments(".damaged").size(), 1U);
+    EXPECT_EQ(files_that_end_in(disk, ".damaged").size(), 1U);
+}
+
+// Bug: when nothing stood behind it its number was given again, and its file could be written over.
+TEST(SpoolRelay, the_number_of_a_segment_that_is_kept_stays_its_own) {
+    SimDisk disk(24);
+    {
+        SpoolScene scene(disk, 1, 1, quick_retries());
+        scene.relay->inject(0, {mailbox(0, "down.example")}, 3000);
+        scene.world.run_for(seconds{1});
+    }
+    const std::string segment = files_that_end_in(disk, ".seg").front();
+    disk.overwrite(segment, 0, std::string(kSegment, '!'));
+    {
+        SpoolScene scene(disk, 2, 1, quick_retries(), hours{1});
+        scene.world.run_for(minutes{1});
+        EXPECT_EQ(files_that_end_in(disk, ".damaged"),
+                  std::vector<std::string>{segment + ".damaged"});
+    }
+    SpoolScene scene(disk, 3, 1, quick_retries(), hours{2});
+    scene.relay->inject(0, {mailbox(1, "down.example")}, 3000);
+    scene.world.run_for(seconds{1});
+    const auto segments = files_that_end_in(disk, ".seg");
+    EXPECT_EQ(segments.size(), 1U);
+    EXPECT_EQ(std::ranges::count(segments, segment), 0);
+    EXPECT_EQ(files_that_end_in(disk, ".damaged").size(), 1U);
 }
 
 // ---- space
@@ -128,9 +154,7 @@ TEST(SpoolRelay, restarts_do_not_eat_the_disk) {
         scene.relay->inject(0, {mailbox(100 + run, "good.example")}, 600);
         scene.world.run_for(seconds{20});
     }
-    const auto files = disk.files();
-    EXPECT_LE(std::ranges::count_if(files, [](const auto& one) { return one.ends_with(".seg"); }),
-              8);
+    EXPECT_LE(files_that_end_in(disk, ".seg").size(), 8U);
 }
 
 // Bug: what one message wanted kept the spool full for all others.
