@@ -60,7 +60,7 @@ class CachedResolver final : public Resolver {
     AnswerCache cache_;
     std::unordered_map<Question, std::shared_ptr<Flight>, QuestionHash> flights_;
     core::Event place_free_;
-    core::Event place_for_mx_;  // asked for when nobody waits for the former
+    core::Event place_for_mx_;  // behind the others, but for its turn
     std::size_t under_way_ = 0;
     std::size_t places_left_ = 0;
     std::size_t waiting_ = 0;

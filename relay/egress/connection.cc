@@ -432,14 +432,12 @@ core::Task<bool> Connection::greet() {
     co_return false;
 }
 
-constexpr const char* kOctetsBehind = "octets behind the reply to STARTTLS";
-
 // From here on everything goes through TLS, or nothing goes.
 core::Task<bool> Connection::secure() {
     tls_due_ = false;
     if (stream_->has_input() && !demand_.implicit()) {  // a moment later than the reply: the same
-        count_tls(metrics::TlsResult::failed, {.reason = kOctetsBehind});
-        dialogue_->tls_failed(kOctetsBehind);
+        dialogue_->tls_failed("octets behind the reply to STARTTLS");
+        count_tls(metrics::TlsResult::failed, {.reason = dialogue_->ending().text});
         co_return false;
     }
     auto wrapped = context_.tls.wrap(std::move(stream_), demand_, path_.site(), endpoint_);

@@ -106,6 +106,12 @@ core::Task<void> Node::arrive(core::Shard& shard, Step step) {
         co_await never.wait(shard.now() + kStepPoll);
 }
 
+core::Task<void> Node::until_serving(core::Shard& shard) {
+    core::Event never(shard.reactor());
+    while (!serving() && !failed())
+        co_await never.wait(shard.now() + kStepPoll);
+}
+
 void Node::fail(const std::string& sentence) {
     const std::scoped_lock lock(mutex_);
     if (failure_.empty()) failure_ = sentence;

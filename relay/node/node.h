@@ -80,6 +80,8 @@ class Node {
     bool serving() const {
         return arrived_[static_cast<std::size_t>(Step::all_listen)].load() >= shard_count;
     }
+    // Waits for that, or for a start that failed.
+    core::Task<void> until_serving(core::Shard& shard);
     bool draining() const { return draining_.load(); }
     void start_draining() { draining_.store(true); }
 

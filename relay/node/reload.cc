@@ -50,7 +50,8 @@ core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path co
     const auto checked_it = [&checking] {
         return checking.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
     };
-    while (!checked_it() || !(node->serving() || node->failed()))
+    co_await node->until_serving(*shard);
+    while (!checked_it())
         co_await never.wait(shard->now() + kPoll);
     const auto checked = checking.get();
     if (!checked) {

@@ -1,6 +1,5 @@
 #include "relay/node/serve.h"
 
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <utility>
@@ -10,7 +9,6 @@
 #include "core/base/log.h"
 #include "core/io/preflight.h"
 #include "core/io/runtime.h"
-#include "core/runtime/event.h"
 #include "relay/node/node.h"
 #include "relay/node/reload.h"
 #include "relay/node/shard_services.h"
@@ -27,8 +25,6 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-constexpr core::Duration kPoll = std::chrono::milliseconds{10};
-
 void stop_all(Node& node, core::Shard& shard) {
     node.start_draining();
     for (std::size_t i = 0; i < node.shard_count; ++i) {
@@ -39,7 +35,6 @@ void stop_all(Node& node, core::Shard& shard) {
 
 core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSource* signals,
                                std::filesystem::path config_file) {
-    core::Event never(shard->reactor());
     while (const int signal = co_await signals->next()) {
         if (signal == SIGHUP) {
             co_await reload(node, shard, config_file);
@@ -47,8 +42,7 @@ core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSourc
         }
         core::log_info("{}: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
         // Every shard must be there to hear it; those that failed end by themselves.
-        while (!node->serving() && !node->failed())
-            co_await never.wait(shard->now() + kPoll);
+        co_await node->until_serving(*shard);
         if (!node->failed()) stop_all(*node, *shard);
     }
 }

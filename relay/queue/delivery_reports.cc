@@ -31,7 +31,7 @@ DeliveryReports::DeliveryReports(core::Shard& shard, ReportOptions options, Acce
       door_(door),
       mail_(mail),
       metrics_(metrics),
-      place_free_(shard.reactor()),
+      places_(shard.reactor(), kMostAtOnce),
       closing_(shard.reactor()),
       tasks_(shard.reactor()) {}
 
@@ -119,9 +119,9 @@ void DeliveryReports::begin_report(Message& original, Collected collected) {
 
 // One report says one thing; with VERP every recipient has a return path of its own.
 core::Task<void> DeliveryReports::report(Message* original, Collected collected) {
-    co_await take_place();
+    co_await places_.take();
     const bool told = co_await tell(original, &collected);
-    leave_place();
+    places_.leave();
     if (told) {
         for (const auto& [recipient, outcome] : collected.ended)
             mail_.record(*recipient, outcome);
@@ -169,22 +169,6 @@ core::Task<bool> DeliveryReports::report_alike(const Message* original,
     }
     metrics_.reports().notifications.add();
     co_return true;
-}
-
-core::Task<void> DeliveryReports::take_place() {
-    if (under_way_ >= kMostAtOnce) {
-        co_await place_free_.wait();  // the place is handed over
-    } else {
-        ++under_way_;
-    }
-}
-
-void DeliveryReports::leave_place() {
-    if (place_free_.has_waiters()) {
-        place_free_.notify_one();
-    } else {
-        --under_way_;
-    }
 }
 
 std::unique_ptr<Message> DeliveryReports::write(const Message& original,

@@ -22,6 +22,7 @@
 
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
+#include "core/runtime/places.h"
 #include "core/runtime/task_group.h"
 #include "core/runtime/timer_set.h"
 #include "metrics/shard_metrics.h"
@@ -92,8 +93,6 @@ class DeliveryReports {
     core::Task<bool> tell(Message* original, Collected* collected);
     core::Task<bool> report_alike(const Message* original, std::vector<DsnRecipient> recipients,
                                   std::string to);
-    core::Task<void> take_place();
-    void leave_place();
     std::unique_ptr<Message> write(const Message& original, std::vector<DsnRecipient> recipients,
                                    std::string to);
 
@@ -104,8 +103,7 @@ class DeliveryReports {
     metrics::ShardMetrics& metrics_;
     std::unordered_map<Message*, Collected> collected_;
     GatherTimer timer_{*this};
-    std::size_t under_way_ = 0;
-    core::Event place_free_;
+    core::Places places_;
     core::Event closing_;
     core::TaskGroup tasks_;
 };

@@ -23,7 +23,7 @@ MtaSts::MtaSts(core::Shard& shard, dns::Resolver& resolver, PolicySource& source
       resolver_(resolver),
       source_(source),
       store_(store),
-      place_free_(shard.reactor()),
+      fetches_(shard.reactor(), kMostFetches),
       tasks_(shard.reactor()) {}
 
 core::Task<StsFinding> MtaSts::policy_for(std::string domain) {
@@ -61,17 +61,9 @@ core::Task<void> MtaSts::refresh(std::string domain, std::string id) {
 }
 
 core::Task<void> MtaSts::fetch(std::string domain, std::string id) {
-    if (fetching_ >= kMostFetches) {
-        co_await place_free_.wait();  // the place is handed over
-    } else {
-        ++fetching_;
-    }
+    co_await fetches_.take();
     FetchedPolicy fetched = co_await source_.fetch(domain);
-    if (place_free_.has_waiters()) {
-        place_free_.notify_one();
-    } else {
-        --fetching_;
-    }
+    fetches_.leave();
     TlsFailureType why = fetched.fault == FetchFault::webpki
                              ? TlsFailureType::sts_webpki_invalid
                              : TlsFailureType::sts_policy_fetch_error;

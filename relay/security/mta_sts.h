@@ -19,7 +19,7 @@
 #include <string>
 
 #include "core/io/shard.h"
-#include "core/runtime/event.h"
+#include "core/runtime/places.h"
 #include "core/runtime/task_group.h"
 #include "dns/resolver.h"
 #include "relay/security/policy_source.h"
@@ -54,8 +54,7 @@ class MtaSts {
     PolicySource& source_;
     StsStore& store_;
     std::set<std::string> refreshing_;
-    core::Event place_free_;
-    std::size_t fetching_ = 0;
+    core::Places fetches_;
     core::TaskGroup tasks_;
 };
 

@@ -109,11 +109,7 @@ TEST(RelaySts, the_next_host_takes_the_mail) {
     for (const char* pattern : {"mx2.one.example", "*.one.example"}) {
         StsScene scene(file("enforce", pattern), &unknown_issuer());
         scene.add_second({.name = "mx2", .tls = context.get()});
-        scene.inject(3);
-        EXPECT_TRUE(scene.relay->run_until_drained(hours{1}));
-        scene.expect_clean();
-        EXPECT_EQ(scene.second->ledger().size(), 3U);
-        EXPECT_TRUE(scene.mx.ledger().empty());
+        scene.expect_the_second_takes(3);
     }
 }
 
@@ -357,11 +353,7 @@ TEST(RelaySts, a_smarthost_without_a_policy_takes_what_the_one_with_it_may_not) 
     scene.zone.add_txt("_mta-sts.mx.one.example", "v=STSv1; id=1;");
     scene.policies.files["mx.one.example"] = file("enforce", "mx.one.example");
     scene.add_second({.name = "mx2", .tls = context.get()});
-    scene.inject(3);
-    EXPECT_TRUE(scene.relay->run_until_drained(hours{1}));
-    scene.expect_clean();
-    EXPECT_EQ(scene.second->ledger().size(), 3U);
-    EXPECT_TRUE(scene.mx.ledger().empty());
+    scene.expect_the_second_takes(3);
 }
 
 }  // namespace

@@ -93,6 +93,14 @@ class TlsScene {
         for (const Taken& taken : mx.ledger())
             EXPECT_EQ(taken.encrypted, encrypted);
     }
+    // Everything is delivered by the second server, nothing by the first.
+    void expect_the_second_takes(int messages) {
+        inject(messages);
+        EXPECT_TRUE(relay->run_until_drained(std::chrono::hours{1}));
+        expect_clean();
+        EXPECT_EQ(second->ledger().size(), static_cast<std::size_t>(messages));
+        EXPECT_TRUE(mx.ledger().empty());
+    }
     // Nothing leaves; each attempt says why.
     void expect_deferred(const std::string& why) {
         inject(1);
