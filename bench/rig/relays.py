@@ -219,6 +219,23 @@ class Committed(Posthaste):
     durability = "commit"
 
 
+class Before(Posthaste):
+    """Another build of posthaste (--before), beside this one: what a change costs."""
+
+    name = "before"
+
+    def command(self):
+        _, *arguments = super().command()
+        return [self.options.before / "bin/posthaste", *arguments]
+
+
+class CommittedBefore(Before):
+    """The same with durability "commit"."""
+
+    name = "committed-before"
+    durability = "commit"
+
+
 class Postfix(Relay):
     """Debian's Postfix in a root of its own, tuned: many processes, cached connections, no DNS, no
     flow control, no client limits. It syncs each message, as it always does."""
@@ -322,4 +339,5 @@ smtp_tls_security_level = none
         self._write(root / "etc/postfix/master.cf", "\n".join(services) + "\n")
 
 
-RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Committed, Postfix)}
+RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Committed, Before,
+                                         CommittedBefore, Postfix)}

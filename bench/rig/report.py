@@ -86,7 +86,8 @@ def summarise(measured, backlogs, failures, options, started):
         "command": " ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
         "machine": machine(),
         "load_at_end": os.getloadavg(),
-        "options": vars(options),
+        "options": {key: str(value) if isinstance(value, pathlib.Path) else value
+                    for key, value in vars(options).items()},
         "summary": rows,
         "rounds": measured,
         "backlogs": backlogs,
@@ -132,6 +133,19 @@ def targets(rows, options):
     check("messages/s on one connection, 50 ms, DATA", "rtt50-data", "rate", 19)
     check("messages/s on one connection, 50 ms, BDAT", "rtt50-bdat", "rate", 19)
     checks += targets_committed(found, options)
+    return checks + targets_before(found)
+
+
+def targets_before(found):
+    """A change may cost 3 %."""
+    checks = []
+    for (scenario, relay), row in found.items():
+        earlier = {"posthaste": "before", "committed": "committed-before"}.get(relay)
+        if f"cpu_to_{earlier}" in row:
+            checks.append(target(f"CPU against before, {relay}, {scenario}",
+                                 row[f"cpu_to_{earlier}"], 1.03, at_most=True))
+            checks.append(target(f"rate against before, {relay}, {scenario}",
+                                 row[f"rate_to_{earlier}"], 0.97))
     return checks
 
 
