@@ -21,6 +21,7 @@ using Kind = TomlValue::Kind;
 
 constexpr std::uint64_t kNoMost = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMostRecipients = 1'000'000;
+constexpr std::size_t kMostShards = 256;
 constexpr std::size_t kMostEntries = 10'000;  // listeners, routes, networks: a list of a person
 
 // The parser of one file. Each function reads one table; all of them run, whatever went wrong
@@ -142,7 +143,7 @@ void ConfigParser::node() {
                           "= \"" + node.hostname.substr(0, 80) +
                               "\" is not the name of a host such as \"mta1.example.com\"");
     }
-    from.integer("shards", node.shards, 0, 256);
+    from.integer("shards", node.shards, 0, kMostShards);
     std::string data_dir;
     if (from.text("data_dir", data_dir)) {
         if (data_dir.empty()) {
