@@ -2,12 +2,14 @@
 the container, and the dashboard and alerts, whose expressions a real Prometheus evaluates on real
 scrapes. The manifests also go to a real Kubernetes, in tests/kubernetes/run."""
 
+import ipaddress
 import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
+import tomllib
 import urllib.parse
 import urllib.request
 
@@ -104,6 +106,25 @@ def test_the_program_runs_in_the_root_file_system_of_the_image(tmp_path):
     serve, *arguments = POD["containers"][0]["args"]
     assert serve == "serve"
     run("chroot", "--userspec=65532:65532", root, "/usr/bin/posthaste", "check", *arguments)
+
+
+def test_the_containers_configuration_can_be_reached_through_published_ports(tmp_path):
+    text = (DEPLOY / "container/posthaste.toml").read_text()
+    config = tomllib.loads(text)
+    addresses = [address for one in config["listener"] for address in one["address"]]
+    assert all(address.startswith("0.0.0.0:") for address in addresses)
+    ports = {address.rpartition(":")[2] for address in addresses}
+    head = (DEPLOY / "container/Containerfile").read_text()
+    assert ports == set(re.search(r"^EXPOSE (.*)$", head, re.MULTILINE).group(1).split())
+    assert ports == set(re.findall(r"--publish 127\.0\.0\.1:\d+:(\d+)", head))
+    assert "./deploy/container/posthaste.toml:/etc/posthaste/posthaste.toml" in head
+    for one in config["listener"]:  # the bridges of Docker and Podman
+        allowed = [ipaddress.ip_network(network) for network in one["allow"]]
+        for peer in ("172.17.0.1", "10.88.0.1"):
+            assert any(ipaddress.ip_address(peer) in network for network in allowed)
+    (tmp_path / "posthaste.toml").write_text(
+        text.replace("/var/lib/posthaste", str(tmp_path / "data")))
+    run(program("posthaste"), "check", "--config", tmp_path / "posthaste.toml")
 
 
 def test_rootfs_refuses_a_folder_that_is_in_use(tmp_path):
