@@ -94,3 +94,11 @@ def test_senders_find_long_lines_restarts_and_every_reply():
     sources = "".join(text_of(f"relay/smtp/{name}.cc") for name in ("server_dialogue", "command"))
     for code in set(re.findall(r'"([45]\d\d) \d\.\d\.\d+ ', sources)) - {"502"}:
         assert code in said, f"docs/senders.md does not say what {code} means"
+
+
+def test_the_operating_page_says_what_to_do_about_each_alert():
+    rules = re.findall(r"^ +- alert: (\w+)$", text_of("deploy/prometheus/posthaste.rules.yml"),
+                       re.MULTILINE)
+    rows = re.findall(r"^\| (Posthaste\w+(?:, Posthaste\w+)*) \|", text_of("docs/operating.md"),
+                      re.MULTILINE)
+    assert sorted(", ".join(rows).split(", ")) == sorted(rules)
