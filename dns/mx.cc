@@ -12,70 +12,16 @@
 #include "core/base/ascii.h"
 #include "core/base/log.h"
 #include "dns/alias.h"
+#include "dns/route_failure.h"
 #include "dns/wire/domain_name.h"
 
 namespace dns {
 namespace {
 
-RouteFailure failure(FailureKind kind, std::string text, std::chrono::seconds ttl) {
-    RouteFailure result;
-    result.kind = kind;
-    result.text = std::move(text);
-    result.ttl = ttl;
-    const auto reply = [&](std::uint16_t code, std::uint16_t subject, std::uint16_t detail) {
-        result.code = code;
-        result.klass = static_cast<std::uint8_t>(code / 100);
-        result.subject = subject;
-        result.detail = detail;
-    };
-    switch (kind) {
-        case FailureKind::bad_domain:
-        case FailureKind::no_such_domain:
-            reply(550, 1, 2);
-            break;
-        case FailureKind::null_mx:
-            reply(556, 1, 10);
-            break;
-        case FailureKind::unusable:
-        case FailureKind::prohibited:
-            reply(550, 4, 4);
-            break;
-        case FailureKind::own_host:
-            reply(554, 4, 6);
-            break;
-        case FailureKind::no_service:
-            reply(451, 4, 4);
-            break;
-        case FailureKind::temporary:
-            reply(451, 4, 3);
-            break;
-    }
-    return result;
-}
-
-// Facts that follow from a domain's or host's own spelling do not change; look again in a day.
-constexpr std::chrono::seconds kForLong = std::chrono::days{1};
-
-RouteFailure temporary_failure(std::string_view name, RecordType type, const DnsAnswer& answer) {
-    return failure(FailureKind::temporary, failure_text(name, type, answer), answer.ttl);
-}
-
 bool is_own(const RoutingRules& rules, std::string_view host) {
     return std::ranges::any_of(rules.own_names, [&](std::string_view own) {
         if (own.ends_with('.')) own.remove_suffix(1);
         return core::equals_ignoring_case(own, host);
-    });
-}
-
-bool is_own(const RoutingRules& rules, const core::IpAddress& address) {
-    return std::ranges::any_of(rules.own_addresses, [&](const core::IpAddress& own) {
-        return own.unmapped() == address.unmapped();
-    });
-}
-
-bool is_prohibited(const RoutingRules& rules, const core::IpAddress& address) {
-    return std::ranges::any_of(rules.prohibited, [&](const core::IpNetwork& network) {
-        return network.contains(address);
     });
 }
 
@@ -214,6 +160,31 @@ MxPlan literal_plan(const core::IpAddress& address) {
 
 }  // namespace
 
+namespace {
+
+// One NXDOMAIN is not believed: servers exist that say so of each type they do not know (RFC 4074
+// section 4.2). None: the domain has addresses, so what was said of its MX was wrong, and it is its
+// own host.
+core::Task<std::optional<RouteFailure>> confirm_absence(Resolver& resolver, std::string domain,
+                                                        DnsAnswer mx) {
+    auto ttl = mx.ttl;
+    std::optional<RouteFailure> doubt;
+    for (const RecordType type : {RecordType::a, RecordType::aaaa}) {
+        const DnsAnswer answer = co_await follow_aliases(resolver, mx.canonical_name, type);
+        if (answer.status == DnsStatus::ok) co_return std::nullopt;
+        ttl = std::min(ttl, answer.ttl);
+        if (is_temporary(answer)) doubt = temporary_failure(mx.canonical_name, type, answer);
+        if (answer.status == DnsStatus::nodata && !doubt) {
+            doubt = contradiction(mx.canonical_name, ttl);
+        }
+    }
+    if (doubt) co_return doubt;
+    co_return failure(FailureKind::no_such_domain, fmt::format("domain {} does not exist", domain),
+                      ttl);
+}
+
+}  // namespace
+
 core::Task<MxResult> resolve_mx(Resolver& resolver, std::string domain, const RoutingRules& rules) {
     if (rules.address_literals) {
         if (const auto address = address_literal(domain)) co_return literal_plan(*address);
@@ -235,10 +206,11 @@ core::Task<MxResult> resolve_mx(Resolver& resolver, std::string domain, const Ro
         case DnsStatus::servfail:
         case DnsStatus::timeout:
             co_return std::unexpected(temporary_failure(*asked, RecordType::mx, answer));
-        case DnsStatus::nxdomain:
-            co_return std::unexpected(failure(FailureKind::no_such_domain,
-                                              fmt::format("domain {} does not exist", *asked),
-                                              answer.ttl));
+        case DnsStatus::nxdomain: {
+            auto none = co_await confirm_absence(resolver, *asked, answer);
+            if (none) co_return std::unexpected(std::move(*none));
+            [[fallthrough]];
+        }
         case DnsStatus::nodata:
             plan.implicit = true;  // RFC 5321 section 5.1: the domain is its own MX, preference 0
             if (is_host_name(answer.canonical_name)) hosts.push_back({0, answer.canonical_name});
@@ -267,149 +239,6 @@ std::vector<std::string> delivery_order(const MxPlan& plan, core::Prng& prng) {
         }
     }
     return order;
-}
-
-namespace {
-
-struct Found {
-    std::vector<core::IpAddress> addresses;
-    std::size_t prohibited = 0;
-    bool own = false;
-};
-
-Found sift(const DnsAnswer& answer, const RoutingRules& rules) {
-    Found found;
-    for (const Record& record : answer.records) {
-        const auto& address = std::get<core::IpAddress>(record.data);
-        if (is_own(rules, address)) found.own = true;
-        if (is_prohibited(rules, address)) {
-            ++found.prohibited;
-        } else {
-            found.addresses.push_back(address);
-        }
-    }
-    return found;
-}
-
-// Both families get a turn within the limit, and so do hosts whose first family is unreachable.
-std::vector<core::IpAddress> alternate(const std::vector<core::IpAddress>& first,
-                                       const std::vector<core::IpAddress>& second) {
-    std::vector<core::IpAddress> mixed;
-    for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
-        for (const auto* family : {&first, &second}) {
-            if (i < family->size() && mixed.size() < kMaxAddresses) mixed.push_back((*family)[i]);
-        }
-    }
-    return mixed;
-}
-
-std::pair<std::optional<RecordType>, std::optional<RecordType>> types_of(AddressFamilies families) {
-    switch (families) {
-        case AddressFamilies::v4_only:
-            return {RecordType::a, std::nullopt};
-        case AddressFamilies::v6_only:
-            return {RecordType::aaaa, std::nullopt};
-        case AddressFamilies::v4_then_v6:
-            return {RecordType::a, RecordType::aaaa};
-        case AddressFamilies::v6_then_v4:
-            return {RecordType::aaaa, RecordType::a};
-    }
-    return {RecordType::a, RecordType::aaaa};
-}
-
-// Why a host has no address that mail may go to. second is null when one family was asked for.
-RouteFailure explain(std::string_view host, RecordType type, const DnsAnswer& first,
-                     const DnsAnswer* second, RecordType second_type) {
-    if (is_temporary(first)) return temporary_failure(host, type, first);
-    if (second != nullptr && is_temporary(*second)) {
-        return temporary_failure(host, second_type, *second);
-    }
-    const auto ttl = second == nullptr ? first.ttl : std::min(first.ttl, second->ttl);
-    const bool absent = first.status == DnsStatus::nxdomain;
-    return failure(
-        FailureKind::unusable,
-        fmt::format("mail host {} {}", host, absent ? "does not exist" : "has no address"), ttl);
-}
-
-}  // namespace
-
-namespace {
-
-// Of a plan's host that is an address itself. An MX record never names such a host.
-AddressResult literal_address(const core::IpAddress& address, const RoutingRules& rules,
-                              AddressFamilies families) {
-    const AddressFamilies other =
-        address.is_v4() ? AddressFamilies::v6_only : AddressFamilies::v4_only;
-    const auto refused = [&](FailureKind kind, std::string_view why) {
-        return std::unexpected(
-            failure(kind, fmt::format("address {} {}", address.to_string(), why), kForLong));
-    };
-    if (is_own(rules, address)) return refused(FailureKind::own_host, "is one of this host");
-    if (is_prohibited(rules, address)) return refused(FailureKind::prohibited, "is prohibited");
-    if (families == other) return refused(FailureKind::unusable, "is of a family that is not used");
-    HostAddresses result;
-    result.host = result.canonical_name = address.to_string();
-    result.addresses.push_back(address);
-    result.ttl = kForLong;
-    return result;
-}
-
-}  // namespace
-
-core::Task<AddressResult> resolve_addresses(Resolver& resolver, std::string host,
-                                            const RoutingRules& rules, AddressFamilies families) {
-    if (rules.address_literals) {
-        if (const auto address = core::IpAddress::parse(host)) {
-            co_return literal_address(*address, rules, families);
-        }
-    }
-    const auto name = mail_domain(host);
-    if (!name) {
-        co_return std::unexpected(failure(FailureKind::unusable,
-                                          fmt::format("{} is no host name", core::escaped(host)),
-                                          kForLong));
-    }
-    const auto types = types_of(families);
-    const DnsAnswer first = co_await follow_aliases(resolver, *name, *types.first);
-    // A name that does not exist has no records of another type either (RFC 8020).
-    const bool ask_second = types.second && first.status != DnsStatus::nxdomain;
-    DnsAnswer second;
-    second.ttl = first.ttl;
-    if (ask_second) second = co_await follow_aliases(resolver, *name, *types.second);
-
-    const Found found = sift(first, rules);
-    const Found more = sift(second, rules);
-    HostAddresses result;
-    result.host = *name;
-    const DnsAnswer& leading = first.status == DnsStatus::ok ? first : second;
-    result.canonical_name = leading.canonical_name;
-    // What failed proves nothing: if it counted, breaking one lookup would switch DANE off.
-    const auto unsigned_answer = [](const DnsAnswer& answer) {
-        return !is_temporary(answer) && !answer.authenticated;
-    };
-    result.authenticated = !unsigned_answer(first) && !unsigned_answer(second);
-    result.ttl = ask_second ? std::min(first.ttl, second.ttl) : first.ttl;
-    result.addresses = alternate(found.addresses, more.addresses);
-    if (found.own || more.own) {
-        co_return std::unexpected(
-            failure(FailureKind::own_host,
-                    fmt::format("mail host {} has an address of this host", *name), result.ttl));
-    }
-    if (!result.addresses.empty()) co_return result;
-    if (found.prohibited + more.prohibited > 0) {
-        co_return std::unexpected(
-            failure(FailureKind::prohibited,
-                    fmt::format("every address of mail host {} is prohibited", *name), result.ttl));
-    }
-    co_return std::unexpected(explain(*name, *types.first, first, ask_second ? &second : nullptr,
-                                      types.second.value_or(RecordType::a)));
-}
-
-RouteFailure merge(RouteFailure first, RouteFailure second) {
-    const auto ttl = std::min(first.ttl, second.ttl);
-    RouteFailure& kept = first.permanent() && !second.permanent() ? second : first;
-    kept.ttl = ttl;
-    return std::move(kept);
 }
 
 }  // namespace dns

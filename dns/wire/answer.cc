@@ -31,6 +31,13 @@ bool is_referral(const Message& message) {
            find_authority(message, RecordType::soa) == nullptr;
 }
 
+// That there is nothing is said by a server of the zone, by a resolver, or with the zone's SOA (RFC
+// 2308 section 2). An empty answer by none of these comes from a server that does not know.
+bool may_deny(const Message& message) {
+    return message.authoritative || message.recursion_available ||
+           find_authority(message, RecordType::soa) != nullptr;
+}
+
 }  // namespace
 
 std::string_view to_string(DnsStatus status) {
@@ -87,6 +94,7 @@ DnsAnswer conclude(const Message& message, std::string_view name, RecordType typ
         answer.ttl = std::chrono::seconds{ttl};
         return answer;
     }
+    if (answer.canonical_name == *asked && !may_deny(message)) return failed;
     if (message.code == std::to_underlying(ResponseCode::name_error)) {
         answer.status = DnsStatus::nxdomain;
     } else if (answer.canonical_name == *asked && is_referral(message)) {

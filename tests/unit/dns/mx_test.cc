@@ -360,7 +360,7 @@ TEST_F(MxTest, AHostWithOneFamilyIsEnoughEvenIfTheOtherLookupFails) {
 
 TEST_F(MxTest, HostsWithoutAddressTellPermanentFromTemporary) {
     EXPECT_EQ(host("gone.example").error().kind, FailureKind::unusable);
-    EXPECT_EQ(dns_.asked, (Strings{"gone.example A"}));  // NXDOMAIN covers every type
+    EXPECT_EQ(dns_.asked, (Strings{"gone.example A", "gone.example AAAA"}));
     dns_.set("txt.example", RecordType::txt, DnsStatus::ok);
     EXPECT_EQ(code_of(host("txt.example").error()), "550 5.4.4");
     dns_.set("half.example", RecordType::aaaa, DnsStatus::servfail, 5);
@@ -368,6 +368,82 @@ TEST_F(MxTest, HostsWithoutAddressTellPermanentFromTemporary) {
     dns_.set("fail.example", RecordType::a, DnsStatus::servfail, 5);
     EXPECT_EQ(code_of(host("fail.example").error()), "451 4.4.3");
     EXPECT_EQ(host("192.0.2.1").error().kind, FailureKind::unusable);
+}
+
+// C9: what one of the two lookups says never decides against the other. RFC 4074 section 4.2 knows
+// the servers: NXDOMAIN, SERVFAIL, NOTIMP or silence for the type that they do not have.
+TEST_F(MxTest, one_broken_answer_of_two_is_never_final) {
+    using enum DnsStatus;
+    struct Case {
+        DnsStatus a, aaaa;
+        std::string expected;  // addresses, or the reply
+    };
+    const std::vector<Case> cases{
+        {nxdomain, ok, "2001:db8::1"},     {ok, nxdomain, "192.0.2.1"},
+        {servfail, ok, "2001:db8::1"},     {ok, servfail, "192.0.2.1"},
+        {timeout, ok, "2001:db8::1"},      {ok, timeout, "192.0.2.1"},
+        {nodata, ok, "2001:db8::1"},       {ok, nodata, "192.0.2.1"},
+        {nxdomain, nodata, "451 4.4.3"},   {nodata, nxdomain, "451 4.4.3"},
+        {nxdomain, servfail, "451 4.4.3"}, {servfail, nxdomain, "451 4.4.3"},
+        {nxdomain, timeout, "451 4.4.3"},  {timeout, nxdomain, "451 4.4.3"},
+        {nodata, servfail, "451 4.4.3"},   {servfail, nodata, "451 4.4.3"},
+        {nodata, timeout, "451 4.4.3"},    {timeout, nodata, "451 4.4.3"},
+        {nxdomain, nxdomain, "550 5.4.4"}, {nodata, nodata, "550 5.4.4"},
+    };
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        const Case& one = cases[i];
+        const std::string name = "mx" + std::to_string(i) + ".example";
+        dns_.set(name, RecordType::a, one.a);
+        dns_.set(name, RecordType::aaaa, one.aaaa);
+        if (one.a == ok) dns_.addresses(name, {"192.0.2.1"});
+        if (one.aaaa == ok) dns_.addresses(name, {"2001:db8::1"});
+        for (const auto order : {AddressFamilies::v4_then_v6, AddressFamilies::v6_then_v4}) {
+            const AddressResult found = host(name, order);
+            const std::string got =
+                found ? found->addresses.at(0).to_string() : code_of(found.error());
+            EXPECT_EQ(got, one.expected) << to_string(one.a) << ' ' << to_string(one.aaaa);
+        }
+    }
+}
+
+// C9: the same of a domain whose MX lookup says that it does not exist.
+TEST_F(MxTest, a_domain_is_gone_only_if_every_type_says_so) {
+    using enum DnsStatus;
+    struct Case {
+        DnsStatus a, aaaa;
+        std::string expected;  // host, or the reply
+    };
+    const std::vector<Case> cases{
+        {ok, nxdomain, "itself"},          {nxdomain, ok, "itself"},
+        {ok, timeout, "itself"},           {servfail, ok, "itself"},
+        {nxdomain, servfail, "451 4.4.3"}, {timeout, nxdomain, "451 4.4.3"},
+        {nodata, nxdomain, "451 4.4.3"},   {nodata, nodata, "451 4.4.3"},
+        {nxdomain, nxdomain, "550 5.1.2"},
+    };
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        const Case& one = cases[i];
+        const std::string name = "d" + std::to_string(i) + ".example";
+        dns_.set(name, RecordType::mx, nxdomain);
+        dns_.set(name, RecordType::a, one.a);
+        dns_.set(name, RecordType::aaaa, one.aaaa);
+        const MxResult found = resolve(name);
+        const std::string got = !found ? code_of(found.error())
+                                : found->groups.at(0).hosts == Strings{name} ? "itself"
+                                                                             : "another";
+        EXPECT_EQ(got, one.expected) << to_string(one.a) << ' ' << to_string(one.aaaa);
+    }
+}
+
+// C9: MX says that there are none, and the addresses cannot be had: the domain is its own host, and
+// that host fails for now.
+TEST_F(MxTest, no_mx_and_addresses_that_fail_is_temporary) {
+    dns_.set("d.example", RecordType::a, DnsStatus::servfail);
+    dns_.set("d.example", RecordType::aaaa, DnsStatus::nodata);
+    ASSERT_TRUE(resolve("d.example"));
+    EXPECT_EQ(code_of(host("d.example").error()), "451 4.4.3");
+    // A host that is gone and one that fails: temporary, in either order.
+    EXPECT_FALSE(merge(host("gone.example").error(), host("d.example").error()).permanent());
+    EXPECT_FALSE(merge(host("d.example").error(), host("gone.example").error()).permanent());
 }
 
 TEST_F(MxTest, ProhibitedAddressesAreLeftOut) {

@@ -100,6 +100,36 @@ TEST(DnsAnswerTest, AReferralIsNotTheAbsenceOfRecords) {
               DnsStatus::nodata);
 }
 
+// C9: an empty answer of a server that is neither the zone's nor a resolver proves nothing.
+TEST(DnsAnswerTest, a_lame_server_cannot_deny_records) {
+    for (const std::uint16_t code : {std::uint16_t{0}, std::uint16_t{3}}) {
+        Message message = reply({}, {}, code);
+        message.recursion_available = false;
+        const auto status = [&message] {
+            return conclude(message, "example.com", RecordType::mx).status;
+        };
+        const DnsStatus denied = code == 0 ? DnsStatus::nodata : DnsStatus::nxdomain;
+        EXPECT_EQ(status(), DnsStatus::servfail);
+        message.authoritative = true;
+        EXPECT_EQ(status(), denied);
+        message.authoritative = false;
+        message.authority = {soa(60, 60)};
+        EXPECT_EQ(status(), denied);
+    }
+}
+
+// C9: whatever else a server says instead of an answer is a failure, to be tried again.
+TEST(DnsAnswerTest, every_code_but_two_is_a_failure) {
+    for (std::uint16_t code = 1; code < 4096; ++code) {
+        if (code == 3) continue;
+        EXPECT_EQ(conclude(reply({}, {soa(60, 60)}, code), "example.com", RecordType::mx).status,
+                  DnsStatus::servfail);
+    }
+    Message cut = reply({mx("example.com", 10, "a.example.com", 300)});
+    cut.truncated = true;  // by TCP too, or there is no TCP
+    EXPECT_EQ(conclude(cut, "example.com", RecordType::mx).status, DnsStatus::servfail);
+}
+
 TEST(DnsAnswerTest, WhatDoesNotBelongToTheQuestionIsAFailure) {
     const auto status = [](const Message& message) {
         return conclude(message, "example.com", RecordType::mx).status;
