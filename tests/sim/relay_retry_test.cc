@@ -101,6 +101,28 @@ TEST(RelayRetry, a_message_that_is_throttled_ends_with_its_time) {
     }
 }
 
+// What ends while it waits for its turn says what the receiver had said before, not only that its
+// time was over.
+TEST(RelayRetry, what_expires_in_the_queue_quotes_the_last_reply) {
+    std::map<std::string, std::vector<core::Instant>> attempts;
+    Town town({.limits = {.connection_limit = 1, .max_message_rate = {1, hours{1}}},
+               .intervals = {minutes{1}},
+               .prepare = [](relay::Message& message) {
+                   message.set_expires(message.created + minutes{90});
+               }});
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.add_server(1, always_later(attempts));
+    town.inject(2);  // one an hour: both are tried once, and wait for their second turn
+    EXPECT_TRUE(town.relay.run_until_drained(hours{3}));
+    town.expect_clean();
+    for (const char* who : {"u1@one.example", "u2@one.example"}) {
+        EXPECT_EQ(attempts[who].size(), 1U) << who;
+        const Recorded last = town.relay.events_of(who).back();
+        EXPECT_EQ(last.type, "Expiration");
+        EXPECT_NE(last.line.find("not now, dear friend"), std::string::npos) << last.line;
+    }
+}
+
 // A greylist knows the client, the sender and the first recipient: all must be the same in the
 // retry.
 TEST(RelayRetry, a_retry_looks_like_the_first_try) {
