@@ -13,6 +13,7 @@
 
 #include "core/base/intrusive_list.h"
 #include "core/base/time.h"
+#include "dns/lookup_lanes.h"
 #include "dns/wire/answer.h"
 
 namespace dns {
@@ -20,9 +21,7 @@ namespace dns {
 struct CacheLimits {
     std::size_t entries = 65536;
     std::size_t octets = std::size_t{64} << 20;
-    // Of CachedResolver.
-    std::size_t lookups = 128;
-    std::size_t waiting = 65536;
+    LaneLimits lanes{};  // of CachedResolver
 };
 
 struct Question {

@@ -122,17 +122,22 @@ class AresChannel::Transport {
     Transport(core::IoBackend& io, core::Event& work) : io_(io), work_(work) {}
     ~Transport() { PH_ASSERT(channel_ == nullptr && quiet()); }
 
-    core::Result<void> open(const std::string& servers, bool over_tcp,
-                            std::chrono::milliseconds first_timeout);
+    struct Patience {
+        std::chrono::milliseconds first_timeout;
+        int tries;
+    };
+
+    core::Result<void> open(const std::string& servers, bool over_tcp, Patience patience);
     void send(const std::string& message, Exchange& exchange) {
         ares_send(channel_, reinterpret_cast<const unsigned char*>(message.data()),
                   static_cast<int>(message.size()), &Exchange::answered, &exchange);
     }
     void cancel() { ares_cancel(channel_); }
     void destroy() {
-        ares_destroy(channel_);
+        if (channel_ != nullptr) ares_destroy(channel_);
         channel_ = nullptr;
     }
+    bool over_tcp() const { return over_tcp_; }
     bool quiet() const { return sockets_.empty() && dying_.empty(); }
 
     // Lets c-ares read, write and time out, then polls again.
@@ -171,18 +176,20 @@ class AresChannel::Transport {
     core::IoBackend& io_;
     core::Event& work_;
     ares_channel channel_ = nullptr;
+    bool over_tcp_ = false;
     std::unordered_map<int, std::unique_ptr<Socket>> sockets_;
     std::vector<std::unique_ptr<Socket>> dying_;
     std::uint64_t generations_ = 0;
 };
 
 core::Result<void> AresChannel::Transport::open(const std::string& servers, bool over_tcp,
-                                                std::chrono::milliseconds first_timeout) {
+                                                Patience patience) {
+    over_tcp_ = over_tcp;
     ares_options options{};
     // IGNTC: we see truncation and ask by TCP ourselves. EDNS: c-ares must not cut longer answers.
     options.flags = ARES_FLAG_IGNTC | ARES_FLAG_EDNS | (over_tcp ? ARES_FLAG_USEVC : 0);
-    options.timeout = static_cast<int>(first_timeout.count());
-    options.tries = kTries;
+    options.timeout = static_cast<int>(patience.first_timeout.count());
+    options.tries = patience.tries;
     options.ednspsz = kUdpPayload;
     options.sock_state_cb = &Transport::state_changed;
     options.sock_state_cb_data = this;
@@ -309,12 +316,19 @@ core::Result<std::unique_ptr<AresChannel>> AresChannel::open(core::Shard& shard,
     if (!servers) return std::unexpected(servers.error());
 
     std::unique_ptr<AresChannel> channel(new AresChannel(shard, options.trust_ad));
-    auto opened = channel->udp_->open(*servers, false, options.first_timeout);
-    if (!opened) return std::unexpected(opened.error());
-    opened = channel->tcp_->open(*servers, true, options.first_timeout);
-    if (!opened) {
-        channel->udp_->destroy();
-        return std::unexpected(opened.error());
+    const auto count = std::max<std::size_t>(options.servers.size(), 1);
+    const Transport::Patience patient{options.first_timeout, kTries};
+    const Transport::Patience brief{
+        std::max<std::chrono::milliseconds>(kBriefTimeout / count, kBriefestTimeout), 1};
+    for (const auto& [ways, patience] :
+         {std::pair{&channel->patient_, patient}, std::pair{&channel->brief_, brief}}) {
+        for (Transport* one : {ways->udp.get(), ways->tcp.get()}) {
+            auto opened = one->open(*servers, one == ways->tcp.get(), patience);
+            if (opened) continue;
+            for (Transport* each : channel->transports())
+                each->destroy();
+            return std::unexpected(opened.error());
+        }
     }
     channel->tasks_.spawn(channel->pump());
     return channel;
@@ -325,8 +339,10 @@ AresChannel::AresChannel(core::Shard& shard, bool trust_ad)
       trust_ad_(trust_ad),
       work_(shard.reactor()),
       ended_(shard.reactor()),
-      udp_(std::make_unique<Transport>(shard.io(), work_)),
-      tcp_(std::make_unique<Transport>(shard.io(), work_)),
+      patient_{std::make_unique<Transport>(shard.io(), work_),
+               std::make_unique<Transport>(shard.io(), work_)},
+      brief_{std::make_unique<Transport>(shard.io(), work_),
+             std::make_unique<Transport>(shard.io(), work_)},
       ids_(std::make_unique<RandomIds>()),
       tasks_(shard.reactor()) {}
 
@@ -334,7 +350,19 @@ AresChannel::~AresChannel() {
     PH_ASSERT(running_ == 0);
 }
 
+std::array<AresChannel::Transport*, 4> AresChannel::transports() const {
+    return {patient_.udp.get(), patient_.tcp.get(), brief_.udp.get(), brief_.tcp.get()};
+}
+
 core::Task<DnsAnswer> AresChannel::query(std::string name, RecordType type) {
+    return query_by(&patient_, std::move(name), type);
+}
+
+core::Task<DnsAnswer> AresChannel::query_briefly(std::string name, RecordType type) {
+    return query_by(&brief_, std::move(name), type);
+}
+
+core::Task<DnsAnswer> AresChannel::query_by(const Ways* ways, std::string name, RecordType type) {
     DnsAnswer refused;
     refused.canonical_name = name;
     const auto normal = normal_name(name);
@@ -344,22 +372,22 @@ core::Task<DnsAnswer> AresChannel::query(std::string name, RecordType type) {
     }
     if (closing_ || running_ >= kMaxInFlight) co_return refused;
     ++running_;
-    DnsAnswer answer = co_await ask(*normal, type);
+    DnsAnswer answer = co_await ask(ways, *normal, type);
     if (--running_ == 0) ended_.notify_all();
     co_return answer;
 }
 
-core::Task<DnsAnswer> AresChannel::ask(std::string name, RecordType type) {
+core::Task<DnsAnswer> AresChannel::ask(const Ways* ways, std::string name, RecordType type) {
     Exchange by_udp(shard_.reactor());
     Exchange without_edns(shard_.reactor());
     Exchange by_tcp(shard_.reactor());
-    co_await exchange(*udp_, name, type, by_udp);
+    co_await exchange(*ways->udp, name, type, by_udp);
     Exchange* last = &by_udp;
     const bool no_edns = stats_.edns && last->message && !last->message->has_opt &&
                          last->message->code == std::to_underlying(ResponseCode::format_error);
     if (no_edns) {
         stats_.edns = false;
-        co_await exchange(*udp_, name, type, without_edns);
+        co_await exchange(*ways->udp, name, type, without_edns);
         last = &without_edns;
         // The same again: it was about the name.
         stats_.edns =
@@ -368,7 +396,7 @@ core::Task<DnsAnswer> AresChannel::ask(std::string name, RecordType type) {
     }
     if (last->malformed() || (last->message && last->message->truncated)) {
         ++stats_.over_tcp;
-        co_await exchange(*tcp_, name, type, by_tcp);
+        co_await exchange(*ways->tcp, name, type, by_tcp);
         last = &by_tcp;
     }
     DnsAnswer answer;
@@ -386,8 +414,8 @@ core::Task<void> AresChannel::exchange(Transport& transport, std::string name, R
     if (closing_) co_return;
     const std::uint16_t id = ids_->take();
     auto message = build_query(id, name, type, {.edns = stats_.edns, .ask_ad = true});
-    PH_ASSERT(message);              // the name is a normal one
-    if (&transport == udp_.get()) {  // over TCP nobody can forge who does not see the packets
+    PH_ASSERT(message);           // the name is a normal one
+    if (!transport.over_tcp()) {  // over TCP nobody can forge who does not see the packets
         ids_->mix_case(*message);
         result.question = question_of(*message);
     }
@@ -403,11 +431,11 @@ core::Task<void> AresChannel::pump() {
     constexpr core::Duration kSlack = std::chrono::milliseconds{1};  // never a turn too early
     while (true) {
         work_.reset();
-        udp_->process();
-        tcp_->process();
-        if (closing_ && udp_->quiet() && tcp_->quiet()) co_return;
+        for (Transport* transport : transports())
+            transport->process();
+        if (closing_ && std::ranges::all_of(transports(), &Transport::quiet)) co_return;
         core::Instant wake = core::kNever;
-        for (const Transport* transport : {udp_.get(), tcp_.get()}) {
+        for (const Transport* transport : transports()) {
             if (const auto next = transport->next_timeout()) {
                 wake = std::min(wake, shard_.now() + *next + kSlack);
             }
@@ -419,12 +447,12 @@ core::Task<void> AresChannel::pump() {
 core::Task<void> AresChannel::close() {
     if (closing_) co_return;
     closing_ = true;
-    udp_->cancel();
-    tcp_->cancel();
+    for (Transport* transport : transports())
+        transport->cancel();
     while (running_ > 0)
         co_await ended_.wait();
-    udp_->destroy();
-    tcp_->destroy();
+    for (Transport* transport : transports())
+        transport->destroy();
     work_.set();
     co_await tasks_.close();
 }

@@ -4,12 +4,15 @@
 // UDP first; a truncated or garbled answer, or one that does not repeat the question to the letter
 // (it may be forged), is asked for again by TCP. A server that does not know
 // EDNS (FORMERR without OPT) makes the whole channel go without.
+// query() is patient; query_briefly() tries each server once, for kBriefTimeout divided by their
+// number but at least kBriefestTimeout.
 // One per shard. open() reads /etc/resolv.conf: call it before serving. close() ends pending
 // queries as servfail, then closes the sockets; await it before the channel dies (asserted).
 // Limits: kMaxServers servers; kTries rounds over them (10.5 s in all for a server that is silent);
 // kMaxInFlight queries, further ones are answered servfail at once.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +29,8 @@
 namespace dns {
 
 inline constexpr std::chrono::milliseconds kFirstTimeout{1500};
+inline constexpr std::chrono::milliseconds kBriefTimeout{700};
+inline constexpr std::chrono::milliseconds kBriefestTimeout{250};
 
 struct AresOptions {
     std::vector<std::string> servers;  // "ip", "ip:port", "[ip6]:port"; none: /etc/resolv.conf
@@ -51,6 +56,7 @@ class AresChannel final : public Resolver {
     ~AresChannel() override;
 
     core::Task<DnsAnswer> query(std::string name, RecordType type) override;
+    core::Task<DnsAnswer> query_briefly(std::string name, RecordType type) override;
     core::Task<void> close();
 
     AresStats stats() const { return stats_; }
@@ -59,19 +65,25 @@ class AresChannel final : public Resolver {
     class Transport;
     class RandomIds;
     struct Exchange;
+    struct Ways {  // with the same patience
+        std::unique_ptr<Transport> udp;
+        std::unique_ptr<Transport> tcp;
+    };
 
     AresChannel(core::Shard& shard, bool trust_ad);
-    core::Task<DnsAnswer> ask(std::string name, RecordType type);
+    core::Task<DnsAnswer> query_by(const Ways* ways, std::string name, RecordType type);
+    core::Task<DnsAnswer> ask(const Ways* ways, std::string name, RecordType type);
     core::Task<void> exchange(Transport& transport, std::string name, RecordType type,
                               Exchange& result);
     core::Task<void> pump();
+    std::array<Transport*, 4> transports() const;
 
     core::Shard& shard_;
     const bool trust_ad_;
     core::Event work_;  // a socket is ready, a query was sent, or the end has come
     core::Event ended_;
-    std::unique_ptr<Transport> udp_;
-    std::unique_ptr<Transport> tcp_;
+    Ways patient_;
+    Ways brief_;
     std::unique_ptr<RandomIds> ids_;
     core::TaskGroup tasks_;
     std::size_t running_ = 0;

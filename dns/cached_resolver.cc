@@ -32,15 +32,17 @@ struct CachedResolver::Flight {
 };
 
 CachedResolver::CachedResolver(core::Shard& shard, Resolver& upstream, CacheLimits limits,
-                               SharedAnswers* shared)
+                               SharedAnswers* shared, const std::vector<std::string>& servers)
     : shard_(shard),
       upstream_(upstream),
       limits_(limits),
       shared_(shared),
       cache_(limits),
-      place_free_(shard.reactor()),
-      place_for_mx_(shard.reactor()) {
-    PH_ASSERT(limits_.lookups > 0);
+      lanes_(shard.reactor(), limits.lanes),
+      log_(shard.reactor()) {
+    for (const std::string& server : servers)
+        servers_.append(servers_.empty() ? "" : ", ").append(server);
+    if (servers_.empty()) servers_ = "the system's name servers";
 }
 
 CachedResolver::~CachedResolver() {
@@ -88,49 +90,65 @@ void CachedResolver::keep(const Question& question, DnsAnswer answer, core::Inst
 }
 
 core::Task<DnsAnswer> CachedResolver::look_up(Question question) {
-    DnsAnswer answer;
-    answer.canonical_name = question.name;
-    if (under_way_ >= limits_.lookups && waiting_ >= limits_.waiting) {
-        ++counters_.shed;
-        co_return answer;
-    }
     const auto flight = std::make_shared<Flight>(shard_.reactor());
     flights_.emplace(question, flight);
-    co_await take_place(question.type);
-    answer = co_await upstream_.query(question.name, question.type);
-    leave_place();
-    counters_.count(question.type, answer.status);
+    DnsAnswer answer = co_await ask(&question);
     answer.ttl = kept_for(answer);
     flight->answer = answer;
     flights_.erase(question);
     flight->landed.set();
-    const core::Instant now = shard_.now();
-    const bool failed = answer.status == DnsStatus::servfail || answer.status == DnsStatus::timeout;
-    if (shared_ != nullptr && !failed) shared_->store(question, answer, now + answer.ttl, now);
-    keep(question, answer, now + answer.ttl);
     co_return answer;
 }
 
-// A place that is left goes to the one who waited longest: under_way_ does not fall in between, so
-// that a newcomer cannot take it.
-core::Task<void> CachedResolver::take_place(RecordType type) {
-    if (under_way_ < limits_.lookups) {
-        ++under_way_;
-        co_return;
-    }
-    ++counters_.delayed;
-    ++waiting_;
-    co_await (type == RecordType::mx ? place_for_mx_ : place_free_).wait();
-    --waiting_;
+core::Task<DnsAnswer> CachedResolver::ask(const Question* question) {
+    DnsAnswer answer;
+    answer.canonical_name = question->name;
+    const bool silent = silent_.contains(question->name, shard_.now());
+    if (!silent && !co_await ask_briefly(question, &answer)) co_return answer;
+    if (silent || answer.status == DnsStatus::timeout) co_await ask_patiently(question, &answer);
+    counters_.delayed = lanes_.delayed();
+    if (lanes_.stopped()) co_return answer;
+    counters_.count(question->type, answer.status);
+    answer.ttl = kept_for(answer);
+    const core::Instant now = shard_.now();
+    const bool failed = answer.status == DnsStatus::servfail || answer.status == DnsStatus::timeout;
+    if (failed) note_failure(*question, answer);
+    if (shared_ != nullptr && !failed) shared_->store(*question, answer, now + answer.ttl, now);
+    keep(*question, answer, now + answer.ttl);
+    co_return answer;
 }
 
-void CachedResolver::leave_place() {
-    const bool mx_first = ++places_left_ % kMxTurn == 0;
-    core::Event& first = mx_first ? place_for_mx_ : place_free_;
-    core::Event& second = mx_first ? place_free_ : place_for_mx_;
-    if (first.has_waiters()) return first.notify_one();
-    if (second.has_waiters()) return second.notify_one();
-    --under_way_;
+// Mail waits for it: the operator must see why, but not once for each message.
+void CachedResolver::note_failure(const Question& question, const DnsAnswer& answer) {
+    const bool silent = answer.status == DnsStatus::timeout;
+    std::string detail(to_string(question.type));
+    detail.append(silent ? ": no answer in time from " : ": failure, by ").append(servers_);
+    log_.note(silent ? core::LogLevel::kWarning : core::LogLevel::kInfo,
+              silent ? "no answer from DNS about" : "DNS fails about", question.name, detail);
+}
+
+// False: refused, as too many wait.
+core::Task<bool> CachedResolver::ask_briefly(const Question* question, DnsAnswer* answer) {
+    LookupLanes::Seat seat(lanes_);
+    if (!co_await lanes_.take_fast(&seat, question->type)) {
+        ++counters_.shed;
+        co_return false;
+    }
+    *answer = co_await upstream_.query_briefly(question->name, question->type);
+    lanes_.leave_fast(seat);
+    co_return true;
+}
+
+core::Task<void> CachedResolver::ask_patiently(const Question* question, DnsAnswer* answer) {
+    answer->status = DnsStatus::timeout;
+    silent_.note(question->name, shard_.now());
+    if (!co_await lanes_.take_slow()) {
+        ++counters_.shed;
+        co_return;
+    }
+    *answer = co_await upstream_.query(question->name, question->type);
+    lanes_.leave_slow();
+    if (answer->status != DnsStatus::timeout) silent_.forget(question->name);
 }
 
 }  // namespace dns

@@ -1,13 +1,13 @@
 // CachedResolver: the resolver that the relay uses, one per shard. Answers from memory while the
 // TTL lasts (its own, then that of all shards), asks the resolver behind it otherwise, once for
-// everybody who asks the same meanwhile. Lives on the shard's clock, so virtual time works. Limits
-// (CacheLimits): those of AnswerCache; lookups under way, further ones wait in order, those for MX
-// behind the others (a domain that is half known is finished before the next one is begun, or the
-// first mail of a list of many would wait for the MX of the last) except for each kMxTurn-th place;
-// waiting ones, further ones are answered servfail and not remembered. A TTL is held between
-// kMinTtl and kMaxTtl, that of "no such" at most kMaxNegativeTtl (RFC 2308 section 5), failures
-// kFailureTtl. No query may be pending when it is destroyed (asserted): close the resolver behind
-// it first, then the tasks that ask.
+// everybody who asks the same meanwhile; LookupLanes says when. Lives on the shard's clock, so
+// virtual time works. A TTL is held between kMinTtl and kMaxTtl, that of "no such" at most
+// kMaxNegativeTtl (RFC 2308 section 5), failures kFailureTtl. Limits (CacheLimits): those of
+// AnswerCache and of LookupLanes; what the fast lane refuses is answered servfail and not
+// remembered, what the slow lane refuses is a timeout. stop(): whoever waits for a place is
+// answered servfail, and so is every question from then on; those under way end with the resolver
+// behind it. No query may be pending when it is destroyed (asserted): stop() it, close the resolver
+// behind it, then the tasks that ask.
 #pragma once
 
 #include <chrono>
@@ -16,13 +16,16 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/io/shard.h"
-#include "core/runtime/event.h"
+#include "core/runtime/shard_log.h"
 #include "dns/answer_cache.h"
 #include "dns/counters.h"
+#include "dns/lookup_lanes.h"
 #include "dns/resolver.h"
 #include "dns/shared_answers.h"
+#include "dns/silent_names.h"
 
 namespace dns {
 
@@ -32,14 +35,15 @@ class CachedResolver final : public Resolver {
     static constexpr std::chrono::seconds kMaxTtl = std::chrono::days{1};
     static constexpr std::chrono::seconds kMaxNegativeTtl = std::chrono::hours{3};
     static constexpr std::chrono::seconds kFailureTtl{5};
-    static constexpr std::size_t kMxTurn = 4;
 
-    // shared: of all shards; null: none.
+    // shared: of all shards; null: none. servers: as the configuration names them, for the log.
     CachedResolver(core::Shard& shard, Resolver& upstream, CacheLimits limits = {},
-                   SharedAnswers* shared = nullptr);
+                   SharedAnswers* shared = nullptr, const std::vector<std::string>& servers = {});
     ~CachedResolver() override;
 
     core::Task<DnsAnswer> query(std::string name, RecordType type) override;
+
+    void stop() { lanes_.stop(); }
 
     const DnsCounters& counters() const { return counters_; }
 
@@ -48,8 +52,10 @@ class CachedResolver final : public Resolver {
 
     core::Task<DnsAnswer> look_up(Question question);
     std::optional<DnsAnswer> known(const Question& question);
-    core::Task<void> take_place(RecordType type);
-    void leave_place();
+    core::Task<DnsAnswer> ask(const Question* question);
+    core::Task<bool> ask_briefly(const Question* question, DnsAnswer* answer);
+    core::Task<void> ask_patiently(const Question* question, DnsAnswer* answer);
+    void note_failure(const Question& question, const DnsAnswer& answer);
     void keep(const Question& question, DnsAnswer answer, core::Instant expires);
 
     core::Shard& shard_;
@@ -59,11 +65,10 @@ class CachedResolver final : public Resolver {
 
     AnswerCache cache_;
     std::unordered_map<Question, std::shared_ptr<Flight>, QuestionHash> flights_;
-    core::Event place_free_;
-    core::Event place_for_mx_;  // behind the others, but for its turn
-    std::size_t under_way_ = 0;
-    std::size_t places_left_ = 0;
-    std::size_t waiting_ = 0;
+    LookupLanes lanes_;
+    SilentNames silent_;
+    core::ShardLog log_;
+    std::string servers_;
     DnsCounters counters_;
 };
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "core/runtime/task.h"
 #include "dns/wire/answer.h"
@@ -17,6 +18,11 @@ class Resolver {
   public:
     virtual ~Resolver() = default;
     virtual core::Task<DnsAnswer> query(std::string name, RecordType type) = 0;
+    // The same with one short try: whoever is silent is a timeout after less than a second for each
+    // server. Only AresChannel, and what stands for it in tests, makes a difference.
+    virtual core::Task<DnsAnswer> query_briefly(std::string name, RecordType type) {
+        return query(std::move(name), type);
+    }
 };
 
 }  // namespace dns

@@ -66,9 +66,9 @@ core::Result<void> ShardServices::build() {
     auto channel = dns::AresChannel::open(shard_, dns_options);
     if (!channel) return std::unexpected(channel.error());
     channel_ = std::move(*channel);
-    resolver_ =
-        std::make_unique<dns::CachedResolver>(shard_, *channel_, dns::CacheLimits{},
-                                              node_.shard_count > 1 ? &node_.dns_answers : nullptr);
+    resolver_ = std::make_unique<dns::CachedResolver>(
+        shard_, *channel_, dns::CacheLimits{}, node_.shard_count > 1 ? &node_.dns_answers : nullptr,
+        dns_options.servers);
     if (auto built = build_sts(); !built) return built;
     if (node_.spool != nullptr) {
         spool_ = std::make_unique<Spool>(shard_, node_.spool->disk, node_.spool->space, metrics_,
@@ -375,6 +375,7 @@ core::Task<void> ShardServices::drain() {
         co_await http.server->close();
     if (dispatcher_ != nullptr) {
         origin_->start_closing();
+        co_await end_lookups();  // silent servers must not hold up connections that only opened
         co_await dispatcher_->close(shard_.now() + kCutOff);
         // Every recipient of this shard is home once all paths are closed, on whichever shard.
         co_await origin_->settled(core::kNever);
@@ -384,8 +385,7 @@ core::Task<void> ShardServices::drain() {
         sessions_->hand_over(0, *node_.tls_reporter, true);
     }
     co_await node_.arrive(shard_, Step::paths_closed);
-    if (https_ != nullptr) co_await https_->close();
-    if (channel_ != nullptr) co_await channel_->close();
+    co_await end_lookups();
     if (sts_ != nullptr) co_await sts_->close();
     if (tls_reporter_ != nullptr) co_await tls_reporter_->close(node_.shard_count);
     if (origin_ != nullptr) co_await origin_->end_reports();
@@ -400,6 +400,13 @@ core::Task<void> ShardServices::drain() {
             "shard {}: {} recipients were still queued; with durability \"memory\" they are lost",
             shard_.id(), left);
     }
+}
+
+// Answers at once whoever asks, or waits for, a name server or a policy host.
+core::Task<void> ShardServices::end_lookups() {
+    if (resolver_ != nullptr) resolver_->stop();
+    if (https_ != nullptr) co_await https_->close();
+    if (channel_ != nullptr) co_await channel_->close();
 }
 
 core::Task<void> run_shard(Node* node, core::Shard* shard) {

@@ -58,6 +58,7 @@ class ShardServices {
     core::Router http_routes(const ListenerConfig& listener, HttpListener& http);
     void announce() const;
     core::Task<void> drain();
+    core::Task<void> end_lookups();
     core::Task<void> publish_metrics();
     core::Task<void> recover();
     core::Task<void> watch_space();

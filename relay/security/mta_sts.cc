@@ -23,7 +23,8 @@ MtaSts::MtaSts(core::Shard& shard, dns::Resolver& resolver, PolicySource& source
       resolver_(resolver),
       source_(source),
       store_(store),
-      fetches_(shard.reactor(), kMostFetches),
+      fast_(shard.reactor(), kMostFetches, kMostWaiting),
+      slow_(shard.reactor(), kMostSlow, kMostSlowWaiting),
       tasks_(shard.reactor()) {}
 
 core::Task<StsFinding> MtaSts::policy_for(std::string domain) {
@@ -46,7 +47,7 @@ core::Task<StsFinding> MtaSts::policy_for(std::string domain) {
     if (!failed_lately && known.policy != nullptr) {
         if (!refreshing_.contains(domain)) tasks_.spawn(refresh(domain, *id));
     } else if (!failed_lately) {
-        co_await fetch(domain, *id);
+        finding.busy = !co_await fetch(domain, *id);
         finding.policy = store_.find(domain, shard_.wall()).policy;
     }
     // What is being fetched, or could not be, is looked for again soon.
@@ -56,14 +57,36 @@ core::Task<StsFinding> MtaSts::policy_for(std::string domain) {
 
 core::Task<void> MtaSts::refresh(std::string domain, std::string id) {
     refreshing_.insert(domain);
-    co_await fetch(domain, std::move(id));
+    (void)co_await fetch(domain, std::move(id));  // false: the next message tries again
     refreshing_.erase(domain);
 }
 
-core::Task<void> MtaSts::fetch(std::string domain, std::string id) {
-    co_await fetches_.take();
-    FetchedPolicy fetched = co_await source_.fetch(domain);
-    fetches_.leave();
+core::Task<bool> MtaSts::fetch(std::string domain, std::string id) {
+    const PolicyHost host = co_await source_.locate(domain);
+    FetchedPolicy fetched;
+    fetched.reason = host.reason;
+    if (!host.addresses.empty()) {
+        if (!co_await fetch_in(&fast_, domain, host, kBriefTime, &fetched)) co_return false;
+        if (fetched.timed_out && !co_await fetch_in(&slow_, domain, host, kFullTime, &fetched)) {
+            co_return false;
+        }
+    }
+    learn(domain, std::move(id), std::move(fetched));
+    co_return true;
+}
+
+core::Task<bool> MtaSts::fetch_in(Lane* lane, std::string domain, PolicyHost host,
+                                  core::Duration time, FetchedPolicy* fetched) {
+    if (lane->waiting >= lane->most_waiting) co_return false;
+    ++lane->waiting;
+    co_await lane->places.take();
+    --lane->waiting;
+    *fetched = co_await source_.fetch(std::move(domain), std::move(host), time);
+    lane->places.leave();
+    co_return true;
+}
+
+void MtaSts::learn(const std::string& domain, std::string id, FetchedPolicy fetched) {
     TlsFailureType why = fetched.fault == FetchFault::webpki
                              ? TlsFailureType::sts_webpki_invalid
                              : TlsFailureType::sts_policy_fetch_error;
@@ -74,7 +97,7 @@ core::Task<void> MtaSts::fetch(std::string domain, std::string id) {
                            policy->max_age.count());
             store_.keep(domain, std::make_shared<const StsPolicy>(std::move(*policy)),
                         std::move(id), shard_.wall());
-            co_return;
+            return;
         }
         fetched.reason = policy.error();
         why = TlsFailureType::sts_policy_invalid;

@@ -36,14 +36,20 @@ FetchedPolicy judge(core::HttpsReply reply) {
 
 }  // namespace
 
-core::Task<FetchedPolicy> WebPolicies::fetch(std::string domain) {
-    const core::Instant deadline = shard_.now() + kTime;
+core::Task<PolicyHost> WebPolicies::locate(std::string domain) {
+    auto found = co_await dns::resolve_addresses(resolver_, "mta-sts." + domain, rules_);
+    if (!found) co_return PolicyHost{{}, std::move(found.error().text)};
+    co_return PolicyHost{std::move(found->addresses), {}};
+}
+
+core::Task<FetchedPolicy> WebPolicies::fetch(std::string domain, PolicyHost policy_host,
+                                             core::Duration time) {
+    const core::Instant deadline = shard_.now() + time;
     const std::string host = "mta-sts." + domain;
-    const auto found = co_await dns::resolve_addresses(resolver_, host, rules_);
-    if (!found) co_return FetchedPolicy{FetchFault::fetch, {}, found.error().text};
     FetchedPolicy fetched;
+    fetched.reason = std::move(policy_host.reason);
     std::size_t tried = 0;
-    for (const core::IpAddress& address : found->addresses) {
+    for (const core::IpAddress& address : policy_host.addresses) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(deadline - shard_.now());
         if (tried++ == kMostAddresses || left.count() <= 0) break;
@@ -56,6 +62,7 @@ core::Task<FetchedPolicy> WebPolicies::fetch(std::string domain) {
         fetched = judge(std::move(reply));
         if (answered) break;
     }
+    fetched.timed_out = fetched.fault == FetchFault::fetch && shard_.now() >= deadline;
     co_return fetched;
 }
 

@@ -1,6 +1,9 @@
 #include "tests/sim/sim_dns.h"
 
-#include "core/runtime/event.h"
+#include <algorithm>
+#include <utility>
+
+#include "dns/ares_channel.h"
 
 namespace sim {
 
@@ -48,14 +51,32 @@ void SimZone::heal(const std::string& name, dns::RecordType type) {
 }
 
 core::Task<dns::DnsAnswer> SimDns::query(std::string name, dns::RecordType type) {
+    return answer_within(std::move(name), type, std::chrono::milliseconds{10'500});
+}
+
+core::Task<dns::DnsAnswer> SimDns::query_briefly(std::string name, dns::RecordType type) {
+    return answer_within(std::move(name), type, dns::kBriefTimeout);
+}
+
+bool SimDns::is_silent(const std::string& name, dns::RecordType type) const {
+    return !zone_.silent_below.empty() && name.ends_with(zone_.silent_below) &&
+           type == zone_.silent_type.value_or(type);
+}
+
+core::Task<dns::DnsAnswer> SimDns::answer_within(std::string name, dns::RecordType type,
+                                                 core::Duration most) {
     ++zone_.questions;
     ++zone_.asked[{name, type}];
-    if (zone_.delay > core::Duration{}) {
-        core::Event never(shard_.reactor());
-        co_await never.wait(shard_.now() + zone_.delay);
-    }
     dns::DnsAnswer answer;
     answer.canonical_name = name;
+    const core::Duration takes = is_silent(name, type) ? core::Duration::max() : zone_.delay;
+    if (takes > core::Duration{}) {
+        if (co_await closing_.wait(shard_.now() + std::min(takes, most))) co_return answer;
+    }
+    if (takes > most) {
+        answer.status = dns::DnsStatus::timeout;
+        co_return answer;
+    }
     answer.ttl = zone_.ttl;
     answer.authenticated = zone_.is_signed && !zone_.unsigned_names.contains(name);
     const auto found = zone_.names.find(name);

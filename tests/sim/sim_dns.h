@@ -5,12 +5,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/io/shard.h"
+#include "core/runtime/event.h"
 #include "dns/resolver.h"
 
 namespace sim {
@@ -28,6 +30,9 @@ struct SimZone {
     // Every answer, "no such" too, is authenticated but for these names.
     bool is_signed = false;
     std::set<std::string> unsigned_names;
+    // Questions of this type, or of any, about names with this end get no answer.
+    std::string silent_below;
+    std::optional<dns::RecordType> silent_type;
 
     void add_mx(const std::string& domain, std::uint16_t preference, const std::string& host);
     void add_address(const std::string& host, const core::IpAddress& address);
@@ -40,12 +45,21 @@ struct SimZone {
 
 class SimDns final : public dns::Resolver {
   public:
-    SimDns(core::Shard& shard, SimZone& zone) : shard_(shard), zone_(zone) {}
+    SimDns(core::Shard& shard, SimZone& zone)
+        : shard_(shard), zone_(zone), closing_(shard.reactor()) {}
     core::Task<dns::DnsAnswer> query(std::string name, dns::RecordType type) override;
+    core::Task<dns::DnsAnswer> query_briefly(std::string name, dns::RecordType type) override;
+    // As AresChannel::close(): what is under way ends, and everything after it at once.
+    void close() { closing_.set(); }
 
   private:
+    core::Task<dns::DnsAnswer> answer_within(std::string name, dns::RecordType type,
+                                             core::Duration most);
+    bool is_silent(const std::string& name, dns::RecordType type) const;
+
     core::Shard& shard_;
     SimZone& zone_;
+    core::Event closing_;
 };
 
 }  // namespace sim

@@ -141,7 +141,7 @@ TEST_F(CachedResolverTest, AsksOnceForEverybody) {
 }
 
 TEST_F(CachedResolverTest, LookupsBeyondTheLimitWaitInOrder) {
-    make({.lookups = 4});
+    make({.lanes = {.places = 4, .lingering = 0}});
     upstream_.latency = milliseconds{100};
     std::vector<DnsAnswer> answers(12);
     int done = 0;
@@ -165,7 +165,7 @@ TEST_F(CachedResolverTest, LookupsBeyondTheLimitWaitInOrder) {
 
 // What a domain needs behind its MX comes before the next domain.
 TEST_F(CachedResolverTest, LookupsForMxWaitBehindAllOthers) {
-    make({.lookups = 1});
+    make({.lanes = {.places = 1, .lingering = 0}});
     upstream_.latency = milliseconds{100};
     std::vector<DnsAnswer> answers(5);
     int done = 0;
@@ -188,7 +188,7 @@ TEST_F(CachedResolverTest, LookupsForMxWaitBehindAllOthers) {
 
 // Bug: while other lookups always waited, none for MX was made.
 TEST_F(CachedResolverTest, LookupsForMxAreNotStarved) {
-    make({.lookups = 1});
+    make({.lanes = {.places = 1, .lingering = 0}});
     upstream_.latency = milliseconds{100};
     constexpr std::size_t kOthers = 8;
     std::vector<DnsAnswer> answers(kOthers + 2);
@@ -202,11 +202,11 @@ TEST_F(CachedResolverTest, LookupsForMxAreNotStarved) {
         begin("mx" + std::to_string(i) + ".example", RecordType::a, i);
     EXPECT_TRUE(world_.run_until([&] { return done == kOthers + 2; }));
     ASSERT_EQ(upstream_.asked.size(), kOthers + 2);
-    EXPECT_EQ(upstream_.asked[CachedResolver::kMxTurn], "second.example MX");
+    EXPECT_EQ(upstream_.asked[LookupLanes::kMxTurn], "second.example MX");
 }
 
 TEST_F(CachedResolverTest, TooManyWaitingAreRefusedAndNotRemembered) {
-    make({.lookups = 1, .waiting = 1});
+    make({.lanes = {.places = 1, .lingering = 0, .waiting = 1}});
     upstream_.latency = milliseconds{100};
     std::vector<DnsAnswer> answers(3);
     int done = 0;
@@ -218,6 +218,98 @@ TEST_F(CachedResolverTest, TooManyWaitingAreRefusedAndNotRemembered) {
     EXPECT_EQ(answers[2].status, DnsStatus::servfail);
     EXPECT_EQ(cache_->counters().shed, 1U);
     EXPECT_EQ(ask("d2.example").status, DnsStatus::nxdomain);
+}
+
+// ---- silent servers
+
+// M3: two thousand silent names, then a good one, for every type that mail asks for.
+TEST_F(CachedResolverTest, silent_names_do_not_keep_a_good_one_waiting) {
+    for (const RecordType type : {RecordType::mx, RecordType::a, RecordType::aaaa, RecordType::txt,
+                                  RecordType::tlsa, RecordType::srv}) {
+        make();
+        upstream_.silent = "silent";
+        upstream_.latency = milliseconds{20};
+        std::vector<DnsAnswer> answers(2000);
+        int done = 0;
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            world_.spawn(world_.shard(),
+                         ask_into(*cache_, "silent" + std::to_string(i), type, answers[i], done));
+        }
+        DnsAnswer good;
+        int good_done = 0;
+        const core::Duration begin = world_.elapsed();
+        world_.spawn(world_.shard(), ask_into(*cache_, "good.example", type, good, good_done));
+        EXPECT_TRUE(world_.run_until([&] { return good_done == 1; }, hours{1}));
+        EXPECT_LT(world_.elapsed() - begin, milliseconds{1500}) << to_string(type);
+        EXPECT_EQ(good.status, DnsStatus::nxdomain);
+        EXPECT_TRUE(world_.run_until([&] { return done == 2000; }, hours{1}));
+        // The last of them had its patient lookup; those that found the slow lane full had none.
+        EXPECT_LT(world_.elapsed() - begin, seconds{60});
+        for (const DnsAnswer& answer : answers)
+            EXPECT_EQ(answer.status, DnsStatus::timeout);
+    }
+}
+
+// M3: who was silent lately does not take a fast place again.
+TEST_F(CachedResolverTest, a_name_that_was_silent_begins_in_the_slow_lane) {
+    make({.lanes = {.places = 1, .lingering = 0}});
+    upstream_.silent = "silent";
+    EXPECT_EQ(ask("silent.example").status, DnsStatus::timeout);
+    EXPECT_EQ(upstream_.brief, 1U);
+    pass(CachedResolver::kFailureTtl);
+    EXPECT_EQ(ask("silent.example").status, DnsStatus::timeout);
+    EXPECT_EQ(upstream_.brief, 1U);
+    pass(CachedResolver::kFailureTtl);
+    upstream_.silent = "nobody";
+    upstream_.mx("silent.example", {{10, "mx.example"}}, 30);
+    EXPECT_EQ(ask("silent.example").status, DnsStatus::ok);
+    EXPECT_EQ(upstream_.brief, 1U);
+    pass(seconds{31});  // it has answered: it is as good as any other
+    EXPECT_EQ(ask("silent.example").status, DnsStatus::ok);
+    EXPECT_EQ(upstream_.brief, 2U);
+}
+
+// M3: a server that takes longer than a short try is waited for as ever.
+TEST_F(CachedResolverTest, a_slow_answer_is_an_answer) {
+    make();
+    upstream_.mx("slow.example", {{10, "mx.example"}});
+    upstream_.latency = seconds{4};
+    EXPECT_EQ(ask("slow.example").status, DnsStatus::ok);
+}
+
+// SIGTERM: whoever waits for a place is told at once, and nobody is asked any more.
+TEST_F(CachedResolverTest, stopping_ends_all_that_wait) {
+    make({.lanes = {.places = 1, .lingering = 1, .slow = 1, .slow_waiting = 100}});
+    upstream_.silent = "silent";
+    std::vector<DnsAnswer> answers(200);
+    int done = 0;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        world_.spawn(world_.shard(), ask_into(*cache_, "silent" + std::to_string(i), RecordType::mx,
+                                              answers[i], done));
+    }
+    world_.run_for(seconds{5});
+    const core::Duration begin = world_.elapsed();
+    cache_->stop();
+    // Those under way are the channel's to end; here they take their time.
+    EXPECT_TRUE(world_.run_until([&] { return done >= 197; }, seconds{1}));
+    EXPECT_LT(world_.elapsed() - begin, milliseconds{10});
+    EXPECT_TRUE(world_.run_until([&] { return done == 200; }, seconds{30}));
+    const std::size_t before = asked();
+    EXPECT_EQ(ask("good.example").status, DnsStatus::servfail);
+    EXPECT_EQ(asked(), before);
+}
+
+TEST(SilentNames, forgets_the_first_and_what_is_old) {
+    SilentNames names;
+    const core::Instant start{};
+    for (std::size_t i = 0; i <= SilentNames::kMost; ++i)
+        names.note("n" + std::to_string(i), start);
+    EXPECT_EQ(names.size(), SilentNames::kMost);
+    EXPECT_FALSE(names.contains("n0", start));
+    EXPECT_TRUE(names.contains("n1", start));
+    EXPECT_FALSE(names.contains("n1", start + SilentNames::kFor));
+    names.forget("n1");
+    EXPECT_FALSE(names.contains("n1", start));
 }
 
 TEST_F(CachedResolverTest, TheLeastRecentlyUsedGoesFirst) {
