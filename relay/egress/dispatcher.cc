@@ -4,15 +4,22 @@
 #include <vector>
 
 #include "core/base/assert.h"
+#include "core/runtime/slices.h"
 
 namespace relay {
 
-Dispatcher::Dispatcher(EgressContext context) : context_(context), sweep_(*this) {
-    context_.shard.reactor().timers().arm(sweep_, context_.shard.now() + kSweepEvery);
+Dispatcher::Dispatcher(EgressContext context) : context_(context) {
+    arm(sweep_, context_.shard.now() + kSweepEvery);
 }
 
 Dispatcher::~Dispatcher() {
-    PH_ASSERT(!sweep_.armed());
+    PH_ASSERT(!sweep_.armed() && !adoption_.armed());
+}
+
+void Dispatcher::arm(Walk& walk, core::Instant when) {
+    core::TimerSet& timers = context_.shard.reactor().timers();
+    if (walk.armed()) timers.disarm(walk);
+    timers.arm(walk, when);
 }
 
 void Dispatcher::take(Recipient& recipient) {
@@ -23,7 +30,7 @@ void Dispatcher::take(Recipient& recipient) {
         return context_.exchange.to_origin(context_.shard, recipient);
     }
     const SiteFacts& site = recipient.site->facts;
-    auto& path = paths_[site.name];
+    auto& path = paths_.add(site.name).first->second;
     if (path == nullptr) {
         path = std::make_unique<Path>(context_, site);
         const bool outdated = checked_ != nullptr && site.generation < checked_->generation;
@@ -32,40 +39,63 @@ void Dispatcher::take(Recipient& recipient) {
     path->add(recipient);
 }
 
+// Another one may come in the middle: it begins with the first path again.
 void Dispatcher::use(std::shared_ptr<const CheckedConfig> checked) {
     checked_ = std::move(checked);
-    std::vector<Path*> all;  // what they send home may come back by a new path
-    all.reserve(paths_.size());
-    for (const auto& [name, path] : paths_)
-        all.push_back(path.get());
-    for (Path* path : all)
+    adoption_.stripe = 0;
+    adopt(adoption_);
+}
+
+void Dispatcher::adopt(Walk& walk) {
+    std::vector<Path*> some;  // what they send home may come back by a new path
+    while (walk.stripe < Paths::kStripes && some.size() < kAdoptedAtOnce) {
+        for (const auto& [name, path] : paths_.stripe(walk.stripe++))
+            some.push_back(path.get());
+    }
+    if (walk.stripe < Paths::kStripes) arm(walk, core::kAtOnce);
+    for (Path* path : some)
         path->adopt(*checked_);
 }
 
 Path* Dispatcher::find(const std::string& site) {
-    const auto found = paths_.find(site);
-    return found == paths_.end() ? nullptr : found->second.get();
+    auto* const found = paths_.find(site);
+    return found == nullptr ? nullptr : found->second.get();
 }
 
-void Dispatcher::sweep() {
+void Dispatcher::sweep(Walk& walk) {
     const core::Instant now = context_.shard.now();
     const core::Duration keep =
         paths_.size() > context_.options.many_paths ? kForgetSoon : kForgetAfter;
-    std::erase_if(paths_, [&](const auto& entry) {
-        return entry.second->ready() == 0 && entry.second->unused_since(now - keep);
-    });
-    context_.shard.reactor().timers().arm(sweep_, now + kSweepEvery);
+    for (std::size_t seen = 0; walk.stripe < Paths::kStripes && seen < core::kSlice;) {
+        seen += 1 + paths_.stripe(walk.stripe).size();
+        paths_.erase_if(walk.stripe++, [&](const auto& entry) {
+            return entry.second->ready() == 0 && entry.second->unused_since(now - keep);
+        });
+    }
+    if (walk.stripe < Paths::kStripes) return arm(walk, core::kAtOnce);
+    walk.stripe = 0;
+    arm(walk, now + kSweepEvery);
 }
 
 core::Task<void> Dispatcher::close(core::Instant deadline) {
-    if (sweep_.armed()) context_.shard.reactor().timers().disarm(sweep_);
+    for (Walk* walk : {&sweep_, &adoption_}) {
+        if (walk->armed()) context_.shard.reactor().timers().disarm(*walk);
+    }
     closed_ = true;  // from now on: a path that is made while others close would not be closed
     // All paths at once: each has until the same deadline.
     core::TaskGroup closing(context_.shard.reactor());
-    for (auto& [name, path] : paths_)
-        closing.spawn(path->close(deadline));
+    core::Slices slices(context_.shard.reactor());
+    for (std::size_t i = 0; i < Paths::kStripes; ++i) {
+        for (auto& [name, path] : paths_.stripe(i)) {
+            if (!path->at_rest()) closing.spawn(path->close(deadline));
+            co_await slices.next();
+        }
+    }
     co_await closing.close();
-    paths_.clear();
+    for (std::size_t i = 0; i < Paths::kStripes; ++i) {
+        paths_.erase_if(i, [](const auto&) { return true; });
+        co_await slices.next();
+    }
 }
 
 }  // namespace relay

@@ -27,12 +27,12 @@ bool suits(const Detour& detour, const Recipient& recipient) {
     return detour.family == other_family(recipient.disposition());
 }
 
-TokenBucket connection_bucket(const ShapingLimits& limits) {
+}  // namespace
+
+TokenBucket Path::connection_bucket(const ShapingLimits& limits) {
     return {limits.max_connection_rate,
             std::min<std::uint64_t>(limits.connection_limit, limits.max_connection_rate.count)};
 }
-
-}  // namespace
 
 Path::Path(EgressContext& context, const SiteFacts& site)
     : context_(context),
@@ -42,6 +42,7 @@ Path::Path(EgressContext& context, const SiteFacts& site)
       manners_{most_pipelining(), context.options.chunking},
       last_used_(context.shard.now()),
       timer_(*this),
+      leaving_(context.shard.reactor(), [this] { maintain(); }),
       tasks_(context.shard.reactor()) {}
 
 Path::~Path() {
@@ -90,70 +91,12 @@ void Path::learn(PipelineMode pipelining, bool chunking) {
     manners_.pipelining = std::min(manners_.pipelining, pipelining);
 }
 
-// ---- a reload
-
-void Path::adopt(const CheckedConfig& checked) {
-    const ShapingLimits& limits = checked.shaping.limits_for(site_.table);
-    if (!site_.route.empty()) {
-        const auto route = std::ranges::find_if(checked.config.routes, [&](const auto& one) {
-            return one.domain == site_.route && one.hosts == site_.hops;
-        });
-        // Without one its mail goes elsewhere from now on; what is here already goes as it was to.
-        if (route != checked.config.routes.end()) {
-            secure_by(checked.tls_of(limits, &*route), route->smarthost);
-        }
-    } else {
-        secure_by(checked.tls_of(limits, nullptr), nullptr);
-    }
-    if (!site_.routed && site_.port != checked.config.delivery.port) {
-        site_.port = checked.config.delivery.port;
-        retire_all();
-    }
-    site_.generation = checked.generation;
-    limit_by(limits);
-}
-
-// What is sent from now on goes over a connection that was made by these.
-void Path::secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost) {
-    const TlsPolicy before = site_.tls;
-    site_.set_tls(tls);
-    const bool same = site_.tls == before && site_.smarthost == smarthost;
-    site_.smarthost = std::move(smarthost);
-    if (!same) retire_all();
-}
-
-void Path::retire_all() {
-    for (Connection* connection : connections_)
-        connection->retire();
-}
-
-void Path::limit_by(const ShapingLimits& limits) {
-    const ShapingLimits before = std::exchange(site_.limits, limits);
-    if (before.max_message_rate != limits.max_message_rate) {
-        message_rate_ = TokenBucket(limits.max_message_rate);
-    }
-    if (before.max_connection_rate != limits.max_connection_rate ||
-        before.connection_limit != limits.connection_limit) {
-        connection_rate_ = connection_bucket(limits);
-    }
-    if (before.enable_pipelining != limits.enable_pipelining ||
-        before.pipeline_next != limits.pipeline_next) {
-        manners_.pipelining = most_pipelining();
-    }
-    retire_surplus();
-    maintain();
-}
-
-void Path::retire_surplus() {
-    for (std::size_t i = site_.limits.connection_limit; i < connections_.size(); ++i)
-        connections_[i]->retire();
-}
-
 // ---- how many connections
 
 void Path::maintain() {
     if (closing_) return;
     expire_old();
+    if (expiring_) return wake_at(core::kAtOnce);
     if (!detours_.empty()) open_detour();
     if (backlog() == 0) return;
     wake_idle();
@@ -270,6 +213,7 @@ void Path::unreachable(const Disposition& why) {
 Path::Taken Path::take_transaction(Delivery& delivery, const Allowance& allowance) {
     if (closing_) return Taken::nothing;
     expire_old();
+    if (expiring_) return wait_for_expiry();
     fetch_ahead();
     if (fetched_.empty() && !hold_front()) return Taken::nothing;
     ReadyQueue& queue = fetched_.empty() ? ready_ : fetched_;
@@ -451,6 +395,7 @@ void Path::open_detour() {
 Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance,
                               const Detour& detour) {
     expire_old();
+    if (expiring_) return wait_for_expiry();
     if (closing_ || detours_.empty() || !suits(detour, detours_.front())) return Taken::nothing;
     detours_.take_transaction(delivery.recipients, allowance.recipients);
     const auto count = static_cast<std::int64_t>(delivery.recipients.size());
@@ -468,18 +413,12 @@ Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance,
 void Path::detour_failed(const Connection& connection, const Disposition& why) {
     const Detour& detour = *connection.detour();
     if (detour.family) one_family_until_ = context_.shard.now() + kBelieveOffersFor;
-    ReadyQueue others;
-    while (!detours_.empty()) {
-        Recipient& recipient = detours_.pop_front();
-        if (!suits(detour, recipient)) {
-            others.push_back(recipient);
-            continue;
-        }
-        if (!detour.family && why.outcome == Outcome::deferred) recipient.set_disposition(why);
+    const bool defers = !detour.family && why.outcome == Outcome::deferred;
+    leaving_.add(detours_, [this, detour, why, defers](Recipient& recipient) {
+        if (!suits(detour, recipient)) return detours_.push_back(recipient);
+        if (defers) recipient.set_disposition(why);
         send_home(recipient);
-    }
-    while (!others.empty())
-        detours_.push_back(others.pop_front());
+    });
 }
 
 // The server may have the message, and will be given it again (RFC 5321 section 3.8).
@@ -497,8 +436,15 @@ void Path::note_ambiguous_end(const Delivery& delivery, const Connection& connec
 
 void Path::expire_old() {
     const core::WallTime now = context_.shard.wall();
+    core::SliceCount slice;
+    expiring_ = false;
     for (ReadyQueue* queue : {&fetched_, &ready_, &detours_})
-        expire_front(*queue, now);
+        expiring_ = !expire_front(*queue, now, slice) || expiring_;
+}
+
+Path::Taken Path::wait_for_expiry() {
+    wake_at(core::kAtOnce);
+    return Taken::nothing;
 }
 
 core::Duration Path::max_age() const {
@@ -507,12 +453,13 @@ core::Duration Path::max_age() const {
                                                                : context_.options.max_age;
 }
 
-void Path::expire_front(ReadyQueue& queue, core::WallTime now) {
+bool Path::expire_front(ReadyQueue& queue, core::WallTime now, core::SliceCount& slice) {
     const core::Duration age = max_age();
     const auto is_over = [&](const Message& message) {
         return now - message.created >= age || message.expires_by(now);
     };
     while (!queue.empty() && is_over(*queue.front().message)) {
+        if (slice.full()) return false;
         Recipient& recipient = queue.pop_front();
         context_.metrics.left(metrics::Queue::ready);
         Disposition expired;  // the origin quotes the last reply, if there was one
@@ -525,6 +472,7 @@ void Path::expire_front(ReadyQueue& queue, core::WallTime now) {
         recipient.set_disposition(std::move(expired));
         context_.exchange.to_origin(context_.shard, recipient);
     }
+    return true;
 }
 
 void Path::send_home(Recipient& recipient) {
@@ -534,11 +482,10 @@ void Path::send_home(Recipient& recipient) {
 
 void Path::send_all_home(const Disposition& why) {
     for (ReadyQueue* queue : {&fetched_, &ready_, &detours_}) {
-        while (!queue->empty()) {
-            Recipient& recipient = queue->pop_front();
+        leaving_.add(*queue, [this, why](Recipient& recipient) {
             recipient.set_disposition(why);
             send_home(recipient);
-        }
+        });
     }
 }
 
@@ -564,7 +511,7 @@ std::vector<std::string> Path::waiting_domains() {
 // ---- the end
 
 bool Path::unused_since(core::Instant instant) const {
-    return connections_.empty() && detours_.size() == 0 && fetching_ == 0 &&
+    return connections_.empty() && detours_.size() == 0 && fetching_ == 0 && leaving_.empty() &&
            tasks_.running() == 0 && std::max(last_used_, paused_until_) < instant;
 }
 
@@ -584,6 +531,7 @@ core::Task<void> Path::close(core::Instant deadline) {
         connection->abort();
     co_await tasks_.close();
     send_all_home({});
+    co_await leaving_.finish();
 }
 
 }  // namespace relay

@@ -9,6 +9,7 @@
 // What one host lacks an extension for (SIZE, 8BITMIME, SMTPUTF8) makes a detour: a connection to
 // hosts that may have it; the refusal is final when none does. So does a 5yz with x.7.z to MAIL,
 // once: to the other family of addresses, as policies are often about the address we come from.
+// Whatever is queued, a step of the loop handles core::kSlice recipients at most.
 // Limits: those of [shaping]; recipients older than max_age, or beyond the time of BY (RFC 2852),
 // leave as expired when their turn comes. Contents that left memory are fetched by the origin
 // shortly before their turn, kMostFetching recipients and kMostFetchingOctets at a time.
@@ -19,10 +20,12 @@
 #include <vector>
 
 #include "core/base/intrusive_list.h"
+#include "core/runtime/slices.h"
 #include "core/runtime/task_group.h"
 #include "relay/config/check.h"
 #include "relay/egress/delivery.h"
 #include "relay/egress/egress_context.h"
+#include "relay/egress/ready_walk.h"
 #include "relay/queue/ready_queue.h"
 #include "relay/queue/site.h"
 #include "relay/shaping/token_bucket.h"
@@ -60,9 +63,11 @@ class Path {
     core::Task<void> close(core::Instant deadline);
 
     bool unused_since(core::Instant instant) const;
+    // Nothing waits and nothing is under way: there is nothing to close.
+    bool at_rest() { return ready() == 0 && connections_.empty() && tasks_.running() == 0; }
     const SiteFacts& site() const { return site_; }
     std::size_t connections() const { return connections_.size(); }
-    std::size_t ready() { return backlog() + detours_.size() + fetching_; }
+    std::size_t ready() { return backlog() + detours_.size() + fetching_ + leaving_.size(); }
 
     // ---- for its connections
     // What one session may still be given (RFC 9422, and [shaping]).
@@ -119,6 +124,7 @@ class Path {
         core::Instant when{};
     };
 
+    static TokenBucket connection_bucket(const ShapingLimits& limits);
     static core::Task<void> run(std::unique_ptr<Connection> connection);
     std::size_t backlog() const { return ready_.size() + fetched_.size(); }
     std::vector<std::string> endpoints() const;
@@ -141,7 +147,9 @@ class Path {
     void limit_by(const ShapingLimits& limits);
     void retire_surplus();
     void expire_old();
-    void expire_front(ReadyQueue& queue, core::WallTime now);
+    // False: some of it are left whose time is over.
+    bool expire_front(ReadyQueue& queue, core::WallTime now, core::SliceCount& slice);
+    Taken wait_for_expiry();
     core::Duration max_age() const;
     PipelineMode most_pipelining() const;
     void note_ambiguous_end(const Delivery& delivery, const Connection& connection);
@@ -173,6 +181,8 @@ class Path {
     core::Instant hosts_rest_until_{};
     core::Instant last_used_{};
     WakeTimer timer_;
+    ReadyWalk leaving_;      // given up, on their way home
+    bool expiring_ = false;  // so many at once that they leave in slices, and nothing else does
     bool closing_ = false;
     core::TaskGroup tasks_;
 };

@@ -184,15 +184,19 @@ void append_reception_line(std::string& out, const Message& message, std::size_t
 
 }  // namespace
 
+std::size_t append_reception_record(std::string& lines, const Message& message, std::size_t first,
+                                    const EventPeer& client, const EventResponse& response,
+                                    core::WallTime now) {
+    const std::size_t last = std::min(message.recipients.size(), first + kMostRecipientsPerRecord);
+    append_reception_line(lines, message, first, last, client, response, now);
+    return last;
+}
+
 std::size_t append_reception(std::string& lines, const Message& message, const EventPeer& client,
                              const EventResponse& response, core::WallTime now) {
-    const std::size_t count = message.recipients.size();
     std::size_t records = 0;
-    for (std::size_t first = 0; first < count; first += kMostRecipientsPerRecord) {
-        const std::size_t last = std::min(count, first + kMostRecipientsPerRecord);
-        append_reception_line(lines, message, first, last, client, response, now);
-        ++records;
-    }
+    for (std::size_t next = 0; next < message.recipients.size(); ++records)
+        next = append_reception_record(lines, message, next, client, response, now);
     return records;
 }
 

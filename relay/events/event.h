@@ -49,6 +49,10 @@ struct EventRejection {
 // A message was accepted: committed, and answered with the response. Returns how many records.
 std::size_t append_reception(std::string& lines, const Message& message, const EventPeer& client,
                              const EventResponse& response, core::WallTime now);
+// One record of these, for recipients from this one on. Returns the first of the next record.
+std::size_t append_reception_record(std::string& lines, const Message& message, std::size_t first,
+                                    const EventPeer& client, const EventResponse& response,
+                                    core::WallTime now);
 
 // What an attempt came to: Delivery, TransientFailure, Bounce or Expiration by the recipient's
 // disposition, whose outcome must not be none. site: the name of the site, empty when none was

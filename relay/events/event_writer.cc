@@ -19,6 +19,14 @@ void EventWriter::reception(const Message& message, const EventPeer& client,
     added(append_reception(batch_.lines, message, client, response, reactor_.wall()));
 }
 
+std::size_t EventWriter::reception_record(const Message& message, std::size_t first,
+                                          const EventPeer& client, const EventResponse& response) {
+    const std::size_t next =
+        append_reception_record(batch_.lines, message, first, client, response, reactor_.wall());
+    added(1);
+    return next;
+}
+
 void EventWriter::outcome(const Recipient& recipient, std::string_view site) {
     const Disposition& done = recipient.disposition();
     const BounceVerdict bounce =

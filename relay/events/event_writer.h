@@ -33,6 +33,10 @@ class EventWriter {
     ~EventWriter();  // closed, or nothing left to hand over
 
     void reception(const Message& message, const EventPeer& client, const EventResponse& response);
+    // One record of it, for recipients from this one on; returns the first of the next one. For
+    // messages for so many that the caller lets others run in between.
+    std::size_t reception_record(const Message& message, std::size_t first, const EventPeer& client,
+                                 const EventResponse& response);
     void outcome(const Recipient& recipient, std::string_view site);
     void rejection(const EventRejection& rejection);
 

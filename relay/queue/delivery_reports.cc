@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
+#include "core/runtime/slices.h"
 #include "relay/message/header_field.h"
 #include "relay/message/verp.h"
 
@@ -31,12 +32,11 @@ DeliveryReports::DeliveryReports(core::Shard& shard, ReportOptions options, Acce
       door_(door),
       mail_(mail),
       metrics_(metrics),
-      places_(shard.reactor(), kMostAtOnce),
       closing_(shard.reactor()),
       tasks_(shard.reactor()) {}
 
 DeliveryReports::~DeliveryReports() {
-    PH_ASSERT(collected_.empty());
+    PH_ASSERT(collected_.empty() && waiting_.empty());
     if (timer_.armed()) shard_.reactor().timers().disarm(timer_);
 }
 
@@ -108,21 +108,40 @@ void DeliveryReports::message_ends(Message& message) {
 }
 
 void DeliveryReports::flush() {
-    for (auto& [message, collected] : std::exchange(collected_, {}))
-        begin_report(*message, std::move(collected));
+    core::SliceCount slice;
+    while (!collected_.empty()) {
+        auto first = collected_.extract(collected_.begin());
+        begin_report(*first.key(), std::move(first.mapped()));
+        if (slice.full() && !collected_.empty()) {
+            if (!timer_.armed()) shard_.reactor().timers().arm(timer_, core::kAtOnce);
+            return;
+        }
+    }
 }
 
 void DeliveryReports::begin_report(Message& original, Collected collected) {
-    // Closing: what it tells of was not recorded, so the next run comes to it again.
-    if (!tasks_.spawn(report(&original, std::move(collected)))) mail_.let_go(original);
+    waiting_.push_back({&original, std::move(collected)});
+    if (makers_ < kMostAtOnce && tasks_.spawn(make_reports())) {
+        ++makers_;
+    } else if (makers_ == 0) {
+        // Closing: what it tells of was not recorded, so the next run comes to it again.
+        waiting_.pop_back();
+        mail_.let_go(original);
+    }
+}
+
+core::Task<void> DeliveryReports::make_reports() {
+    while (!waiting_.empty()) {
+        Waiting next = std::move(waiting_.front());
+        waiting_.pop_front();
+        co_await report(next.original, std::move(next.collected));
+    }
+    --makers_;
 }
 
 // One report says one thing; with VERP every recipient has a return path of its own.
 core::Task<void> DeliveryReports::report(Message* original, Collected collected) {
-    co_await places_.take();
-    const bool told = co_await tell(original, &collected);
-    places_.leave();
-    if (told) {
+    if (co_await tell(original, &collected)) {
         for (const auto& [recipient, outcome] : collected.ended)
             mail_.record(*recipient, outcome);
     }
@@ -207,7 +226,13 @@ std::unique_ptr<Message> DeliveryReports::write(const Message& original,
 }
 
 core::Task<void> DeliveryReports::close() {
-    flush();
+    if (timer_.armed()) shard_.reactor().timers().disarm(timer_);
+    core::Slices slices(shard_.reactor());
+    while (!collected_.empty()) {
+        auto first = collected_.extract(collected_.begin());
+        begin_report(*first.key(), std::move(first.mapped()));
+        co_await slices.next();
+    }
     closing_.set();
     co_await tasks_.close();
 }

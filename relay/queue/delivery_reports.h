@@ -8,12 +8,14 @@
 // tells of are settled: a crash in between repeats the attempt, it never loses the report. A
 // report for which the spool has no room waits, trying every kTryAgain. The original's content is
 // read back if it left memory. One per shard, owned by the Origin. close() commits what was
-// collected, or leaves it to the next run. Limits: kMostPerReport; kMostAtOnce being made, the
-// others wait in order.
+// collected, or leaves it to the next run. However many messages fail at once, a step of the loop
+// begins core::kSlice reports at most. Limits: kMostPerReport; kMostAtOnce being made, the others
+// wait in order.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -22,7 +24,6 @@
 
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
-#include "core/runtime/places.h"
 #include "core/runtime/task_group.h"
 #include "core/runtime/timer_set.h"
 #include "metrics/shard_metrics.h"
@@ -87,8 +88,16 @@ class DeliveryReports {
     };
 
     Collected& add(Recipient& recipient, DsnAction action, core::WallTime until = {});
+    struct Waiting {
+        Message* original;
+        Collected collected;
+    };
+
+    // In slices; what comes meanwhile waits for the next time.
     void flush();
     void begin_report(Message& original, Collected collected);
+    // Makes reports one after the other while some wait.
+    core::Task<void> make_reports();
     core::Task<void> report(Message* original, Collected collected);
     core::Task<bool> tell(Message* original, Collected* collected);
     core::Task<bool> report_alike(const Message* original, std::vector<DsnRecipient> recipients,
@@ -103,7 +112,8 @@ class DeliveryReports {
     metrics::ShardMetrics& metrics_;
     std::unordered_map<Message*, Collected> collected_;
     GatherTimer timer_{*this};
-    core::Places places_;
+    std::deque<Waiting> waiting_;
+    std::size_t makers_ = 0;
     core::Event closing_;
     core::TaskGroup tasks_;
 };

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/runtime/next_turn.h"
+#include "core/runtime/slices.h"
 #include "relay/queue/retry_hint.h"
 
 namespace relay {
@@ -16,6 +18,16 @@ constexpr core::Duration kStayHome = std::chrono::hours{1};  // longer than clos
 std::uint64_t milliseconds(core::WallTime time) {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
+}
+
+// What the router remembers for later takes at most three sixteenths of the memory, so that it
+// alone never refuses mail.
+RouterParts within(RouterParts parts, std::size_t memory) {
+    constexpr std::size_t kFewest = 1000;
+    parts.most_sites = std::clamp(memory / 8 / Router::kSiteOctets, kFewest, parts.most_sites);
+    parts.most_idle_domains =
+        std::clamp(memory / 16 / DomainTable::kDomainOctets, kFewest, parts.most_idle_domains);
+    return parts;
 }
 
 metrics::Outcome metric_of(Outcome outcome) {
@@ -42,7 +54,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
       exchange_(exchange),
       events_(events),
       metrics_(metrics),
-      router_(shard, std::move(router), *this),
+      router_(shard, within(std::move(router), options.memory_limit), *this),
       scheduled_(shard.reactor(),
                  [this](Recipient& recipient) {
                      metrics_.left(metrics::Queue::scheduled);
@@ -53,6 +65,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
       contents_(shard, metrics, options.memory_limit),
       came_to_rest_(shard.reactor()),
       fetches_(shard.reactor()),
+      walks_(shard.reactor()),
       reports_(shard, {options_.hostname, options_.delay_warning}, *this, *this, metrics) {}
 
 Origin::~Origin() {
@@ -63,7 +76,7 @@ std::optional<Refusal> Origin::check(std::size_t octets) const {
     if (draining_) return Refusal::draining;
     if (spool_ != nullptr && spool_->failed()) return Refusal::spool_failed;
     if (spool_ != nullptr && spool_->full()) return Refusal::spool_full;
-    if (!contents_.has_room(octets)) return Refusal::memory_full;
+    if (!contents_.has_room(octets + router_.memory())) return Refusal::memory_full;
     return std::nullopt;
 }
 
@@ -91,7 +104,11 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
     const MessageId id = message.id;
 
     const EventPeer client{message.injection().client_name, message.injection().client_address};
-    events_.reception(message, client, {250, {2, 0, 0}, "OK", {}});
+    const EventResponse accepted{250, {2, 0, 0}, "OK", {}};
+    for (std::size_t next = 0; next < message.recipients.size();) {
+        if (next > 0) co_await core::NextTurn{shard_.reactor()};
+        next = events_.reception_record(message, next, client, accepted);
+    }
     if (!message.ours) {
         metrics_.received(message.injection().protocol.starts_with("HTTP")
                               ? metrics::Protocol::http
@@ -100,10 +117,12 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
     message.forget_injection();
     // A recipient without a route is final at once: the message must outlive this loop.
     ++message.open_recipients;
+    core::Slices slices(shard_.reactor());
     for (const auto& recipient : message.recipients) {
         recipient->move_to(RecipientState::committed);
         recipient->move_to(RecipientState::scheduled);
         dispatch(*recipient);
+        co_await slices.next();
     }
     let_go(message);
     co_return id;
@@ -264,14 +283,30 @@ void Origin::let_go(Message& message) {
 }
 
 void Origin::free_message(Message& message) {
+    std::unique_ptr<Message> owned = take_out(message);
+    if (owned == nullptr || owned->recipients.size() <= core::kSlice) return;
+    walks_.spawn(bury(std::move(owned)));
+}
+
+// Null: the spool is copying it forward, and free_moved() will come.
+std::unique_ptr<Message> Origin::take_out(Message& message) {
     if (message.place.segment != nullptr) {
-        if (!Spool::forget(message)) return;  // free_moved() will come
+        if (!Spool::forget(message)) return nullptr;
     } else {
         core::IntrusiveList<Message, MessageListTag>::remove(message);
     }
     --messages_count_;
     contents_.remove(message);
-    delete &message;
+    return std::unique_ptr<Message>(&message);
+}
+
+// A message for a million recipients goes in slices, too.
+core::Task<void> Origin::bury(std::unique_ptr<Message> message) {
+    core::Slices slices(shard_.reactor());
+    while (!message->recipients.empty()) {
+        message->recipients.pop_back();
+        co_await slices.next();
+    }
 }
 
 Message* Origin::any_message() {
@@ -282,74 +317,6 @@ Message* Origin::any_message() {
 core::WallTime Origin::oldest() {
     if (spool_ != nullptr) return spool_->oldest();
     return messages_.empty() ? core::WallTime{} : messages_.front().created;
-}
-
-// ---- the spool
-
-void Origin::note(Recipient& recipient, Outcome outcome) {
-    if (spool_ != nullptr) Spool::note(recipient, outcome);
-}
-
-void Origin::fetch(Recipient& recipient) {
-    // Closing: it goes to no path any more.
-    if (closing_ || !fetches_.spawn(fetch_content(&recipient))) settle(recipient);
-}
-
-core::Task<void> Origin::fetch_content(Recipient* recipient) {
-    const bool held = co_await contents_.hold(*recipient->message);
-    recipient->content_held = held;
-    if (held && !closing_) {
-        exchange_.to_home(shard_, recipient->site->home, *recipient);
-        co_return;
-    }
-    if (!held && !closing_) {
-        Disposition unreadable;
-        unreadable.outcome = Outcome::deferred;
-        unreadable.scope = Scope::message;
-        unreadable.code = 451;
-        unreadable.enhanced = {4, 3, 0};
-        unreadable.text = "the content cannot be read back from the spool";
-        unreadable.command = "spool";
-        unreadable.local = true;
-        recipient->set_disposition(std::move(unreadable));
-        // By way of its path, which counts those it sent to fetch.
-        exchange_.to_home(shard_, recipient->site->home, *recipient);
-        co_return;
-    }
-    metrics_.left(metrics::Queue::ready);
-    settle(*recipient);
-}
-
-void Origin::recovered(std::unique_ptr<Message> owned) {
-    Message& message = *owned.release();
-    message.origin = static_cast<std::uint32_t>(shard_.id());
-    message.open_recipients = static_cast<std::uint32_t>(message.recipients.size()) + 1;
-    ++messages_count_;
-    contents_.add(message);
-    for (const auto& recipient : message.recipients) {
-        recipient->move_to(RecipientState::committed);
-        recipient->move_to(RecipientState::scheduled);
-        schedule_recovered(*recipient);
-    }
-    let_go(message);
-}
-
-// What was ready goes out at once. What is overdue is spread over the first interval of [retry]: a
-// restart must not be a herd.
-void Origin::schedule_recovered(Recipient& recipient) {
-    if (recipient.attempts == 0 && recipient.next_attempt == core::WallTime{}) {
-        return dispatch(recipient);
-    }
-    core::Duration delay = recipient.next_attempt - shard_.wall();
-    if (delay <= core::Duration::zero()) {
-        const auto span = static_cast<std::uint64_t>(schedule_.first_interval().count());
-        delay = core::Duration{static_cast<core::Duration::rep>(shard_.prng().below(span + 1))};
-    }
-    // The clock may have been set back since: never longer than the schedule says.
-    delay = std::min(delay, schedule_.delay(std::max<unsigned>(recipient.attempts, 1),
-                                            recipient.message->id, rule_of(recipient)));
-    metrics_.entered(metrics::Queue::scheduled);
-    scheduled_.add(recipient, delay);
 }
 
 void Origin::start_closing() {
@@ -372,19 +339,24 @@ core::Task<void> Origin::end_reports() {
 core::Task<std::size_t> Origin::close() {
     PH_ASSERT(closing_);
     co_await fetches_.close();
+    co_await walks_.close();
     co_await router_.close();
-    scheduled_.clear([this](Recipient& recipient) {
+    co_await scheduled_.clear([this](Recipient& recipient) {
         (void)recipient;
         metrics_.left(metrics::Queue::scheduled);
     });
     std::size_t left = 0;
+    core::Slices slices(shard_.reactor());
     while (Message* message = any_message()) {
         left += message->open_recipients;
         for (const auto& recipient : message->recipients) {
             router_.release(*recipient);
             replies_.release(std::exchange(recipient->last_reply, nullptr));
+            co_await slices.next();
         }
-        free_message(*message);
+        auto owned = take_out(*message);
+        if (owned != nullptr) co_await bury(std::move(owned));
+        co_await slices.next();
     }
     co_return left;
 }

@@ -87,6 +87,7 @@ class Origin final : public Acceptance,
     std::size_t messages() const { return messages_count_; }
     std::size_t scheduled() const { return scheduled_.size(); }
     std::size_t memory() const { return contents_.memory(); }
+    const Router& router() const { return router_; }
 
   private:
     void routed(Recipient& recipient) override;
@@ -101,6 +102,7 @@ class Origin final : public Acceptance,
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, metrics::Outcome outcome);
     void free_message(Message& message);
+    std::unique_ptr<Message> take_out(Message& message);
     void note(Recipient& recipient, Outcome outcome);
     core::Task<void> fetch_content(Recipient* recipient);
     core::Task<bool> hold_content(Message& message) override { return contents_.hold(message); }
@@ -109,6 +111,8 @@ class Origin final : public Acceptance,
     void record(Recipient& recipient, Outcome outcome) override;
     void let_go(Message& message) override;
     void schedule_recovered(Recipient& recipient);
+    core::Task<void> schedule_many(Message* message);
+    core::Task<void> bury(std::unique_ptr<Message> message);
     Message* any_message();
 
     core::Shard& shard_;
@@ -129,6 +133,7 @@ class Origin final : public Acceptance,
     std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
     core::Event came_to_rest_;
     core::TaskGroup fetches_;
+    core::TaskGroup walks_;  // through recipients of large messages
     DeliveryReports reports_;
     bool draining_ = false;
     bool accepting_over_ = false;

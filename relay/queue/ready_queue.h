@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "relay/message/message.h"
@@ -29,6 +30,12 @@ class ReadyQueue {
     Recipient& pop_front() {
         --size_;
         return recipients_.pop_front();
+    }
+
+    // All of the other one, behind what is here.
+    void splice_back(ReadyQueue& other) {
+        recipients_.splice_back(other.recipients_);
+        size_ += std::exchange(other.size_, 0);
     }
 
     template <typename Visit>

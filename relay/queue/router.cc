@@ -1,19 +1,16 @@
 #include "relay/queue/router.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
-#include "core/base/ascii.h"
 #include "core/base/log.h"
-#include "relay/message/idna.h"
+#include "core/runtime/slices.h"
+#include "relay/queue/domain_key.h"
 
 namespace relay {
 
 namespace {
-
-constexpr std::size_t kMostDomainOctets = 255;
 
 // Services are known by the names that SRV records give them, which nobody vouches for.
 bool is_policy_domain(const NextHop& hop) {
@@ -32,48 +29,6 @@ Disposition disposition_of(const dns::RouteFailure& failure) {
     return result;
 }
 
-// Mail that asks for something about TLS (RFC 8689) has sites of its own: its domains are known by
-// their name and one of these.
-constexpr char kWaived = '\n';
-constexpr char kRequired = '\r';
-
-std::string_view domain_of(std::string_view key) {
-    if (key.ends_with(kWaived) || key.ends_with(kRequired)) key.remove_suffix(1);
-    return key;
-}
-
-TlsRequest request_of(std::string_view key) {
-    if (key.ends_with(kWaived)) return TlsRequest::waived;
-    if (key.ends_with(kRequired)) return TlsRequest::required;
-    return TlsRequest::unsaid;
-}
-
-// A domain as everybody but the two ends of mail knows it: lower case, A-labels.
-class PlainDomain {
-  public:
-    explicit PlainDomain(std::string_view written) {
-        const std::size_t length = std::min(written.size(), lower_.size());
-        std::ranges::transform(written.substr(0, length), lower_.begin(), core::ascii_lower);
-        const std::string_view lower(lower_.data(), length);
-        if (has_utf8(lower)) {
-            a_labels_ = to_a_labels(written);
-            if (a_labels_) name_ = *a_labels_;
-        } else {
-            name_ = lower;
-        }
-    }
-    PlainDomain(const PlainDomain&) = delete;
-    PlainDomain& operator=(const PlainDomain&) = delete;
-
-    // None: DNS has no form for it.
-    const std::optional<std::string_view>& name() const { return name_; }
-
-  private:
-    std::array<char, kMostDomainOctets> lower_;
-    std::optional<std::string> a_labels_;
-    std::optional<std::string_view> name_;
-};
-
 bool is_enforced(const std::shared_ptr<const StsPolicy>& policy) {
     return policy != nullptr && policy->mode == StsMode::enforce;
 }
@@ -88,6 +43,14 @@ void apply(const std::shared_ptr<const StsPolicy>& policy, SiteFacts& facts) {
             if (policy->allows(host)) facts.sts_hosts.push_back(host);
         }
     }
+}
+
+// Mail must not go without a policy that there may be.
+dns::RouteFailure policies_are_busy() {
+    dns::RouteFailure failure;  // temporary
+    failure.text = "too many MTA-STS policies are being fetched";
+    failure.ttl = std::chrono::seconds{5};
+    return failure;
 }
 
 Disposition no_domain() {
@@ -105,7 +68,13 @@ Disposition no_domain() {
 }  // namespace
 
 Router::Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver)
-    : shard_(shard), parts_(std::move(parts)), receiver_(receiver), lookups_(shard.reactor()) {}
+    : shard_(shard),
+      parts_(std::move(parts)),
+      routes_(parts_.checked->config),
+      receiver_(receiver),
+      domains_(parts_.most_idle_domains),
+      sites_(shard.count()),
+      lookups_(shard.reactor()) {}
 
 Router::~Router() {
     PH_ASSERT(waiting_ == 0);
@@ -118,42 +87,70 @@ void Router::route(Recipient& recipient) {
         return receiver_.unroutable(recipient);
     }
     const std::string_view name = *plain.name();
-
-    std::string marked;
-    std::string_view key = name;
     const TlsRequest request = recipient.message->tls;
-    if (request != TlsRequest::unsaid) {
-        marked.append(name).push_back(request == TlsRequest::waived ? kWaived : kRequired);
-        key = marked;
+    std::string storage;
+    Domain& domain = domains_.find_or_add(domain_key(name, request, storage));
+    if (domain.state != DomainState::idle) return ask(domain, recipient);
+    if (!known(domain)) {
+        const RouteConfig* route = routes_.route_for(name);
+        if (route == nullptr || asks_for_policies(name, request, *route)) {
+            return ask(domain, recipient);
+        }
+        follow(name, request, *route, {}, domain);
     }
-    auto found = domains_.find(key);
-    if (found == domains_.end()) {
-        if (domains_.size() >= kMaxDomains) forget_unused();
-        found = domains_.try_emplace(std::string(key)).first;
-    }
-    Domain& domain = found->second;
-    if (!domain.resolving && domain.expires > shard_.now()) return answer(domain, recipient);
+    rest(domain);
+    answer(domain, recipient);
+}
+
+bool Router::known(const Domain& domain) const {
+    return domain.generation == generation_ && domain.expires > shard_.now();
+}
+
+void Router::ask(Domain& domain, Recipient& recipient) {
+    if (stopped_) return receiver_.unroutable(recipient);
     domain.waiting.push_back(recipient);
     ++waiting_;
-    if (domain.resolving) return;
+    if (domain.state == DomainState::queued) queue_.also_for(domain, *recipient.message);
+    if (domain.state != DomainState::idle) return;
+    domains_.wake(domain);
+    queue_.push(domain, *recipient.message);
+    begin_lookups();
+}
 
-    const RouteConfig* route = parts_.checked->config.route_for(name);
-    if (route != nullptr && !asks_for_policies(name, request, *route)) {
-        follow(name, request, *route, {}, domain);
-        --waiting_;
-        return answer(domain, domain.waiting.pop_front());
+void Router::begin_lookups() {
+    const auto crowded = [this] { return sites_.size() >= parts_.most_sites; };
+    while (!stopped_ && !queue_.empty() && resolving_ < kMostResolving && !crowded()) {
+        Domain& domain = queue_.pop();
+        domain.state = DomainState::resolving;
+        under_way_.push_back(domain);
+        ++resolving_;
+        const bool begun = lookups_.spawn(resolve(&domain));
+        PH_ASSERT(begun);
     }
-    domain.resolving = true;
-    if (!lookups_.spawn(resolve(found->first))) {
-        domain.resolving = false;  // closing: the owner collects what waits
+    const bool waits = !stopped_ && !queue_.empty() && resolving_ < kMostResolving;
+    if (waits && !making_room_ && domains_.oldest() != nullptr) {
+        making_room_ = lookups_.spawn(make_room());
     }
 }
 
-bool Router::takes_no_mail(std::string_view domain) const {
-    const PlainDomain plain(domain);
+// Idle domains give way before those that mail waits for have to wait.
+core::Task<void> Router::make_room() {
+    core::Slices slices(shard_.reactor());
+    while (!stopped_ && sites_.size() >= parts_.most_sites) {
+        Domain* const oldest = domains_.oldest();
+        if (oldest == nullptr) break;  // until one that is in use is released
+        forget(*oldest);
+        co_await slices.next();
+    }
+    making_room_ = false;
+    begin_lookups();
+}
+
+bool Router::takes_no_mail(std::string_view written) const {
+    const PlainDomain plain(written);
     if (!plain.name()) return false;
-    const auto found = domains_.find(*plain.name());
-    return found != domains_.end() && found->second.null_mx && found->second.expires > shard_.now();
+    const Domain* const domain = domains_.find(*plain.name());
+    return domain != nullptr && domain->null_mx && known(*domain);
 }
 
 // Waived: no policy is looked for (RFC 8689 section 4.1).
@@ -170,19 +167,32 @@ bool Router::asks_for_policies(std::string_view name, TlsRequest request,
            minds_policies(name, request, &route);
 }
 
-core::Task<void> Router::resolve(std::string key) {
-    const std::string name(domain_of(key));
-    const TlsRequest request = request_of(key);
-    Domain& domain = domains_.find(key)->second;  // not forgotten while it is resolving
+core::Task<void> Router::resolve(Domain* domain) {
+    co_await find_out(domain);
+    --resolving_;
+    domain->state = DomainState::answering;
+    begin_lookups();
+    co_await answer_all(domain);
+    core::IntrusiveList<Domain, DomainTag>::remove(*domain);
+    rest(*domain);
+}
+
+core::Task<void> Router::find_out(Domain* domain) {
+    const std::string name(domain_of(domain->key));
+    const TlsRequest request = request_of(domain->key);
     std::shared_ptr<const CheckedConfig> asked_for;
     while (asked_for != parts_.checked) {  // once more if a reload came meanwhile
         asked_for = parts_.checked;
-        const RouteConfig* const route = asked_for->config.route_for(name);
+        const RouteConfig* const route = routes_.route_for(name);
         const bool minds = minds_policies(name, request, route);
         if (route != nullptr) {
             HostPolicies policies;
             if (minds) policies = co_await policies_of(route->hosts);
-            follow(name, request, *route, policies, domain);
+            if (policies.busy) {
+                learn(*domain, std::unexpected(policies_are_busy()), {});
+            } else {
+                follow(name, request, *route, policies, *domain);
+            }
             continue;
         }
         const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
@@ -190,14 +200,26 @@ core::Task<void> Router::resolve(std::string key) {
         if (minds && result && !result->literal) {  // RFC 8461 section 3.1
             sts = co_await parts_.sts->policy_for(result->domain);
         }
-        learn(key, domain, result, sts);
+        if (sts.busy) {
+            learn(*domain, std::unexpected(policies_are_busy()), {});
+        } else {
+            learn(*domain, result, sts);
+        }
     }
-    domain.resolving = false;
-    core::IntrusiveList<Recipient, RecipientQueueTag> waiting;
-    waiting.splice_back(domain.waiting);
-    while (!waiting.empty()) {
+}
+
+// Who comes meanwhile is told after those who wait. Once all is stopped return_all() has them.
+core::Task<void> Router::answer_all(Domain* domain) {
+    core::Slices slices(shard_.reactor());
+    while (!domain->waiting.empty()) {
         --waiting_;
-        answer(domain, waiting.pop_front());
+        Recipient& recipient = domain->waiting.pop_front();
+        if (stopped_) {
+            receiver_.unroutable(recipient);
+        } else {
+            answer(*domain, recipient);
+        }
+        co_await slices.next();
     }
 }
 
@@ -207,6 +229,7 @@ core::Task<Router::HostPolicies> Router::policies_of(std::vector<NextHop> hops) 
     for (const NextHop& hop : hops) {
         if (!is_policy_domain(hop)) continue;
         const StsFinding sts = co_await parts_.sts->policy_for(hop.host);
+        found.busy = found.busy || sts.busy;
         found.ttl = std::min(found.ttl.value_or(sts.ttl), sts.ttl);
         if (!is_enforced(sts.policy)) continue;
         found.bound.push_back(hop.host);
@@ -231,36 +254,35 @@ void Router::follow(std::string_view name, TlsRequest request, const RouteConfig
         facts.route = route.domain;
         facts.name += "/" + route.domain;
     }
-    Site* const before = std::exchange(domain.site, intern(std::move(facts)));
-    if (before != nullptr) unreference(before);
+    replace_site(domain, sites_.intern(std::move(facts)));
     domain.failure = {};  // of DNS, before a reload
     domain.null_mx = false;
+    domain.generation = generation_;
     domain.expires = policies.ttl ? shard_.now() + std::max(*policies.ttl, std::chrono::seconds{1})
                                   : core::kNever;
 }
 
-void Router::learn(const std::string& key, Domain& domain, const dns::MxResult& result,
-                   const StsFinding& sts) {
-    const std::string name(domain_of(key));
-    Site* const before = std::exchange(domain.site, nullptr);
+void Router::learn(Domain& domain, const dns::MxResult& result, const StsFinding& sts) {
+    const std::string name(domain_of(domain.key));
+    Site* site = nullptr;
     domain.failure.reset();
     domain.null_mx = !result && result.error().kind == dns::FailureKind::null_mx;
+    std::chrono::seconds ttl = result ? result->ttl : result.error().ttl;
     if (result) {
         SiteFacts facts;
         facts.plan = *result;
         facts.port = parts_.checked->config.delivery.port;
-        apply_settings(name, request_of(key), nullptr, facts);
+        apply_settings(name, request_of(domain.key), nullptr, facts);
         apply(sts.policy, facts);
         name_site(facts);
-        domain.site = intern(std::move(facts));
-        std::chrono::seconds ttl = result->ttl;
+        site = sites_.intern(std::move(facts));
         if (sts.asked) ttl = std::min(ttl, sts.ttl);
-        domain.expires = shard_.now() + std::max(ttl, std::chrono::seconds{1});
     } else {
         domain.failure = std::make_unique<const Disposition>(disposition_of(result.error()));
-        domain.expires = shard_.now() + std::max(result.error().ttl, std::chrono::seconds{1});
     }
-    if (before != nullptr) unreference(before);
+    domain.expires = shard_.now() + std::max(ttl, std::chrono::seconds{1});
+    domain.generation = generation_;
+    replace_site(domain, site);
 }
 
 void Router::apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,
@@ -275,25 +297,17 @@ void Router::apply_settings(std::string_view name, TlsRequest request, const Rou
 
 void Router::use(std::shared_ptr<const CheckedConfig> checked) {
     parts_.checked = std::move(checked);
-    for (auto& [name, domain] : domains_)
-        domain.expires = {};
+    routes_ = RouteIndex(parts_.checked->config);
+    ++generation_;
 }
 
-Site* Router::intern(SiteFacts facts) {
-    auto& place = sites_[key_of(facts)];
-    if (place == nullptr) {
-        place = std::make_unique<Site>();
-        place->home = std::hash<std::string>{}(facts.name) % shard_.count();
-        place->facts = std::move(facts);
-    }
-    ++place->references;
-    return place.get();
+void Router::replace_site(Domain& domain, Site* site) {
+    Site* const before = std::exchange(domain.site, site);
+    if (before != nullptr) unreference(before);
 }
 
 void Router::unreference(Site* site) {
-    PH_ASSERT(site->references > 0);
-    if (--site->references > 0) return;
-    sites_.erase(key_of(site->facts));
+    if (sites_.release(site)) begin_lookups();
 }
 
 void Router::answer(Domain& domain, Recipient& recipient) {
@@ -301,8 +315,7 @@ void Router::answer(Domain& domain, Recipient& recipient) {
         recipient.set_disposition(*domain.failure);
         return receiver_.unroutable(recipient);
     }
-    ++domain.site->references;
-    recipient.site = domain.site;
+    recipient.site = SiteTable::refer(domain.site);
     receiver_.routed(recipient);
 }
 
@@ -312,30 +325,60 @@ void Router::release(Recipient& recipient) {
     unreference(const_cast<Site*>(std::exchange(recipient.site, nullptr)));
 }
 
-void Router::forget_unused() {
-    for (auto entry = domains_.begin(); entry != domains_.end();) {
-        Domain& domain = entry->second;
-        if (domain.resolving || !domain.waiting.empty()) {
-            ++entry;
-            continue;
-        }
-        if (domain.site != nullptr) unreference(domain.site);
-        entry = domains_.erase(entry);
-    }
+void Router::rest(Domain& domain) {
+    domains_.rest(domain);
+    Domain* const surplus = domains_.surplus();
+    if (surplus != nullptr && surplus != &domain) forget(*surplus);
 }
 
+void Router::forget(Domain& domain) {
+    if (domain.site != nullptr) sites_.release(std::exchange(domain.site, nullptr));
+    domains_.forget(domain);
+}
+
+// ---- the end
+
 void Router::stop_waiting() {
-    for (auto& [name, domain] : domains_) {
-        while (!domain.waiting.empty()) {
+    if (std::exchange(stopped_, true)) return;
+    lookups_.spawn(return_all());
+}
+
+core::Task<void> Router::return_all() {
+    core::Slices slices(shard_.reactor());
+    while (!queue_.empty()) {
+        Domain& domain = queue_.pop();
+        under_way_.push_back(domain);
+        domain.state = DomainState::answering;
+        co_await answer_all(&domain);
+        core::IntrusiveList<Domain, DomainTag>::remove(domain);
+        rest(domain);
+        co_await slices.next();
+    }
+    // Those that are being resolved stay where they are. Each step begins with the first again:
+    // another one may have ended meanwhile.
+    core::IntrusiveList<Domain, DomainTag> looked_at;
+    while (!under_way_.empty()) {
+        Domain& domain = under_way_.front();
+        if (domain.waiting.empty()) {
+            core::IntrusiveList<Domain, DomainTag>::remove(domain);
+            looked_at.push_back(domain);
+        } else {
             --waiting_;
             receiver_.unroutable(domain.waiting.pop_front());
         }
+        co_await slices.next();
     }
+    under_way_.splice_back(looked_at);
 }
 
 core::Task<void> Router::close() {
+    stop_waiting();
     co_await lookups_.close();
-    forget_unused();
+    core::Slices slices(shard_.reactor());
+    while (Domain* const domain = domains_.oldest()) {
+        forget(*domain);
+        co_await slices.next();
+    }
 }
 
 }  // namespace relay

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/runtime/slices.h"
+
 namespace relay {
 
 ScheduledQueue::ScheduledQueue(core::Reactor& reactor, std::function<void(Recipient&)> due)
@@ -29,27 +31,29 @@ void ScheduledQueue::arm() {
 }
 
 void ScheduledQueue::ring() {
+    core::SliceCount slice;
     while (!slots_.empty() && core::Instant{slots_.begin()->first * kSlot} <= reactor_.now()) {
-        List due;
-        due.splice_back(slots_.begin()->second);
-        slots_.erase(slots_.begin());
-        while (!due.empty()) {
-            --size_;
-            due_(due.pop_front());
-        }
+        List& due = slots_.begin()->second;
+        Recipient& recipient = due.pop_front();
+        if (due.empty()) slots_.erase(slots_.begin());
+        --size_;
+        due_(recipient);
+        if (slice.full()) break;  // arm(): due at once, in the next turn
     }
     arm();
 }
 
-void ScheduledQueue::clear(const std::function<void(Recipient&)>& visit) {
+core::Task<void> ScheduledQueue::clear(std::function<void(Recipient&)> visit) {
     if (alarm_.armed()) reactor_.timers().disarm(alarm_);
-    for (auto& [slot, list] : slots_) {
-        while (!list.empty()) {
-            --size_;
-            visit(list.pop_front());
-        }
+    core::Slices slices(reactor_);
+    while (!slots_.empty()) {
+        List& list = slots_.begin()->second;
+        Recipient& recipient = list.pop_front();
+        if (list.empty()) slots_.erase(slots_.begin());
+        --size_;
+        visit(recipient);
+        co_await slices.next();
     }
-    slots_.clear();
 }
 
 }  // namespace relay

@@ -1,7 +1,9 @@
 // ScheduledQueue: recipients that wait for a time. One per origin shard, which owns the recipients.
 // A recipient costs nothing here but its own link: times are rounded up to slots of kSlot, a slot
-// is a list, and one timer stands for the earliest slot. Limit: as many slots as there are distinct
-// times within max_age; recipients are bounded by the memory limit at acceptance.
+// is a list, and one timer stands for the earliest slot. What comes due at once is handed out in
+// slices of core::kSlice, one in each turn of the loop, so that others get their turn. Limit: as
+// many slots as there are distinct times within max_age; recipients are bounded by the memory limit
+// at acceptance.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +12,7 @@
 #include <map>
 
 #include "core/runtime/reactor.h"
+#include "core/runtime/task.h"
 #include "relay/message/message.h"
 
 namespace relay {
@@ -23,8 +26,8 @@ class ScheduledQueue {
     ~ScheduledQueue();
 
     void add(Recipient& recipient, core::Duration delay);
-    // Gives up all, e.g. at the end: visit(Recipient&).
-    void clear(const std::function<void(Recipient&)>& visit);
+    // Gives up all, in slices, at the end: visit(Recipient&). Nothing may be added meanwhile.
+    core::Task<void> clear(std::function<void(Recipient&)> visit);
     std::size_t size() const { return size_; }
 
   private:

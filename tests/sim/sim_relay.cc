@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/file/file.h"
+#include "dns/cached_resolver.h"
 #include "relay/message/header_scan.h"
 
 namespace sim {
@@ -75,7 +76,9 @@ struct SimRelay::Place {
     Place(SimRelay& relay, core::Shard& on, SimZone& zone, const RelayOptions& options,
           const relay::SpoolOptions& on_disk)
         : shard(on),
-          resolver(on, zone),
+          dns(on, zone),
+          cached(options.cached_dns ? std::make_unique<dns::CachedResolver>(on, dns) : nullptr),
+          resolver(options.cached_dns ? static_cast<dns::Resolver&>(*cached) : dns),
           sts(options.policies == nullptr ? nullptr
                                           : std::make_unique<relay::MtaSts>(
                                                 on, resolver, *options.policies, *options.known)),
@@ -106,7 +109,9 @@ struct SimRelay::Place {
     }
     relay::StsStore no_policies;
     core::Shard& shard;
-    SimDns resolver;
+    SimDns dns;
+    std::unique_ptr<dns::CachedResolver> cached;  // null: not remembered
+    dns::Resolver& resolver;
     std::unique_ptr<relay::MtaSts> sts;
     metrics::ShardMetrics metrics;
     relay::EventWriter events;
@@ -354,7 +359,11 @@ core::Task<void> SimRelay::close_place(Place& place, core::Instant deadline) {
         co_await core::Yield(place.shard.reactor());
     if (place.ingress != nullptr) co_await place.ingress->drain_and_close();
     place.origin.stop_accepting();
-    if (place.spool != nullptr) place.origin.start_closing();
+    if (place.spool != nullptr || place.cached != nullptr) place.origin.start_closing();
+    if (place.cached != nullptr) {
+        place.cached->stop();
+        place.dns.close();
+    }
     co_await place.dispatcher.close(deadline);
     co_await place.origin.settled(deadline + std::chrono::seconds{10});
     place.stopped.set();
@@ -386,6 +395,10 @@ bool SimRelay::close(core::Duration deadline) {
 
 metrics::ShardMetrics& SimRelay::metrics(std::size_t shard) {
     return places_.at(shard)->metrics;
+}
+
+const relay::Router& SimRelay::router(std::size_t shard) const {
+    return places_.at(shard)->origin.router();
 }
 
 relay::EgressTls& SimRelay::tls(std::size_t shard) {

@@ -56,6 +56,8 @@ struct RelayOptions {
     std::size_t many_paths = 50'000;
     std::size_t many_idle = 20'000;
     std::string shaping{};  // a shaping file
+    // As the relay has it: answers are remembered, and lookups take turns.
+    bool cached_dns = false;
 };
 
 // What was said to whoever injected a recipient.
@@ -113,6 +115,7 @@ class SimRelay {
     metrics::ShardMetrics& metrics(std::size_t shard = 0);
     relay::EgressTls& tls(std::size_t shard = 0);
     std::size_t paths() const;  // of all shards
+    const relay::Router& router(std::size_t shard = 0) const;
     const relay::TlsReporter& reporter() const { return *reporter_; }
     // All so far; grows at its end only.
     const std::vector<Recorded>& events() const;

@@ -1,0 +1,28 @@
+#include "relay/queue/site_table.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace relay {
+
+Site* SiteTable::intern(SiteFacts facts) {
+    auto& place = sites_.add(key_of(facts)).first->second;
+    if (place == nullptr) {
+        place = std::make_unique<Site>();
+        place->home = std::hash<std::string>{}(facts.name) % shards_;
+        place->facts = std::move(facts);
+    }
+    return refer(place.get());
+}
+
+bool SiteTable::release(Site* site) {
+    PH_ASSERT(site->references > 0);
+    if (--site->references > 0) return false;
+    sites_.erase(key_of(site->facts));
+    return true;
+}
+
+}  // namespace relay
