@@ -294,6 +294,17 @@ void ConfigParser::allow(Section& from, ListenerConfig& listener) {
     }
 }
 
+// 0.0.0.0 and an IPv4 address, or :: and an IPv6 address, at one port: whoever listens first keeps
+// the other from it. :: does not listen on IPv4.
+bool overlap(const core::SocketAddress& one, const core::SocketAddress& other) {
+    const core::IpAddress any_v6 = core::IpAddress::v6({});
+    const auto everywhere = [&any_v6](const core::IpAddress& ip) {
+        return ip == core::IpAddress{} || ip == any_v6;
+    };
+    return one.port == other.port && one.ip.is_v4() == other.ip.is_v4() &&
+           (everywhere(one.ip) || everywhere(other.ip));
+}
+
 void ConfigParser::distinct(const std::vector<const TomlValue*>& tables) {
     std::set<std::string> names;
     std::set<core::SocketAddress> addresses;
@@ -303,8 +314,17 @@ void ConfigParser::distinct(const std::vector<const TomlValue*>& tables) {
             top_.problem(tables[i]->line, "two listeners have the name \"" + each.name + "\"");
         }
         for (const core::SocketAddress& address : each.addresses) {
-            if (address.port == 0 || addresses.insert(address).second) continue;
-            top_.problem(tables[i]->line, address.to_string() + " is listened on twice");
+            if (address.port == 0) continue;
+            if (!addresses.insert(address).second) {
+                top_.problem(tables[i]->line, address.to_string() + " is listened on twice");
+                continue;
+            }
+            const auto other = std::ranges::find_if(addresses, [&address](const auto& known) {
+                return known != address && overlap(known, address);
+            });
+            if (other == addresses.end()) continue;
+            top_.problem(tables[i]->line, address.to_string() + " and " + other->to_string() +
+                                              " overlap: one of them needs another port");
         }
     }
 }

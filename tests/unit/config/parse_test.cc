@@ -392,6 +392,21 @@ TEST(ParseConfig, ListenersDiffer) {
               3U);
 }
 
+// U12
+TEST(ParseConfig, a_port_of_every_address_and_of_one_is_a_mistake) {
+    const auto with = [](const std::string& address) {
+        return problem_of("[[listener]]\nname=\"b\"\nprotocol=\"http\"\naddress = [\"" + address +
+                          "\"]\n");
+    };
+    EXPECT_TRUE(has(with("0.0.0.0:2525"),
+                    "0.0.0.0:2525 and 127.0.0.1:2525 overlap: one of them needs another port"));
+    EXPECT_EQ(parsed(kLeast + "[[listener]]\nname=\"b\"\naddress = [\"[::]:2525\"]\n"
+                              "[[listener]]\nname=\"c\"\naddress = [\"0.0.0.0:2526\"]\n")
+                  .listeners.size(),
+              3U);
+    EXPECT_TRUE(has(with("[::]:7\", \"[::1]:7"), "[::1]:7 and [::]:7 overlap"));
+}
+
 TEST(ParseConfig, ReportsEveryMistakeInOrder) {
     const auto all = problems(
         "[node]\nshards = 1000\nhostnme = \"x\"\n[delivery]\nport = \"a\"\n"
