@@ -96,6 +96,8 @@ inline constexpr Metric kEventsDropped{"posthaste_events_dropped_total", Kind::c
     "Event records lost because the disk was too slow or refused them."};
 inline constexpr Metric kLoopTurns{"posthaste_loop_turns_total", Kind::counter,
     "Turns of the shard's loop.", {"shard"}};
+inline constexpr Metric kLoopTurnSeconds{"posthaste_loop_turn_seconds", Kind::histogram,
+    "Length of the turns of the shard's loop.", {"shard"}};
 inline constexpr Metric kIoEnters{"posthaste_io_enters_total", Kind::counter,
     "System calls of the shard's loop (io_uring_enter).", {"shard"}};
 inline constexpr Metric kIoSubmitted{"posthaste_io_submitted_total", Kind::counter,
@@ -108,6 +110,10 @@ inline constexpr Metric kIoReceives{"posthaste_io_receives_total", Kind::counter
     "Filled receive buffers.", {"shard"}};
 inline constexpr Metric kIoBuffersExhausted{"posthaste_io_buffers_exhausted_total", Kind::counter,
     "Receives that ended for want of a provided buffer.", {"shard"}};
+inline constexpr Metric kIoCopied{"posthaste_io_copied_bytes_total", Kind::counter,
+    "Octets copied out of receive buffers because those were scarce.", {"shard"}};
+inline constexpr Metric kIoHeldInput{"posthaste_io_held_input_bytes", Kind::gauge,
+    "Octets received and copied that no reader has taken yet.", {"shard"}};
 inline constexpr Metric kIoOverflows{"posthaste_io_overflows_total", Kind::counter,
     "Turns that found the completion queue overflowed.", {"shard"}};
 inline constexpr Metric kShardBusyRatio{"posthaste_shard_busy_ratio", Kind::gauge,
@@ -142,9 +148,10 @@ inline constexpr std::array kCatalogue{
     &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kContentsEvicted, &kContentsReadBack,
     &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
-    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kIoEnters, &kIoSubmitted, &kIoCompleted,
-    &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoOverflows, &kShardBusyRatio,
-    &kShardBusySeconds, &kLongestTurn, &kIoBackendInfo, &kBuildInfo, &kProcessCpu,
+    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kIoEnters, &kIoSubmitted,
+    &kIoCompleted, &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoCopied, &kIoHeldInput,
+    &kIoOverflows, &kShardBusyRatio, &kShardBusySeconds, &kLongestTurn, &kIoBackendInfo,
+    &kBuildInfo, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart};
 
 // Words of labels, by the number of the enumeration.

@@ -287,14 +287,35 @@ void per_shard(Page& page, Shards shards, const Metric& metric, Counter EngineCo
     }
 }
 
+void turn_lengths(Page& page, Shards shards) {
+    page.family(kLoopTurnSeconds);
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+        const EngineCounters& engine = shards[i]->engine();
+        auto& sample = page.add({std::to_string(i)}).histogram;
+        std::uint64_t cumulative = 0;
+        for (std::size_t b = 0; b <= core::kTurnBounds.size(); ++b) {
+            cumulative += engine.turns_by_length[b].value();
+            const double bound = b < core::kTurnBounds.size()
+                                     ? std::chrono::duration<double>(core::kTurnBounds[b]).count()
+                                     : std::numeric_limits<double>::infinity();
+            sample.bucket.push_back({cumulative, bound});
+        }
+        sample.sample_count = cumulative;
+        sample.sample_sum = static_cast<double>(engine.busy_ns.value()) * 1e-9;
+    }
+}
+
 void engine(Page& page, Shards shards) {
     per_shard(page, shards, kLoopTurns, &EngineCounters::turns, 1);
+    turn_lengths(page, shards);
     per_shard(page, shards, kIoEnters, &EngineCounters::enters, 1);
     per_shard(page, shards, kIoSubmitted, &EngineCounters::submitted, 1);
     per_shard(page, shards, kIoCompleted, &EngineCounters::completed, 1);
     per_shard(page, shards, kIoSends, &EngineCounters::sends, 1);
     per_shard(page, shards, kIoReceives, &EngineCounters::receives, 1);
     per_shard(page, shards, kIoBuffersExhausted, &EngineCounters::buffers_exhausted, 1);
+    per_shard(page, shards, kIoCopied, &EngineCounters::copied, 1);
+    per_shard(page, shards, kIoHeldInput, &EngineCounters::held_input, 1);
     per_shard(page, shards, kIoOverflows, &EngineCounters::overflows, 1);
     per_shard(page, shards, kShardBusyRatio, &EngineCounters::busy_parts_per_million, 1e-6);
     per_shard(page, shards, kShardBusySeconds, &EngineCounters::busy_ns, 1e-9);

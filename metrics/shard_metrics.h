@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "core/base/time.h"
+#include "core/runtime/reactor.h"
 #include "metrics/counter.h"
 #include "metrics/histogram.h"
 
@@ -135,12 +136,16 @@ struct EngineTotals {
     std::uint64_t busy_ns = 0;
     std::uint64_t idle_ns = 0;
     std::uint64_t longest_turn_ns = 0;
+    std::uint64_t copied = 0;      // octets moved out of scarce receive buffers
+    std::uint64_t held_input = 0;  // octets received and not read, now
+    std::array<std::uint64_t, core::kTurnBounds.size() + 1> turns_by_length{};
 };
 
 // EngineTotals as others may read them.
 struct EngineCounters {
     Counter turns, enters, submitted, completed, sends, receives, buffers_exhausted, overflows,
-        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million;
+        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, copied, held_input;
+    std::array<Counter, core::kTurnBounds.size() + 1> turns_by_length;
 };
 
 struct DnsCounters {

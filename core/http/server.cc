@@ -15,9 +15,9 @@ HttpServer::HttpServer(Shard& shard, HttpServerOptions options, Router router)
 
 HttpServer::~HttpServer() = default;
 
-IoResult<void> HttpServer::open(const SocketAddress& address) {
-    auto listener = std::make_unique<Listener>(shard_);
-    auto opened = listener->open(address);
+IoResult<void> HttpServer::open(const SocketAddress& address, Sharing sharing) {
+    auto listener = std::make_unique<Listener>(shard_, options_.knows);
+    auto opened = listener->open(address, sharing);
     if (!opened) return opened;
     listeners_.push_back(std::move(listener));
     return {};
@@ -37,9 +37,9 @@ void HttpServer::start() {
 
 Task<void> HttpServer::accept_loop(Listener* listener) {
     while (true) {
-        std::unique_ptr<ByteStream> stream = co_await listener->accept();
+        std::unique_ptr<TcpStream> stream = co_await listener->accept();
         if (stream == nullptr) co_return;
-        if (connections_ < options_.max_connections &&
+        if (!stream->excess() && connections_ < options_.max_connections &&
             (!options_.enter || options_.enter(stream->peer()))) {
             tasks_.spawn(serve(std::move(stream)));
         } else {

@@ -33,6 +33,7 @@ struct HttpServerOptions {
     // answer is followed by leave() when it ends. Empty: max_connections alone decides.
     std::function<bool(const SocketAddress& peer)> enter;
     std::function<void(const SocketAddress& peer)> leave;
+    Listener::Knows knows;  // who is no stranger
     Duration drain_timeout = std::chrono::seconds{10};
     HttpLimits limits;
 };
@@ -44,7 +45,7 @@ class HttpServer {
     HttpServer(Shard& shard, HttpServerOptions options, Router router);
     ~HttpServer();
 
-    IoResult<void> open(const SocketAddress& address);
+    IoResult<void> open(const SocketAddress& address, Sharing sharing = Sharing::join);
     std::vector<SocketAddress> addresses() const;  // with the ports chosen for port 0
     void start();
     Task<void> close();

@@ -28,6 +28,7 @@ class BufferRing {
     std::string_view view(int id, std::size_t length) const;
     void recycle(int id);
     std::size_t buffer_size() const { return size_; }
+    std::size_t count() const { return count_; }
 
   private:
     char* address(int id) const { return memory_ + static_cast<std::size_t>(id) * size_; }

@@ -55,6 +55,18 @@ class Operation {
     bool in_flight_ = false;
 };
 
+// How much one receive may take: buffers until the end of the stream, one buffer, or kSip octets.
+enum class Intake : std::uint8_t { stream, buffer, sip };
+inline constexpr std::size_t kSip = 2048;
+
+// Who else may listen at an address. first: nobody does yet, or it fails; the sockets of our other
+// shards then join. A new process that takes over from an old one of the same data directory will
+// join as well, or get the sockets handed over.
+enum class Sharing : std::uint8_t { first, join };
+
+// One completion, or many until the operation is cancelled.
+enum class Shots : std::uint8_t { one, many };
+
 struct IoStats {
     std::uint64_t enters = 0;     // system calls of the loop
     std::uint64_t submitted = 0;  // operations
@@ -63,6 +75,7 @@ struct IoStats {
     std::uint64_t receives = 0;
     std::uint64_t buffers_exhausted = 0;  // receives ended for want of a provided buffer
     std::uint64_t overflows = 0;          // turns that found the completion queue overflowed
+    std::uint64_t copied = 0;  // octets moved out of provided buffers, because they were scarce
 };
 
 class IoBackend : public EventSource {
@@ -70,7 +83,7 @@ class IoBackend : public EventSource {
     virtual std::string_view name() const = 0;
 
     // Synchronous, rare calls.
-    virtual IoResult<Handle> listen(const SocketAddress& address) = 0;  // SO_REUSEPORT
+    virtual IoResult<Handle> listen(const SocketAddress& address, Sharing sharing) = 0;
     virtual IoResult<Handle> open_socket(const SocketAddress& peer,
                                          const SocketAddress* source) = 0;
     virtual IoResult<SocketAddress> local_address(Handle handle) = 0;
@@ -78,11 +91,11 @@ class IoBackend : public EventSource {
     virtual void shutdown(Handle handle) = 0;           // both ways: pending operations complete
     virtual void close(Handle handle, bool reset) = 0;  // no operation may be in flight
 
-    // Multishot: completes once per connection (result = its handle), until cancelled.
-    virtual void start_accept(Handle listener, Operation& operation) = 0;
-    // Multishot: completes once per filled buffer; result 0 is end of stream. Ends with -ENOBUFS
-    // when no provided buffer is free: recycle some, then start again.
-    virtual void start_receive(Handle handle, Operation& operation) = 0;
+    // Completes once per connection (result = its handle).
+    virtual void start_accept(Handle listener, Operation& operation, Shots shots) = 0;
+    // Completes once per filled buffer; result 0 is end of stream. Ends with -ENOBUFS when no
+    // provided buffer is free: recycle some, then start again.
+    virtual void start_receive(Handle handle, Operation& operation, Intake most) = 0;
     virtual void start_connect(Handle handle, const SocketAddress& peer, Operation& operation) = 0;
     // One send per handle at a time; may complete short.
     virtual void start_send(Handle handle, std::span<const iovec> parts, Operation& operation) = 0;
@@ -101,6 +114,10 @@ class IoBackend : public EventSource {
     virtual std::string_view buffer(int id, std::size_t length) const = 0;
     virtual void recycle(int id) = 0;
     virtual std::size_t buffer_size() const = 0;
+    // Half of the provided buffers are with streams: copy what arrives and recycle at once, so that
+    // the other half stays for the kernel to fill.
+    virtual bool buffers_scarce() const = 0;
+    virtual void note_copied(std::size_t octets) = 0;
 
     virtual const IoStats& stats() const = 0;
 };

@@ -119,7 +119,7 @@ void run_shard(Together& together, const RuntimeOptions& options, std::size_t id
         return;
     }
     const std::uint64_t seed = options.seed != 0 ? options.seed + id : std::random_device{}();
-    Shard shard(id, clock, **backend, together.mailroom, seed);
+    Shard shard(id, clock, **backend, together.mailroom, seed, options.descriptors);
     together.reactors[id] = &shard.reactor();
     together.built.arrive_and_wait();
     if (together.failed) return;

@@ -24,6 +24,7 @@ struct RuntimeOptions {
     std::size_t receive_buffers = 512;        // per shard; power of two
     std::size_t receive_buffer_size = 16384;  // octets
     std::uint64_t seed = 0;                   // 0: from the system
+    Descriptors* descriptors = nullptr;       // outlives the runtime; null: without limit
 };
 
 // CPUs that this process may use: affinity mask, and cgroup quota rounded up.

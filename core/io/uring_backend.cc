@@ -144,7 +144,10 @@ void UringBackend::reap() {
             continue;
         }
         const bool has_buffer = (one.flags & IORING_CQE_F_BUFFER) != 0;
-        if (has_buffer) stats_.receives += 1;
+        if (has_buffer) {
+            stats_.receives += 1;
+            lent_ += 1;
+        }
         if (one.result == -ENOBUFS) stats_.buffers_exhausted += 1;
         const Completion result{
             one.result, (one.flags & IORING_CQE_F_MORE) != 0,
@@ -153,13 +156,16 @@ void UringBackend::reap() {
     }
 }
 
-IoResult<Handle> UringBackend::listen(const SocketAddress& address) {
+// SO_REUSEPORT lets any process of the same user join. So the first socket listens without it,
+// which fails where anybody does already, and allows it from then on: the kernel makes a group of
+// it and of those that join. Two processes that start at once cannot both be first.
+IoResult<Handle> UringBackend::listen(const SocketAddress& address, Sharing sharing) {
     sockaddr_storage storage{};
     const socklen_t length = address.to_native(storage);
     const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return io_error(errno);
     set_option(fd, SOL_SOCKET, SO_REUSEADDR);
-    set_option(fd, SOL_SOCKET, SO_REUSEPORT);
+    if (sharing == Sharing::join) set_option(fd, SOL_SOCKET, SO_REUSEPORT);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it
     if (storage.ss_family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     if (::bind(fd, reinterpret_cast<sockaddr*>(&storage), length) < 0 || ::listen(fd, 4096) < 0) {
@@ -167,6 +173,7 @@ IoResult<Handle> UringBackend::listen(const SocketAddress& address) {
         ::close(fd);
         return io_error(error);
     }
+    set_option(fd, SOL_SOCKET, SO_REUSEPORT);
     return fd;
 }
 
@@ -208,15 +215,25 @@ void UringBackend::close(Handle handle, bool reset) {
     ::close(handle);
 }
 
-void UringBackend::start_accept(Handle listener, Operation& operation) {
+void UringBackend::start_accept(Handle listener, Operation& operation, Shots shots) {
     io_uring_sqe* entry = next_entry(&operation);
-    io_uring_prep_multishot_accept(entry, listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (shots == Shots::many) {
+        io_uring_prep_multishot_accept(entry, listener, nullptr, nullptr, SOCK_CLOEXEC);
+    } else {
+        io_uring_prep_accept(entry, listener, nullptr, nullptr, SOCK_CLOEXEC);
+    }
     io_uring_sqe_set_data(entry, &operation);
 }
 
-void UringBackend::start_receive(Handle handle, Operation& operation) {
+void UringBackend::start_receive(Handle handle, Operation& operation, Intake most) {
     io_uring_sqe* entry = next_entry(&operation);
-    io_uring_prep_recv_multishot(entry, handle, nullptr, 0, 0);
+    if (most == Intake::stream) {
+        io_uring_prep_recv_multishot(entry, handle, nullptr, 0, 0);
+    } else {
+        const std::size_t octets =
+            most == Intake::sip ? std::min(kSip, buffer_size()) : buffer_size();
+        io_uring_prep_recv(entry, handle, nullptr, octets, 0);
+    }
     entry->flags |= IOSQE_BUFFER_SELECT;
     entry->buf_group = BufferRing::kGroup;
     io_uring_sqe_set_data(entry, &operation);

@@ -33,15 +33,15 @@ class UringBackend final : public IoBackend {
     void wait(Instant until) override;
     void wake() override;
 
-    IoResult<Handle> listen(const SocketAddress& address) override;
+    IoResult<Handle> listen(const SocketAddress& address, Sharing sharing) override;
     IoResult<Handle> open_socket(const SocketAddress& peer, const SocketAddress* source) override;
     IoResult<SocketAddress> local_address(Handle handle) override;
     IoResult<SocketAddress> peer_address(Handle handle) override;
     void shutdown(Handle handle) override;
     void close(Handle handle, bool reset) override;
 
-    void start_accept(Handle listener, Operation& operation) override;
-    void start_receive(Handle handle, Operation& operation) override;
+    void start_accept(Handle listener, Operation& operation, Shots shots) override;
+    void start_receive(Handle handle, Operation& operation, Intake most) override;
     void start_connect(Handle handle, const SocketAddress& peer, Operation& operation) override;
     void start_send(Handle handle, std::span<const iovec> parts, Operation& operation) override;
     void start_poll(Handle handle, short events, Operation& operation) override;
@@ -53,8 +53,13 @@ class UringBackend final : public IoBackend {
     void cancel(Operation& operation) override;
 
     std::string_view buffer(int id, std::size_t length) const override;
-    void recycle(int id) override { buffers_.recycle(id); }
+    void recycle(int id) override {
+        --lent_;
+        buffers_.recycle(id);
+    }
     std::size_t buffer_size() const override { return buffers_.buffer_size(); }
+    bool buffers_scarce() const override { return lent_ > buffers_.count() / 2; }
+    void note_copied(std::size_t octets) override { stats_.copied += octets; }
     const IoStats& stats() const override { return stats_; }
 
   private:
@@ -84,6 +89,7 @@ class UringBackend final : public IoBackend {
     std::uint64_t wake_count_ = 0;
     bool wake_armed_ = false;
     BufferRing buffers_;
+    std::size_t lent_ = 0;  // buffers that were delivered and not recycled
     std::vector<Arguments> arguments_;
     std::size_t argument_index_ = 0;
     std::vector<Reaped> reaped_;

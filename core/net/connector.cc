@@ -1,6 +1,9 @@
 #include "core/net/connector.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "core/runtime/event.h"
 
 namespace core {
 
@@ -42,24 +45,55 @@ class Connect final : public Operation, public Timer {
     bool timed_out_ = false;
 };
 
+constexpr Duration kFirstWait = std::chrono::milliseconds{10};  // doubles up to
+constexpr Duration kMostWait = std::chrono::seconds{1};
+
+struct Socket {
+    Handle handle = kNoHandle;
+    Descriptors::Lease lease;
+};
+
+bool is_shortage(int error) {
+    return error == EMFILE || error == ENFILE;
+}
+
+IoResult<Socket> open_socket(Shard& shard, const SocketAddress& peer, const SocketAddress* source) {
+    Descriptors::Lease lease = shard.descriptors().take(Party::server);
+    if (!lease) return io_error(EMFILE);
+    const auto handle = shard.io().open_socket(peer, source);
+    if (!handle) return std::unexpected(handle.error());
+    return Socket{*handle, std::move(lease)};
+}
+
 }  // namespace
 
 Task<IoResult<std::unique_ptr<TcpStream>>> connect(Shard& shard, SocketAddress peer,
                                                    std::optional<SocketAddress> source,
                                                    Instant deadline) {
-    const auto handle = shard.io().open_socket(peer, source ? &*source : nullptr);
-    if (!handle) co_return std::unexpected(handle.error());
+    auto socket = open_socket(shard, peer, source ? &*source : nullptr);
+    const Instant begun = shard.now();
+    Duration wait = kFirstWait;
+    while (!socket && is_shortage(socket.error().value()) && shard.now() - begun < kLongestWait) {
+        Event never(shard.reactor());
+        co_await never.wait(shard.now() + wait);
+        wait = std::min(2 * wait, kMostWait);
+        socket = open_socket(shard, peer, source ? &*source : nullptr);
+    }
+    if (!socket) co_return std::unexpected(socket.error());
+    if (deadline != kNever) deadline += shard.now() - begun;
+    const Handle handle = socket->handle;
     int result = 0;
     {
-        Connect operation(shard, *handle, peer, deadline);
+        Connect operation(shard, handle, peer, deadline);
         result = co_await operation;
     }
     if (result < 0) {
-        shard.io().close(*handle, false);
+        shard.io().close(handle, false);
         co_return io_error(-result);
     }
-    const SocketAddress local = shard.io().local_address(*handle).value_or(SocketAddress{});
-    co_return std::make_unique<TcpStream>(shard, *handle, peer, local);
+    const SocketAddress local = shard.io().local_address(handle).value_or(SocketAddress{});
+    co_return std::make_unique<TcpStream>(shard, handle, peer, local, Party::server,
+                                          std::move(socket->lease));
 }
 
 }  // namespace core

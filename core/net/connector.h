@@ -1,5 +1,7 @@
 // connect: opens a TCP connection from an optional source address within a deadline.
 // Errors: ETIMEDOUT at the deadline, else what connect(2) says. No retries, no name lookups.
+// Without a descriptor for it (Descriptors, EMFILE, ENFILE) it waits, up to kLongestWait, by which
+// the deadline moves: it is no fault of the peer. Then the error is EMFILE.
 #pragma once
 
 #include <memory>
@@ -11,6 +13,8 @@
 #include "core/runtime/task.h"
 
 namespace core {
+
+inline constexpr Duration kLongestWait = std::chrono::minutes{5};  // for a descriptor
 
 Task<IoResult<std::unique_ptr<TcpStream>>> connect(Shard& shard, SocketAddress peer,
                                                    std::optional<SocketAddress> source,

@@ -1,20 +1,20 @@
 #include "core/net/listener.h"
 
+#include <utility>
+
 #include "core/base/log.h"
 
 namespace core {
 
-namespace {
-
-constexpr Duration kRearmDelay = std::chrono::milliseconds{100};  // e.g. out of descriptors
-
-}  // namespace
-
-// The multishot accept and its restart after an error.
+// The accept that is always in flight, and its restart after an error.
 class Listener::Accept final : public Operation, public Timer {
   public:
     explicit Accept(Listener& listener) : listener_(listener) {}
-    void start() { listener_.shard_.io().start_accept(listener_.handle_, *this); }
+    void start() {
+        const bool plentiful = listener_.shard_.descriptors().plentiful();
+        shots_ = plentiful ? Shots::many : Shots::one;
+        listener_.shard_.io().start_accept(listener_.handle_, *this, shots_);
+    }
     void expire() override { start(); }
 
   private:
@@ -27,29 +27,48 @@ class Listener::Accept final : public Operation, public Timer {
                 owner.accepted_.push_back(completion.result);
             }
         }
+        note(completion.result);
         if (!completion.more && !owner.stopped_) {
-            if (completion.result < 0) {
-                log_warning("accepting on {} failed: {}; trying again", owner.address_.to_string(),
-                            error_from_errno(-completion.result).message());
+            if (completion.result < 0 && completion.result != -ECANCELED) {
                 owner.shard_.reactor().timers().arm(*this, owner.shard_.now() + kRearmDelay);
             } else {
                 start();
             }
+        } else if (shots_ == Shots::many && !owner.shard_.descriptors().plentiful()) {
+            shots_ = Shots::one;  // once this one has ended
+            owner.shard_.io().cancel(*this);
         }
         owner.arrived_.notify_all();
     }
 
+    void note(int result) {
+        const bool fails = result < 0 && result != -ECANCELED;
+        if (fails == failing_ || listener_.stopped_) return;
+        failing_ = fails;
+        const std::string address = listener_.address_.to_string();
+        if (fails) {
+            log_warning("accepting on {} fails: {}; trying again every {} ms", address,
+                        error_from_errno(-result).message(),
+                        kRearmDelay / std::chrono::milliseconds{1});
+        } else {
+            log_info("accepting on {} works again", address);
+        }
+    }
+
     Listener& listener_;
+    Shots shots_ = Shots::many;
+    bool failing_ = false;
 };
 
-Listener::Listener(Shard& shard) : shard_(shard), arrived_(shard.reactor()) {}
+Listener::Listener(Shard& shard, Knows knows)
+    : shard_(shard), knows_(std::move(knows)), arrived_(shard.reactor()) {}
 
 Listener::~Listener() {
     PH_ASSERT(handle_ == kNoHandle);
 }
 
-IoResult<void> Listener::open(const SocketAddress& address) {
-    auto handle = shard_.io().listen(address);
+IoResult<void> Listener::open(const SocketAddress& address, Sharing sharing) {
+    auto handle = shard_.io().listen(address, sharing);
     if (!handle) return std::unexpected(handle.error());
     handle_ = *handle;
     address_ = shard_.io().local_address(handle_).value_or(address);
@@ -66,15 +85,23 @@ Task<std::unique_ptr<TcpStream>> Listener::accept() {
         }
         const Handle handle = accepted_.front();
         accepted_.pop_front();
-        const auto peer = shard_.io().peer_address(handle);
-        if (!peer) {  // gone already
-            shard_.io().close(handle, true);
-            continue;
-        }
-        const SocketAddress local = shard_.io().local_address(handle).value_or(address_);
-        co_return std::make_unique<TcpStream>(shard_, handle, *peer, local);
+        auto stream = stream_of(handle);
+        if (stream != nullptr) co_return std::move(stream);
+        shard_.io().close(handle, true);
     }
     co_return nullptr;
+}
+
+// Null: the peer is gone already, or there is no descriptor for it.
+std::unique_ptr<TcpStream> Listener::stream_of(Handle handle) {
+    const auto peer = shard_.io().peer_address(handle);
+    if (!peer) return nullptr;
+    const SocketAddress local = shard_.io().local_address(handle).value_or(address_);
+    const Party party = !knows_ || knows_(peer->ip) ? Party::client : Party::stranger;
+    Descriptors::Lease lease = shard_.descriptors().take(party);
+    if (!lease) lease = shard_.descriptors().take(Descriptors::Use::farewell);
+    if (!lease) return nullptr;
+    return std::make_unique<TcpStream>(shard_, handle, *peer, local, party, std::move(lease));
 }
 
 void Listener::stop() {

@@ -1,9 +1,15 @@
 // Listener: accepts connections on one address of one shard (SO_REUSEPORT spreads them over
 // shards). accept() answers the next connection; more than kMaxBacklog accepted but unserved
 // connections are closed at once. stop() makes a pending and every later accept() answer null.
+// Each connection takes a descriptor from the shard's Descriptors. One that gets none is answered
+// with excess() set, to be told so and closed; when there are many of those it is closed here.
+// While descriptors are few, connections are accepted one at a time, so that a burst of them does
+// not use up what the spool needs. Out of descriptors all the same (EMFILE, ENFILE, ENOBUFS,
+// ENOMEM), accepting pauses for kRearmDelay; it is logged when that begins and when it is over.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 
 #include "core/base/result.h"
@@ -18,18 +24,25 @@ class Listener {
   public:
     static constexpr std::size_t kMaxBacklog = 1024;
 
-    explicit Listener(Shard& shard);
+    // Which addresses are clients; others are strangers, who may hold less. Empty: all are clients.
+    using Knows = std::function<bool(const IpAddress& peer)>;
+
+    explicit Listener(Shard& shard, Knows knows = {});
     ~Listener();
-    IoResult<void> open(const SocketAddress& address);
+    IoResult<void> open(const SocketAddress& address, Sharing sharing = Sharing::join);
     const SocketAddress& address() const { return address_; }  // with the port chosen for port 0
     Task<std::unique_ptr<TcpStream>> accept();
     // Refuses new connections; awaits the last completion, then closes the socket.
     Task<void> close();
     void stop();
 
+    static constexpr Duration kRearmDelay = std::chrono::milliseconds{100};
+
   private:
     class Accept;
+    std::unique_ptr<TcpStream> stream_of(Handle handle);
     Shard& shard_;
+    const Knows knows_;
     Handle handle_ = kNoHandle;
     SocketAddress address_;
     std::unique_ptr<Accept> accept_;

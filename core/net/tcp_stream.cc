@@ -13,12 +13,15 @@ constexpr Duration kBufferRetry = std::chrono::milliseconds{2};
 
 }  // namespace
 
-TcpStream::TcpStream(Shard& shard, Handle handle, SocketAddress peer, SocketAddress local)
+TcpStream::TcpStream(Shard& shard, Handle handle, SocketAddress peer, SocketAddress local,
+                     Party party, Descriptors::Lease lease)
     : shard_(shard),
+      lease_(std::move(lease)),
       handle_(handle),
       peer_(peer),
       local_(local),
       receive_(*this),
+      input_(shard, party),
       send_(*this),
       deadline_timer_(*this),
       retry_timer_(*this),
@@ -31,7 +34,7 @@ TcpStream::~TcpStream() {
 }
 
 bool TcpStream::has_input() const {
-    return !pieces_.empty();
+    return !input_.empty();
 }
 
 void TcpStream::arm_receive() {
@@ -39,14 +42,18 @@ void TcpStream::arm_receive() {
         failure_ == ECANCELED || retry_timer_.armed()) {
         return;
     }
-    if (pieces_.size() > kMaxHeldBuffers / 2) return;
-    shard_.io().start_receive(handle_, receive_);
+    if (!input_.has_room()) return;
+    const bool crowded = shard_.held_input().full(input_.party());
+    if (crowded && !input_.empty()) return;  // goes on when this was read
+    Intake most = shard_.io().buffers_scarce() ? Intake::buffer : Intake::stream;
+    if (crowded || input_.party() == Party::stranger) most = Intake::sip;
+    shard_.io().start_receive(handle_, receive_, most);
 }
 
 void TcpStream::received(const Completion& completion) {
     if (completion.buffer != kNoBuffer) {
         if (completion.result > 0 && !closing_) {
-            pieces_.push_back({completion.buffer, static_cast<std::size_t>(completion.result)});
+            input_.add(completion.buffer, static_cast<std::size_t>(completion.result));
         } else {
             shard_.io().recycle(completion.buffer);
         }
@@ -59,7 +66,8 @@ void TcpStream::received(const Completion& completion) {
         read_error_ = -completion.result;
     }
     if (receive_.in_flight()) {
-        if (pieces_.size() >= kMaxHeldBuffers && !pausing_) {
+        const bool enough = input_.full() || shard_.held_input().full(input_.party());
+        if (enough && !pausing_) {
             pausing_ = true;
             shard_.io().cancel(receive_);
         }
@@ -76,18 +84,12 @@ void TcpStream::retry_receive() {
 }
 
 void TcpStream::consume(std::size_t length) {
-    front_offset_ += length;
-    while (!pieces_.empty() && front_offset_ >= pieces_.front().length) {
-        front_offset_ -= pieces_.front().length;
-        shard_.io().recycle(pieces_.front().buffer);
-        pieces_.pop_front();
-    }
-    PH_ASSERT(!pieces_.empty() || front_offset_ == 0);
+    input_.consume(length);
     arm_receive();
 }
 
 bool TcpStream::read_ready() {
-    return !pieces_.empty() || failure_ != 0 || read_error_ != 0 || end_of_stream_;
+    return !input_.empty() || failure_ != 0 || read_error_ != 0 || end_of_stream_;
 }
 
 void TcpStream::wait_readable(std::coroutine_handle<> reader) {
@@ -98,10 +100,8 @@ void TcpStream::wait_readable(std::coroutine_handle<> reader) {
 IoResult<std::string_view> TcpStream::take_input() {
     if (failure_ == ECANCELED) return io_error(failure_);
     if (std::exchange(interrupted_, false)) return io_error(EINTR);
-    if (!pieces_.empty()) {  // a deadline that passed while input lay here was not the peer's fault
-        const Piece& piece = pieces_.front();
-        return shard_.io().buffer(piece.buffer, piece.length).substr(front_offset_);
-    }
+    // A deadline that passed while input lay here was not the peer's fault.
+    if (!input_.empty()) return input_.front();
     if (failure_ != 0) return io_error(failure_);
     if (read_error_ != 0) return io_error(read_error_);
     if (!end_of_stream_) return io_error(EINTR);  // woken by a deadline that was moved meanwhile
@@ -221,11 +221,10 @@ Task<void> TcpStream::close() {
     shard_.io().cancel(send_);
     while (receive_.in_flight() || send_.in_flight())
         co_await idle_.wait();
-    for (const Piece& piece : pieces_)
-        shard_.io().recycle(piece.buffer);
-    pieces_.clear();
+    input_.clear();
     shard_.io().close(handle_, reset_on_close_);
     handle_ = kNoHandle;
+    lease_ = {};
 }
 
 }  // namespace core

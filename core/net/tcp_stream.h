@@ -1,16 +1,19 @@
-// TcpStream: a ByteStream over one socket of the shard's IoBackend. A multishot receive stays
-// armed, so a closing or talking peer is noticed while idle. Input waits in provided buffers. At
-// kMaxHeldBuffers of them receiving pauses until the reader catches up (back-pressure by the TCP
-// window); what the kernel filled before it saw the cancellation, at most the socket's receive
-// buffer, comes on top. Writes gather straight from the caller's memory.
+// TcpStream: a ByteStream over one socket of the shard's IoBackend. A receive stays armed, so a
+// closing or talking peer is noticed while idle. Input waits in InputPieces: in provided buffers,
+// or in memory of the stream while those are scarce. At the limits of the party, or of what all
+// its connections hold (HeldInput), receiving pauses until the reader catches up: back-pressure by
+// the TCP window. A multishot receive is cancelled for that, and what the kernel filled before it
+// saw the cancellation comes on top. While buffers are scarce every stream is received from one
+// buffer at a time, strangers always and by kSip octets. Writes gather straight from the caller's
+// memory.
 #pragma once
 
 #include <coroutine>
-#include <deque>
 #include <vector>
 
 #include "core/io/shard.h"
 #include "core/net/byte_stream.h"
+#include "core/net/input_pieces.h"
 #include "core/runtime/event.h"
 #include "core/runtime/timer_set.h"
 
@@ -18,9 +21,8 @@ namespace core {
 
 class TcpStream final : public ByteStream {
   public:
-    static constexpr std::size_t kMaxHeldBuffers = 4;
-
-    TcpStream(Shard& shard, Handle handle, SocketAddress peer, SocketAddress local);
+    TcpStream(Shard& shard, Handle handle, SocketAddress peer, SocketAddress local,
+              Party party = Party::server, Descriptors::Lease lease = {});
     ~TcpStream() override;
 
     bool has_input() const override;
@@ -32,6 +34,8 @@ class TcpStream final : public ByteStream {
     const SocketAddress& peer() const override { return peer_; }
     const SocketAddress& local() const override { return local_; }
 
+    // There was no descriptor for this connection: say so and close it.
+    bool excess() const { return lease_ && lease_.use() == Descriptors::Use::farewell; }
     // The next close() sends RST instead of FIN (load tools and tests).
     void reset_on_close() { reset_on_close_ = true; }
 
@@ -43,10 +47,6 @@ class TcpStream final : public ByteStream {
     IoResult<void> write_result() override;
 
   private:
-    struct Piece {
-        int buffer;
-        std::size_t length;
-    };
     class Receive final : public Operation {
       public:
         explicit Receive(TcpStream& stream) : stream_(stream) {}
@@ -93,17 +93,17 @@ class TcpStream final : public ByteStream {
     void notice_idle();
 
     Shard& shard_;
+    Descriptors::Lease lease_;  // given back once the handle is closed
     Handle handle_;
     SocketAddress peer_;
     SocketAddress local_;
     bool reset_on_close_ = false;
 
     Receive receive_;
-    std::deque<Piece> pieces_;
-    std::size_t front_offset_ = 0;
+    InputPieces input_;
     bool interrupted_ = false;
     bool end_of_stream_ = false;
-    bool pausing_ = false;  // too many held buffers: the receive is being cancelled
+    bool pausing_ = false;  // too much is held: the receive is being cancelled
     int read_error_ = 0;    // errno; end of stream and errors come after the bytes before them
     std::coroutine_handle<> reader_;
 

@@ -34,17 +34,18 @@ class Mailbox {
         return true;
     }
 
-    template <typename Visit>
-    std::size_t drain(Visit visit) {  // receiver's thread
+    // Until stop() says so; the rest waits. Receiver's thread.
+    template <typename Visit, typename Stop>
+    std::size_t drain(Visit visit, Stop stop) {
         const std::uint64_t tail = tail_.load(std::memory_order_acquire);
         std::uint64_t head = head_.load(std::memory_order_relaxed);
-        const std::size_t count = static_cast<std::size_t>(tail - head);
-        for (; head != tail; ++head) {
+        const std::uint64_t first = head;
+        for (; head != tail && !stop(); ++head) {
             const Letter letter = letters_[head % kCapacity];
             head_.store(head + 1, std::memory_order_release);
             visit(letter);
         }
-        return count;
+        return static_cast<std::size_t>(head - first);
     }
 
     bool empty() const {

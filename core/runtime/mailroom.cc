@@ -6,6 +6,16 @@
 
 namespace core {
 
+namespace {
+
+#ifdef POSTHASTE_WATCHDOG
+constexpr bool kWatched = true;
+#else
+constexpr bool kWatched = false;
+#endif
+
+}  // namespace
+
 // One shard's side: the mailboxes that lead to it, and what it could not send yet.
 class Mailroom::Desk final : public Inbox {
   public:
@@ -15,12 +25,23 @@ class Mailroom::Desk final : public Inbox {
             boxes_.push_back(std::make_unique<Mailbox>());
     }
 
-    bool drain() override {
+    bool drain(TurnTime& time, TurnWatchdog& watchdog) override {
         std::size_t count = 0;
-        const auto open = [](const Letter& letter) { letter.open(letter.context, letter.item); };
-        for (auto& box : boxes_)
-            count += box->drain(open);
-        if (outside_waiting_.load(std::memory_order_acquire)) {
+        const auto open = [&watchdog](const Letter& letter) {
+            if constexpr (kWatched) {
+                watchdog.begin_letter(reinterpret_cast<const void*>(letter.open));
+            }
+            letter.open(letter.context, letter.item);
+            if constexpr (kWatched) watchdog.end();
+        };
+        // The box that is first changes, so that a short turn does not always serve the same one.
+        for (std::size_t i = 0; i < boxes_.size() && !time.over(); ++i) {
+            Mailbox& box = *boxes_[(first_ + i) % boxes_.size()];
+            count += box.drain(open, [&time] { return time.over(); });
+        }
+        first_ = (first_ + 1) % boxes_.size();
+        // After everything from shards, because one of these letters stops the loop.
+        if (!time.over() && outside_waiting_.load(std::memory_order_acquire)) {
             std::vector<Letter> letters;
             {
                 const std::scoped_lock lock(outside_mutex_);
@@ -88,7 +109,8 @@ class Mailroom::Desk final : public Inbox {
     Mailroom& room_;
     std::size_t self_;
     std::vector<std::unique_ptr<Mailbox>> boxes_;  // by sender
-    std::vector<std::deque<Letter>> outboxes_;     // by receiver
+    std::size_t first_ = 0;
+    std::vector<std::deque<Letter>> outboxes_;  // by receiver
     std::vector<bool> dirty_;
     bool any_dirty_ = false;
     alignas(64) std::atomic<bool> asleep_{false};

@@ -11,7 +11,7 @@ namespace core {
 struct NextTurn {
     Reactor& reactor;
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> handle) { reactor.schedule(handle); }
+    void await_suspend(std::coroutine_handle<> handle) { reactor.schedule_next(handle); }
     void await_resume() const noexcept {}
 };
 

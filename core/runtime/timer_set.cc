@@ -42,38 +42,43 @@ void TimerSet::disarm(Timer& timer) {
     }
 }
 
-std::size_t TimerSet::expire(Instant now) {
+void TimerSet::collect(Instant now) {
     const std::uint64_t tick = std::max(nanoseconds(now) >> kTickShift, last_);
     const std::size_t top = bucket_of(tick);
-    // Everything below the top bucket is due; the top bucket is sorted anew against the new time.
+    // Everything below the top bucket is due; the top bucket is sorted again by the new time.
     IntrusiveList<Timer, TimerTag> candidates;
     for (std::size_t i = 0; i <= top; ++i)
         candidates.splice_back(buckets_[i]);
     if (top > 0) occupied_ &= top == 64 ? 0 : ~std::uint64_t{0} << top;
     last_ = tick;
-
-    IntrusiveList<Timer, TimerTag> due;
     while (!candidates.empty()) {
         Timer& timer = candidates.pop_front();
         if (timer.tick_ <= tick) {
             timer.bucket_ = 0;
-            due.push_back(timer);
+            due_.push_back(timer);
         } else {
             insert(timer);
         }
     }
+}
+
+Timer* TimerSet::take_due() {
+    if (due_.empty()) return nullptr;
+    --size_;
+    return &due_.pop_front();
+}
+
+std::size_t TimerSet::expire(Instant now) {
     std::size_t count = 0;
-    while (!due.empty()) {  // an expiring timer may disarm others of this list
-        Timer& timer = due.pop_front();
-        --size_;
-        ++count;
-        timer.expire();
-    }
+    collect(now);
+    for (; Timer* const timer = take_due(); ++count)  // which may disarm others that are due
+        timer->expire();
     return count;
 }
 
 Instant TimerSet::next() const {
     if (size_ == 0) return kNever;
+    if (!due_.empty()) return Instant{};
     std::uint64_t tick = last_;
     if (occupied_ != 0 && buckets_[0].empty()) {
         const int bit = std::countr_zero(occupied_);

@@ -38,6 +38,10 @@ class TimerSet {
     void disarm(Timer& timer);
     // Runs every timer whose deadline is at or before now; returns how many ran.
     std::size_t expire(Instant now);
+    // The same in steps: finds those that are due, which stay armed until they are taken, one by
+    // one, disarmed. Null: none is left.
+    void collect(Instant now);
+    Timer* take_due();
     // A moment not later than the next deadline (exact for the nearest bucket), or kNever.
     Instant next() const;
     std::size_t size() const { return size_; }
@@ -49,6 +53,7 @@ class TimerSet {
     void insert(Timer& timer);
 
     std::array<IntrusiveList<Timer, TimerTag>, kBuckets> buckets_;
+    IntrusiveList<Timer, TimerTag> due_;
     std::uint64_t last_ = 0;
     std::uint64_t occupied_ = 0;  // bit i: bucket i+1 has timers; bucket 0 is looked into always
     std::size_t size_ = 0;

@@ -44,9 +44,11 @@ SmtpIngress::~SmtpIngress() {
     PH_ASSERT(sessions_.empty());
 }
 
-core::IoResult<core::SocketAddress> SmtpIngress::open(const core::SocketAddress& address) {
-    auto listener = std::make_unique<core::Listener>(shard_);
-    if (const auto opened = listener->open(address); !opened) {
+core::IoResult<core::SocketAddress> SmtpIngress::open(const core::SocketAddress& address,
+                                                      core::Sharing sharing) {
+    auto listener = std::make_unique<core::Listener>(
+        shard_, [this](const core::IpAddress& peer) { return admission_->allows(peer); });
+    if (const auto opened = listener->open(address, sharing); !opened) {
         return std::unexpected(opened.error());
     }
     const core::SocketAddress chosen = listener->address();
@@ -64,7 +66,8 @@ core::Task<void> SmtpIngress::accept_from(core::Listener* listener) {
     for (;;) {
         std::unique_ptr<core::TcpStream> stream = co_await listener->accept();
         if (stream == nullptr) co_return;
-        const bool welcome = !draining_ && admission_->enter(stream->peer().ip);
+        const bool welcome =
+            !draining_ && !stream->excess() && admission_->enter(stream->peer().ip);
         const bool spawned =
             tasks_.spawn(welcome ? serve(std::move(stream)) : turn_away(std::move(stream)));
         PH_ASSERT(spawned);  // the group closes after this task has ended

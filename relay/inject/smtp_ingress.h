@@ -48,7 +48,8 @@ class SmtpIngress {
     ~SmtpIngress();
 
     // Listens; answers the address with the port that was chosen for port 0.
-    core::IoResult<core::SocketAddress> open(const core::SocketAddress& address);
+    core::IoResult<core::SocketAddress> open(const core::SocketAddress& address,
+                                             core::Sharing sharing = core::Sharing::join);
     // Serves until drain_and_close() is done.
     core::Task<void> run();
     // No new connections; the next command of a client gets 421 4.3.2; content that is arriving may

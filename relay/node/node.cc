@@ -112,6 +112,23 @@ core::Task<void> Node::until_serving(core::Shard& shard) {
         co_await never.wait(shard.now() + kStepPoll);
 }
 
+void Node::share_descriptors() {
+    std::size_t open = core::Descriptors::count_open();
+    std::size_t wanted = 0;
+    for (const ListenerConfig& listener : config.listeners) {
+        open += listener.addresses.size() * shard_count;
+        wanted += listener.max_connections;
+    }
+    const std::size_t limit = core::Descriptors::raise_limit();
+    descriptors.set_limit(limit, open, shard_count);
+    const std::size_t inbound = descriptors.room() * 3 / 4;
+    if (inbound >= wanted) return;
+    core::log_warning(
+        "the limit of file descriptors (RLIMIT_NOFILE, {}) has room for {} connections, {} of them "
+        "inbound; the listeners' max_connections allow {}: raise LimitNOFILE or lower those",
+        limit, descriptors.room(), inbound, wanted);
+}
+
 void Node::fail(const std::string& sentence) {
     const std::scoped_lock lock(mutex_);
     if (failure_.empty()) failure_ = sentence;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/file/posix_disk.h"
+#include "core/io/descriptors.h"
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
 #include "dns/mx.h"
@@ -82,6 +83,8 @@ class Node {
     }
     // Waits for that, or for a start that failed.
     core::Task<void> until_serving(core::Shard& shard);
+    // What connections may take of the descriptors that are left now; before anybody listens.
+    void share_descriptors();
     bool draining() const { return draining_.load(); }
     void start_draining() { draining_.store(true); }
 
@@ -99,6 +102,7 @@ class Node {
     const std::uint64_t memory_limit;
     Exchange exchange;
     core::PosixDisk disk;
+    core::Descriptors descriptors;
     const std::string sts_file;
     StsStore sts_store;
     dns::SharedAnswers dns_answers;

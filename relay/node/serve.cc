@@ -4,9 +4,8 @@
 #include <cstdio>
 #include <utility>
 
-#include <sys/resource.h>
-
 #include "core/base/log.h"
+#include "core/io/descriptors.h"
 #include "core/io/preflight.h"
 #include "core/io/runtime.h"
 #include "relay/node/node.h"
@@ -16,14 +15,6 @@
 namespace relay {
 
 namespace {
-
-// Connections are file descriptors: take as many as we may.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 void stop_all(Node& node, core::Shard& shard) {
     node.start_draining();
@@ -93,7 +84,7 @@ int serve(const std::filesystem::path& config_file) {
     print(checked->warnings, " (warning)");
     if (const auto unavailable = core::io_uring_unavailable()) return refuse(*unavailable);
     core::block_signals({SIGTERM, SIGINT, SIGHUP, SIGPIPE});
-    raise_descriptor_limit();
+    core::Descriptors::raise_limit();
 
     const EventsConfig& events = checked->config.events;
     auto log = EventLog::open({events.log_dir, events.log_rotate_size, events.log_keep});
@@ -104,6 +95,7 @@ int serve(const std::filesystem::path& config_file) {
     options.shards =
         checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
     Node node(std::move(*checked), options.shards, std::move(*log), std::move(*spool));
+    options.descriptors = &node.descriptors;
     core::Runtime runtime(options);
     const auto ran =
         runtime.run([&](core::Shard& shard) { return shard_main(&node, &shard, config_file); });

@@ -37,7 +37,9 @@ std::string roots_file(const Config& config) {
 }
 
 std::string cannot_listen(const core::SocketAddress& address, const std::error_code& error) {
-    return "cannot listen on " + address.to_string() + ": " + error.message();
+    const std::string sentence = "cannot listen on " + address.to_string() + ": " + error.message();
+    if (error.value() != EADDRINUSE) return sentence;
+    return sentence + "; another program, perhaps another Posthaste, listens there";
 }
 
 }  // namespace
@@ -165,8 +167,9 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     // Shard 0 opens first: a port that the system chose is then everybody's.
     auto& addresses = node_.addresses[index];
     const auto wanted = shard_.id() == 0 ? listener.addresses : addresses;
+    const auto sharing = shard_.id() == 0 ? core::Sharing::first : core::Sharing::join;
     for (const core::SocketAddress& address : wanted) {
-        const auto opened = ingress->open(address);
+        const auto opened = ingress->open(address, sharing);
         if (!opened) return core::failure(cannot_listen(address, opened.error()));
         if (shard_.id() == 0) addresses.push_back(*opened);
     }
@@ -194,6 +197,9 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
         metrics_.session_opened(metrics::Protocol::http);
         return true;
     };
+    options.knows = [admission = node_.admissions[index]](const core::IpAddress& peer) {
+        return admission->allows(peer);
+    };
     options.leave = [this, admission = node_.admissions[index]](const core::SocketAddress& peer) {
         admission->leave(peer.ip);
         metrics_.session_closed(metrics::Protocol::http);
@@ -201,8 +207,9 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
     http.server = std::make_unique<core::HttpServer>(shard_, options, http_routes(listener, http));
     auto& addresses = node_.addresses[index];
     const auto wanted = shard_.id() == 0 ? listener.addresses : addresses;
+    const auto sharing = shard_.id() == 0 ? core::Sharing::first : core::Sharing::join;
     for (const core::SocketAddress& address : wanted) {
-        const auto opened = http.server->open(address);
+        const auto opened = http.server->open(address, sharing);
         if (!opened) return core::failure(cannot_listen(address, opened.error()));
     }
     if (shard_.id() == 0) addresses = http.server->addresses();
@@ -271,7 +278,10 @@ void ShardServices::publish() {
                                            .overflows = io.overflows,
                                            .busy_ns = loop.busy_ns,
                                            .idle_ns = loop.idle_ns,
-                                           .longest_turn_ns = loop.longest_turn_ns});
+                                           .longest_turn_ns = loop.longest_turn_ns,
+                                           .copied = io.copied,
+                                           .held_input = shard_.held_input().total(),
+                                           .turns_by_length = loop.turns_by_length});
     const dns::DnsCounters& dns = resolver_->counters();
     metrics_.publish(metrics::DnsTotals{.lookups = dns.lookups,
                                         .cache_hits = dns.cache_hits,
@@ -333,9 +343,11 @@ core::Task<void> ShardServices::keep_policies() {
 }
 
 core::Task<void> ShardServices::run() {
+    shard_.reactor().excuse_step();  // nobody is served yet
     if (auto built = build(); !built) node_.fail(built.error());
     co_await node_.arrive(shard_, Step::built);
     if (!node_.failed() && shard_.id() == 0) {
+        node_.share_descriptors();
         if (auto listening = listen(); !listening) node_.fail(listening.error());
     }
     co_await node_.arrive(shard_, Step::first_listens);

@@ -66,8 +66,9 @@ SimNetwork::End& SimBackend::own(core::Handle handle) {
     return end;
 }
 
-core::IoResult<core::Handle> SimBackend::listen(const core::SocketAddress& address) {
-    return network_.listen(*this, address);
+core::IoResult<core::Handle> SimBackend::listen(const core::SocketAddress& address,
+                                                core::Sharing sharing) {
+    return network_.listen(*this, address, sharing);
 }
 
 core::IoResult<core::Handle> SimBackend::open_socket(const core::SocketAddress& /*peer*/,
@@ -109,14 +110,17 @@ void SimBackend::start(SimNetwork::End& end, SimNetwork::Slot& slot, core::Opera
     started_.push_back({end.handle, &operation});
 }
 
-void SimBackend::start_accept(core::Handle listener, core::Operation& operation) {
+void SimBackend::start_accept(core::Handle listener, core::Operation& operation,
+                              core::Shots shots) {
     SimNetwork::End& end = own(listener);
+    end.accepting = shots;
     PH_ASSERT(end.listening);
     start(end, end.accept, operation);
 }
 
-void SimBackend::start_receive(core::Handle handle, core::Operation& operation) {
+void SimBackend::start_receive(core::Handle handle, core::Operation& operation, core::Intake most) {
     SimNetwork::End& end = own(handle);
+    end.receiving = most;
     start(end, end.receive, operation);
 }
 

@@ -33,7 +33,8 @@ class SimBackend final : public core::IoBackend {
     void wake() override {}
 
     std::string_view name() const override { return "sim"; }
-    core::IoResult<core::Handle> listen(const core::SocketAddress& address) override;
+    core::IoResult<core::Handle> listen(const core::SocketAddress& address,
+                                        core::Sharing sharing) override;
     core::IoResult<core::Handle> open_socket(const core::SocketAddress& peer,
                                              const core::SocketAddress* source) override;
     core::IoResult<core::SocketAddress> local_address(core::Handle handle) override;
@@ -41,8 +42,9 @@ class SimBackend final : public core::IoBackend {
     void shutdown(core::Handle handle) override;
     void close(core::Handle handle, bool reset) override;
 
-    void start_accept(core::Handle listener, core::Operation& operation) override;
-    void start_receive(core::Handle handle, core::Operation& operation) override;
+    void start_accept(core::Handle listener, core::Operation& operation,
+                      core::Shots shots) override;
+    void start_receive(core::Handle handle, core::Operation& operation, core::Intake most) override;
     void start_connect(core::Handle handle, const core::SocketAddress& peer,
                        core::Operation& operation) override;
     void start_send(core::Handle handle, std::span<const iovec> parts,
@@ -60,6 +62,8 @@ class SimBackend final : public core::IoBackend {
     std::string_view buffer(int id, std::size_t length) const override;
     void recycle(int id) override;
     std::size_t buffer_size() const override { return options_.receive_buffer_size; }
+    bool buffers_scarce() const override { return free_.size() < options_.receive_buffers / 2; }
+    void note_copied(std::size_t octets) override { stats_.copied += octets; }
     const core::IoStats& stats() const override { return stats_; }
 
     std::size_t free_buffers() const { return free_.size(); }

@@ -169,7 +169,11 @@ void SimNetwork::close(Handle handle, bool reset) {
 
 // ---- Opening
 
-core::IoResult<Handle> SimNetwork::listen(SimBackend& backend, core::SocketAddress address) {
+core::IoResult<Handle> SimNetwork::listen(SimBackend& backend, core::SocketAddress address,
+                                          core::Sharing sharing) {
+    if (sharing == core::Sharing::first && listeners_.contains(address)) {
+        return core::io_error(EADDRINUSE);
+    }
     if (address.port == 0) address.port = ++last_port_;
     const Handle handle = add_end(backend);
     End& here = end(handle);
@@ -256,7 +260,8 @@ void SimNetwork::progress_accept(End& listener) {
         const Handle handle = listener.backlog.front();
         listener.backlog.pop_front();
         core::Operation& operation = *listener.accept.operation;
-        const bool more = !chance(16);  // a multishot accept may end at any time
+        // A multishot accept may end at any time.
+        const bool more = listener.accepting == core::Shots::many && !chance(16);
         if (!more) listener.accept = {};
         listener.backend->complete(listener, operation, Completion{handle, more, core::kNoBuffer});
     }
@@ -329,6 +334,7 @@ void SimNetwork::segment_arrives(Handle from, Handle to, std::string octets) {
 void SimNetwork::progress_receive(End& here) {
     while (here.receive.operation != nullptr && !here.readable.empty()) {
         std::size_t length = std::min(here.readable.size(), here.backend->buffer_size());
+        if (here.receiving == core::Intake::sip) length = std::min(length, core::kSip);
         if (here.plan.ragged && length > 1 && chance(4)) length = 1 + prng_.below(length);
         const int buffer =
             here.backend->take_buffer(std::string_view(here.readable).substr(0, length));
@@ -339,7 +345,9 @@ void SimNetwork::progress_receive(End& here) {
         }
         ++here.backend->stats_.receives;
         here.readable.erase(0, length);
-        const bool more = !(here.plan.ragged && chance(8));  // may end without a reason
+        // A multishot receive may end without a reason.
+        const bool more =
+            here.receiving == core::Intake::stream && !(here.plan.ragged && chance(8));
         if (!more) here.receive = {};
         here.backend->complete(here, operation, Completion{static_cast<int>(length), more, buffer});
         // The sender learns of the room one latency later.

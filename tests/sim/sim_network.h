@@ -109,8 +109,10 @@ class SimNetwork {
         std::size_t outstanding = 0;   // sent by this side, unread by the other
         core::Instant last_arrival{};  // of what this side sent
         Slot accept, receive, connect, send, poll;
-        std::span<const iovec> parts;  // of send
-        core::SocketAddress target;    // of connect
+        core::Shots accepting = core::Shots::many;      // of accept
+        core::Intake receiving = core::Intake::stream;  // of receive
+        std::span<const iovec> parts;                   // of send
+        core::SocketAddress target;                     // of connect
     };
     struct Event {
         core::Instant when;
@@ -121,7 +123,8 @@ class SimNetwork {
     End& end(core::Handle handle);
     End* find(core::Handle handle);
     core::Handle add_end(SimBackend& backend);
-    core::IoResult<core::Handle> listen(SimBackend& backend, core::SocketAddress address);
+    core::IoResult<core::Handle> listen(SimBackend& backend, core::SocketAddress address,
+                                        core::Sharing sharing);
     void start_connect(core::Handle handle);
     void syn_arrives(core::Handle client);
     void shutdown(core::Handle handle);

@@ -16,7 +16,7 @@ BANNED = [
     (r"\bstd::regex\b", [], "hostile input can make it slow or overflow the stack"),
     (r"\bgetaddrinfo\b|\bgethostbyname\b", ["relay/config/machine.cc", "bench/", "tests/"], "blocks; use dns/"),
     (r"\bsystem_clock::now\b|\bsteady_clock::now\b|\bclock_gettime\b",
-     ["core/runtime/clock.cc", "core/base/", "relay/events/event_log.cc", "bench/", "tests/"], "ask the shard's clock"),
+     ["core/runtime/clock.cc", "core/runtime/turn_watchdog.cc", "core/base/", "relay/events/event_log.cc", "bench/", "tests/"], "ask the shard's clock"),
     (r"\bsleep_for\b|\busleep\(|\bnanosleep\b|(?<![\w.:>])sleep\(", ["bench/", "tests/"],
      "await a timer of the shard"),
     (r"(?<![\w.:>])s?rand\(\)|\brandom_device\b", ["core/", "bench/", "tests/"],

@@ -80,7 +80,8 @@ TEST_F(UringBackendTest, tiny_queues_overflow_and_lose_nothing) {
     for (std::size_t i = 0; i < kSockets; ++i) {
         pairs.push_back(std::make_unique<Socketpair>());
         receives.push_back(std::make_unique<Counter>());
-        io->start_receive(pairs[i]->ends[0], *receives[i]);  // far more than submission entries
+        io->start_receive(pairs[i]->ends[0], *receives[i],
+                          Intake::stream);  // far more than submission entries
     }
     io->wait(Instant::min());
     for (std::size_t i = 0; i < kSockets; ++i) {
@@ -98,7 +99,7 @@ TEST_F(UringBackendTest, tiny_queues_overflow_and_lose_nothing) {
             if (ended(*receives[i]))
                 ++at_end;
             else if (!receives[i]->in_flight())
-                io->start_receive(pairs[i]->ends[0], *receives[i]);
+                io->start_receive(pairs[i]->ends[0], *receives[i], Intake::stream);
         }
         return at_end == kSockets;
     }));
@@ -125,7 +126,7 @@ TEST_F(UringBackendTest, exhausted_buffers_end_the_receive_and_recycled_ones_ser
     int exhausted = 0;
     while (received < text.size()) {
         Counter receive;
-        io->start_receive(pair.ends[0], receive);
+        io->start_receive(pair.ends[0], receive, Intake::stream);
         ASSERT_TRUE(wait_until(*io, [&] {
             return !receive.in_flight() || (received + receive.seen.size() * 64 >= text.size());
         }));
@@ -154,7 +155,7 @@ TEST_F(UringBackendTest, cancel_before_and_after_submission_ends_the_operation_o
     const Socketpair pair;
     for (const bool submitted_before : {false, true}) {
         Counter receive;
-        io->start_receive(pair.ends[0], receive);
+        io->start_receive(pair.ends[0], receive, Intake::stream);
         if (submitted_before) io->wait(Instant::min());
         io->cancel(receive);
         io->cancel(receive);
@@ -171,7 +172,7 @@ TEST_F(UringBackendTest, shutdown_completes_what_is_pending) {
     const auto io = create({.submission_entries = 8, .receive_buffers = 8});
     const Socketpair pair;
     Counter receive;
-    io->start_receive(pair.ends[0], receive);
+    io->start_receive(pair.ends[0], receive, Intake::stream);
     io->wait(Instant::min());
     io->shutdown(pair.ends[0]);
     ASSERT_TRUE(wait_until(*io, [&] { return !receive.in_flight(); }));
@@ -239,7 +240,7 @@ TEST_F(UringBackendTest, listening_twice_without_reuseport_fails_as_a_value) {
     const socklen_t length = SocketAddress{IpAddress::v4(0x7f000001), 0}.to_native(storage);
     ASSERT_EQ(::bind(taken, reinterpret_cast<sockaddr*>(&storage), length), 0);
     ASSERT_EQ(::listen(taken, 1), 0);
-    const auto result = io->listen(*io->local_address(taken));
+    const auto result = io->listen(*io->local_address(taken), Sharing::join);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().value(), EADDRINUSE);
     ::close(taken);

@@ -166,6 +166,131 @@ TEST_P(ListenerTest, two_listeners_share_one_address) {
     EXPECT_EQ(greeted, 64);
 }
 
+// U1: two processes shared a port, and the kernel shared the mail out between them.
+Task<void> be_first(Shard& shard, std::error_code& second, int& by_first, int& by_joined) {
+    Listener first(shard);
+    Listener stranger(shard);
+    Listener joined(shard);
+    const auto opened = first.open(kLoopback, Sharing::first);
+    EXPECT_TRUE(opened);
+    const auto refused = stranger.open(first.address(), Sharing::first);
+    if (!refused) second = refused.error();
+    const auto again = joined.open(first.address(), Sharing::join);
+    EXPECT_TRUE(again);
+    TaskGroup servers(shard.reactor());
+    TaskGroup clients(shard.reactor());
+    int greeted = 0;
+    servers.spawn(serve(first, by_first));
+    servers.spawn(serve(joined, by_joined));
+    for (int i = 0; i < 200; ++i)
+        clients.spawn(visit(shard, first.address(), greeted));
+    co_await clients.close();
+    EXPECT_EQ(greeted, 200);
+    first.stop();
+    joined.stop();
+    co_await servers.close();
+    co_await first.close();
+    co_await joined.close();
+}
+
+TEST_P(ListenerTest, the_first_of_a_group_is_alone_at_its_address) {
+    std::error_code second;
+    int by_first = 0;
+    int by_joined = 0;
+    rig->run(be_first(rig->shard(), second, by_first, by_joined));
+    EXPECT_EQ(second.value(), EADDRINUSE);
+    EXPECT_GT(by_first, 20);  // of 200: the kernel spreads them over our own
+    EXPECT_GT(by_joined, 20);
+}
+
+// ---- Descriptors
+
+// M1. Room for connections: 8, of which two may be strangers and six come from outside.
+Task<void> crowd_in(Shard& shard, bool strangers, int& served, int& told, int& closed) {
+    Descriptors& descriptors = shard.descriptors();
+    descriptors.set_limit(Descriptors::kLeastRoom, 0, 1);
+    Listener listener(shard, [strangers](const IpAddress&) { return !strangers; });
+    const auto opened = listener.open(kLoopback);
+    EXPECT_TRUE(opened);
+    std::vector<std::unique_ptr<TcpStream>> accepted;
+    IoBackend& io = shard.io();
+    std::vector<Handle> dialled;
+    std::vector<std::unique_ptr<test::Probe>> dials;
+    for (int i = 0; i < 30; ++i) {  // they take no descriptors of ours
+        dialled.push_back(*io.open_socket(listener.address(), &kLoopback));
+        dials.push_back(std::make_unique<test::Probe>(shard));
+        io.start_connect(dialled.back(), listener.address(), *dials.back());
+        co_await dials.back()->next();
+    }
+    TaskGroup taking(shard.reactor());
+    const auto take = [](Listener* from,
+                         std::vector<std::unique_ptr<TcpStream>>* all) -> Task<void> {
+        while (auto stream = co_await from->accept())
+            all->push_back(std::move(stream));
+    };
+    taking.spawn(take(&listener, &accepted));
+    co_await pause(shard, milliseconds{50});
+    for (const auto& stream : accepted)
+        ++(stream->excess() ? told : served);
+    closed = 30 - served - told;
+    listener.stop();
+    co_await taking.close();
+    for (const auto& stream : accepted)
+        co_await stream->close();
+    EXPECT_EQ(descriptors.leased(), 0U);
+    for (const Handle handle : dialled)
+        io.close(handle, false);
+    co_await listener.close();
+}
+
+TEST_P(ListenerTest, who_gets_no_descriptor_is_told_so) {
+    for (const bool strangers : {true, false}) {
+        int served = 0;
+        int told = 0;
+        int closed = 0;
+        rig->run(crowd_in(rig->shard(), strangers, served, told, closed));
+        EXPECT_EQ(served, strangers ? 2 : 6);
+        EXPECT_EQ(told, static_cast<int>(Descriptors::kFarewells));
+        EXPECT_EQ(closed, 30 - served - told);
+    }
+}
+
+// Connecting without a descriptor waits, and its deadline with it: the host did nothing wrong.
+Task<void> wait_for_descriptor(Shard& shard, Duration& waited, bool& connected) {
+    Descriptors& descriptors = shard.descriptors();
+    descriptors.set_limit(Descriptors::kLeastRoom, 0, 1);
+    Listener listener(shard);
+    const auto opened = listener.open(kLoopback);
+    EXPECT_TRUE(opened);
+    std::vector<Descriptors::Lease> others;
+    while (auto lease = descriptors.take(Party::server))
+        others.push_back(std::move(lease));
+    EXPECT_EQ(others.size(), 6U);
+    TaskGroup group(shard.reactor());
+    const auto release = [](Shard* on, std::vector<Descriptors::Lease>* all) -> Task<void> {
+        co_await pause(*on, milliseconds{300});
+        all->clear();
+    };
+    group.spawn(release(&shard, &others));
+    const Instant begun = shard.now();
+    const auto stream =
+        co_await connect(shard, listener.address(), std::nullopt, begun + milliseconds{100});
+    waited = shard.now() - begun;
+    connected = stream.has_value();
+    if (stream) co_await (*stream)->close();
+    co_await group.close();
+    co_await listener.close();
+    EXPECT_EQ(descriptors.leased(), 0U);
+}
+
+TEST_P(ListenerTest, connecting_without_a_descriptor_waits_for_one) {
+    Duration waited{};
+    bool connected = false;
+    rig->run(wait_for_descriptor(rig->shard(), waited, connected));
+    EXPECT_TRUE(connected);
+    EXPECT_GE(waited, milliseconds{300});
+}
+
 // ---- Connecting
 
 Task<void> connect_refused(Shard& shard, int& error) {

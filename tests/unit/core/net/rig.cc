@@ -98,12 +98,12 @@ Task<Pair> connected_pair(Shard& shard) {
     IoBackend& io = shard.io();
     Pair pair;
     const SocketAddress loopback{IpAddress::v4(0x7f000001), 0};
-    const auto listener = io.listen(loopback);
+    const auto listener = io.listen(loopback, Sharing::join);
     PH_ASSERT(listener.has_value());
     pair.server_address = *io.local_address(*listener);
     {
         Probe accept(shard);
-        io.start_accept(*listener, accept);
+        io.start_accept(*listener, accept, Shots::many);
         const auto socket = io.open_socket(pair.server_address, &loopback);
         PH_ASSERT(socket.has_value());
         pair.client = *socket;

@@ -45,6 +45,14 @@ void* as_item(std::uintptr_t number) {
     return reinterpret_cast<void*>(number);
 }
 
+bool drain(Inbox& inbox) {
+    const SystemClock clock;
+    TurnTime time(clock, std::chrono::hours{1});
+    TurnWatchdog watchdog;
+    watchdog.begin_turn();
+    return inbox.drain(time, watchdog);
+}
+
 struct Log {
     std::vector<std::uintptr_t> items;
     static void note(void* context, void* item) {
@@ -60,7 +68,8 @@ TEST(Mailbox, is_bounded_and_keeps_order) {
         ASSERT_TRUE(box->push({Log::note, &log, as_item(i)}));
     }
     EXPECT_FALSE(box->push({Log::note, &log, as_item(0)}));
-    EXPECT_EQ(box->drain([](const Letter& letter) { letter.open(letter.context, letter.item); }),
+    EXPECT_EQ(box->drain([](const Letter& letter) { letter.open(letter.context, letter.item); },
+                         [] { return false; }),
               Mailbox::kCapacity);
     EXPECT_TRUE(box->empty());
     EXPECT_TRUE(box->push({Log::note, &log, as_item(7)}));
@@ -79,7 +88,7 @@ TEST(Mailroom, more_letters_than_a_mailbox_holds_arrive_in_order) {
         room.post(0, 1, {Log::note, &log, as_item(i)});
     for (int turns = 0; turns < 10 && log.items.size() < kLetters; ++turns) {
         room.inbox(0).flush();
-        room.inbox(1).drain();
+        drain(room.inbox(1));
     }
     ASSERT_EQ(log.items.size(), kLetters);
     for (std::uintptr_t i = 0; i < kLetters; ++i)
@@ -99,7 +108,7 @@ TEST(Mailroom, who_holds_unsent_letters_does_not_sleep) {
     room.inbox(0).flush();
     EXPECT_FALSE(room.inbox(0).prepare_to_sleep());
     room.inbox(0).woke_up();
-    room.inbox(1).drain();
+    drain(room.inbox(1));
     room.inbox(0).flush();
     EXPECT_TRUE(room.inbox(0).prepare_to_sleep());
     EXPECT_FALSE(room.inbox(1).prepare_to_sleep());  // one more came
@@ -120,11 +129,11 @@ TEST(Mailroom, a_letter_to_oneself_waits_for_the_next_drain) {
     room.post(0, 0, {Echo::open, &echo, nullptr});
     room.inbox(0).flush();
     for (int expected = 1; expected <= 3; ++expected) {
-        EXPECT_TRUE(room.inbox(0).drain());
+        EXPECT_TRUE(drain(room.inbox(0)));
         EXPECT_EQ(echo.opened, expected);
         room.inbox(0).flush();
     }
-    EXPECT_FALSE(room.inbox(0).drain());
+    EXPECT_FALSE(drain(room.inbox(0)));
 }
 
 // One shard of the test below: counts what comes, answers it, and stops at a goal.

@@ -1,0 +1,74 @@
+#include "core/runtime/turn_watchdog.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+
+#include "core/base/assert.h"
+#include "core/runtime/symbol_name.h"
+
+namespace core {
+
+namespace {
+
+Duration read_clock(clockid_t clock) {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return std::chrono::seconds{time.tv_sec} + Duration{time.tv_nsec};
+}
+
+// Without an answer from the environment a step that is too long is only named: until the walks
+// that are known to be long have their slices.
+constexpr bool kEndsByDefault = false;
+
+bool asked_for() {
+    return std::getenv("POSTHASTE_TURN_BUDGET_MS") != nullptr;
+}
+
+Duration budget() {
+    if (const char* const text = std::getenv("POSTHASTE_TURN_BUDGET_MS")) {
+        const long milliseconds = std::strtol(text, nullptr, 10);
+        return milliseconds > 0 ? Duration{std::chrono::milliseconds{milliseconds}}
+                                : Duration::max();
+    }
+    return TurnWatchdog::kBudget * TurnWatchdog::kSlowness;
+}
+
+}  // namespace
+
+TurnWatchdog::TurnWatchdog() : budget_(budget()) {}
+
+void TurnWatchdog::begin_turn() {
+    step_begun_ = turn_begun_ = read_clock(CLOCK_MONOTONIC);
+    turn_cpu_ = read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void TurnWatchdog::end() {
+    const Duration now = read_clock(CLOCK_MONOTONIC);
+    if (excused_) {
+        excused_ = false;
+        turn_begun_ = now;
+        turn_cpu_ = read_clock(CLOCK_THREAD_CPUTIME_ID);
+    } else if (now - step_begun_ > budget_) {
+        // The steps before took no more of the processor than of the clock.
+        const Duration before = step_begun_ - turn_begun_;
+        const Duration took = read_clock(CLOCK_THREAD_CPUTIME_ID) - turn_cpu_ - before;
+        if (took > budget_) bark(took);
+    }
+    step_begun_ = now;
+}
+
+void TurnWatchdog::bark(Duration took) const {
+    const std::string name =
+        kind_ == Kind::timer ? type_name(static_cast<const char*>(what_)) : symbol_name(what_);
+    const char* const kind = kind_ == Kind::timer    ? "the timer"
+                             : kind_ == Kind::letter ? "the letter"
+                                                     : "the coroutine";
+    std::fprintf(stderr, "posthaste: bug: %s %s kept the loop for %.1f ms; the limit is %.0f ms\n",
+                 kind, name.c_str(), std::chrono::duration<double, std::milli>(took).count(),
+                 std::chrono::duration<double, std::milli>(budget_).count());
+    if (kEndsByDefault || asked_for()) std::abort();
+}
+
+}  // namespace core

@@ -1,0 +1,62 @@
+// TurnWatchdog: ends the program when one step of a loop (a resumed coroutine, a timer or a letter)
+// takes more than kBudget of processor time, and names it. The time of the thread counts, not that
+// of the clock on the wall: a busy machine is no fault of the step. Debug builds only: there
+// core_runtime is compiled with POSTHASTE_WATCHDOG; elsewhere its loop makes none of these calls.
+// Part of its Reactor; on its thread. A step costs one look at the clock; a turn two.
+// POSTHASTE_TURN_BUDGET_MS in the environment: another budget in milliseconds, 0 for none.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <typeinfo>
+
+#include "core/base/time.h"
+#include "core/runtime/timer_set.h"
+
+namespace core {
+
+class TurnWatchdog {
+  public:
+    // Instrumented code is so much slower (docs/testing.md).
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+    static constexpr int kSlowness = 20;
+#elif __has_feature(address_sanitizer)
+    static constexpr int kSlowness = 8;
+#else
+    static constexpr int kSlowness = 1;
+#endif
+    static constexpr Duration kBudget = std::chrono::milliseconds{10};
+
+    TurnWatchdog();
+    void begin_turn();
+    // What runs next. Called before, since it may be gone afterwards.
+    void begin(std::coroutine_handle<> coroutine) {
+        what_ = *static_cast<const void* const*>(coroutine.address());  // where it goes on
+        kind_ = Kind::coroutine;
+    }
+    void begin(const Timer& timer) {
+        what_ = typeid(timer).name();
+        kind_ = Kind::timer;
+    }
+    void begin_letter(const void* function) {
+        what_ = function;
+        kind_ = Kind::letter;
+    }
+    void end();
+    // The step that runs now may take long: nobody is served yet, or any more.
+    void excuse() { excused_ = true; }
+
+  private:
+    enum class Kind : std::uint8_t { coroutine, timer, letter };
+    void bark(Duration took) const;
+
+    Duration budget_;
+    Duration turn_begun_{};  // on the wall
+    Duration turn_cpu_{};    // of the thread
+    Duration step_begun_{};  // on the wall
+    const void* what_ = nullptr;
+    Kind kind_ = Kind::coroutine;
+    bool excused_ = false;
+};
+
+}  // namespace core
