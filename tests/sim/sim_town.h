@@ -21,8 +21,9 @@ inline core::SocketAddress address_of(int number) {
 
 class Town {
   public:
-    explicit Town(RelayOptions options = {}, std::size_t shards = 1)
-        : world(1, {.shards = shards}), relay(world, zone, std::move(options)) {}
+    explicit Town(RelayOptions options = {}, std::size_t shards = 1, BackendOptions backend = {})
+        : world(1, {.shards = shards, .backend = backend}),
+          relay(world, zone, std::move(options)) {}
     ~Town() {
         const bool closed = relay.closed() || relay.close();
         std::vector<SimMx*> all;
