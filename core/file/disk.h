@@ -30,9 +30,21 @@ struct DiskSpace {
     std::uint64_t free = 0;   // that we may still use
 };
 
+enum class FileKind : std::uint8_t { regular, directory, other };
+
+struct FileFacts {
+    FileKind kind = FileKind::regular;
+    std::uint64_t octets = 0;
+};
+
 class Disk {
   public:
     virtual ~Disk() = default;
+
+    // What has that name, without opening it. Follows links.
+    virtual IoResult<FileFacts> facts(const std::string& path) = 0;
+    // The first octets of a regular file: as many as there are, `most` at most. Blocks.
+    virtual IoResult<std::string> read_start(const std::string& path, std::size_t most) = 0;
 
     // direct fails with EINVAL where the file system has no such thing.
     virtual IoResult<Handle> open(const std::string& path, Access access) = 0;

@@ -1,5 +1,6 @@
 #include "core/file/posix_disk.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <fcntl.h>
@@ -36,6 +37,43 @@ IoResult<void> done(int result) {
 
 }  // namespace
 
+IoResult<FileFacts> PosixDisk::facts(const std::string& path) {
+    struct stat found{};
+    if (::stat(path.c_str(), &found) < 0) return io_error(errno);
+    const FileKind kind = S_ISREG(found.st_mode)   ? FileKind::regular
+                          : S_ISDIR(found.st_mode) ? FileKind::directory
+                                                   : FileKind::other;
+    return FileFacts{kind, static_cast<std::uint64_t>(found.st_size)};
+}
+
+IoResult<std::string> PosixDisk::read_start(const std::string& path, std::size_t most) {
+    // Opening a FIFO would wait for its writer.
+    const auto found = facts(path);
+    if (!found) return std::unexpected(found.error());
+    if (found->kind == FileKind::directory) return io_error(EISDIR);
+    if (found->kind == FileKind::other) return io_error(EINVAL);
+    const auto file = open(path, Access::read);
+    if (!file) return std::unexpected(file.error());
+    std::string octets(static_cast<std::size_t>(std::min<std::uint64_t>(most, found->octets)),
+                       '\0');
+    std::size_t at = 0;
+    while (at < octets.size()) {
+        const ssize_t got =
+            ::pread(*file, octets.data() + at, octets.size() - at, static_cast<off_t>(at));
+        if (got < 0 && errno == EINTR) continue;
+        const int error = got < 0 ? errno : 0;
+        if (error != 0) {
+            ::close(*file);
+            return io_error(error);
+        }
+        if (got == 0) break;
+        at += static_cast<std::size_t>(got);
+    }
+    ::close(*file);
+    octets.resize(at);
+    return octets;
+}
+
 IoResult<Handle> PosixDisk::open(const std::string& path, Access access) {
     const int fd = ::open(path.c_str(), flags_of(access) | O_CLOEXEC, kFileMode);
     if (fd < 0) return io_error(errno);
@@ -64,8 +102,11 @@ IoResult<std::vector<std::string>> PosixDisk::list(const std::string& directory)
     std::filesystem::directory_iterator entries(directory, error);
     if (error) return std::unexpected(error);
     std::vector<std::string> names;
-    for (const auto& entry : entries)
-        names.push_back(entry.path().filename().string());
+    while (entries != std::filesystem::directory_iterator{}) {
+        names.push_back(entries->path().filename().string());
+        entries.increment(error);
+        if (error) return std::unexpected(error);
+    }
     return names;
 }
 

@@ -8,6 +8,8 @@ namespace core {
 
 class PosixDisk final : public Disk {
   public:
+    IoResult<FileFacts> facts(const std::string& path) override;
+    IoResult<std::string> read_start(const std::string& path, std::size_t most) override;
     IoResult<Handle> open(const std::string& path, Access access) override;
     void close(Handle file) override;
     IoResult<std::uint64_t> size(Handle file) override;

@@ -97,7 +97,27 @@ void SimDisk::drop_unnamed() {
     std::erase_if(nodes_, [&](const auto& entry) { return !wanted.contains(entry.first); });
 }
 
+IoResult<core::FileFacts> SimDisk::facts(const std::string& path) {
+    if (directories_.contains(path)) return core::FileFacts{core::FileKind::directory, 0};
+    const NodeId node = node_of(path);
+    if (node == 0) return core::io_error(ENOENT);
+    return core::FileFacts{core::FileKind::regular, nodes_.at(node).current.size()};
+}
+
+IoResult<std::string> SimDisk::read_start(const std::string& path, std::size_t most) {
+    if (directories_.contains(path)) return core::io_error(EISDIR);
+    const NodeId node = node_of(path);
+    if (node == 0) return core::io_error(ENOENT);
+    const DiskImage& image = nodes_.at(node).current;
+    std::string octets(std::min<std::uint64_t>(most, image.size()), '\0');
+    image.read(0, octets);
+    return octets;
+}
+
 IoResult<Handle> SimDisk::open(const std::string& path, core::Access access) {
+    const DiskVerdict opening = judge(DiskAction::open, path);
+    if (opening.error != 0) return core::io_error(opening.error);
+    if (handles_.size() >= most_handles_) return core::io_error(EMFILE);
     if (access == core::Access::directory) {
         if (!directories_.contains(path)) return core::io_error(ENOENT);
         return add_handle({.path = path});
@@ -182,9 +202,14 @@ IoResult<void> SimDisk::rename(const std::string& from, const std::string& to) {
     const auto target = place(to);
     const NodeId node = node_of(from);
     if (node == 0 || !target) return core::io_error(ENOENT);
-    PH_ASSERT(source->directory == target->directory && !directories_.contains(from));
+    PH_ASSERT(source->directory == target->directory);
     const DiskVerdict verdict = judge(DiskAction::rename, from);
     if (verdict.error != 0) return core::io_error(verdict.error);
+    if (auto moved = directories_.extract(from); !moved.empty()) {
+        PH_ASSERT(moved.mapped().current.empty());  // those below it would have to move, too
+        moved.key() = to;
+        directories_.insert(std::move(moved));
+    }
     for (auto& [handle, file] : handles_) {
         if (file.node == node) file.path = to;
     }
@@ -274,6 +299,26 @@ void SimDisk::overwrite(const std::string& path, std::uint64_t offset, std::stri
     const NodeId node = node_of(path);
     PH_ASSERT(node != 0);
     write_part(nodes_.at(node), offset, octets, true);
+}
+
+void SimDisk::put_file(const std::string& path, std::string_view octets) {
+    const auto where = place(path);
+    PH_ASSERT(where.has_value());
+    const NodeId node = ++last_node_;
+    Node& made = nodes_[node];
+    made.current.write(0, octets);
+    made.current.resize(octets.size());
+    made.durable = made.current;
+    where->directory->current[where->name] = where->directory->durable[where->name] = node;
+    drop_unnamed();
+}
+
+void SimDisk::drop_file(const std::string& path) {
+    const auto where = place(path);
+    PH_ASSERT(where.has_value() && node_of(path) != 0);
+    where->directory->current.erase(where->name);
+    where->directory->durable.erase(where->name);
+    drop_unnamed();
 }
 
 // ---- Reading and writing

@@ -28,7 +28,7 @@
 
 namespace sim {
 
-enum class DiskAction : std::uint8_t { read, write, sync, create, allocate, rename, remove };
+enum class DiskAction : std::uint8_t { read, write, sync, create, allocate, rename, remove, open };
 
 struct DiskRequest {
     DiskAction action = DiskAction::read;
@@ -84,6 +84,8 @@ class SimDisk final : public core::Disk {
     void set_faults(Hook hook) { faults_ = std::move(hook); }
     void set_capacity(std::uint64_t octets) { capacity_ = octets; }  // of all files
     void set_direct_allowed(bool allowed) { direct_allowed_ = allowed; }
+    // Handles, the spool's and whoever else's; EMFILE beyond.
+    void set_most_handles(std::size_t most) { most_handles_ = most; }
     void set_pace(DiskPace pace) { pace_ = pace; }
     void set_short_transfers(bool some) { short_transfers_ = some; }  // one in four
     // Told of everything but reads. It may take copies of the disk, but not use it.
@@ -92,6 +94,8 @@ class SimDisk final : public core::Disk {
     std::uint64_t changes() const { return changes_; }  // events begun and done
 
     // core::Disk
+    core::IoResult<core::FileFacts> facts(const std::string& path) override;
+    core::IoResult<std::string> read_start(const std::string& path, std::size_t most) override;
     core::IoResult<core::Handle> open(const std::string& path, core::Access access) override;
     void close(core::Handle file) override;
     core::IoResult<std::uint64_t> size(core::Handle file) override;
@@ -110,6 +114,9 @@ class SimDisk final : public core::Disk {
     std::vector<std::string> files() const;  // paths, ascending
     std::string contents(const std::string& path) const;
     void overwrite(const std::string& path, std::uint64_t offset, std::string_view octets);
+    // As a person would with other tools: durable at once. The directory must be there.
+    void put_file(const std::string& path, std::string_view octets);
+    void drop_file(const std::string& path);
 
     // ---- for SimBackend
     static bool is_file(core::Handle handle) { return handle >= kFirstHandle; }
@@ -201,13 +208,14 @@ class SimDisk final : public core::Disk {
     Hook faults_;
     Listener listener_;
     std::uint64_t capacity_ = 1ULL << 40;
+    std::size_t most_handles_ = ~std::size_t{0};
     bool direct_allowed_ = true;
     bool short_transfers_ = false;
     std::map<NodeId, Node> nodes_;
     std::map<std::string, Directory> directories_ = {{".", {}}, {"/", {}}};
     std::map<core::Handle, Opened> handles_;
     std::map<Ticket, InFlight> in_flight_;
-    std::array<std::uint64_t, 7> ordinals_{};
+    std::array<std::uint64_t, 8> ordinals_{};
     std::uint64_t stamp_ = 0;
     std::uint64_t changes_ = 0;
     NodeId last_node_ = 0;
