@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
     std::string directory;
     CLI::App* dump = spool->add_subcommand(
         "dump", "Print every record as a line of JSON; exit 1 if something is damaged.");
-    dump->add_option("DIR", directory, "The spool: DATA_DIR/spool, or a copy")->required();
+    dump->add_option("DIR", directory, "DATA_DIR, DATA_DIR/spool, or a copy of it")->required();
     CLI11_PARSE(app, argc, argv);
     if (dump->parsed()) return relay::dump_spool(directory, stdout);
     return serve->parsed() ? relay::serve(config_file) : relay::check(config_file);

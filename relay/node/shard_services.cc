@@ -245,7 +245,7 @@ std::string ShardServices::unready() const {
         case Refusal::spool_failed:
             return node_.spool->space.failure() + "; restart when the disk is well";
         case Refusal::spool_full:
-            return "the spool is full";
+            return std::string(node_.spool->space.shortage());
         case Refusal::memory_full:
             return "memory.limit is reached";
         case Refusal::draining:

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "core/base/assert.h"
-#include "core/file/file.h"
 #include "relay/spool/octets.h"
+#include "relay/spool/patient_write.h"
 
 namespace relay {
 
@@ -76,6 +76,7 @@ void Batch::encode(Segment& segment, std::uint32_t unfinished, std::string& note
     write_batch_header(header, segment.salt, segment.seed, heads_.data());
     octets_ = batch_octets(header.octets);
     segment.used += octets_;
+    segment.seal.add_batch(heads_.data(), segment.used);
     PH_ASSERT(segment.used <= segment.size);
     collect_pieces();
 }
@@ -90,6 +91,7 @@ void Batch::encode_outcomes(std::string& noted, std::size_t room) {
         taken += sizeof octets + octets;
         char header[kRecordHeader];
         write_record_header(segment_->seed, RecordType::outcome, body, 0, segment_->seed, header);
+        segment_->seal.add_record(header);
         heads_.append(header, sizeof header).append(body);
         ++outcome_count_;
     }
@@ -111,6 +113,7 @@ void Batch::encode_message(Entry& entry) {
     char header[kRecordHeader];
     write_record_header(segment_->seed, RecordType::message, body, message.size(), entry.checksum,
                         header);
+    segment_->seal.add_record(header);
     std::memcpy(heads_.data() + at, header, sizeof header);
 }
 
@@ -156,7 +159,7 @@ core::Task<core::IoResult<void>> Batch::flush(core::Shard& shard) {
     const std::size_t octets = std::exchange(staged_, 0);
     const std::uint64_t at = begin_ + flushed_;
     flushed_ += octets;
-    return core::write_fully(shard, segment_->writer, buffer_.first(octets), at, true);
+    return write_patiently(shard, segment_->writer, buffer_.first(octets), at, true);
 }
 
 void Batch::place(const Entry& entry) {

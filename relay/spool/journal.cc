@@ -46,6 +46,7 @@ core::Task<void> Journal::close() {
     ending_ = true;
     work_.notify_all();
     co_await writers_.close();
+    co_await store_.close();
 }
 
 // ---- what comes in
@@ -240,6 +241,7 @@ core::Task<void> Journal::keep_house() {
         if (store_.spare_wanted()) co_await store_.prepare_spare();
         store_.trim_spares();
         if (recovered_ && store_.oldest_dead()) co_await store_.give_up_dead();
+        if (recovered_ && store_.seals_wanted()) co_await store_.write_seals();
         if (recovered_ && too_slack()) co_await move_survivors();
         if (closing_ || store_.spare_wanted() || (recovered_ && store_.oldest_dead())) continue;
         co_await house_work_.wait(shard_.now() + std::chrono::seconds{1});

@@ -4,8 +4,11 @@
 #include <ranges>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "core/base/log.h"
 #include "core/file/file.h"
+#include "core/runtime/event.h"
 
 namespace relay {
 
@@ -13,6 +16,7 @@ namespace {
 
 constexpr std::size_t kRecordsATurn = 256;
 constexpr std::size_t kReadStep = 4 << 20;
+constexpr core::Duration kPatience = std::chrono::seconds{1};
 constexpr std::uint64_t kLargestSegment = 1ULL << 32;  // offsets in it are of 32 bits
 
 // Of the record of an outcome, or of a recipient.
@@ -33,6 +37,7 @@ Recovery::~Recovery() {
 }
 
 core::Task<RecoveryReport> Recovery::run(const bool& stop) {
+    report_.damaged += journal_.store().damages_at_open();
     std::vector<Segment*> segments;
     for (const auto& segment : journal_.store().segments()) {
         if (!segment->scanned) segments.push_back(segment.get());
@@ -41,7 +46,26 @@ core::Task<RecoveryReport> Recovery::run(const bool& stop) {
         if (stop) co_return report_;
         co_await recover(*segment, stop);
     }
+    if (stop) co_return report_;
+    report_missing();
+    for (Segment* segment : segments)
+        journal_.store().seal(*segment);
     co_return report_;
+}
+
+void Recovery::report_missing() {
+    const SegmentStore& store = journal_.store();
+    for (const JournalFiles::Gap& gap : store.found().gaps()) {
+        report_.damaged += gap.last - gap.first + 1;
+        const auto seal = seals_.find(gap.last);
+        const std::string lost =
+            seal == seals_.end() ? std::string("how much mail was in them is not known")
+                                 : fmt::format("the last of them held {} batches with {} records",
+                                               seal->second.batches, seal->second.records);
+        core::log_error("spool {} {} to {}: {} segments are missing; {}", store.options().directory,
+                        segment_file_name(gap.first), segment_file_name(gap.last),
+                        gap.last - gap.first + 1, lost);
+    }
 }
 
 core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
@@ -52,22 +76,14 @@ core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
     }
     core::AlignedBuffer buffer(segment.size);
     const std::span<char> octets = buffer.first(segment.size);
-    for (std::size_t at = 0; at < octets.size(); at += kReadStep) {
-        const auto part = octets.subspan(at, std::min(kReadStep, octets.size() - at));
-        const auto read = co_await journal_.store().read(segment, part, at);
-        if (!read) {
-            damaged(segment, at, "cannot be read: " + read.error().message());
-            std::ranges::fill(part, '\0');
-        }
-    }
+    if (!co_await read(segment, octets, stop)) co_return;
     const std::string_view text(octets.data(), octets.size());
-    const auto complaint = check_segment_header(text, segment.name);
-    if (complaint) damaged(segment, 0, *complaint);
-    const SegmentScan scan = scan_segment(text, segment.name);
-    segment.used = scan.end;
+    SegmentScan scan = scan_segment(text, segment.name);
+    segment.used = scan.seal.end;
     segment.seed = scan.seed;
+    segment.seal = scan.seal;
+    verify(segment, text, scan);
     report(segment, scan);
-    may_be_torn_ = complaint || begins_run(text);
     std::size_t turn = 0;
     for (const RecordView& record : scan.records | std::views::reverse) {
         if (record.type == RecordType::outcome) {
@@ -84,15 +100,54 @@ core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
     journal_.store().close_reader(segment);
 }
 
+// False: it was stopped. What cannot be read for good is zeros; what cannot be opened because there
+// is no descriptor or no memory is waited for.
+core::Task<bool> Recovery::read(Segment& segment, std::span<char> octets, const bool& stop) {
+    for (std::size_t at = 0; at < octets.size(); at += kReadStep) {
+        const auto part = octets.subspan(at, std::min(kReadStep, octets.size() - at));
+        auto read = co_await journal_.store().read(segment, part, at);
+        while (!read && passes(read.error())) {
+            if (stop) co_return false;
+            core::log_warning("spool {} {} waits: {}", journal_.store().options().directory,
+                              segment_file_name(segment.name.sequence), read.error().message());
+            core::Event never(shard_.reactor());
+            co_await never.wait(shard_.now() + kPatience);
+            read = co_await journal_.store().read(segment, part, at);
+        }
+        if (read) continue;
+        damaged(segment, at, "cannot be read: " + read.error().message());
+        std::ranges::fill(part, '\0');
+    }
+    co_return true;
+}
+
+// Holds the segment to what the next one and the chain say of it, and keeps what it says of the one
+// before.
+void Recovery::verify(Segment& segment, std::string_view octets, SegmentScan& scan) {
+    const auto header = read_segment_header(octets, segment.name);
+    if (!header) damaged(segment, 0, header.error());
+    if (header && header->size > segment.size) {
+        damaged(segment, segment.size, fmt::format("is cut short: it had {} octets", header->size));
+    }
+    const auto& chain = journal_.store().found().chain;
+    const Seal* const in_chain = chain ? chain->seal_of(segment.name.sequence) : nullptr;
+    const auto in_next = seals_.find(segment.name.sequence);
+    if (in_next != seals_.end()) {
+        segment.sealed = true;
+        hold_to_seal(scan, in_next->second);
+    } else if (in_chain != nullptr) {
+        hold_to_seal(scan, *in_chain);
+    } else if (!may_be_torn_) {
+        take_as_left_in_order(scan);
+    }
+    if (header && header->before) seals_[segment.name.sequence - 1] = *header->before;
+    may_be_torn_ = !header || header->begins_run;
+}
+
 void Recovery::report(Segment& segment, const SegmentScan& scan) {
     for (const Damage& damage : scan.damages)
         damaged(segment, damage.offset, damage.what);
-    // Only the last segment of a run can hold writes that were interrupted.
     for (const Damage& one : scan.interrupted) {
-        if (!may_be_torn_) {
-            damaged(segment, one.offset, one.what);
-            continue;
-        }
         core::log_warning(
             "spool {} {} at octet {}: {}; the write was interrupted, nobody was promised it",
             journal_.store().options().directory, segment_file_name(segment.name.sequence),

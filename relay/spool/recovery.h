@@ -1,12 +1,16 @@
 // Recovery: what an earlier run left in a journal, read back from the newest segment to the oldest,
 // so that every outcome is known before the message it speaks of is met: a message can be delivered
 // as soon as it is found, while older segments are still being read. Torn tails are cut, damage is
-// reported and skipped. One task per journal, on its shard; it yields often.
-// Memory: one segment, and the outcomes of messages not met yet.
+// reported and skipped, and so is a segment that is missing: the chain says which there must be,
+// and the segment that follows one, or the chain, what that one held. When all was read, segments
+// that nothing vouched for are sealed. One task per journal, on its shard; it yields often. Memory:
+// one segment, and the outcomes of messages not met yet.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -31,7 +35,7 @@ struct RecoveryReport {
     std::uint64_t segments = 0;
     std::uint64_t messages = 0;
     std::uint64_t recipients = 0;
-    std::uint64_t damaged = 0;  // records or batches that were lost
+    std::uint64_t damaged = 0;  // records, batches or segments that were lost
 };
 
 class Recovery {
@@ -64,7 +68,10 @@ class Recovery {
     };
 
     core::Task<void> recover(Segment& segment, const bool& stop);
+    core::Task<bool> read(Segment& segment, std::span<char> octets, const bool& stop);
+    void verify(Segment& segment, std::string_view octets, SegmentScan& scan);
     void report(Segment& segment, const SegmentScan& scan);
+    void report_missing();
     void take_outcome(const RecordView& record, Segment& segment);
     void take_message(const RecordView& record, Segment& segment);
     std::unique_ptr<Message> rebuild(const MessageRecord& record);
@@ -75,7 +82,8 @@ class Recovery {
     Journal& journal_;
     RecoveredMail& mail_;
     RecoveryReport report_;
-    bool may_be_torn_ = true;  // the segment that comes next was the last one of a run
+    bool may_be_torn_ = true;              // the segment that comes next was the last one of a run
+    std::map<std::uint64_t, Seal> seals_;  // of segments, as the headers after them say
     std::unordered_map<Which, Known, IdHash> outcomes_;
     std::unordered_set<MessageId, IdHash> moved_;  // met as a copy; what comes before is older
 };

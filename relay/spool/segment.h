@@ -4,9 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
 
 #include "core/base/intrusive_list.h"
 #include "core/io/io_backend.h"
@@ -30,6 +27,8 @@ class Segment {
     std::uint64_t size = 0;  // octets of the file
     std::uint64_t used = 0;  // octets up to the end of the last batch, written or under way
     std::uint64_t batches = 0;
+    Seal seal;            // of what it holds: kept up with each batch, or what recovery found
+    bool sealed = false;  // the header of the next one, or the chain, knows the seal
     core::IntrusiveList<Message, MessageListTag> live;  // messages that are not final, as written
     std::uint64_t live_octets = 0;                      // what their records take
     std::uint32_t readers = 0;                          // reads under way
@@ -40,9 +39,5 @@ class Segment {
     void keep(Message& message);
     void drop(Message& message);
 };
-
-std::string segment_file_name(std::uint64_t sequence);  // "0000000000000012.seg"
-// Nothing when it is no segment's name.
-std::optional<std::uint64_t> sequence_of(std::string_view file_name);
 
 }  // namespace relay

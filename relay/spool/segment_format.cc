@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <iterator>
+#include <optional>
 #include <utility>
 
-#include <isa-l/crc.h>
+#include <fmt/format.h>
 
 #include "relay/spool/octets.h"
 
@@ -13,11 +14,7 @@ namespace relay {
 
 namespace {
 
-constexpr std::string_view kMagic = "PHSTSEG1";
 constexpr std::uint32_t kBatchMagic = 0x48435442;  // "BTCH"
-constexpr std::size_t kFlagsAt = 32;               // of the segment header
-constexpr std::size_t kSaltAt = 40;
-constexpr std::size_t kHeaderChecked = 48;  // octets of the segment header under its checksum
 constexpr std::size_t kBatchSaltAt = 32;
 
 std::optional<BatchHeader> read_batch_header(std::string_view octets, std::size_t at,
@@ -64,8 +61,8 @@ std::optional<RecordView> read_record(std::string_view octets, std::size_t at, s
 
 // The salt of a segment whose header is lost stands in each of its batches, too.
 std::uint32_t seed_of(std::string_view octets, const SegmentName& name) {
-    if (!check_segment_header(octets, name)) {
-        return checksum_seed(name, get_at<std::uint64_t>(octets.data() + kSaltAt));
+    if (const auto header = read_segment_header(octets, name)) {
+        return checksum_seed(name, header->salt);
     }
     for (std::size_t at = kSegmentBlock; at + kBatchHeader <= octets.size(); at += kSegmentBlock) {
         const auto salt = get_at<std::uint64_t>(octets.data() + at + kBatchSaltAt);
@@ -82,19 +79,18 @@ class Scanner {
 
     SegmentScan run() {
         std::size_t at = kSegmentBlock;
-        scan_.seed = seed_;
-        scan_.end = at;
+        scan_.seed = scan_.seal.checksum = seed_;
         while (at + kBatchHeader <= octets_.size()) {
             if (const auto batch = read_batch_header(octets_, at, seed_);
                 batch && batch->number > scan_.last_batch) {
-                if (at > scan_.end) {
-                    suspect(scan_.last_batch + 1, {scan_.end, at - scan_.end, "no batch"});
-                }
+                const std::size_t end = scan_.seal.end;
+                if (at > end) suspect(scan_.last_batch + 1, {end, at - end, "no batch"});
                 convict_before(batch->number - batch->unfinished);
                 scan_.last_batch = batch->number;
                 read_batch(at, *batch);
+                const char* const header = octets_.data() + at;
                 at += batch_octets(batch->octets);
-                scan_.end = at;
+                scan_.seal.add_batch(header, at);
             } else {
                 at += kSegmentBlock;
             }
@@ -141,6 +137,7 @@ class Scanner {
                 octets_.substr(record->content_offset, record->content_octets);
             if (crc32c(seed_, content) == record->content_checksum) {
                 scan_.records.push_back(*record);
+                scan_.seal.add_record(octets_.data() + at);
             } else {
                 suspect(batch.number, {at, end - at, "the content of a record is damaged"});
             }
@@ -159,37 +156,12 @@ class Scanner {
 
 }  // namespace
 
-std::uint32_t crc32c(std::uint32_t begin, std::string_view octets) {
-    auto* data = reinterpret_cast<unsigned char*>(const_cast<char*>(octets.data()));
-    std::uint32_t checksum = begin;
-    while (!octets.empty()) {  // the library counts in int
-        const std::size_t step = std::min<std::size_t>(octets.size(), std::size_t{1} << 30);
-        checksum = crc32_iscsi(data, static_cast<int>(step), checksum);
-        data += step;
-        octets.remove_prefix(step);
-    }
-    return checksum;
-}
-
 std::uint32_t checksum_seed(const SegmentName& name, std::uint64_t salt) {
     std::array<char, 20> octets;
     put_at(octets.data(), name.sequence);
     put_at(octets.data() + 8, name.journal);
     put_at(octets.data() + 12, salt);
     return crc32c(0xffffffff, {octets.data(), octets.size()});
-}
-
-void write_segment_header(const SegmentName& name, std::uint64_t salt, std::uint64_t size,
-                          bool begins_run, char* out) {
-    std::memset(out, 0, kSegmentBlock);
-    std::memcpy(out, kMagic.data(), kMagic.size());
-    put_at(out + 8, kSegmentVersion);
-    put_at(out + 12, name.journal);
-    put_at(out + 16, name.sequence);
-    put_at(out + 24, size);
-    put_at(out + kFlagsAt, std::uint32_t{begins_run});
-    put_at(out + kSaltAt, salt);
-    put_at(out + kHeaderChecked, crc32c(0xffffffff, {out, kHeaderChecked}));
 }
 
 std::size_t batch_octets(std::size_t octets_of_records) {
@@ -217,30 +189,28 @@ void write_record_header(std::uint32_t seed, RecordType type, std::string_view b
     put_at(out, crc32c(crc32c(seed, {out + 4, kRecordHeader - 4}), body));
 }
 
-std::optional<std::string> check_segment_header(std::string_view octets, const SegmentName& name) {
-    if (octets.size() < kSegmentBlock) return "is shorter than its header";
-    if (!octets.starts_with(kMagic)) return "has no segment header";
-    const auto expected = crc32c(0xffffffff, octets.substr(0, kHeaderChecked));
-    if (get_at<std::uint32_t>(octets.data() + kHeaderChecked) != expected) {
-        return "has a damaged header";
-    }
-    if (get_at<std::uint32_t>(octets.data() + 8) != kSegmentVersion) {
-        return "has a format version that this program does not know";
-    }
-    if (get_at<std::uint32_t>(octets.data() + 12) != name.journal ||
-        get_at<std::uint64_t>(octets.data() + 16) != name.sequence) {
-        return "has the header of another segment";
-    }
-    return std::nullopt;
-}
-
-bool begins_run(std::string_view octets) {
-    return octets.size() >= kSegmentBlock &&
-           (get_at<std::uint32_t>(octets.data() + kFlagsAt) & 1U) != 0;
-}
-
 SegmentScan scan_segment(std::string_view octets, const SegmentName& name) {
     return Scanner(octets, name).run();
+}
+
+void take_as_left_in_order(SegmentScan& scan) {
+    std::ranges::move(scan.interrupted, std::back_inserter(scan.damages));
+    scan.interrupted.clear();
+}
+
+void hold_to_seal(SegmentScan& scan, const Seal& seal) {
+    // What looks interrupted was so when the segment was sealed: nothing has changed since.
+    if (scan.seal == seal) return;
+    take_as_left_in_order(scan);
+    const std::uint64_t lost =
+        seal.records > scan.seal.records ? seal.records - scan.seal.records : 0;
+    const std::uint64_t end = std::max<std::uint64_t>(seal.end, scan.seal.end);
+    scan.damages.push_back(
+        {scan.seal.end, end - scan.seal.end,
+         fmt::format("it held {} batches with {} records in {} octets, and now {} with {} in {}: "
+                     "{} records are lost",
+                     seal.batches, seal.records, seal.end, scan.seal.batches, scan.seal.records,
+                     scan.seal.end, lost)});
 }
 
 }  // namespace relay

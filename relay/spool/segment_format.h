@@ -2,33 +2,24 @@
 // block, has a header and records, and is padded with zeros to the next block. What a reused file
 // held before never passes for new, nor does what a sender put into a content: every checksum
 // begins with the journal, the segment's sequence and a salt that nobody outside knows. Pure.
-// Segment scanning never fails: damage is skipped, reported and counted.
+// Segment scanning never fails: damage is skipped, reported and counted. The header block and
+// seals: relay/spool/segment_header.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "relay/spool/record.h"
+#include "relay/spool/segment_header.h"
 
 namespace relay {
 
-inline constexpr std::size_t kSegmentBlock = 4096;
 inline constexpr std::size_t kBatchHeader = 40;
 inline constexpr std::size_t kRecordHeader = 24;
-inline constexpr std::uint32_t kSegmentVersion = 2;
 
-// Who wrote it: makes checksums of different segments differ.
-struct SegmentName {
-    std::uint32_t journal = 0;
-    std::uint64_t sequence = 0;  // ascending within the journal; never used twice
-    bool operator==(const SegmentName&) const = default;
-};
-
-std::uint32_t crc32c(std::uint32_t begin, std::string_view octets);
 // What every checksum in the segment begins with.
 std::uint32_t checksum_seed(const SegmentName& name, std::uint64_t salt);
 
@@ -43,9 +34,6 @@ struct BatchHeader {
     std::uint32_t unfinished = 0;
 };
 
-// kSegmentBlock octets. begins_run: the first segment that a process writes in the journal.
-void write_segment_header(const SegmentName& name, std::uint64_t salt, std::uint64_t size,
-                          bool begins_run, char* out);
 std::size_t batch_octets(std::size_t octets_of_records);  // with header and padding
 void write_batch_header(const BatchHeader& batch, std::uint64_t salt, std::uint32_t seed,
                         char* out);
@@ -74,14 +62,16 @@ struct SegmentScan {
     std::vector<Damage> damages;      // skipped; it was durable once
     std::vector<Damage> interrupted;  // skipped; nothing shows that it ever was durable
     std::uint32_t seed = 0;           // of the checksums
-    std::uint64_t last_batch = 0;
-    std::size_t end = 0;  // of the last batch
+    std::uint64_t last_batch = 0;     // the highest number
+    Seal seal;                        // of what was found
 };
 
-// Complains about a header that is not the named segment's; the batches may be read all the same.
-std::optional<std::string> check_segment_header(std::string_view octets, const SegmentName& name);
-// The segment before one that begins a run may end in a write that was interrupted.
-bool begins_run(std::string_view octets);
+// With the header or without it: a header that cannot be read is damage of its own.
 SegmentScan scan_segment(std::string_view octets, const SegmentName& name);
+// Compares what was found with what the segment held when it was left: what is missing becomes
+// damage, and so does what looked like an interrupted write, since it was none.
+void hold_to_seal(SegmentScan& scan, const Seal& seal);
+// A segment of earlier versions that was left in order holds no interrupted writes.
+void take_as_left_in_order(SegmentScan& scan);
 
 }  // namespace relay

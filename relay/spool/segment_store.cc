@@ -8,15 +8,10 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/file/file.h"
+#include "core/runtime/event.h"
+#include "relay/spool/patient_write.h"
 
 namespace relay {
-
-namespace {
-
-constexpr std::string_view kSpareSuffix = ".free";
-constexpr std::string_view kDamagedSuffix = ".damaged";
-
-}  // namespace
 
 SegmentStore::SegmentStore(core::Shard& shard, core::Disk& disk, SpoolSpace& space,
                            Journal& journal, JournalOptions options)
@@ -25,11 +20,13 @@ SegmentStore::SegmentStore(core::Shard& shard, core::Disk& disk, SpoolSpace& spa
       space_(space),
       journal_(journal),
       options_(std::move(options)),
+      files_(disk, options_.directory, options_.adopted ? 1 : FileReserve::kReserve),
+      chain_(shard, disk, chain_path(options_.spool, options_.id)),
       header_(kSegmentBlock) {}
 
 SegmentStore::~SegmentStore() {
     for (const auto& segment : segments_) {
-        close_writer(*segment);
+        if (segment->writer != core::kNoHandle) disk_.close(segment->writer);
         if (segment->reader != core::kNoHandle) disk_.close(segment->reader);
     }
     if (directory_ != core::kNoHandle) disk_.close(directory_);
@@ -47,40 +44,63 @@ core::Result<void> SegmentStore::open() {
     const auto directory = disk_.open(options_.directory, core::Access::directory);
     if (!directory) return wrong(directory.error());
     directory_ = *directory;
-    auto names = disk_.list(options_.directory);
-    if (!names) return wrong(names.error());
-    std::ranges::sort(*names);
-    for (const std::string& name : *names) {
-        if (name.ends_with(kSpareSuffix)) {
-            // Made by an earlier run: its zeros may not have come to the disk, so it is made anew.
-            if (const auto removed = disk_.remove(path(name)); !removed) {
-                return wrong(removed.error());
-            }
-            continue;
-        }
-        const bool kept = name.ends_with(kDamagedSuffix);
-        const auto sequence =
-            sequence_of(name.substr(0, name.size() - (kept ? kDamagedSuffix.size() : 0)));
-        if (!sequence) continue;
-        next_sequence_ = *sequence + 1;  // they are sorted
-        const auto size = size_of(name);
-        if (size) space_.grown(*size);
-        if (kept) continue;  // for a person to look at; it takes room, and its number
-        if (!size) return core::failure(path(name) + ": " + size.error().message());
-        auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, *sequence});
-        segment->size = segment->used = *size;
+    auto looked = look_at_journal(disk_, options_.spool, options_.id);
+    if (!looked) return std::unexpected(looked.error());
+    found_ = std::move(*looked);
+    if (!found_.complaint.empty()) {
+        core::log_error("spool {} {}", chain_.path(), found_.complaint);
+        ++damages_at_open_;
+    }
+    for (const JournalFiles::Stranger& one : found_.strangers) {
+        if (auto aside = set_aside(one); !aside) return aside;
+    }
+    // Spares of an earlier run: their zeros may not have come to the disk, so they are made again.
+    for (const std::string& name : found_.spares) {
+        if (const auto removed = disk_.remove(path(name)); !removed) return wrong(removed.error());
+    }
+    space_.grown(found_.kept_octets);
+    for (const JournalFiles::File& file : found_.segments) {
+        space_.grown(file.octets);
+        auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, file.sequence});
+        segment->size = segment->used = file.octets;
         segment->scanned = false;
+        segment->sealed = found_.chain && found_.chain->seal_of(file.sequence) != nullptr;
         segments_.push_back(std::move(segment));
     }
+    if (found_.newest >= kLastSequence) {
+        return core::failure(path(segment_file_name(found_.newest)) +
+                             ": there is no number for a segment after this one");
+    }
+    next_sequence_ = found_.newest + 1;
+    Chain chain = found_.chain.value_or(Chain{});
+    chain.journal = options_.id;
+    chain.oldest = found_.oldest;
+    chain.newest = found_.newest;
+    if (auto opened = chain_.open(std::move(chain), found_.chain.has_value()); !opened) {
+        return core::failure(chain_.path() + ": " + opened.error().message());
+    }
+    files_.fill();
     return {};
 }
 
-core::IoResult<std::uint64_t> SegmentStore::size_of(const std::string& name) {
-    const auto file = disk_.open(path(name), core::Access::read);
-    if (!file) return std::unexpected(file.error());
-    const auto size = disk_.size(*file);
-    disk_.close(*file);
-    return size;
+core::Result<void> SegmentStore::set_aside(const JournalFiles::Stranger& stranger) {
+    const std::string file = path(stranger.name);
+    if (!stranger.in_the_way) {
+        core::log_warning("{} {}: it is left alone", core::escaped(file), stranger.what);
+        return {};
+    }
+    // Its number will be needed, and what has that name then would be written over.
+    std::string aside = file + std::string(kStrangerSuffix);
+    for (int copy = 2; disk_.facts(aside) && copy < 100; ++copy)
+        aside = fmt::format("{}.{}{}", file, copy, kStrangerSuffix);
+    if (const auto renamed = disk_.rename(file, aside); !renamed) {
+        return core::failure(file + " " + stranger.what +
+                             " and cannot be renamed: " + renamed.error().message());
+    }
+    core::log_error("{} {}, and is none of this journal's segments: it is set aside as {}", file,
+                    stranger.what, aside);
+    ++damages_at_open_;
+    return {};
 }
 
 // ---- the segment that is written
@@ -107,33 +127,54 @@ core::Task<bool> SegmentStore::activate(std::uint64_t size, Need need) {
         file = new_spare_name();
         if (!make_file(file, size)) co_return false;
     }
-    auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, next_sequence_++});
+    // A journal that has none yet: a segment of this version is never without.
+    if (!chain_.made() && !co_await write_chain()) {
+        put_back(file, size);
+        co_return false;
+    }
+    auto segment = std::make_unique<Segment>(journal_, SegmentName{options_.id, next_sequence_});
     segment->salt = options_.salt;
     segment->seed = checksum_seed(segment->name, segment->salt);
     segment->size = size;
     segment->used = kSegmentBlock;
-    if (!co_await name_segment(file, *segment)) {
+    segment->seal.checksum = segment->seed;
+    if (!co_await name_segment(file, *segment, spare)) {
+        close_writer(*segment);
+        if (!space_.failed()) put_back(file, size);
+        co_return false;
+    }
+    chain_.chain.newest = next_sequence_++;
+    if (!co_await write_chain()) {
         close_writer(*segment);
         co_return false;
     }
-    if (active_ != nullptr) close_writer(*active_);
+    if (active_ != nullptr) {
+        active_->sealed = true;  // in the header of this one
+        close_writer(*active_);
+    }
     active_ = segment.get();
     segments_.push_back(std::move(segment));
     co_return true;
 }
 
 // The header first, then the name: a file with a segment's name always has its header.
-core::Task<bool> SegmentStore::name_segment(const std::string& file, Segment& segment) {
+core::Task<bool> SegmentStore::name_segment(const std::string& file, Segment& segment, bool spare) {
     const auto writer = open_writer(file);
     if (!writer) {
         fail("cannot open a segment in", writer.error());
         co_return false;
     }
     segment.writer = *writer;
-    write_segment_header(segment.name, segment.salt, segment.size, active_ == nullptr,
+    write_segment_header({.name = segment.name,
+                          .salt = segment.salt,
+                          .size = segment.size,
+                          .begins_run = active_ == nullptr,
+                          .before = seal_before(segment.name.sequence)},
                          header_.data());
-    const auto written =
-        co_await core::write_fully(shard_, segment.writer, header_.first(kSegmentBlock), 0, true);
+    auto written =
+        co_await write_patiently(shard_, segment.writer, header_.first(kSegmentBlock), 0, true);
+    // With its size, as a spare has it: a file that is shorter than its header says is damaged.
+    if (written && !spare) written = co_await core::sync(shard_, segment.writer);
     if (!written) {
         fail("cannot write the header of a segment in", written.error());
         co_return false;
@@ -151,18 +192,49 @@ core::Task<bool> SegmentStore::name_segment(const std::string& file, Segment& se
     co_return true;
 }
 
+std::optional<Seal> SegmentStore::seal_before(std::uint64_t sequence) const {
+    if (active_ != nullptr) return active_->seal;
+    const Seal* const seal = chain_.chain.seal_of(sequence - 1);
+    return seal == nullptr ? std::nullopt : std::optional(*seal);
+}
+
+core::Task<bool> SegmentStore::write_chain() {
+    if (const auto written = co_await chain_.write(); !written) {
+        // What it opens, it opens only to make the file: nothing refers to that yet.
+        fail("cannot write the chain of", written.error());
+        co_return false;
+    }
+    co_return true;
+}
+
+// A file that did not become a segment, since something was wanting that will be there again.
+void SegmentStore::put_back(const std::string& file, std::uint64_t size) {
+    if (size == options_.segment_size) {
+        spares_.push_back(file);
+    } else {
+        discard(file, size);
+    }
+}
+
+void SegmentStore::discard(const std::string& file, std::uint64_t size) {
+    if (const auto gone = disk_.remove(path(file)); !gone) {
+        return fail("cannot remove a spare segment of", gone.error());
+    }
+    space_.shrunk(size);
+}
+
 core::IoResult<core::Handle> SegmentStore::open_writer(const std::string& name) {
-    return disk_.open(path(name), options_.direct ? core::Access::direct : core::Access::write);
+    return open_file(name, options_.direct ? core::Access::direct : core::Access::write);
 }
 
 bool SegmentStore::make_file(const std::string& name, std::uint64_t size) {
-    const auto file = disk_.open(path(name), core::Access::write);
+    const auto file = open_file(name, core::Access::write);
     core::IoResult<void> made;
     if (!file) {
         made = std::unexpected(file.error());
     } else {
         made = disk_.allocate(*file, size);
-        disk_.close(*file);
+        files_.close(*file);
         if (made) {
             space_.grown(size);
             return true;
@@ -180,7 +252,7 @@ bool SegmentStore::make_file(const std::string& name, std::uint64_t size) {
 }
 
 void SegmentStore::close_writer(Segment& segment) {
-    if (segment.writer != core::kNoHandle) disk_.close(segment.writer);
+    if (segment.writer != core::kNoHandle) files_.close(segment.writer);
     segment.writer = core::kNoHandle;
 }
 
@@ -201,6 +273,7 @@ core::Task<void> SegmentStore::prepare_spare() {
     if (!make_file(name, options_.segment_size)) co_return;
     const auto writer = open_writer(name);
     if (!writer) {
+        discard(name, options_.segment_size);
         fail("cannot open a segment in", writer.error());
         co_return;
     }
@@ -209,10 +282,10 @@ core::Task<void> SegmentStore::prepare_spare() {
     core::IoResult<void> written;
     for (std::uint64_t at = 0; written && at < options_.segment_size; at += kZeros) {
         const auto step = std::min<std::uint64_t>(kZeros, options_.segment_size - at);
-        written = co_await core::write_fully(shard_, *writer, zeros.first(step), at, false);
+        written = co_await write_patiently(shard_, *writer, zeros.first(step), at, false);
     }
     if (written) written = co_await core::sync(shard_, *writer);
-    disk_.close(*writer);
+    files_.close(*writer);
     if (!written) {
         fail("cannot fill a segment in", written.error());
         co_return;
@@ -237,20 +310,25 @@ bool SegmentStore::oldest_dead() {
 }
 
 core::Task<void> SegmentStore::give_up_dead() {
-    std::vector<std::string> recycled;
+    std::vector<std::unique_ptr<Segment>> dead;
     while (oldest_dead()) {
-        const std::unique_ptr<Segment> segment = std::move(segments_.front());
+        dead.push_back(std::move(segments_.front()));
         segments_.pop_front();
-        close_reader(*segment);
+        close_reader(*dead.back());
+    }
+    if (!keep_damaged(dead)) co_return;
+    // Before a file goes, so that it is not missed.
+    chain_.chain.give_up_before(segments_.empty() ? chain_.chain.newest + 1
+                                                  : segments_.front()->name.sequence);
+    if (!co_await write_chain()) co_return;
+    std::vector<std::string> recycled;
+    for (const auto& segment : dead) {
+        if (segment->damaged) continue;
         const std::string file = path(segment_file_name(segment->name.sequence));
         const bool keep = !options_.adopted && segment->size == options_.segment_size &&
                           spares_.size() + recycled.size() < (space_.full() ? 1 : kSpares);
         core::IoResult<void> gone;
-        if (segment->damaged) {
-            const std::string kept = file + std::string(kDamagedSuffix);
-            core::log_error("{} is kept, since not all of it could be read", kept);
-            gone = disk_.rename(file, kept);
-        } else if (keep) {
+        if (keep) {
             recycled.push_back(new_spare_name());
             gone = disk_.rename(file, path(recycled.back()));
         } else {
@@ -270,26 +348,97 @@ core::Task<void> SegmentStore::give_up_dead() {
     std::ranges::move(recycled, std::back_inserter(spares_));
 }
 
+// They are not read again, but may be readable for somebody.
+bool SegmentStore::keep_damaged(const std::vector<std::unique_ptr<Segment>>& dead) {
+    for (const auto& segment : dead) {
+        if (!segment->damaged) continue;
+        const std::string file = path(segment_file_name(segment->name.sequence));
+        const std::string kept = file + std::string(kDamagedSuffix);
+        core::log_error("{} is kept, since not all of it could be read", kept);
+        if (const auto renamed = disk_.rename(file, kept); !renamed) {
+            fail("cannot rename a damaged segment of", renamed.error());
+            return false;
+        }
+    }
+    return true;
+}
+
+// ---- seals
+
+void SegmentStore::seal(Segment& segment) {
+    if (segment.sealed || segment.damaged || segment.dead()) return;
+    chain_.chain.seal(segment.name.sequence, segment.seal);
+    segment.sealed = true;
+    seals_noted_ = true;
+}
+
+core::Task<void> SegmentStore::write_seals() {
+    seals_noted_ = false;
+    co_await write_chain();
+}
+
+core::Task<void> SegmentStore::close() {
+    if (space_.failed()) co_return;
+    if (active_ != nullptr && active_->used > kSegmentBlock) {
+        chain_.chain.seal(active_->name.sequence, active_->seal);
+        seals_noted_ = true;
+    }
+    if (seals_noted_) co_await write_seals();
+}
+
 // ---- reading
+
+// Files that are only read give way.
+core::IoResult<core::Handle> SegmentStore::open_file(const std::string& name, core::Access access) {
+    auto file = files_.open(path(name), access);
+    while (!file && no_descriptor(file.error()) && close_an_idle_reader())
+        file = files_.open(path(name), access);
+    return file;
+}
 
 core::Task<core::IoResult<void>> SegmentStore::read(Segment& segment, std::span<char> octets,
                                                     std::uint64_t offset) {
-    if (segment.reader == core::kNoHandle) {
-        const auto file =
-            disk_.open(path(segment_file_name(segment.name.sequence)), core::Access::read);
-        if (!file) co_return std::unexpected(file.error());
-        segment.reader = *file;
-    }
-    ++segment.readers;
-    auto result = co_await core::read_fully(shard_, segment.reader, octets, offset);
+    ++segment.readers;  // so that it stays, and its reader too
+    core::IoResult<void> result;
+    if (segment.reader == core::kNoHandle) result = co_await open_reader(segment);
+    if (result) result = co_await core::read_fully(shard_, segment.reader, octets, offset);
     --segment.readers;
     co_return result;
 }
 
+core::Task<core::IoResult<void>> SegmentStore::open_reader(Segment& segment) {
+    const std::string name = segment_file_name(segment.name.sequence);
+    const auto facts = disk_.facts(path(name));
+    if (!facts) co_return std::unexpected(facts.error());
+    if (facts->kind != core::FileKind::regular) co_return core::io_error(EINVAL);
+    for (int tries = 1;; ++tries) {
+        if (open_readers_.size() >= kMostReaders) close_an_idle_reader();
+        const auto file = open_file(name, core::Access::read);
+        if (file) {
+            segment.reader = *file;
+            open_readers_.push_back(&segment);
+            co_return core::IoResult<void>();
+        }
+        if (!passes(file.error()) || tries == kOpenTries) co_return std::unexpected(file.error());
+        core::Event never(shard_.reactor());
+        co_await never.wait(shard_.now() + kOpenPause);
+        if (segment.reader != core::kNoHandle) co_return core::IoResult<void>();
+    }
+}
+
 void SegmentStore::close_reader(Segment& segment) {
     if (segment.readers > 0 || segment.reader == core::kNoHandle) return;
-    disk_.close(segment.reader);
+    files_.close(segment.reader);
     segment.reader = core::kNoHandle;
+    std::erase(open_readers_, &segment);
+}
+
+bool SegmentStore::close_an_idle_reader() {
+    const auto idle = std::ranges::find_if(
+        open_readers_, [](const Segment* segment) { return segment->readers == 0; });
+    if (idle == open_readers_.end()) return false;
+    close_reader(**idle);
+    return true;
 }
 
 std::uint64_t SegmentStore::live_octets() const {
@@ -300,7 +449,12 @@ std::uint64_t SegmentStore::live_octets() const {
 }
 
 void SegmentStore::fail(const std::string& what, const std::error_code& error) {
-    space_.fail(what + " " + options_.directory + ": " + error.message());
+    const std::string sentence = what + " " + options_.directory + ": " + error.message();
+    if (passes(error)) {
+        space_.cannot_open(sentence);
+    } else {
+        space_.fail(sentence);
+    }
 }
 
 }  // namespace relay

@@ -3,8 +3,12 @@
 // that writing changes no metadata of the file system. Segments are given up oldest first only: an
 // outcome stands behind the message it speaks of, so its segment may go when that one is gone. A
 // segment that is given up is renamed to a spare (or removed) and that is durable before anything
-// behind it is written over: what was recycled is never read as mail again. Owned by its Journal;
-// one shard. Limits: kSpares spare files, one while the spool is full; growing asks SpoolSpace.
+// behind it is written over: what was recycled is never read as mail again. The chain says which
+// segments there are: before a segment goes it is durable that it is given up, and before anything
+// is written into a new one it is durable that there is one. No descriptor, or no memory, for a
+// file is no failed disk: there is no room until it passes. Owned by its Journal; one shard.
+// Limits: kSpares spare files, one while the spool is full; kMostReaders files open for reading,
+// but for those that are being read; growing asks SpoolSpace.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +21,16 @@
 #include "core/file/disk.h"
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
+#include "relay/spool/chain_file.h"
+#include "relay/spool/file_reserve.h"
+#include "relay/spool/journal_files.h"
 #include "relay/spool/segment.h"
 #include "relay/spool/space.h"
 
 namespace relay {
 
 struct JournalOptions {
+    std::string spool;      // the directory of all journals
     std::string directory;  // of this journal's segments
     std::uint32_t id = 0;
     std::uint64_t segment_size = 64ULL << 20;
@@ -35,13 +43,21 @@ class SegmentStore {
   public:
     static constexpr std::size_t kSpares = 2;
     static constexpr std::size_t kZeros = 1 << 20;  // octets of one write when a spare is filled
+    static constexpr std::size_t kMostReaders = 16;
+    // A read waits so often, and so long each time, for a descriptor.
+    static constexpr int kOpenTries = 50;
+    static constexpr core::Duration kOpenPause = std::chrono::milliseconds{100};
 
     SegmentStore(core::Shard& shard, core::Disk& disk, SpoolSpace& space, Journal& journal,
                  JournalOptions options);
     ~SegmentStore();  // closes files; segments have no live message
 
-    // Makes the directory and finds what earlier runs left there: segments, not scanned yet.
+    // Makes the directory and finds what earlier runs left there: segments, not scanned yet. What
+    // has the name of a segment and is none is set aside.
     core::Result<void> open();
+    // What open() found; the gaps in it are for recovery to report.
+    const JournalFiles& found() const { return found_; }
+    std::uint64_t damages_at_open() const { return damages_at_open_; }
 
     // Only copying survivors forward may use up the last spare: so a full spool can get room again.
     enum class Need : std::uint8_t { any, moving };
@@ -64,6 +80,14 @@ class SegmentStore {
     bool oldest_dead();
     core::Task<void> give_up_dead();
 
+    // Recovery read what an earlier run left: from now on a change of it will be noticed.
+    void seal(Segment& segment);
+    // Makes seals durable that seal() noted. At the end, that of the active segment too: nothing
+    // may be written any more.
+    bool seals_wanted() const { return seals_noted_; }
+    core::Task<void> write_seals();
+    core::Task<void> close();
+
     core::Task<core::IoResult<void>> read(Segment& segment, std::span<char> octets,
                                           std::uint64_t offset);
     // Until it is read again: there may be very many.
@@ -75,12 +99,20 @@ class SegmentStore {
 
   private:
     std::string path(const std::string& name) const { return options_.directory + "/" + name; }
-    core::IoResult<std::uint64_t> size_of(const std::string& name);
+    core::Result<void> set_aside(const JournalFiles::Stranger& stranger);
     core::Task<bool> activate(std::uint64_t size, Need need);
     // False: SpoolSpace knows why, it is full or has failed.
     bool make_file(const std::string& name, std::uint64_t size);
     core::IoResult<core::Handle> open_writer(const std::string& name);
-    core::Task<bool> name_segment(const std::string& file, Segment& segment);
+    core::Task<bool> name_segment(const std::string& file, Segment& segment, bool spare);
+    std::optional<Seal> seal_before(std::uint64_t sequence) const;
+    core::Task<bool> write_chain();
+    bool keep_damaged(const std::vector<std::unique_ptr<Segment>>& dead);
+    void put_back(const std::string& file, std::uint64_t size);
+    void discard(const std::string& file, std::uint64_t size);
+    bool close_an_idle_reader();
+    core::IoResult<core::Handle> open_file(const std::string& name, core::Access access);
+    core::Task<core::IoResult<void>> open_reader(Segment& segment);
     void close_writer(Segment& segment);
     std::string new_spare_name();
     void fail(const std::string& what, const std::error_code& error);
@@ -90,11 +122,17 @@ class SegmentStore {
     SpoolSpace& space_;
     Journal& journal_;
     JournalOptions options_;
+    FileReserve files_;
+    ChainFile chain_;
+    JournalFiles found_;
+    std::uint64_t damages_at_open_ = 0;
     std::deque<std::unique_ptr<Segment>> segments_;
     Segment* active_ = nullptr;
     std::vector<std::string> spares_;  // file names, each of segment_size
     std::uint64_t next_sequence_ = 1;
     std::uint64_t next_spare_ = 1;
+    std::vector<Segment*> open_readers_;  // the longest open first
+    bool seals_noted_ = false;
     core::Handle directory_ = core::kNoHandle;
     core::AlignedBuffer header_;
 };

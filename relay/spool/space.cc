@@ -24,7 +24,24 @@ void SpoolSpace::out_of_space(std::uint64_t octets) {
         free());
 }
 
+void SpoolSpace::cannot_open(const std::string& sentence) {
+    if (starved_.exchange(true)) return;
+    full_.store(true);
+    core::log_error("{}: mail is refused until this passes", sentence);
+}
+
+bool SpoolSpace::can_open_again() {
+    const auto file = disk_.open(directory_, core::Access::directory);
+    if (!file) return false;
+    disk_.close(*file);
+    full_.store(false);
+    starved_.store(false);
+    core::log_info("the spool can open files again");
+    return true;
+}
+
 void SpoolSpace::refresh() {
+    if (starved_.load() && !can_open_again()) return;
     const auto space = look();
     if (!space) return;
     free_.store(space->free, std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/file/disk.h"
@@ -40,11 +41,19 @@ class SpoolSpace {
     void shrunk(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
     // ENOSPC, whatever the numbers say.
     void out_of_space(std::uint64_t octets);
+    // No descriptor, or no memory, for a file that is needed: full, until refresh() can open one.
+    void cannot_open(const std::string& sentence);
 
     // Asks the file system; ends a fullness that has passed.
     void refresh();
 
     bool full() const { return full_.load(std::memory_order_relaxed); }
+    // Why, when it is full.
+    std::string_view shortage() const {
+        return starved_.load(std::memory_order_relaxed)
+                   ? "the spool cannot open a file at the moment"
+                   : "the spool is full";
+    }
     bool failed() const { return failure_.load(std::memory_order_relaxed) != nullptr; }
     void fail(const std::string& sentence);  // for good; the first sentence stands
     std::string failure() const;
@@ -53,6 +62,8 @@ class SpoolSpace {
     std::uint64_t free() const { return free_.load(std::memory_order_relaxed); }
 
   private:
+    bool can_open_again();
+
     core::Disk& disk_;
     std::string directory_;
     SpaceLimits limits_;
@@ -60,6 +71,7 @@ class SpoolSpace {
     std::atomic<std::uint64_t> free_ = 0;
     std::atomic<std::uint64_t> wanted_ = 0;  // what there was no room for
     std::atomic<bool> full_ = false;
+    std::atomic<bool> starved_ = false;                  // full for want of a descriptor or memory
     std::atomic<const std::string*> failure_ = nullptr;  // owned; set once
 };
 

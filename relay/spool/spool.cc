@@ -1,26 +1,28 @@
 #include "relay/spool/spool.h"
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
-#include <string_view>
+#include <iterator>
 #include <utility>
 
-#include <fmt/format.h>
+#include "core/base/log.h"
 
 namespace relay {
 
 namespace {
 
-constexpr std::string_view kJournalPrefix = "journal-";
-
-std::optional<std::uint32_t> journal_of(std::string_view name) {
-    if (!name.starts_with(kJournalPrefix)) return std::nullopt;
-    name.remove_prefix(kJournalPrefix.size());
-    std::uint32_t id = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
-    if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
-    return id;
+// A person put it there, or another program: named, since there may be mail in it.
+void name_strangers(core::Disk& disk, const std::string& directory) {
+    const auto names = disk.list(directory);
+    if (!names) return;
+    for (const std::string& name : *names) {
+        const bool ours = name == "lock" || name == "probe" || name.ends_with(".chain.new");
+        const auto facts = disk.facts(directory + "/" + name);
+        const bool is_directory = facts && facts->kind == core::FileKind::directory;
+        const bool is_chain = name.ends_with(".chain");
+        if (ours || (journal_of(name) && is_directory != is_chain)) continue;
+        core::log_error("{}/{} is nothing of the spool's: what is in it is not read", directory,
+                        core::escaped(name));
+    }
 }
 
 }  // namespace
@@ -35,11 +37,19 @@ core::Result<void> Spool::open() {
     std::vector<std::uint32_t> ids{static_cast<std::uint32_t>(shard_.id())};
     for (const std::string& name : *names) {
         const auto id = journal_of(name);
-        if (id && *id >= shard_.count() && *id % shard_.count() == shard_.id()) ids.push_back(*id);
+        if (!id || *id < shard_.count() || *id % shard_.count() != shard_.id()) continue;
+        const auto facts = disk_.facts(options_.directory + "/" + name);
+        const bool is_directory = facts && facts->kind == core::FileKind::directory;
+        // By its chain too: the directory may be what is missing.
+        if (is_directory || name.ends_with(".chain")) ids.push_back(*id);
     }
+    std::ranges::sort(std::next(ids.begin()), ids.end());
+    const auto twice = std::ranges::unique(ids);
+    ids.erase(twice.begin(), twice.end());
     for (const std::uint32_t id : ids) {
         JournalOptions options;
-        options.directory = fmt::format("{}/{}{:02}", options_.directory, kJournalPrefix, id);
+        options.spool = options_.directory;
+        options.directory = journal_directory(options_.directory, id);
         options.id = id;
         options.segment_size = options_.segment_size;
         options.direct = options_.direct;
@@ -157,6 +167,7 @@ core::Result<SpoolPlaceOnDisk> prepare_spool(core::Disk& disk, const std::string
     }
     if (!lock) return core::failure("cannot lock " + directory + ": " + lock.error().message());
     place.lock = *lock;
+    name_strangers(disk, directory);
     const std::string probe = directory + "/probe";
     if (const auto file = disk.open(probe, core::Access::direct)) {
         place.direct = true;

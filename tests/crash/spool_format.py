@@ -96,16 +96,19 @@ def read_outcome(body):
 
 
 def read_segment(path, journal, sequence):
-    """[(type, body, content)] of one file; it must be whole."""
+    """[(type, body, content)] of one file, which must be whole; its seal; that of the one before it."""
     octets = path.read_bytes()
     assert octets[:8] == b"PHSTSEG1"
     version, in_journal, in_sequence, size = struct.unpack_from("<IIQQ", octets, 8)
-    assert (version, in_journal, in_sequence, size) == (2, journal, sequence, len(octets))
-    salt, check = struct.unpack_from("<QI", octets, 40)
-    assert check == crc(0xFFFFFFFF, octets[:48])
-    assert not any(octets[36:40]) and not any(octets[52:BLOCK])
+    assert (version, in_journal, in_sequence, size) == (3, journal, sequence, len(octets))
+    salt, *seal, check = struct.unpack_from("<QQQQII", octets, 40)
+    assert check == crc(0xFFFFFFFF, octets[:76])
+    assert not any(octets[36:40]) and not any(octets[80:BLOCK])
+    flags = struct.unpack_from("<I", octets, 32)[0]
+    before = tuple(seal) if flags & 2 else None
+    assert before or not any(octets[48:76])
     seed = crc(0xFFFFFFFF, struct.pack("<QIQ", sequence, journal, salt))
-    records, at, number = [], BLOCK, 0
+    records, at, number, checksum = [], BLOCK, 0, seed
     while octets[at:at + 4] == b"BTCH":
         check, batch, length, count, back, of = struct.unpack_from("<IQQIIQ", octets, at + 4)
         if check != crc(seed, octets[at + 8:at + 40]):
@@ -119,21 +122,53 @@ def read_segment(path, journal, sequence):
             assert check == crc(seed, octets[record + 4:first + body])
             text = octets[first + body:first + body + content]
             assert content_check == crc(seed, text)
+            checksum = crc(checksum, octets[record:record + 4])
             records.append((kind, octets[first:first + body], text))
             record, found = first + body + content, found + 1
         assert (record, found) == (end, count)
+        checksum = crc(checksum, octets[at:at + 40])
         at = (end + BLOCK - 1) // BLOCK * BLOCK
         assert not any(octets[end:at])
-    return records
+    return records, (at, number, len(records), checksum), before
+
+
+def read_chain(path, journal):
+    """(oldest, newest, {sequence: seal}) of the slot that counts."""
+    octets, best = path.read_bytes(), None
+    for at in (0, BLOCK):
+        slot = octets[at:at + BLOCK]
+        if len(slot) < BLOCK or slot[:8] != b"PHSTCHN1":
+            continue
+        if struct.unpack_from("<I", slot, 4092)[0] != crc(0xFFFFFFFF, slot[:4092]):
+            continue
+        version, of, counter, oldest, newest, seals, _ = struct.unpack_from("<IIQQQII", slot, 8)
+        assert (version, of) == (3, journal) and counter % 2 * BLOCK == at
+        found = {}
+        for i in range(seals):
+            sequence, *seal = struct.unpack_from("<QQQQI", slot, 48 + i * 36)
+            found[sequence] = tuple(seal)
+        if best is None or counter > best[0]:
+            best = counter, oldest, newest, found
+    assert best, "neither slot is whole"
+    return best[1:]
 
 
 def read_journal(folder, number):
     """[Message] with the recipients that are not final."""
-    files = sorted(pathlib.Path(folder).glob("*.seg"))
-    records = []
+    folder = pathlib.Path(folder)
+    files = sorted(folder.glob("*.seg"))
+    oldest, newest, sealed = read_chain(folder.with_name(folder.name + ".chain"), number)
+    assert [int(path.stem) for path in files] == list(range(oldest, newest + 1))
+    records, last = [], None
     for path in files:
         assert re.fullmatch(r"\d{16}\.seg", path.name)
-        records += read_segment(path, number, int(path.stem))
+        found, seal, before = read_segment(path, number, int(path.stem))
+        assert before in (None, last) or last is None
+        last = seal
+        assert sealed.get(int(path.stem), seal) == seal
+        records += found
+    # The process ended in order: the last segment has a seal, too.
+    assert not files or newest in sealed or last == (BLOCK, 0, 0, last[3])
     live, outcomes, copied = [], {}, set()
     for kind, body, content in reversed(records):
         if kind == 2:

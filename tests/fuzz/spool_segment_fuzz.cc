@@ -51,7 +51,7 @@ relay::SegmentScan checked_scan(std::string_view octets) {
     }
     const std::size_t rounded =
         (octets.size() + relay::kSegmentBlock - 1) / relay::kSegmentBlock * relay::kSegmentBlock;
-    require(scan.end <= std::max(rounded, relay::kSegmentBlock));
+    require(scan.seal.end <= std::max(rounded, relay::kSegmentBlock));
     return scan;
 }
 
@@ -159,7 +159,7 @@ void write_and_damage(Script script) {
     std::string octets = built.octets();
     const auto whole = checked_scan(octets);
     require(relay::SegmentBuilder::found(octets, whole) == all);
-    require(whole.damages.empty() && whole.interrupted.empty() && whole.end == built.end());
+    require(whole.damages.empty() && whole.interrupted.empty() && whole.seal == built.seal());
 
     octets.resize(octets.size() - script.number() % octets.size());
     while (!script.over() && !octets.empty()) {
@@ -184,7 +184,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view octets(copy.get(), size - 1);
     switch (data[0] % 4) {
         case 0:
-            (void)relay::check_segment_header(octets, kName);
+            (void)relay::read_segment_header(octets, kName);
             checked_scan(octets);
             break;
         case 1:

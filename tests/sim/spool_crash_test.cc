@@ -88,7 +88,8 @@ class Observer {
   private:
     void hear(const DiskEvent& event) {
         using Phase = DiskEvent::Phase;
-        const bool batch = event.action == DiskAction::write && event.synced && event.offset > 0;
+        const bool batch = event.action == DiskAction::write && event.synced && event.offset > 0 &&
+                           !event.path.ends_with(".chain");
         if (batch) {
             read_outcomes();
             Journaled& journal = truth_.journals.at(journal_of(event.path));

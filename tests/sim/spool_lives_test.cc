@@ -122,6 +122,7 @@ class Lives {
     // Which outcomes are durable: those that a batch took that is complete.
     void hear(const DiskEvent& event, SpoolScene& scene) {
         if (event.action != DiskAction::write || !event.synced || event.offset == 0) return;
+        if (event.path.ends_with(".chain")) return;
         const auto journal = static_cast<std::size_t>(std::stoul(event.path.substr(14, 2)));
         Journal& kept = journals_[journal];
         if (event.phase == DiskEvent::Phase::started) {

@@ -120,6 +120,7 @@ TEST(SpoolRelay, more_outcomes_than_a_batch_takes) {
     std::uint64_t largest = 0;
     disk.set_listener([&](const DiskEvent& event) {
         if (event.action != DiskAction::write || !event.synced || event.offset == 0) return;
+        if (event.path.ends_with(".chain")) return;
         largest = std::max(largest, event.octets);
     });
     disk.set_pace({.least = seconds{2}, .most = seconds{3}});

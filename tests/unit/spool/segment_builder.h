@@ -24,7 +24,8 @@ class SegmentBuilder {
     SegmentBuilder(SegmentName name, std::uint64_t size, std::string before = {})
         : name_(name), octets_(std::move(before)) {
         octets_.resize(size);
-        write_segment_header(name, kSalt, size, false, octets_.data());
+        write_segment_header({.name = name, .salt = kSalt, .size = size}, octets_.data());
+        seal_.checksum = seed_;
     }
 
     // unfinished: how many batches before it were still being written.
@@ -34,12 +35,14 @@ class SegmentBuilder {
         octets_.replace(at_, batch.size(), batch);
         starts_.push_back(at_);
         at_ += batch.size();
+        seal_.add_batch(batch.data(), at_);
     }
 
     const std::string& octets() const { return octets_; }
     const SegmentName& name() const { return name_; }
     std::uint32_t seed() const { return seed_; }
     std::size_t end() const { return at_; }
+    const Seal& seal() const { return seal_; }
     const std::vector<std::size_t>& starts() const { return starts_; }  // of the batches
 
     // The records that a scan finds, by their octets.
@@ -60,6 +63,7 @@ class SegmentBuilder {
             char header[kRecordHeader];
             write_record_header(seed_, record.type, record.body, record.content.size(), checksum,
                                 header);
+            seal_.add_record(header);
             octets.append(header, sizeof header);
             octets += record.body;
             octets += record.content;
@@ -81,6 +85,7 @@ class SegmentBuilder {
     std::string octets_;
     std::size_t at_ = kSegmentBlock;
     std::uint64_t batches_ = 0;
+    Seal seal_;  // as the journal keeps it up
     std::vector<std::size_t> starts_;
 };
 

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "core/base/prng.h"
+#include "relay/spool/octets.h"
 #include "tests/unit/spool/segment_builder.h"
 
 namespace relay {
@@ -68,13 +70,14 @@ TEST(SegmentFormat, crc32c_is_the_one_of_rfc_3720) {
 
 TEST(SegmentFormat, what_was_written_is_found) {
     const SegmentBuilder built = small_segment();
-    EXPECT_FALSE(check_segment_header(built.octets(), kName).has_value());
+    EXPECT_TRUE(read_segment_header(built.octets(), kName).has_value());
     const SegmentScan scan = scan_segment(built.octets(), kName);
     EXPECT_EQ(SegmentBuilder::found(built.octets(), scan), all_of(small_batches()));
     EXPECT_TRUE(scan.damages.empty());
     EXPECT_TRUE(scan.interrupted.empty());
     EXPECT_EQ(scan.last_batch, 3U);
-    EXPECT_EQ(scan.end, built.end());
+    EXPECT_EQ(scan.seal, built.seal());
+    EXPECT_EQ(scan.seal.end, built.end());
     EXPECT_EQ(built.end(), 5 * kSegmentBlock);
 }
 
@@ -83,7 +86,7 @@ TEST(SegmentFormat, a_fresh_segment_has_nothing_in_it) {
     const SegmentScan scan = scan_segment(built.octets(), kName);
     EXPECT_TRUE(scan.records.empty() && scan.damages.empty() && scan.interrupted.empty());
     EXPECT_EQ(scan.last_batch, 0U);
-    EXPECT_EQ(scan.end, kSegmentBlock);
+    EXPECT_EQ(scan.seal.end, kSegmentBlock);
 }
 
 TEST(SegmentFormat, batches_fill_whole_blocks) {
@@ -97,33 +100,41 @@ TEST(SegmentFormat, batches_fill_whole_blocks) {
         const SegmentScan scan = scan_segment(built.octets(), kName);
         EXPECT_EQ(SegmentBuilder::found(built.octets(), scan),
                   (Records{message('x', content), outcome('y')}));
-        EXPECT_EQ(scan.end, built.octets().size());
+        EXPECT_EQ(scan.seal.end, built.octets().size());
     }
 }
 
 TEST(SegmentFormat, the_header_says_what_is_wrong_with_it) {
     const std::string octets = small_segment().octets();
-    EXPECT_TRUE(check_segment_header(octets.substr(0, 100), kName).has_value());
-    EXPECT_TRUE(check_segment_header(std::string(kSegmentBlock, '\0'), kName).has_value());
-    EXPECT_TRUE(check_segment_header(octets, {3, 13}).has_value());
-    EXPECT_TRUE(check_segment_header(octets, {2, 12}).has_value());
-    for (std::size_t bit = 0; bit < 52 * 8; ++bit) {
+    EXPECT_FALSE(read_segment_header(octets.substr(0, 100), kName).has_value());
+    EXPECT_FALSE(read_segment_header(std::string(kSegmentBlock, '\0'), kName).has_value());
+    EXPECT_FALSE(read_segment_header(octets, {3, 13}).has_value());
+    EXPECT_FALSE(read_segment_header(octets, {2, 12}).has_value());
+    for (std::size_t bit = 0; bit < 80 * 8; ++bit) {
         std::string flipped = octets;
         flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-        EXPECT_TRUE(check_segment_header(flipped, kName).has_value()) << bit;
+        EXPECT_FALSE(read_segment_header(flipped, kName).has_value()) << bit;
         EXPECT_EQ(scan_segment(flipped, kName).records.size(), 9U);  // it can be read all the same
     }
 }
 
-TEST(SegmentFormat, the_header_says_whether_a_run_begins_with_it) {
-    std::string octets(kSegmentBlock, '\0');
-    write_segment_header(kName, 7, kSegmentBlock, true, octets.data());
-    EXPECT_FALSE(check_segment_header(octets, kName).has_value());
-    EXPECT_TRUE(begins_run(octets));
-    write_segment_header(kName, 7, kSegmentBlock, false, octets.data());
-    EXPECT_FALSE(check_segment_header(octets, kName).has_value());
-    EXPECT_FALSE(begins_run(octets));
-    EXPECT_FALSE(begins_run(octets.substr(0, 35)));
+TEST(SegmentFormat, the_header_says_what_was_written) {
+    const Seal before{.end = 3 * kSegmentBlock, .batches = 2, .records = 7, .checksum = 99};
+    for (const bool run : {false, true}) {
+        for (const auto& seal : {std::optional<Seal>(), std::optional(before)}) {
+            std::string octets(kSegmentBlock, '\0');
+            write_segment_header(
+                {.name = kName, .salt = 7, .size = 123'456, .begins_run = run, .before = seal},
+                octets.data());
+            const auto header = read_segment_header(octets, kName);
+            ASSERT_TRUE(header.has_value());
+            EXPECT_EQ(header->begins_run, run);
+            EXPECT_EQ(header->before, seal);
+            EXPECT_EQ(header->salt, 7U);
+            EXPECT_EQ(header->size, 123'456U);
+            EXPECT_EQ(header->version, 3U);
+        }
+    }
 }
 
 TEST(SegmentFormat, another_segments_octets_are_none_of_ours) {
@@ -267,7 +278,8 @@ TEST(SegmentFormat, batches_in_a_content_are_never_taken_for_ours) {
     // The same in a segment of another salt, whose batch header was not written.
     std::string octets(built.octets());
     constexpr std::uint64_t kOther = 99;
-    write_segment_header(kName, kOther, octets.size(), true, octets.data());
+    write_segment_header({.name = kName, .salt = kOther, .size = octets.size(), .begins_run = true},
+                         octets.data());
     for (const bool header_lost : {false, true}) {
         octets.replace(kSegmentBlock, kSegmentBlock, std::string(kSegmentBlock, '\0'));
         std::string batch = built.octets().substr(kSegmentBlock, kSegmentBlock);
@@ -349,6 +361,61 @@ TEST(SegmentFormat, content_that_looks_like_a_batch_is_content) {
     built.add_batch({outer});
     const SegmentScan scan = scan_segment(built.octets(), kName);
     EXPECT_EQ(SegmentBuilder::found(built.octets(), scan), Records{outer});
+}
+
+// Whatever is changed in a segment that was sealed is damage, the last batch too.
+TEST(SegmentFormat, a_seal_shows_every_flipped_bit) {
+    const SegmentBuilder built = small_segment();
+    SegmentScan whole = scan_segment(built.octets(), kName);
+    hold_to_seal(whole, built.seal());
+    EXPECT_TRUE(whole.damages.empty() && whole.interrupted.empty());
+    std::string octets = built.octets();
+    const auto& starts = built.starts();
+    for (std::size_t batch = 0; batch < starts.size(); ++batch) {
+        const auto header = octets.substr(starts[batch], kBatchHeader);
+        const auto records = get_at<std::uint64_t>(header.data() + 16);
+        for (std::size_t at = starts[batch]; at < starts[batch] + kBatchHeader + records; ++at) {
+            for (int bit = 0; bit < 8; ++bit) {
+                octets[at] = static_cast<char>(octets[at] ^ (1 << bit));
+                SegmentScan scan = scan_segment(octets, kName);
+                hold_to_seal(scan, built.seal());
+                octets[at] = built.octets()[at];
+                ASSERT_FALSE(scan.damages.empty()) << at << ' ' << bit;
+                ASSERT_TRUE(scan.interrupted.empty()) << at << ' ' << bit;
+            }
+        }
+    }
+}
+
+TEST(SegmentFormat, a_seal_shows_every_cut) {
+    const SegmentBuilder built = small_segment();
+    for (std::size_t length = 0; length < built.end(); length += 7) {
+        const std::string octets = built.octets().substr(0, length);
+        SegmentScan scan = scan_segment(octets, kName);
+        const bool all = scan.records.size() == built.seal().records;
+        hold_to_seal(scan, built.seal());
+        ASSERT_TRUE(all || !scan.damages.empty()) << length;
+    }
+}
+
+// What was interrupted when the segment was sealed is no damage later.
+TEST(SegmentFormat, a_seal_of_a_segment_with_an_interrupted_batch) {
+    SegmentBuilder built(kName, 8 * kSegmentBlock);
+    built.add_batch({outcome('a')});
+    built.add_batch({outcome('b'), outcome('c')});
+    built.add_batch({outcome('d')}, 2);
+    std::string octets = built.octets();
+    octets[built.starts()[1] + 2] ^= 1;
+    const Seal seal = scan_segment(octets, kName).seal;
+    EXPECT_EQ(seal.batches, 2U);
+    SegmentScan again = scan_segment(octets, kName);
+    hold_to_seal(again, seal);
+    EXPECT_TRUE(again.damages.empty());
+    EXPECT_EQ(again.interrupted.size(), 1U);
+    octets[built.starts()[2] + kBatchHeader] ^= 1;
+    SegmentScan changed = scan_segment(octets, kName);
+    hold_to_seal(changed, seal);
+    EXPECT_GE(changed.damages.size(), 2U);
 }
 
 TEST(SegmentFormat, random_damage_never_yields_a_record_that_was_not_written) {
