@@ -124,7 +124,7 @@ TEST(SpoolRelay, more_outcomes_than_a_batch_takes) {
         largest = std::max(largest, event.octets);
     });
     disk.set_pace({.least = seconds{2}, .most = seconds{3}});
-    scene.world.run_for(minutes{5});  // and once more
+    scene.world.run_for(minutes{6});  // and once more
     EXPECT_GT(largest, kSegment / 8);
     EXPECT_LE(largest, kSegment / 4 + 4096);
     const SpoolState state = read_spool(*disk.after_power_loss(1), {.shards = 1});
