@@ -92,6 +92,7 @@ Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> 
     for (std::size_t i = 0; i < shards; ++i) {
         // Room for every name that a reload may bring.
         metrics.push_back(std::make_unique<metrics::ShardMetrics>(metrics::kMostProviders));
+        all_metrics.push_back(metrics.back().get());
     }
     for (const ListenerConfig& listener : config.listeners) {
         admissions.push_back(std::make_shared<Admission>(listener.allow, listener.max_connections));
@@ -142,10 +143,6 @@ std::string Node::failure() {
 
 std::string Node::metrics_text(const std::vector<std::string>& provider_names,
                                core::WallTime now) const {
-    std::vector<const metrics::ShardMetrics*> shards;
-    shards.reserve(metrics.size());
-    for (const auto& one : metrics)
-        shards.push_back(one.get());
     metrics::NodeFacts facts;
     facts.version = kVersion;
     facts.io_backend_reason =
@@ -161,7 +158,7 @@ std::string Node::metrics_text(const std::vector<std::string>& provider_names,
     }
     facts.events_written = events->written();
     facts.events_dropped = events->dropped();
-    return metrics::render(shards, provider_names, facts, now);
+    return metrics::render(all_metrics, provider_names, facts, now);
 }
 
 }  // namespace relay

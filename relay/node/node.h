@@ -109,6 +109,7 @@ class Node {
     TlsReporter* tls_reporter = nullptr;  // shard 0's, from Step::built; null: no reports are sent
     Liveness liveness;
     std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics;
+    std::vector<const metrics::ShardMetrics*> all_metrics;    // the same, to read
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener
     std::vector<std::vector<core::SocketAddress>> addresses;  // by listener; shard 0 writes them
     std::vector<core::Event*> stop_events;                    // by shard

@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/file/replace_file.h"
 #include "relay/admin/probes.h"
+#include "relay/admin/queue_report.h"
 #include "relay/security/policy_file.h"
 
 namespace relay {
@@ -96,6 +97,7 @@ core::Result<void> ShardServices::build() {
     if (node_.config.tls_report.enabled && shard_.id() == 0) build_tls_reporter();
     node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
     tasks_.spawn(publish_metrics());
+    if (shard_.id() == 0) tasks_.spawn(report_queue(node_.all_metrics, &shard_, &stop_));
     tasks_.spawn(node_.liveness.keep_stamping(&shard_, &stop_));
     return {};
 }
