@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 
 #include "core/base/assert.h"
@@ -19,13 +20,18 @@ namespace core {
 
 namespace {
 
-constexpr std::chrono::seconds kKeepRoots = std::chrono::hours{24};  // libcurl's own default
+// Instead of what libcurl would read from a file.
+CURLcode trust(CURL*, void* context, void* store) {
+    SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context), static_cast<X509_STORE*>(store));
+    return CURLE_OK;
+}
 
 }  // namespace
 
 // One page. Lives in the asking coroutine's frame, in the multi handle's hands meanwhile.
 struct HttpsClient::Transfer {
-    Transfer(Reactor& owner, std::size_t most) : reactor(owner), most_octets(most) {}
+    Transfer(Reactor& owner, std::size_t most, TlsRoots trusted)
+        : reactor(owner), most_octets(most), roots(std::move(trusted)) {}
     Transfer(const Transfer&) = delete;
     Transfer& operator=(const Transfer&) = delete;
     ~Transfer() {
@@ -71,6 +77,7 @@ struct HttpsClient::Transfer {
 
     Reactor& reactor;
     const std::size_t most_octets;
+    const TlsRoots roots;  // as of its start
     CURL* easy = nullptr;
     curl_slist* connect_to = nullptr;
     curl_slist* headers = nullptr;
@@ -243,21 +250,21 @@ void HttpsClient::Multi::poll_again() {
     }
 }
 
-Result<std::unique_ptr<HttpsClient>> HttpsClient::open(Shard& shard, std::string roots_file) {
+Result<std::unique_ptr<HttpsClient>> HttpsClient::open(Shard& shard, TlsRoots roots) {
     static std::once_flag initialized;  // not safe on several threads at once
     static CURLcode status = CURLE_FAILED_INIT;
     std::call_once(initialized, [] { status = curl_global_init(CURL_GLOBAL_DEFAULT); });
     if (status != CURLE_OK) {
         return failure(std::string("cannot start libcurl: ") + curl_easy_strerror(status));
     }
-    std::unique_ptr<HttpsClient> client(new HttpsClient(shard, std::move(roots_file)));
+    std::unique_ptr<HttpsClient> client(new HttpsClient(shard, std::move(roots)));
     client->tasks_.spawn(client->pump());
     return client;
 }
 
-HttpsClient::HttpsClient(Shard& shard, std::string roots_file)
+HttpsClient::HttpsClient(Shard& shard, TlsRoots roots)
     : shard_(shard),
-      roots_file_(std::move(roots_file)),
+      roots_(std::move(roots)),
       work_(shard.reactor()),
       multi_(std::make_unique<Multi>(shard, work_)),
       tasks_(shard.reactor()),
@@ -268,7 +275,7 @@ HttpsClient::~HttpsClient() {
 }
 
 Task<HttpsReply> HttpsClient::ask(HttpsRequest request) {
-    Transfer transfer(shard_.reactor(), request.most_octets);
+    Transfer transfer(shard_.reactor(), request.most_octets, roots_);
     transfer.reply.reason = "closing";
     transfer.easy = closing_ ? nullptr : curl_easy_init();
     if (transfer.easy == nullptr) co_return std::move(transfer.reply);
@@ -290,11 +297,11 @@ Task<HttpsReply> HttpsClient::ask(HttpsRequest request) {
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
     set(CURLOPT_SSL_VERIFYPEER, 1L);
     set(CURLOPT_SSL_VERIFYHOST, 2L);
-    set(CURLOPT_CAINFO, roots_file_.c_str());
-    // What libcurl has read before that is too old.
-    const auto age = std::chrono::floor<std::chrono::seconds>(shard_.now() - roots_since_);
-    set(CURLOPT_CA_CACHE_TIMEOUT, static_cast<long>(std::min(age, kKeepRoots).count()));
-    set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // Debian's build has one of its own
+    set(CURLOPT_CAINFO, static_cast<const char*>(nullptr));  // Debian's build has both
+    set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    set(CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    set(CURLOPT_SSL_CTX_FUNCTION, &trust);
+    set(CURLOPT_SSL_CTX_DATA, transfer.roots.native());
     set(CURLOPT_FORBID_REUSE, 1L);
     set(CURLOPT_FRESH_CONNECT, 1L);
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
@@ -319,11 +326,6 @@ Task<HttpsReply> HttpsClient::ask(HttpsRequest request) {
     co_await transfer;
     if (--running_ == 0) ended_.notify_all();
     co_return std::move(transfer.reply);
-}
-
-void HttpsClient::use_roots(std::string roots_file) {
-    roots_file_ = std::move(roots_file);
-    roots_since_ = shard_.now();
 }
 
 Task<void> HttpsClient::pump() {

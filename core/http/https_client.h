@@ -1,11 +1,11 @@
 // HttpsClient: fetches a page over HTTPS, or hands one in, with libcurl, driven by the shard's
 // reactor: libcurl's sockets are polled one-shot by the IoBackend, its timer waits in one
 // coroutine, no thread, nothing blocks. It never resolves a name: the caller says which address to
-// connect to. TLS 1.2 or later, the certificate is verified for the host of the URL against the PEM
-// file of roots; redirects, proxies, cookies, connections kept open and content codings are not for
-// us. One per shard.
+// connect to and whom to trust, so no file is read. TLS 1.2 or later, the certificate is verified
+// for the host of the URL; redirects, proxies, cookies, connections kept open and content codings
+// are not for us. One per shard.
 //
-//   auto client = HttpsClient::open(shard, roots_file);
+//   auto client = HttpsClient::open(shard, roots);
 //   HttpsReply reply = co_await client->ask({...});   // any number at once
 //   co_await client->close();                         // ends what is under way; before it dies
 //
@@ -17,10 +17,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "core/io/shard.h"
+#include "core/net/tls_context.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task.h"
 #include "core/runtime/task_group.h"
@@ -51,24 +53,23 @@ class HttpsClient {
   public:
     static constexpr std::chrono::milliseconds kConnectTime{10'000};
 
-    static Result<std::unique_ptr<HttpsClient>> open(Shard& shard, std::string roots_file);
+    static Result<std::unique_ptr<HttpsClient>> open(Shard& shard, TlsRoots roots);
     ~HttpsClient();
 
     Task<HttpsReply> ask(HttpsRequest request);
-    // For requests from now on; the file is read anew, also if it is the same one.
-    void use_roots(std::string roots_file);
+    // For requests from now on.
+    void use_roots(TlsRoots roots) { roots_ = std::move(roots); }
     Task<void> close();
 
   private:
     class Multi;
     struct Transfer;
 
-    HttpsClient(Shard& shard, std::string roots_file);
+    HttpsClient(Shard& shard, TlsRoots roots);
     Task<void> pump();
 
     Shard& shard_;
-    std::string roots_file_;
-    Instant roots_since_{};
+    TlsRoots roots_;
     Event work_;
     std::unique_ptr<Multi> multi_;
     TaskGroup tasks_;

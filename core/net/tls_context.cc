@@ -1,22 +1,18 @@
 #include "core/net/tls_context.h"
 
-#include <cstdio>
-#include <fstream>
-#include <iterator>
-
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <unistd.h>
 
 #include "core/base/assert.h"
+#include "core/base/text_file.h"
 #include "core/net/tls_engine.h"
 
 namespace core {
 
 namespace {
-
-constexpr std::size_t kMostFileOctets = 16U << 20;
 
 template <auto Free>
 struct Freer {
@@ -42,14 +38,6 @@ int no_passphrase(char*, int, int, void*) {
     return 0;
 }
 
-Result<std::string> read_text(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return failure(file + ": " + error_from_errno(errno).message());
-    std::string text(std::istreambuf_iterator<char>(in), {});
-    if (in.bad() || text.size() > kMostFileOctets) return failure(file + ": cannot be read");
-    return text;
-}
-
 }  // namespace
 
 std::string take_tls_errors() {
@@ -70,16 +58,23 @@ std::string take_tls_errors() {
 
 Result<TlsIdentity> TlsIdentity::load(const std::string& certificate_file,
                                       const std::string& key_file) {
-    auto certificate = read_text(certificate_file);
-    if (!certificate) return failure(certificate.error());
-    auto key = read_text(key_file);
-    if (!key) return failure(key.error());
+    auto certificate = read_text_file(certificate_file, kMaxPemOctets);
+    if (!certificate) return failure(certificate_file + ": " + certificate.error());
+    auto key = read_text_file(key_file, kMaxPemOctets);
+    if (!key) return failure(key_file + ": " + key.error());
     TlsIdentity identity{std::move(*certificate), std::move(*key)};
-    // Whether they are right is seen by using them.
-    if (auto context = TlsContext::client(nullptr, &identity); !context) {
-        return failure(certificate_file + ", " + key_file + ": " + context.error());
+    if (auto sound = identity.check(); !sound) {
+        return failure(certificate_file + ", " + key_file + ": " + sound.error());
     }
     return identity;
+}
+
+// Whether they are right is seen by using them.
+Result<void> TlsIdentity::check() const {
+    if (auto context = TlsContext::client(nullptr, this); !context) {
+        return failure(context.error());
+    }
+    return {};
 }
 
 Result<TlsRoots> TlsRoots::parse(std::string_view pem) {
@@ -96,17 +91,15 @@ Result<TlsRoots> TlsRoots::parse(std::string_view pem) {
     return roots;
 }
 
-Result<TlsRoots> TlsRoots::load(const std::string& file) {
-    const auto text = read_text(file);
+Result<TlsRoots> TlsRoots::load(const std::filesystem::path& file) {
+    const auto text = read_text_file(file, kMaxPemOctets);
     if (!text) return failure(text.error());
-    auto roots = parse(*text);
-    if (!roots) return failure(file + ": " + roots.error());
-    return roots;
+    return parse(*text);
 }
 
 std::string TlsRoots::system_bundle() {
     for (const char* file : {"/etc/ssl/certs/ca-certificates.crt", X509_get_default_cert_file()}) {
-        if (std::ifstream(file).good()) return file;
+        if (::access(file, R_OK) == 0) return file;
     }
     return {};
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@
 
 namespace core {
 
+inline constexpr std::size_t kMaxPemOctets = 16U << 20;  // of a file of certificates or a key
+
 // PEM text: our chain, leaf first, and its key.
 struct TlsIdentity {
     std::string certificate;
@@ -22,6 +25,8 @@ struct TlsIdentity {
 
     static Result<TlsIdentity> load(const std::string& certificate_file,
                                     const std::string& key_file);
+    // Both parse, and belong together.
+    Result<void> check() const;
 };
 
 // Trusted roots, shared by all contexts and shards (OpenSSL locks them; only verifying looks): a
@@ -30,7 +35,8 @@ class TlsRoots {
   public:
     // PEM text. Without a certificate in it: an error.
     static Result<TlsRoots> parse(std::string_view pem);
-    static Result<TlsRoots> load(const std::string& file);
+    // The failure stands after the file's name and a colon.
+    static Result<TlsRoots> load(const std::filesystem::path& file);
     // The system's bundle; empty when there is none.
     static std::string system_bundle();
     X509_STORE* native() const { return store_.get(); }

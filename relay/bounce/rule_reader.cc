@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/spelling.h"
 
 namespace relay {
 namespace {
@@ -116,7 +117,23 @@ BounceClassIndex RuleReader::class_named(const std::string& name, int line) {
     const auto index = static_cast<BounceClassIndex>(tables.classes.size());
     tables.classes.push_back({name, BounceNature::unknown, false, false});
     by_name_.emplace(name, index);
+    undeclared_.emplace(name, Problem{source_->file, line, {}});
     return index;
+}
+
+void RuleReader::finish() {
+    std::vector<std::string_view> declared;
+    for (const auto& [name, index] : by_name_) {
+        if (!undeclared_.contains(name)) declared.push_back(name);
+    }
+    for (auto& [name, place] : undeclared_) {
+        place.sentence = "there is no class " + quoted(name);
+        const std::string_view guess = core::nearest(name, declared);
+        if (!guess.empty()) place.sentence += "; is " + quoted(guess) + " meant?";
+        place.sentence += "; a class of your own is declared by [class." + name + "]";
+        problems.push_back(std::move(place));
+    }
+    undeclared_.clear();
 }
 
 bool RuleReader::texts(const TomlMember& member, std::vector<const TomlValue*>& out) {
@@ -165,9 +182,11 @@ void RuleReader::kumo_rules(const TomlValue& table) {
 void RuleReader::classes(const TomlValue& table) {
     for (const TomlMember& member : table.members) {
         const BounceClassIndex index = class_named(member.key, member.line);
+        undeclared_.erase(member.key);
         for (const TomlMember& each : member.value.members)
             class_option(member.key, each, tables.classes[index]);
-        if (member.value.members.empty()) class_option(member.key, member, tables.classes[index]);
+        if (member.value.kind != Kind::table)
+            class_option(member.key, member, tables.classes[index]);
     }
 }
 

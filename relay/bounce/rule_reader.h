@@ -69,6 +69,8 @@ class RuleReader {
   public:
     RuleReader();
     void file(const BounceText& source);  // outlives the tables
+    // After the last file: a class that rules use and no file declares is a problem.
+    void finish();
 
     RuleTables tables;
     Problems problems;
@@ -90,6 +92,8 @@ class RuleReader {
 
     const BounceText* source_ = nullptr;
     std::map<std::string, BounceClassIndex, std::less<>> by_name_;
+    // Classes that are used and not declared as yet, with the place of the first use.
+    std::map<std::string, Problem, std::less<>> undeclared_;
 };
 
 }  // namespace relay

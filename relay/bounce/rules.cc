@@ -74,7 +74,9 @@ std::expected<std::shared_ptr<const BounceRules>, Problems> BounceRules::parse_o
         reader.file(each);
     std::shared_ptr<BounceRules> rules(new BounceRules);
     rules->tables_ = std::move(reader.tables);
-    if (!rules->compile(reader.problems)) return std::unexpected(std::move(reader.problems));
+    const bool compiled = rules->compile(reader.problems);
+    reader.finish();
+    if (!compiled || !reader.problems.empty()) return std::unexpected(std::move(reader.problems));
     return rules;
 }
 

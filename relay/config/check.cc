@@ -4,9 +4,12 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -17,6 +20,7 @@
 namespace relay {
 
 std::string directory_complaint(const std::filesystem::path& directory) {
+    if (directory.native().contains('\0')) return "is not the name of a directory";
     std::error_code error;
     std::filesystem::path nearest = directory;
     while (!std::filesystem::exists(std::filesystem::symlink_status(nearest, error))) {
@@ -36,73 +40,183 @@ std::string directory_complaint(const std::filesystem::path& directory) {
                                 : "cannot be made in " + nearest.string() + ": " + reason;
 }
 
-std::expected<std::shared_ptr<const BounceRules>, Problems> load_bounce_rules(
-    const std::vector<std::filesystem::path>& files) {
-    std::vector<BounceText> texts;
-    Problems problems;
-    for (const auto& file : files) {
-        if (auto text = core::read_text_file(file, core::kMostTomlOctets); text) {
-            texts.push_back({file.string(), std::move(*text)});
-        } else {
-            problems.push_back({file.string(), 0, text.error()});
-        }
-    }
-    if (files.empty()) return BounceRules::built_in();
-    auto rules = BounceRules::parse(texts);
-    if (problems.empty()) return rules;
-    if (!rules) std::ranges::move(rules.error(), std::back_inserter(problems));
-    return std::unexpected(std::move(problems));
-}
-
 namespace {
 
+constexpr std::size_t kMaxResolvConfOctets = 1U << 20;
+
+// Reads what a configuration names. All of it is looked at, whatever was wrong before; what is
+// wrong is a problem with the line that names it, or of the named file itself.
+class NamedThings {
+  public:
+    NamedThings(const std::filesystem::path& file, Config& config, Problems& problems)
+        : file_(file.string()), config_(config), problems_(problems) {}
+
+    void directories();
+    void name_servers();
+    void smarthosts();
+    std::optional<core::TlsRoots> roots();
+    std::optional<ShapingPolicy::Loaded> shaping();
+    std::shared_ptr<const BounceRules> bounce();
+    // Defaults that bind where nobody would expect it.
+    void warn_of_defaults(const ShapingPolicy& shaping, Problems& warnings) const;
+
+  private:
+    void problem(int line, std::string sentence) {
+        problems_.push_back({file_, std::max(line, 1), std::move(sentence)});
+    }
+    bool directory(std::string_view key, const std::filesystem::path& place, int line);
+    // The texts of those that can be read.
+    template <typename Text>
+    std::vector<Text> texts(std::string_view key, const std::vector<NamedFile>& files);
+
+    std::string file_;
+    Config& config_;
+    Problems& problems_;
+};
+
+bool NamedThings::directory(std::string_view key, const std::filesystem::path& place, int line) {
+    const std::string complaint = directory_complaint(place);
+    if (complaint.empty()) return true;
+    problem(line, std::string(key) + " = \"" + place.string() + "\"" +
+                      (line == 0 ? ", as by default: " : ": ") + complaint);
+    return false;
+}
+
+void NamedThings::directories() {
+    const NodeConfig& node = config_.node;
+    const EventsConfig& events = config_.events;
+    const bool data = directory("[node] data_dir", node.data_dir, node.data_dir_line);
+    // Without a key of its own it is below data_dir, which is one mistake.
+    if (events.log_dir_line == 0 && !data) return;
+    if (!directory("[events] log_dir", events.log_dir, events.log_dir_line)) return;
+    std::error_code error;
+    const auto log = events.log_dir / kEventFileName;
+    const auto status = std::filesystem::status(log, error);
+    using std::filesystem::file_type;
+    for (const file_type fine : {file_type::not_found, file_type::regular, file_type::character}) {
+        if (status.type() == fine) return;
+    }
+    problem(events.log_dir_line, "[events] log_dir: " + log.string() + ": is not a file");
+}
+
+void NamedThings::name_servers() {
+    if (!config_.dns.servers.empty()) return;
+    const std::string complaint = resolver_complaint(kResolvConf);
+    if (complaint.empty()) return;
+    problem(0, "[dns] servers is absent, and " + std::string(kResolvConf) + ": " + complaint);
+}
+
+void NamedThings::smarthosts() {
+    for (RouteConfig& route : config_.routes) {
+        if (route.smarthost == nullptr) continue;
+        Smarthost loaded = *route.smarthost;
+        load_smarthost(loaded, file_, problems_);
+        route.smarthost = std::make_shared<const Smarthost>(std::move(loaded));
+    }
+}
+
 // Without a bundle nothing is ever verified, which only a policy that asks for it minds.
-core::Result<void> load_roots(const DeliveryConfig& delivery,
-                              std::optional<core::TlsRoots>& roots) {
-    const std::string file = delivery.tls_ca_file.empty() ? core::TlsRoots::system_bundle()
-                                                          : delivery.tls_ca_file.string();
-    if (file.empty()) return {};
+std::optional<core::TlsRoots> NamedThings::roots() {
+    const NamedFile& named = config_.delivery.tls_ca_file;
+    const std::filesystem::path file =
+        named.empty() ? std::filesystem::path(core::TlsRoots::system_bundle()) : named.path;
+    if (file.empty()) return std::nullopt;
     auto loaded = core::TlsRoots::load(file);
-    if (!loaded) return core::failure("[delivery] tls_ca_file: " + loaded.error());
-    roots = std::move(*loaded);
-    return {};
+    if (loaded) return std::move(*loaded);
+    problem(named.line, "[delivery] tls_ca_file: " + file.string() + ": " + loaded.error());
+    return std::nullopt;
+}
+
+template <typename Text>
+std::vector<Text> NamedThings::texts(std::string_view key, const std::vector<NamedFile>& files) {
+    std::vector<Text> read;
+    for (const NamedFile& file : files) {
+        auto text = core::read_text_file(file.path, core::kMostTomlOctets);
+        if (text) {
+            read.push_back({file.path.string(), std::move(*text)});
+        } else {
+            problem(file.line, std::string(key) + ": " + file.path.string() + ": " + text.error());
+        }
+    }
+    return read;
+}
+
+std::optional<ShapingPolicy::Loaded> NamedThings::shaping() {
+    auto loaded = ShapingPolicy::parse(texts<ShapingText>("[shaping] files", config_.shaping.files),
+                                       config_.shaping.defaults);
+    if (loaded) return std::move(*loaded);
+    std::ranges::move(loaded.error(), std::back_inserter(problems_));
+    return std::nullopt;
+}
+
+std::shared_ptr<const BounceRules> NamedThings::bounce() {
+    if (config_.bounce.files.empty()) return BounceRules::built_in();
+    auto rules = BounceRules::parse(texts<BounceText>("[bounce] files", config_.bounce.files));
+    if (rules) return *rules;
+    std::ranges::move(rules.error(), std::back_inserter(problems_));
+    return nullptr;
+}
+
+// A route for many domains sends all their mail to one host, whose rate is then the rate of all.
+void NamedThings::warn_of_defaults(const ShapingPolicy& shaping, Problems& warnings) const {
+    if (config_.shaping.states_message_rate) return;
+    const core::Rate rate = config_.shaping.defaults.max_message_rate;
+    std::set<std::string_view> said;
+    for (const RouteConfig& route : config_.routes) {
+        const std::string& host = route.hosts.front().host;
+        if (!route.domain.starts_with('*') || shaping.states_message_rate(host)) continue;
+        if (!said.insert(host).second) continue;
+        warnings.push_back({file_, route.line,
+                            "[[route]] domain = \"" + route.domain + "\": mail to " + host +
+                                " leaves at no more than " + std::to_string(rate.count) +
+                                " messages a second, as by default; max_message_rate in [shaping] "
+                                "default, or in a "
+                                "table [\"" +
+                                host + "\"] of a shaping file, sets another rate"});
+    }
+}
+
+// Those of the file itself by their lines, then those of each file that it names.
+Problems in_order(Problems problems, const std::string& file) {
+    Problems ordered;
+    Problems others;
+    for (Problem& each : problems)
+        (each.file == file ? ordered : others).push_back(std::move(each));
+    std::ranges::sort(ordered, {},
+                      [](const Problem& each) { return std::tie(each.line, each.sentence); });
+    std::ranges::move(others, std::back_inserter(ordered));
+    return ordered;
 }
 
 }  // namespace
 
-std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file) {
-    auto config = load_config(file);
-    if (!config) return std::unexpected(std::move(config.error()));
+std::string resolver_complaint(const std::filesystem::path& file) {
+    std::error_code error;
+    // Without the file the name server of this machine is asked (resolv.conf(5)).
+    if (!std::filesystem::exists(std::filesystem::symlink_status(file, error))) return "";
+    const auto text = core::read_text_file(file, kMaxResolvConfOctets);
+    return text ? "" : text.error();
+}
 
-    Problems problems;
-    const auto check_directory = [&](const char* key, const std::filesystem::path& directory) {
-        const std::string complaint = directory_complaint(directory);
-        if (complaint.empty()) return;
-        problems.push_back({file.string(), 0,
-                            std::string(key) + " = \"" + directory.string() + "\": " + complaint});
-    };
-    check_directory("[node] data_dir", config->node.data_dir);
-    check_directory("[events] log_dir", config->events.log_dir);
-
-    std::optional<core::TlsRoots> roots;
-    const auto complain = [&](const core::Result<void>& done) {
-        if (!done) problems.push_back({file.string(), 0, done.error()});
-    };
-    complain(load_roots(config->delivery, roots));
-    for (RouteConfig& route : config->routes) {
-        if (route.smarthost == nullptr) continue;
-        Smarthost loaded = *route.smarthost;
-        complain(load_smarthost(loaded));
-        route.smarthost = std::make_shared<const Smarthost>(std::move(loaded));
+std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file,
+                                                    const std::string& hostname) {
+    ParsedConfig parsed = load_config(file, hostname);
+    if (!parsed.readable) return std::unexpected(std::move(parsed.problems));
+    Problems& problems = parsed.problems;
+    NamedThings named(file, parsed.config, problems);
+    named.directories();
+    named.name_servers();
+    auto roots = named.roots();
+    named.smarthosts();
+    auto shaping = named.shaping();
+    auto bounce = named.bounce();
+    if (!problems.empty()) {
+        return std::unexpected(in_order(std::move(problems), file.string()));
     }
-
-    auto shaping = ShapingPolicy::load(config->shaping.files, config->shaping.defaults);
-    if (!shaping) std::ranges::move(shaping.error(), std::back_inserter(problems));
-    auto bounce = load_bounce_rules(config->bounce.files);
-    if (!bounce) std::ranges::move(bounce.error(), std::back_inserter(problems));
-    if (!problems.empty()) return std::unexpected(std::move(problems));
-    return CheckedConfig{std::move(*config), std::move(shaping->policy), std::move(*bounce),
-                         std::move(shaping->warnings), std::move(roots)};
+    named.warn_of_defaults(shaping->policy, parsed.warnings);
+    std::ranges::move(shaping->warnings, std::back_inserter(parsed.warnings));
+    return CheckedConfig{std::move(parsed.config), std::move(shaping->policy), std::move(bounce),
+                         std::move(parsed.warnings), std::move(roots)};
 }
 
 TlsPolicy CheckedConfig::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {
@@ -112,7 +226,7 @@ TlsPolicy CheckedConfig::tls_of(const ShapingLimits& limits, const RouteConfig* 
 
 std::expected<std::shared_ptr<const CheckedConfig>, Problems> recheck_config(
     const std::filesystem::path& file, const CheckedConfig& in_force) {
-    auto checked = check_config(file);
+    auto checked = check_config(file, in_force.config.node.hostname);
     if (!checked) return std::unexpected(std::move(checked.error()));
     checked->generation = in_force.generation + 1;
     checked->shaping.keep_numbers(in_force.shaping.provider_names());

@@ -33,19 +33,21 @@ struct CheckedConfig {
 
 // Loads the file, then checks: shaping files, bounce rules, certificates, keys and passwords are
 // there and parse, data_dir and events.log_dir are writable directories or can be made. All
-// problems found, or what serve needs.
-std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file);
+// problems found at once, each with file and line, or what serve needs. hostname: see
+// load_config().
+std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path& file,
+                                                    const std::string& hostname = {});
 
 // The same for a reload, to take the place of one that is in force: it keeps what must not change
 // while the process lives (numbers of providers), and roots where the machine's bundle has gone.
 std::expected<std::shared_ptr<const CheckedConfig>, Problems> recheck_config(
     const std::filesystem::path& file, const CheckedConfig& in_force);
 
-// The files of [bounce], and the built-in rules behind them: for a start and for a reload.
-std::expected<std::shared_ptr<const BounceRules>, Problems> load_bounce_rules(
-    const std::vector<std::filesystem::path>& files);
-
 // Empty when the directory can be written into, or made below one that can.
 std::string directory_complaint(const std::filesystem::path& directory);
+
+// Empty when c-ares can read it, which opens it itself and would wait at a FIFO.
+inline constexpr const char* kResolvConf = "/etc/resolv.conf";
+std::string resolver_complaint(const std::filesystem::path& file);
 
 }  // namespace relay

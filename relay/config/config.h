@@ -18,6 +18,7 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 #include "core/base/units.h"
+#include "relay/config/named_file.h"
 #include "relay/config/smarthost.h"
 #include "relay/shaping/limits.h"
 #include "relay/shaping/tls_policy.h"
@@ -35,9 +36,11 @@ struct SizeOrShare {
 enum class IoChoice : std::uint8_t { automatic, io_uring };
 
 struct NodeConfig {
-    std::string hostname;  // load_config() fills it with the machine's FQDN when the key is absent
+    std::string hostname;   // load_config() fills it with the machine's FQDN when the key is absent
+    int hostname_line = 0;  // 0: the key is absent
     std::size_t shards = 0;  // 0: one per CPU this process may use
     std::filesystem::path data_dir = "/var/lib/posthaste";
+    int data_dir_line = 0;  // 0: the key is absent
     IoChoice io_backend = IoChoice::automatic;
 };
 
@@ -97,6 +100,7 @@ struct RouteConfig {
     std::vector<NextHop> hosts;
     std::optional<TlsPolicy> tls{};                // without: as [delivery] says
     std::shared_ptr<const Smarthost> smarthost{};  // null: nothing but tls and hosts is said
+    int line = 0;                                  // where the file has it
 
     // Whatever the case of the domain, and with or without a final dot.
     bool matches(std::string_view recipient_domain) const;
@@ -105,7 +109,7 @@ struct RouteConfig {
 struct DeliveryConfig {
     std::uint16_t port = 25;
     TlsPolicy tls = TlsPolicy::opportunistic;
-    std::filesystem::path tls_ca_file;              // empty: the system's bundle
+    NamedFile tls_ca_file;                          // empty: the system's bundle
     std::vector<core::IpNetwork> prohibited_hosts;  // as MX targets; routes are not affected
     bool address_literals = false;                  // user@[192.0.2.1] is taken and sent there
 
@@ -119,12 +123,13 @@ struct RetryConfig {
 };
 
 struct ShapingConfig {
-    std::vector<std::filesystem::path> files;
+    std::vector<NamedFile> files;
     ShapingLimits defaults;
+    bool states_message_rate = false;  // default has max_message_rate
 };
 
 struct BounceConfig {
-    std::vector<std::filesystem::path> files;  // rules, asked before the built-in ones
+    std::vector<NamedFile> files;  // rules, asked before the built-in ones
 };
 
 // Reports about TLS to the domains that ask for them (RFC 8460).
@@ -136,9 +141,12 @@ struct TlsReportConfig {
     core::Duration delay = std::chrono::hours(4);  // a report waits for a random part of it
 };
 
+inline constexpr const char* kEventFileName = "events.jsonl";
+
 struct EventsConfig {
     std::filesystem::path
-        log_dir;  // load_config() fills it: data_dir/events when the key is absent
+        log_dir;           // load_config() fills it: data_dir/events when the key is absent
+    int log_dir_line = 0;  // 0: the key is absent
     std::uint64_t log_rotate_size = 256ULL << 20;
     core::Duration log_keep = std::chrono::days(7);
 };

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "core/base/ascii.h"
-#include "core/base/text_file.h"
 #include "relay/config/route.h"
 #include "relay/config/section.h"
 #include "relay/config/tls_report.h"
@@ -31,7 +30,7 @@ class ConfigParser {
     ConfigParser(const TomlValue& root, std::string file)
         : root_(root), file_(std::move(file)), top_(root_, "the configuration", file_, problems_) {}
 
-    std::expected<Config, Problems> parse() {
+    ParsedConfig parse() {
         node();
         spool();
         memory();
@@ -46,10 +45,11 @@ class ConfigParser {
         events();
         later_features();
         top_.finish();
-        if (problems_.empty()) return std::move(config_);
-        std::ranges::sort(problems_, {},
-                          [](const Problem& each) { return std::tie(each.line, each.sentence); });
-        return std::unexpected(std::move(problems_));
+        for (Problems* each : {&problems_, &warnings_}) {
+            std::ranges::sort(*each, {},
+                              [](const Problem& one) { return std::tie(one.line, one.sentence); });
+        }
+        return {std::move(config_), std::move(problems_), std::move(warnings_), true};
     }
 
   private:
@@ -85,6 +85,7 @@ class ConfigParser {
     const TomlValue& root_;
     std::string file_;
     Problems problems_;
+    Problems warnings_;
     Section top_;
     Config config_ = default_config();
 };
@@ -138,8 +139,11 @@ void ConfigParser::networks(Section& from, std::string_view key,
 void ConfigParser::node() {
     Section from = table("node");
     NodeConfig& node = config_.node;
+    if (const TomlValue* value = from.take("hostname"); value != nullptr) {
+        node.hostname_line = value->line;
+    }
     if (from.text("hostname", node.hostname) && !is_host_name(node.hostname)) {
-        from.problem_with("hostname", from.take("hostname")->line,
+        from.problem_with("hostname", node.hostname_line,
                           "= \"" + node.hostname.substr(0, 80) +
                               "\" is not the name of a host such as \"mta1.example.com\"");
     }
@@ -150,6 +154,7 @@ void ConfigParser::node() {
             from.problem_with("data_dir", from.take("data_dir")->line, "must not be empty");
         }
         node.data_dir = data_dir;
+        node.data_dir_line = from.take("data_dir")->line;
     }
     from.choice<IoChoice>("io_backend", node.io_backend,
                           {{"auto", IoChoice::automatic}, {"io_uring", IoChoice::io_uring}},
@@ -361,9 +366,7 @@ void ConfigParser::delivery() {
                             {"opportunistic", TlsPolicy::opportunistic},
                             {"encrypt", TlsPolicy::encrypt},
                             {"verify", TlsPolicy::verify}});
-    std::string ca_file;
-    from.text("tls_ca_file", ca_file);
-    config_.delivery.tls_ca_file = ca_file;
+    from.file("tls_ca_file", config_.delivery.tls_ca_file);
     networks(from, "prohibited_hosts", config_.delivery.prohibited_hosts);
     from.flag("address_literals", config_.delivery.address_literals);
     from.finish();
@@ -396,12 +399,7 @@ void ConfigParser::retry() {
 
 void ConfigParser::bounce() {
     Section from = table("bounce");
-    std::vector<TextAtLine> files;
-    from.texts("files", files);
-    for (const TextAtLine& item : files) {
-        if (item.text.empty()) from.problem_with("files", item.line, "must not be empty names");
-        config_.bounce.files.emplace_back(item.text);
-    }
+    from.files("files", config_.bounce.files);
     from.finish();
 }
 
@@ -412,12 +410,7 @@ void ConfigParser::tls_report() {
 
 void ConfigParser::shaping() {
     Section from = table("shaping");
-    std::vector<TextAtLine> files;
-    from.texts("files", files);
-    for (const TextAtLine& item : files) {
-        if (item.text.empty()) from.problem_with("files", item.line, "must not be empty names");
-        config_.shaping.files.emplace_back(item.text);
-    }
+    from.files("files", config_.shaping.files);
     if (const TomlValue* value = from.take("default"); value != nullptr) {
         if (value->kind != Kind::table) {
             from.problem_with("default", value->line,
@@ -428,7 +421,8 @@ void ConfigParser::shaping() {
             limits.integer("connection_limit", out.connection_limit, 1, kMostConnectionsPerPath);
             limits.integer("max_deliveries_per_connection", out.max_deliveries_per_connection, 1,
                            kMostDeliveriesPerConnection);
-            limits.rate("max_message_rate", out.max_message_rate);
+            config_.shaping.states_message_rate =
+                limits.rate("max_message_rate", out.max_message_rate);
             limits.rate("max_connection_rate", out.max_connection_rate);
             limits.finish();
         }
@@ -438,9 +432,11 @@ void ConfigParser::shaping() {
 
 void ConfigParser::events() {
     Section from = table("events");
-    std::string log_dir;
-    from.text("log_dir", log_dir);
-    config_.events.log_dir = log_dir;
+    NamedFile log_dir;
+    if (from.file("log_dir", log_dir) && !log_dir.empty()) {
+        config_.events.log_dir = log_dir.path;
+        config_.events.log_dir_line = log_dir.line;
+    }
     from.size("log_rotate_size", config_.events.log_rotate_size, 1U << 20, kNoMost);
     from.duration("log_keep", config_.events.log_keep, std::chrono::minutes(1));
     from.finish();
@@ -456,51 +452,20 @@ void ConfigParser::later_features() {
     }
 }
 
-std::filesystem::path below(const std::filesystem::path& directory,
-                            const std::filesystem::path& path) {
-    return (directory / path).lexically_normal();  // an absolute path stays as it is
-}
-
 }  // namespace
 
-std::expected<Config, Problems> parse_config(std::string_view text, const std::string& file) {
+ParsedConfig read_config(std::string_view text, const std::string& file) {
     const auto root = core::parse_toml(text);
-    if (!root) {
-        return std::unexpected(Problems{{file, root.error().line, root.error().sentence}});
-    }
-    return ConfigParser(*root, file).parse();
+    if (root) return ConfigParser(*root, file).parse();
+    ParsedConfig nothing;
+    nothing.problems.push_back({file, root.error().line, root.error().sentence});
+    return nothing;
 }
 
-std::expected<Config, Problems> load_config(const std::filesystem::path& file) {
-    const auto text = core::read_text_file(file, core::kMostTomlOctets);
-    if (!text) return std::unexpected(Problems{{file.string(), 0, text.error()}});
-    auto config = parse_config(*text, file.string());
-    if (!config) return config;
-
-    const std::filesystem::path directory = std::filesystem::absolute(file).parent_path();
-    if (config->node.hostname.empty()) config->node.hostname = machine_hostname();
-    config->node.data_dir = below(directory, config->node.data_dir);
-    config->events.log_dir = config->events.log_dir.empty()
-                                 ? config->node.data_dir / "events"
-                                 : below(directory, config->events.log_dir);
-    for (auto& each : config->shaping.files)
-        each = below(directory, each);
-    for (auto& each : config->bounce.files)
-        each = below(directory, each);
-    const auto move_below = [&](std::filesystem::path& path) {
-        if (!path.empty()) path = below(directory, path);
-    };
-    move_below(config->delivery.tls_ca_file);
-    for (RouteConfig& route : config->routes) {
-        if (route.smarthost == nullptr) continue;
-        Smarthost moved = *route.smarthost;
-        for (auto* path :
-             {&moved.ca_file, &moved.certificate_file, &moved.key_file, &moved.password_file}) {
-            move_below(*path);
-        }
-        route.smarthost = std::make_shared<const Smarthost>(std::move(moved));
-    }
-    return config;
+std::expected<Config, Problems> parse_config(std::string_view text, const std::string& file) {
+    ParsedConfig parsed = read_config(text, file);
+    if (!parsed.problems.empty()) return std::unexpected(std::move(parsed.problems));
+    return std::move(parsed.config);
 }
 
 }  // namespace relay

@@ -1,5 +1,6 @@
 #include "relay/config/route.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,19 +79,14 @@ void read_security(Section& from, RouteConfig& route) {
         route.tls = policy;
     }
     Smarthost smarthost;
-    const auto path = [&](std::string_view key, std::filesystem::path& out) {
-        std::string text;
-        from.text(key, text);
-        out = text;
-    };
     if (from.text("tls_name", smarthost.tls_name) && !is_host_name(smarthost.tls_name)) {
         from.problem_with("tls_name", from.take("tls_name")->line,
                           "must be the name of a host such as \"smtp.example.com\"");
     }
-    path("tls_ca_file", smarthost.ca_file);
-    path("certificate", smarthost.certificate_file);
-    path("private_key", smarthost.key_file);
-    path("password_file", smarthost.password_file);
+    from.file("tls_ca_file", smarthost.ca_file);
+    from.file("certificate", smarthost.certificate_file);
+    from.file("private_key", smarthost.key_file);
+    from.file("password_file", smarthost.password_file);
     from.text("username", smarthost.username);
     from.flag("auth_insecure", smarthost.auth_insecure);
     if (smarthost.certificate_file.empty() != smarthost.key_file.empty()) {
@@ -110,14 +106,24 @@ void read_security(Section& from, RouteConfig& route) {
 
 RouteConfig read_route(Section& from) {
     RouteConfig route;
+    route.line = from.line();
     const bool named = from.text("domain", route.domain);
+    const std::string written = route.domain;
     route.domain = core::to_lower(route.domain);
     const std::string_view name = route.domain.starts_with("*.")
                                       ? std::string_view(route.domain).substr(2)
                                       : std::string_view(route.domain);
-    if (!named || (route.domain != "*" && !is_host_name(name, true))) {
-        from.problem(from.line(),
-                     "[[route]] needs a domain: \"example.com\", \"*.example.com\" or \"*\"");
+    if (!named) {
+        if (from.take("domain") == nullptr) {
+            from.problem(from.line(),
+                         "[[route]] needs a domain: \"example.com\", \"*.example.com\" or \"*\"");
+        }
+    } else if (route.domain != "*" && !is_host_name(name, true)) {
+        const bool utf8 = std::ranges::any_of(name, [](char c) { return (c & 0x80) != 0; });
+        from.problem_with("domain", from.take("domain")->line,
+                          "= \"" + written.substr(0, 80) + "\" is not a domain: write " +
+                              (utf8 ? "its A-labels, such as \"xn--bcher-kva.example\""
+                                    : "\"example.com\", \"*.example.com\" or \"*\""));
     }
     std::vector<TextAtLine> hosts;
     if (!from.texts("hosts", hosts) || hosts.empty()) {

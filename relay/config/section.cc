@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/spelling.h"
 
 namespace relay {
 namespace {
@@ -29,19 +29,6 @@ bool is_empty(const core::TomlValue& value) {
     return (value.kind == Kind::text && value.text.empty()) ||
            (value.kind == Kind::array && value.items.empty()) ||
            (value.kind == Kind::table && value.members.empty());
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0U);
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, substitute}));
-        }
-    }
-    return row.back();
 }
 
 }  // namespace
@@ -74,6 +61,25 @@ bool Section::text(std::string_view key, std::string& out) {
     const core::TomlValue* value = take(key);
     if (!of_kind(key, value, Kind::text, "a string")) return false;
     out = value->text;
+    return true;
+}
+
+bool Section::file(std::string_view key, NamedFile& out) {
+    std::string name;
+    const core::TomlValue* value = take(key);
+    if (!text(key, name)) return false;
+    out = {name, value->line};
+    return true;
+}
+
+bool Section::files(std::string_view key, std::vector<NamedFile>& out) {
+    std::vector<TextAtLine> names;
+    if (!texts(key, names)) return false;
+    out.clear();
+    for (const TextAtLine& name : names) {
+        if (name.text.empty()) problem_with(key, name.line, "must not be empty names");
+        out.push_back({name.text, name.line});
+    }
     return true;
 }
 
@@ -216,7 +222,7 @@ void Section::finish() {
     for (const core::TomlMember& member : table_.members) {
         if (std::ranges::find(taken_, member.key) != taken_.end()) continue;
         std::string sentence = name_ + " has no key " + in_quotes(member.key);
-        const std::string_view guess = nearest(member.key, taken_);
+        const std::string_view guess = core::nearest(member.key, taken_);
         if (!guess.empty()) sentence += "; is " + in_quotes(guess) + " meant?";
         problem(member.line, std::move(sentence));
     }
@@ -237,20 +243,6 @@ bool is_host_name(std::string_view name, bool underscores) {
         before = c;
     }
     return label > 0 && before != '-';
-}
-
-std::string_view nearest(std::string_view word, std::span<const std::string> among) {
-    std::string_view best;
-    std::size_t least = word.size() / 3 + 1;  // further off it is another word
-    for (const std::string& each : among) {
-        if (word.size() > 64) break;  // no key is as long: do not work for it
-        const std::size_t distance = edit_distance(word, each);
-        if (distance < least || (distance == least && best.empty() && distance <= 2)) {
-            best = each;
-            least = distance;
-        }
-    }
-    return best;
 }
 
 }  // namespace relay

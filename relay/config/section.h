@@ -37,6 +37,9 @@ class Section {
     const core::TomlValue* take(std::string_view key);
 
     bool text(std::string_view key, std::string& out);
+    // The name of a file, with the line that names it; empty: none. files(): a list of them.
+    bool file(std::string_view key, NamedFile& out);
+    bool files(std::string_view key, std::vector<NamedFile>& out);
     bool flag(std::string_view key, bool& out);
     bool size(std::string_view key, std::uint64_t& out, std::uint64_t least, std::uint64_t most);
     bool size_or_share(std::string_view key, SizeOrShare& out);
@@ -98,8 +101,5 @@ class Section {
 // Whether this is the name of a host as DNS knows it: letters, digits, hyphens, dots; underscores
 // too when asked for.
 bool is_host_name(std::string_view name, bool underscores = false);
-
-// The word nearest to a mistyped one, or empty when none is near.
-std::string_view nearest(std::string_view word, std::span<const std::string> among);
 
 }  // namespace relay

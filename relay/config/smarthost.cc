@@ -1,62 +1,65 @@
 #include "relay/config/smarthost.h"
 
-#include <fstream>
-#include <iterator>
+#include <string_view>
 #include <utility>
+
+#include "core/base/text_file.h"
 
 namespace relay {
 
 namespace {
 
-core::Result<void> check_secrecy(const std::filesystem::path& file) {
-    std::error_code error;
-    const auto status = std::filesystem::status(file, error);
-    if (error) return core::failure(file.string() + ": " + error.message());
-    using std::filesystem::perms;
-    if ((status.permissions() & (perms::others_read | perms::others_write)) != perms::none) {
-        return core::failure(
-            file.string() + " holds a secret and everybody may read it: chmod o= " + file.string());
-    }
-    return {};
-}
-
 core::Result<std::string> read_password(const std::filesystem::path& file) {
-    if (auto secret = check_secrecy(file); !secret) return core::failure(secret.error());
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return core::failure(file.string() + ": cannot be read");
-    std::string text(std::istreambuf_iterator<char>(in), {});
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
-        text.pop_back();
-    if (text.empty() || text.size() > kMostPassword ||
-        text.find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos) {
-        return core::failure(file.string() + ": must hold a password in one line");
+    // One more octet than a password has, and the end of its line.
+    auto text = core::read_secret_file(file, kMostPassword + 2);
+    if (!text) return text;
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r'))
+        text->pop_back();
+    if (text->empty() || text->size() > kMostPassword ||
+        text->find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos) {
+        return core::failure("must hold a password in one line");
     }
     return text;
 }
 
 }  // namespace
 
-core::Result<void> load_smarthost(Smarthost& smarthost) {
+void load_smarthost(Smarthost& smarthost, const std::string& config_file, Problems& problems) {
+    const auto complain = [&](std::string_view key, const NamedFile& file,
+                              const std::string& sentence) {
+        problems.push_back(
+            {config_file, file.line,
+             "[[route]] " + std::string(key) + ": " + file.path.string() + ": " + sentence});
+    };
     if (smarthost.has_login()) {
-        auto password = read_password(smarthost.password_file);
-        if (!password) return core::failure(password.error());
-        smarthost.password = std::move(*password);
+        auto password = read_password(smarthost.password_file.path);
+        if (password) {
+            smarthost.password = std::move(*password);
+        } else {
+            complain("password_file", smarthost.password_file, password.error());
+        }
     }
     if (!smarthost.ca_file.empty()) {
-        auto roots = core::TlsRoots::load(smarthost.ca_file.string());
-        if (!roots) return core::failure(roots.error());
-        smarthost.roots = std::move(*roots);
-    }
-    if (!smarthost.certificate_file.empty()) {
-        if (auto secret = check_secrecy(smarthost.key_file); !secret) {
-            return core::failure(secret.error());
+        auto roots = core::TlsRoots::load(smarthost.ca_file.path);
+        if (roots) {
+            smarthost.roots = std::move(*roots);
+        } else {
+            complain("tls_ca_file", smarthost.ca_file, roots.error());
         }
-        auto identity = core::TlsIdentity::load(smarthost.certificate_file.string(),
-                                                smarthost.key_file.string());
-        if (!identity) return core::failure(identity.error());
-        smarthost.identity = std::move(*identity);
     }
-    return {};
+    if (smarthost.certificate_file.empty() || smarthost.key_file.empty()) return;
+    auto certificate = core::read_text_file(smarthost.certificate_file.path, core::kMaxPemOctets);
+    if (!certificate) {
+        complain("certificate", smarthost.certificate_file, certificate.error());
+    }
+    auto key = core::read_secret_file(smarthost.key_file.path, core::kMaxPemOctets);
+    if (!key) complain("private_key", smarthost.key_file, key.error());
+    if (!certificate || !key) return;
+    smarthost.identity = core::TlsIdentity{std::move(*certificate), std::move(*key)};
+    if (const auto sound = smarthost.identity->check(); !sound) {
+        complain("certificate", smarthost.certificate_file,
+                 "with private_key " + smarthost.key_file.path.string() + ": " + sound.error());
+    }
 }
 
 }  // namespace relay

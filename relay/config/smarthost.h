@@ -4,23 +4,23 @@
 // shards. The password is in memory only and is never logged.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "core/base/result.h"
 #include "core/net/tls_context.h"
+#include "relay/config/named_file.h"
+#include "relay/shaping/problem.h"
 
 namespace relay {
 
 struct Smarthost {
     std::string tls_name;  // expected in the certificate instead of the host's name
-    std::filesystem::path ca_file;
-    std::filesystem::path certificate_file;
-    std::filesystem::path key_file;
+    NamedFile ca_file;
+    NamedFile certificate_file;
+    NamedFile key_file;
     std::string username;
-    std::filesystem::path password_file;
+    NamedFile password_file;
     bool auth_insecure = false;
 
     // From the files.
@@ -36,8 +36,8 @@ struct Smarthost {
 
 inline constexpr std::size_t kMostPassword = 1024;  // octets
 
-// Reads the files; a sentence when one is not there or not right, or when everybody may read a
-// secret.
-core::Result<void> load_smarthost(Smarthost& smarthost);
+// Reads the files. What is not there or not right, and a secret that everybody may read, is a
+// problem with the line of the configuration that names the file.
+void load_smarthost(Smarthost& smarthost, const std::string& config_file, Problems& problems);
 
 }  // namespace relay

@@ -1,6 +1,8 @@
 #include "relay/node/reload.h"
 
 #include <chrono>
+#include <exception>
+#include <expected>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -20,14 +22,23 @@ using Checked = std::shared_ptr<const CheckedConfig>;
 
 constexpr core::Duration kPoll = std::chrono::milliseconds{10};
 
-using Checking = std::future<decltype(recheck_config({}, std::declval<const CheckedConfig&>()))>;
+using Checking = std::future<std::expected<Checked, Problems>>;
+
+// What libraries throw when memory is out ends this reload, not the process.
+std::expected<Checked, Problems> recheck(const std::filesystem::path& file,
+                                         const CheckedConfig& in_force) {
+    try {
+        return recheck_config(file, in_force);
+    } catch (const std::exception& error) {
+        return std::unexpected(Problems{{file.string(), 0, error.what()}});
+    }
+}
 
 // Not valid: there is no thread for it.
 Checking begin(std::filesystem::path file, Checked in_force) {
     try {
-        return std::async(std::launch::async, [file = std::move(file), in_force] {
-            return recheck_config(file, *in_force);
-        });
+        return std::async(std::launch::async,
+                          [file = std::move(file), in_force] { return recheck(file, *in_force); });
     } catch (const std::system_error&) {
         return {};
     }

@@ -5,7 +5,7 @@
 // immutable value that reaches each shard by a letter and is put in force there in one turn: for
 // failures that come home, recipients that are routed and connections that are opened from then on.
 // All other keys are as of the start. Runs on shard 0; one at a time; waits for the start; a node
-// that is draining reloads nothing.
+// that is draining reloads nothing. What throws while the files are read refuses the reload.
 #pragma once
 
 #include <filesystem>

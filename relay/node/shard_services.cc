@@ -32,11 +32,6 @@ const core::TlsRoots* roots_of(const CheckedConfig& checked) {
     return checked.tls_roots ? &*checked.tls_roots : nullptr;
 }
 
-std::string roots_file(const Config& config) {
-    const std::string configured = config.delivery.tls_ca_file.string();
-    return configured.empty() ? core::TlsRoots::system_bundle() : configured;
-}
-
 std::string cannot_listen(const core::SocketAddress& address, const std::error_code& error) {
     const std::string sentence = "cannot listen on " + address.to_string() + ": " + error.message();
     if (error.value() != EADDRINUSE) return sentence;
@@ -107,14 +102,14 @@ void ShardServices::use(std::shared_ptr<const CheckedConfig> checked) {
     events_.use(checked_->bounce);
     // The contexts first: paths may open connections at once.
     tls_->use(roots_of(*checked_));
-    if (https_ != nullptr) https_->use_roots(roots_file(checked_->config));
+    if (https_ != nullptr && checked_->tls_roots) https_->use_roots(*checked_->tls_roots);
     origin_->use(checked_);
     dispatcher_->use(checked_);
 }
 
 core::Result<void> ShardServices::build_sts() {
     if (!checked_->tls_roots) return {};
-    auto https = core::HttpsClient::open(shard_, roots_file(checked_->config));
+    auto https = core::HttpsClient::open(shard_, *checked_->tls_roots);
     if (!https) return std::unexpected(https.error());
     https_ = std::move(*https);
     web_policies_ = std::make_unique<WebPolicies>(shard_, *https_, *resolver_, node_.rules);

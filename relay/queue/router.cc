@@ -29,6 +29,12 @@ Disposition disposition_of(const dns::RouteFailure& failure) {
     return result;
 }
 
+// Where mail for many domains goes to, its limits are those of that host.
+std::string_view first_host(const RouteConfig* route) {
+    return route == nullptr || route->hosts.empty() ? std::string_view()
+                                                    : std::string_view(route->hosts.front().host);
+}
+
 bool is_enforced(const std::shared_ptr<const StsPolicy>& policy) {
     return policy != nullptr && policy->mode == StsMode::enforce;
 }
@@ -158,7 +164,9 @@ bool Router::minds_policies(std::string_view name, TlsRequest request,
                             const RouteConfig* route) const {
     if (parts_.sts == nullptr || request == TlsRequest::waived) return false;
     return request == TlsRequest::required ||
-           parts_.checked->tls_of(shaping().limits_for(name), route) != TlsPolicy::none;
+           parts_.checked->tls_of(
+               shaping().limits_for(shaping().table_for(name, first_host(route))), route) !=
+               TlsPolicy::none;
 }
 
 bool Router::asks_for_policies(std::string_view name, TlsRequest request,
@@ -288,9 +296,10 @@ void Router::learn(Domain& domain, const dns::MxResult& result, const StsFinding
 void Router::apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,
                             SiteFacts& facts) const {
     facts.generation = parts_.checked->generation;
-    facts.limits = shaping().limits_for(name);
-    facts.provider = shaping().provider_of(name);
-    if (shaping().has_table(name)) facts.table = name;
+    const std::string_view table = shaping().table_for(name, first_host(route));
+    facts.limits = shaping().limits_for(table);
+    facts.provider = shaping().provider_of(table);
+    facts.table = table;
     facts.tls_request = request;
     facts.set_tls(parts_.checked->tls_of(facts.limits, route));
 }

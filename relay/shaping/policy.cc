@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <tuple>
 #include <utility>
 
 #include "core/base/ascii.h"
-#include "core/base/text_file.h"
+#include "core/base/spelling.h"
 #include "core/base/toml.h"
+#include "relay/shaping/options.h"
 
 namespace relay {
 namespace {
@@ -65,6 +67,7 @@ struct Overrides {
 
 constexpr std::string_view kDefaultTable = "default";
 constexpr std::string_view kProviderTable = "provider";
+constexpr std::array kReservedTables{kDefaultTable, kProviderTable};
 
 std::string normalized(std::string_view domain) {
     if (domain.ends_with('.')) domain.remove_suffix(1);
@@ -141,6 +144,11 @@ class ShapingParser {
             return warning(member.line, "[\"" + member.key.substr(0, 80) +
                                             "\"] is not a domain; the table has no effect");
         }
+        const std::string_view meant = core::nearest(name, kReservedTables);
+        if (!meant.empty() && meant != name && !name.contains('.')) {
+            return problem(member.line, "[\"" + name + "\"] is not a domain; is \"" +
+                                            std::string(meant) + "\" meant?");
+        }
         if (name != kDefaultTable && domains.size() >= kMostDomainTables &&
             !domains.contains(name)) {
             return problem(member.line, "there are more than " + std::to_string(kMostDomainTables) +
@@ -198,10 +206,25 @@ class ShapingParser {
                        std::ranges::find(kTimeLimitOptions, key, &TimeLimitOption::name);
                    known != kTimeLimitOptions.end()) {
             time_limit(table, member, *known, into);
-        } else {
+        } else if (std::ranges::find(kKumoOptions, key) != kKumoOptions.end()) {
             warning(member.line, "[\"" + table + "\"] " + key +
-                                     " is not available in this version; it has no effect");
+                                     " is KumoMTA's and not available in this version; it has no "
+                                     "effect");
+        } else {
+            unknown(table, member);
         }
+    }
+
+    void unknown(const std::string& table, const TomlMember& member) {
+        std::vector<std::string_view> known(kShapingOptions.begin(), kShapingOptions.end());
+        for (const TimeLimitOption& each : kTimeLimitOptions)
+            known.push_back(each.name);
+        std::ranges::copy(kKumoOptions, std::back_inserter(known));
+        std::string sentence =
+            "[\"" + table + "\"] has no option \"" + member.key.substr(0, 80) + "\"";
+        const std::string_view guess = core::nearest(member.key, known);
+        if (!guess.empty()) sentence.append("; is \"").append(guess).append("\" meant?");
+        problem(member.line, std::move(sentence));
     }
 
     void wrong(const std::string& table, const TomlMember& member, const std::string& expected) {
@@ -337,9 +360,11 @@ std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::parse(
 
     ShapingPolicy policy(defaults);
     parser.defaults.apply(policy.defaults_);
+    policy.states_rate_ = parser.defaults.max_message_rate.has_value();
     policy.tables_.reserve(parser.domains.size());
     for (const auto& [domain, overrides] : parser.domains) {
-        Entry entry{policy.defaults_, 0};
+        Entry entry{policy.defaults_, 0,
+                    policy.states_rate_ || overrides.max_message_rate.has_value()};
         overrides.apply(entry.limits);
         if (policy.provider_names_.size() <= kMostNamedProviders) {
             entry.provider = policy.provider_names_.size();
@@ -348,23 +373,6 @@ std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::parse(
         policy.tables_.emplace(domain, entry);
     }
     return Loaded{std::move(policy), std::move(parser.warnings)};
-}
-
-std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::load(
-    const std::vector<std::filesystem::path>& files, const ShapingLimits& defaults) {
-    std::vector<ShapingText> texts;
-    Problems problems;
-    for (const auto& file : files) {
-        if (auto text = core::read_text_file(file, core::kMostTomlOctets); text) {
-            texts.push_back({file.string(), std::move(*text)});
-        } else {
-            problems.push_back({file.string(), 0, text.error()});
-        }
-    }
-    auto loaded = parse(texts, defaults);
-    if (problems.empty()) return loaded;
-    if (!loaded) std::ranges::move(loaded.error(), std::back_inserter(problems));
-    return std::unexpected(std::move(problems));
 }
 
 const ShapingPolicy::Entry* ShapingPolicy::find(std::string_view domain) const {
@@ -380,6 +388,16 @@ const ShapingPolicy::Entry* ShapingPolicy::find(std::string_view domain) const {
 const ShapingLimits& ShapingPolicy::limits_for(std::string_view domain) const {
     const Entry* entry = find(domain);
     return entry == nullptr ? defaults_ : entry->limits;
+}
+
+std::string_view ShapingPolicy::table_for(std::string_view domain, std::string_view host) const {
+    if (has_table(domain)) return domain;
+    return has_table(host) ? host : std::string_view();
+}
+
+bool ShapingPolicy::states_message_rate(std::string_view domain) const {
+    const Entry* entry = find(domain);
+    return entry == nullptr ? states_rate_ : entry->states_rate;
 }
 
 bool ShapingPolicy::has_table(std::string_view domain) const {

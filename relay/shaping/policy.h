@@ -3,13 +3,13 @@
 // from then on, shared read-only by all shards. A domain with a table of its own has paths of its
 // own, so that its limits bind nobody else (docs/decisions/0004-domain-tables-make-paths.md). What
 // the files ask for and this version cannot do is a warning with file and line; a limit that makes
-// no sense is a problem. Limits: kMostDomainTables tables; a file is at most 4 MiB. Domains beyond
-// the first 199 with a table are counted as "other" in metrics; their limits hold all the same.
+// no sense is a problem, and so is an option that neither KumoMTA nor we have. Limits:
+// kMostDomainTables tables; a file is at most 4 MiB. Domains beyond the first 199 with a table are
+// counted as "other" in metrics; their limits hold all the same.
 #pragma once
 
 #include <cstddef>
 #include <expected>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,13 +38,16 @@ class ShapingPolicy {
     explicit ShapingPolicy(const ShapingLimits& defaults = {});
     static std::expected<Loaded, Problems> parse(const std::vector<ShapingText>& texts,
                                                  const ShapingLimits& defaults);
-    static std::expected<Loaded, Problems> load(const std::vector<std::filesystem::path>& files,
-                                                const ShapingLimits& defaults);
 
     // Whatever the case of the domain, and with or without a final dot.
     const ShapingLimits& limits_for(std::string_view domain) const;
     // The domain has a table, and so paths of its own.
     bool has_table(std::string_view domain) const;
+    // Whose table holds for mail to a domain: its own, or else that of the host that a route sends
+    // it to (empty: there is no route). Empty: neither has one.
+    std::string_view table_for(std::string_view domain, std::string_view host) const;
+    // A shaping file says how many messages a second go there; otherwise [shaping] default does.
+    bool states_message_rate(std::string_view domain) const;
     // For metrics: 0 is "other".
     std::size_t provider_of(std::string_view domain) const;
     // Names by provider number; "other" first, then the domains in order of the alphabet.
@@ -57,6 +60,7 @@ class ShapingPolicy {
     struct Entry {
         ShapingLimits limits;
         std::size_t provider = 0;
+        bool states_rate = false;
     };
     struct Hash {
         using is_transparent = void;
@@ -67,6 +71,7 @@ class ShapingPolicy {
     const Entry* find(std::string_view domain) const;
 
     ShapingLimits defaults_;
+    bool states_rate_ = false;  // ["default"] of a file
     std::unordered_map<std::string, Entry, Hash, std::equal_to<>> tables_;
     std::vector<std::string> provider_names_{"other"};
 };

@@ -469,6 +469,27 @@ TEST(RelayLimits, the_connection_limit_holds_for_the_site_as_a_whole) {
     EXPECT_EQ(peak, kLimit);
 }
 
+// U10: mail for any number of domains, by a route to one smarthost: the table of that host binds
+// all of it, but for a domain that has one of its own.
+TEST(RelayLimits, a_route_has_the_limits_of_its_host) {
+    relay::NextHop hop{.host = "mx1.example", .port = 25};
+    relay::RouteConfig route{.domain = "*", .hosts = {hop}};
+    Town town({.routes = {route},
+               .shaping = "[\"mx1.example\"]\nmax_message_rate = \"5/s\"\n"
+                          "[\"own.example\"]\nmax_message_rate = \"1000/s\"\n"});
+    SimMx& server = town.add_server(1);
+    for (int domain = 0; domain < 20; ++domain)
+        town.inject(10, "d" + std::to_string(domain) + ".example");
+    town.world.run_for(seconds{20});
+    EXPECT_GE(server.ledger().size(), 80U);
+    EXPECT_LE(server.ledger().size(), 105U);
+    town.inject(50, "own.example");
+    town.world.run_for(seconds{2});
+    EXPECT_GE(server.ledger().size(), 130U);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{2}));
+    town.expect_clean();
+}
+
 TEST(RelayLimits, a_connection_carries_no_more_messages_than_allowed) {
     Town town({.limits = {.connection_limit = 2,
                           .max_deliveries_per_connection = 7,

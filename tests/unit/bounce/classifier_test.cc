@@ -51,7 +51,8 @@ TEST(BounceClassifier, AnExpirationWithoutAReplyIsOne) {
 TEST(BounceClassifier, NewRulesHoldAtOnce) {
     BounceClassifier classifier(BounceRules::built_in());
     EXPECT_EQ(classifier.classify(failed(550, "no such user")).name, "InvalidRecipient");
-    const auto rules = BounceRules::parse({{"f", "[rules]\nMine = [\"no such user\"]\n"}});
+    const auto rules =
+        BounceRules::parse({{"f", "[class.Mine]\n[rules]\nMine = [\"no such user\"]\n"}});
     ASSERT_TRUE(rules.has_value());
     classifier.use(*rules);
     EXPECT_EQ(classifier.classify(failed(550, "no such user")).name, "Mine");

@@ -66,7 +66,7 @@ TEST(RuleReader, SaysEveryMistakeWithItsLine) {
     EXPECT_EQ(complaints("[rule]\n"),
               "f.toml:1: bounce rules have no table \"rule\"; there are rules, text, enhanced, "
               "code, vague and class\n");
-    EXPECT_EQ(complaints("[rules]\nA = \"x\"\nB = [1]\n\"c d\" = [\"x\"]\n"),
+    EXPECT_EQ(complaints("[rules]\nA = \"x\"\nB = [1]\n\"c d\" = [\"x\"]\n[class.A]\n[class.B]\n"),
               "f.toml:2: \"A\" must be an array of strings\n"
               "f.toml:3: \"B\" must be an array of strings\n"
               "f.toml:4: \"c d\" is not the name of a class: 1 to 64 letters and digits\n");
@@ -88,6 +88,28 @@ TEST(RuleReader, SaysEveryMistakeWithItsLine) {
     EXPECT_TRUE(complaints("[rules]\nA = [\"\"]\n").contains("1 to 1000 octets"));
     EXPECT_TRUE(complaints("[rules]\nA = [\"" + std::string(1001, 'a') + "\"]\n")
                     .contains("1 to 1000 octets"));
+}
+
+// U9: suppression was lost with the class.
+TEST(RuleReader, a_class_that_nobody_declares_is_a_mistake) {
+    EXPECT_EQ(complaints("[rules]\nInvalidRecipent = [\"x\"]\n"),
+              "f.toml:2: there is no class \"InvalidRecipent\"; is \"InvalidRecipient\" meant?; a "
+              "class of your own is declared by [class.InvalidRecipent]\n");
+    EXPECT_EQ(complaints("[code]\n\"552\" = \"Mine\"\n[enhanced]\n\"5.1.1\" = \"Mine\"\n"),
+              "f.toml:2: there is no class \"Mine\"; a class of your own is declared by "
+              "[class.Mine]\n");
+    EXPECT_EQ(complaints("[code]\n\"552\" = \"Mine\"\n[class.Mine]\n"), "");
+    // Whichever file declares it.
+    EXPECT_TRUE(BounceRules::parse(
+                    {{"a", "[rules]\nMine = [\"x\"]\n"}, {"b", "[class.Mine]\nsuppress = true\n"}})
+                    .has_value());
+    const auto wrong = BounceRules::parse(
+        {{"a", "[rules]\nMien = [\"x\"]\n"}, {"b", "[class.Mine]\nsuppress = true\n"}});
+    ASSERT_FALSE(wrong.has_value());
+    EXPECT_TRUE(
+        wrong.error()[0].to_string().starts_with("a:2: there is no class \"Mien\"; is "
+                                                 "\"Mine\" meant?"));
+    EXPECT_TRUE(complaints("[class]\nMine = 1\n").contains("[class.Mine] takes"));
 }
 
 TEST(RuleReader, HasLimits) {

@@ -184,7 +184,7 @@ TEST(BounceRules, HostileTextIsTextAndTakesLinearTime) {
         text += static_cast<char>(i * 7919 >> 3);
     EXPECT_NE(built_in().classify({550, {}, text, text}).name, "");
     const std::string repeated(1'000'000, 'a');  // would hold up a matcher that goes back
-    const auto rules = rules_of("[rules]\nA = [\"(a|a)*(a|aa)*b$\", \"(.*a){12}c\"]\n");
+    const auto rules = rules_of("[class.A]\n[rules]\nA = [\"(a|a)*(a|aa)*b$\", \"(.*a){12}c\"]\n");
     EXPECT_EQ(rules->classify({550, {5, 1, 1}, repeated, ""}).name, "InvalidRecipient");
 }
 

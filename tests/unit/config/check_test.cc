@@ -1,6 +1,9 @@
 #include "relay/config/check.h"
 
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -14,7 +17,7 @@ namespace {
 
 const std::string kLeast =
     "[spool]\ndurability = \"memory\"\n[[listener]]\naddress = [\"127.0.0.1:2525\"]\n"
-    "[node]\ndata_dir = \"data\"\n";
+    "[node]\nhostname = \"mta.example\"\ndata_dir = \"data\"\n";
 
 TEST(CheckConfig, GivesWhatServeNeeds) {
     const TemporaryDirectory directory;
@@ -28,10 +31,11 @@ TEST(CheckConfig, GivesWhatServeNeeds) {
     EXPECT_EQ(checked->shaping.limits_for("example.com").connection_limit, 2U);
     EXPECT_EQ(checked->shaping.limits_for("example.org").connection_limit, 5U);
     ASSERT_EQ(checked->warnings.size(), 1U);
-    EXPECT_EQ(checked->warnings[0].to_string(),
-              (directory.path() / "s.toml").string() +
-                  ":3: [\"example.com\"] enable_dane is not available in this version; it has no "
-                  "effect");
+    EXPECT_EQ(
+        checked->warnings[0].to_string(),
+        (directory.path() / "s.toml").string() +
+            ":3: [\"example.com\"] enable_dane is KumoMTA's and not available in this version; "
+            "it has no effect");
     EXPECT_FALSE(std::filesystem::exists(directory.path() / "data"));  // a check makes nothing
 }
 
@@ -94,14 +98,14 @@ TEST(CheckConfig, LooksIntoEverythingThatIsNamed) {
 
 TEST(CheckConfig, LoadsBounceRules) {
     const TemporaryDirectory directory;
-    directory.write("b.toml", "[rules]\nMine = [\"^550 5.1.1 ours\"]\n");
+    directory.write("b.toml", "[class.Mine]\n[rules]\nMine = [\"^550 5.1.1 ours\"]\n");
     const auto file = directory.write("p.toml", kLeast + "[bounce]\nfiles = [\"b.toml\"]\n");
     const auto checked = check_config(file);
     ASSERT_TRUE(checked.has_value());
     EXPECT_EQ(checked->bounce->classify({550, {5, 1, 1}, "ours", ""}).name, "Mine");
     EXPECT_EQ(checked->bounce->classify({550, {5, 1, 1}, "theirs", ""}).name, "InvalidRecipient");
 
-    directory.write("b.toml", "[rules]\nMine = [\n\"(\"]\n");
+    directory.write("b.toml", "[class.Mine]\n[rules]\nMine = [\n\"(\"]\n");
     const auto other =
         directory.write("q.toml", kLeast + "[bounce]\nfiles = [\"b.toml\", \"absent.toml\"]\n");
     const auto wrong = check_config(other);
@@ -109,7 +113,7 @@ TEST(CheckConfig, LoadsBounceRules) {
     ASSERT_EQ(wrong.error().size(), 2U);
     EXPECT_TRUE(wrong.error()[0].to_string().ends_with(
         "absent.toml: cannot be read: No such file or directory"));
-    EXPECT_TRUE(wrong.error()[1].to_string().contains("b.toml:3: \"(\" is no pattern"));
+    EXPECT_TRUE(wrong.error()[1].to_string().contains("b.toml:4: \"(\" is no pattern"));
     const auto empty = check_config(directory.write("r.toml", kLeast + "[bounce]\nfile = 1\n"));
     ASSERT_FALSE(empty.has_value());
     EXPECT_TRUE(empty.error()[0].to_string().contains("[bounce] has no key \"file\""));
@@ -148,6 +152,151 @@ TEST(CheckConfig, OfAReload) {
     EXPECT_TRUE(third.error()[0].to_string().contains("ca.pem: has no certificate in PEM form"));
     EXPECT_TRUE(third.error()[1].to_string().contains("s.toml:2: "));
     EXPECT_EQ((*second)->shaping.limits_for("b.example").connection_limit, 3U);
+}
+
+// H4 and L5: each key that names a file, each thing that may stand there instead of one.
+TEST(CheckConfig, whatever_stands_in_place_of_a_file_is_a_mistake_with_its_line) {
+    const TemporaryDirectory directory;
+    const core::test::Authority authority;
+    const core::TlsIdentity identity = authority.issue();
+    directory.write("ca.pem", authority.pem());
+    directory.write("c.pem", identity.certificate);
+    directory.write("shaping", "");
+    directory.write("bounce", "");
+    for (const char* secret : {"k.pem", "password"}) {
+        const auto file = directory.write(
+            secret, std::string_view(secret) == "k.pem" ? identity.private_key : "secret\n");
+        ASSERT_EQ(::chmod(file.c_str(), 0600), 0);
+    }
+    const auto things = directory.path() / "things";
+    std::filesystem::create_directories(things / "directory");
+    ASSERT_EQ(::mkfifo((things / "fifo").c_str(), 0600), 0);
+    std::filesystem::create_symlink("loop", things / "loop");
+    for (const char* device : {"zero", "full"})
+        std::filesystem::create_symlink("/dev/" + std::string(device), things / device);
+    const auto large = directory.write("things/large", "");
+    ASSERT_EQ(::truncate(large.c_str(), std::int64_t{1} << 40), 0);
+    // What each line of the file names, when it is right.
+    const std::vector<std::pair<std::string, std::string>> keys = {{"tls_ca_file", "ca.pem"},
+                                                                   {"certificate", "c.pem"},
+                                                                   {"private_key", "k.pem"},
+                                                                   {"password_file", "password"}};
+    const auto text = [&](std::string_view wrong, const std::string& thing) {
+        const auto named = [&](std::string_view key, std::string right) {
+            return "\"" + (key == wrong ? "things/" + thing : std::move(right)) + "\"";
+        };
+        std::string all = "[shaping]\nfiles = [" + named("shaping", "shaping") +
+                          "]\n[bounce]\nfiles = [" + named("bounce", "bounce") +
+                          "]\n[delivery]\ntls_ca_file = " + named("delivery", "ca.pem") +
+                          "\n[[route]]\ndomain = \"*\"\nhosts = [\"h\"]\nusername = \"mta\"\n";
+        for (const auto& [key, right] : keys)
+            all += key + " = " + named(key, right) + "\n";
+        return all + kLeast;
+    };
+    const std::vector<std::pair<std::string, int>> lines = {
+        {"shaping", 2},      {"bounce", 4},       {"delivery", 6},      {"tls_ca_file", 11},
+        {"certificate", 12}, {"private_key", 13}, {"password_file", 14}};
+    const auto first = check_config(directory.write("p.toml", text("none", "")));
+    ASSERT_TRUE(first.has_value()) << first.error()[0].to_string();
+    for (const auto& [key, line] : lines) {
+        for (const char* thing : {"directory", "fifo", "loop", "zero", "full", "large", "absent"}) {
+            const auto file = directory.write("p.toml", text(key, thing));
+            const auto checked = check_config(file);
+            ASSERT_FALSE(checked.has_value()) << key << " " << thing;
+            ASSERT_EQ(checked.error().size(), 1U) << key << " " << thing;
+            EXPECT_TRUE(checked.error()[0].to_string().starts_with(file.string() + ":" +
+                                                                   std::to_string(line) + ": ["))
+                << checked.error()[0].to_string();
+            EXPECT_TRUE(checked.error()[0].sentence.contains(std::string("/things/") + thing));
+            EXPECT_FALSE(recheck_config(file, *first).has_value());  // a reload changes nothing
+        }
+    }
+}
+
+// U11: mistakes of the text, of the files it names, of directories and secrets, in one go.
+TEST(CheckConfig, all_mistakes_come_at_once_with_their_lines) {
+    const TemporaryDirectory directory;
+    directory.write("plain", "not a directory");
+    directory.write("bad.toml", "[\"example.com\"]\nconnection_limit = 0\n");
+    directory.write("rules.toml", "[rules]\nSpamBlock = [\"(\"]\n");
+    const auto open_secret = directory.write("password", "secret\n");
+    ASSERT_EQ(::chmod(open_secret.c_str(), 0644), 0);
+    const auto file = directory.write("p.toml",
+                                      "[node]\n"
+                                      "shards = \"two\"\n"
+                                      "data_dir = \"plain/data\"\n"
+                                      "[shaping]\n"
+                                      "files = [\"absent.toml\",\n"
+                                      "  \"bad.toml\"]\n"
+                                      "[bounce]\n"
+                                      "files = [\"rules.toml\"]\n"
+                                      "[[route]]\n"
+                                      "domain = \"*\"\n"
+                                      "hosts = [\"h\"]\n"
+                                      "username = \"mta\"\n"
+                                      "password_file = \"password\"\n"
+                                      "[delivery]\n"
+                                      "tls_ca_file = \"plain\"\n"
+                                      "[[listener]]\n"
+                                      "address = [\"127.0.0.1:2525\"]\n");
+    const auto checked = check_config(file);
+    ASSERT_FALSE(checked.has_value());
+    std::vector<std::string> places;
+    for (const Problem& each : checked.error()) {
+        places.push_back(std::filesystem::path(each.file).filename().string() + ":" +
+                         std::to_string(each.line));
+    }
+    EXPECT_EQ(places, (std::vector<std::string>{"p.toml:2", "p.toml:3", "p.toml:5", "p.toml:13",
+                                                "p.toml:15", "bad.toml:2", "rules.toml:2"}));
+}
+
+TEST(CheckConfig, a_resolv_conf_that_would_block_is_a_mistake) {
+    const TemporaryDirectory directory;
+    const auto fifo = directory.path() / "resolv.conf";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_EQ(resolver_complaint(fifo), "is a FIFO, not a file");
+    EXPECT_EQ(resolver_complaint(directory.path() / "absent"), "");
+    EXPECT_EQ(resolver_complaint(directory.write("good", "nameserver 192.0.2.53\n")), "");
+}
+
+// U12: such a name is refused or scored down by many receivers.
+TEST(CheckConfig, a_host_name_without_a_dot_is_a_warning) {
+    const TemporaryDirectory directory;
+    const auto file = directory.write("p.toml",
+                                      "[node]\nhostname = \"vm\"\ndata_dir = \"data\"\n"
+                                      "[[listener]]\naddress = [\"127.0.0.1:2525\"]\n");
+    const auto checked = check_config(file);
+    ASSERT_TRUE(checked.has_value());
+    ASSERT_EQ(checked->warnings.size(), 1U);
+    EXPECT_TRUE(checked->warnings[0].to_string().starts_with(
+        file.string() + ":2: [node] hostname = \"vm\" is not fully qualified"));
+}
+
+// U10: 100 a second bind a smarthost, and nothing said so.
+TEST(CheckConfig, says_which_default_binds_a_smarthost) {
+    const TemporaryDirectory directory;
+    const auto warnings = [&](const std::string& text) {
+        const auto checked = check_config(directory.write("p.toml", text + kLeast));
+        EXPECT_TRUE(checked.has_value());
+        std::vector<std::string> sentences;
+        for (const Problem& each : checked ? checked->warnings : Problems{})
+            sentences.push_back(std::to_string(each.line) + ": " + each.sentence);
+        return sentences;
+    };
+    const std::string route = "[[route]]\ndomain = \"*\"\nhosts = [\"smtp.example:587\"]\n";
+    EXPECT_EQ(
+        warnings(route + route),
+        std::vector<std::string>{
+            "1: [[route]] domain = \"*\": mail to smtp.example leaves at no more than 100 "
+            "messages a second, as by default; max_message_rate in [shaping] default, or in a "
+            "table [\"smtp.example\"] of a shaping file, sets another rate"});
+    EXPECT_TRUE(warnings("[[route]]\ndomain = \"a.example\"\nhosts = [\"h\"]\n").empty());
+    EXPECT_TRUE(
+        warnings(route + "[shaping]\ndefault = { max_message_rate = \"100/s\" }\n").empty());
+    directory.write("s.toml", "[\"smtp.example\"]\nmax_message_rate = \"5,000/s\"\n");
+    EXPECT_TRUE(warnings(route + "[shaping]\nfiles = [\"s.toml\"]\n").empty());
+    directory.write("s.toml", "[\"smtp.example\"]\nconnection_limit = 30\n");
+    EXPECT_EQ(warnings(route + "[shaping]\nfiles = [\"s.toml\"]\n").size(), 1U);
 }
 
 TEST(CheckConfig, PassesOnProblemsOfTheText) {

@@ -49,14 +49,5 @@ TEST(HostName, IsWhatDnsAllows) {
     EXPECT_FALSE(is_host_name(longest + "ab"));
 }
 
-TEST(Nearest, GuessesOnlyWhatIsNear) {
-    const std::vector<std::string> keys{"hostname", "shards", "data_dir"};
-    EXPECT_EQ(nearest("hostnmae", keys), "hostname");
-    EXPECT_EQ(nearest("shard", keys), "shards");
-    EXPECT_EQ(nearest("datadir", keys), "data_dir");
-    EXPECT_EQ(nearest("zebra", keys), "");
-    EXPECT_EQ(nearest(std::string(10000, 'h'), keys), "");
-}
-
 }  // namespace
 }  // namespace relay

@@ -255,8 +255,8 @@ TEST(ParseConfig, NamesImpossibleValues) {
     EXPECT_TRUE(
         has(problem_of("[shaping]\ndefault = { max_message_rate = \"0/s\" }\n"), "allows nothing"));
     EXPECT_TRUE(has(problem_of("[events]\nlog_rotate_size = \"1B\"\n"), "octets"));
-    EXPECT_TRUE(
-        has(problem_of("[[route]]\ndomain = \"a..b\"\nhosts = [\"x\"]\n"), "needs a domain"));
+    EXPECT_TRUE(has(problem_of("[[route]]\ndomain = \"a..b\"\nhosts = [\"x\"]\n"),
+                    "\"a..b\" is not a domain"));
     EXPECT_TRUE(has(problem_of("[[route]]\ndomain = \"*\"\nhosts = []\n"), "needs hosts"));
     for (const char* host : {"", ":25", "a b", "a:0", "a:x", "1.2.3", "a:b:c", "-a", "a:"}) {
         EXPECT_TRUE(
@@ -428,27 +428,48 @@ TEST(ParseConfig, ReportsWhereTheSyntaxEnds) {
     EXPECT_FALSE(problems(std::string(5U << 20, '#')).empty());
 }
 
+// U12
+TEST(ParseConfig, a_domain_of_a_route_that_is_none_is_named) {
+    const std::string hosts = "hosts = [\"h\"]\n";
+    EXPECT_EQ(problem_of("[[route]]\ndomain = \"exa mple\"\n" + hosts),
+              "t.toml:6: [[route]] domain = \"exa mple\" is not a domain: write \"example.com\", "
+              "\"*.example.com\" or \"*\"");
+    EXPECT_TRUE(has(problem_of("[[route]]\ndomain = \"b\u00fccher.example\"\n" + hosts),
+                    "write its A-labels"));
+    EXPECT_EQ(problem_of("[[route]]\n" + hosts),
+              "t.toml:5: [[route]] needs a domain: \"example.com\", \"*.example.com\" or \"*\"");
+    EXPECT_EQ(problem_of("[[route]]\ndomain = 1\n" + hosts),
+              "t.toml:6: [[route]] domain must be a string, not an integer");
+    EXPECT_TRUE(has(problem_of("[[route]]\ndomain = \"\"\n" + hosts), "domain = \"\" is not"));
+}
+
 TEST(LoadConfig, FillsInWhatComesFromTheMachine) {
     const TemporaryDirectory directory;
     const auto file = directory.write("p.toml", kLeast +
                                                     "[node]\ndata_dir = \"data\"\n[shaping]\n"
                                                     "files = [\"s.toml\", \"/etc/s.toml\"]\n");
-    const auto config = load_config(file);
-    ASSERT_TRUE(config.has_value());
-    EXPECT_EQ(config->node.hostname, machine_hostname());
-    EXPECT_EQ(config->node.data_dir, directory.path() / "data");
-    EXPECT_EQ(config->events.log_dir, directory.path() / "data/events");
-    EXPECT_EQ(config->shaping.files[0], directory.path() / "s.toml");
-    EXPECT_EQ(config->shaping.files[1], "/etc/s.toml");
+    const ParsedConfig parsed = load_config(file);
+    ASSERT_TRUE(parsed.problems.empty());
+    const Config& config = parsed.config;
+    EXPECT_EQ(config.node.hostname, machine_hostname());
+    EXPECT_EQ(config.node.data_dir, directory.path() / "data");
+    EXPECT_EQ(config.node.data_dir_line, 6);
+    EXPECT_EQ(config.events.log_dir, directory.path() / "data/events");
+    EXPECT_EQ(config.events.log_dir_line, 0);
+    EXPECT_EQ(config.shaping.files[0], directory.path() / "s.toml");
+    EXPECT_EQ(config.shaping.files[1], "/etc/s.toml");
+    EXPECT_EQ(config.shaping.files[1].line, 8);
+    EXPECT_EQ(load_config(file, "known.example").config.node.hostname, "known.example");
 }
 
 TEST(LoadConfig, SaysWhyAFileCannotBeRead) {
     const TemporaryDirectory directory;
     const auto missing = load_config(directory.path() / "no.toml");
-    ASSERT_FALSE(missing.has_value());
-    EXPECT_EQ(missing.error()[0].to_string(), (directory.path() / "no.toml").string() +
-                                                  ": cannot be read: No such file or directory");
-    EXPECT_FALSE(load_config(directory.path()).has_value());
+    ASSERT_EQ(missing.problems.size(), 1U);
+    EXPECT_EQ(missing.problems[0].to_string(), (directory.path() / "no.toml").string() +
+                                                   ": cannot be read: No such file or directory");
+    EXPECT_EQ(load_config(directory.path()).problems[0].to_string(),
+              directory.path().string() + ": is a directory, not a file");
 }
 
 TEST(ParseConfig, ReadsHowFailuresAreTold) {

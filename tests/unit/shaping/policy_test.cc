@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/shaping/options.h"
+
 namespace relay {
 namespace {
 
@@ -94,12 +96,61 @@ TEST(ShapingPolicy, WarnsOfWhatItCannotDo) {
         sentences.push_back(each.to_string());
     ASSERT_EQ(sentences.size(), 5U);
     EXPECT_TRUE(sentences[0].starts_with("s0.toml:2: [\"a.example\"] mx_rollup: "));
-    EXPECT_EQ(sentences[1],
-              "s0.toml:3: [\"a.example\"] enable_dane is not available in this version; it has no "
-              "effect");
+    EXPECT_EQ(
+        sentences[1],
+        "s0.toml:3: [\"a.example\"] enable_dane is KumoMTA's and not available in this version; "
+        "it has no effect");
     EXPECT_TRUE(sentences[2].starts_with("s0.toml:5: [provider.\"google\"]: ")) << sentences[2];
-    EXPECT_TRUE(sentences[3].starts_with("s0.toml:7: [\"a.example\"] automation is not"));
+    EXPECT_TRUE(sentences[3].starts_with("s0.toml:7: [\"a.example\"] automation is KumoMTA's"));
     EXPECT_TRUE(sentences[4].starts_with("s0.toml:11: [\"http://")) << sentences[4];
+}
+
+// U9: a limit that is misspelt was a limit that does not hold.
+TEST(ShapingPolicy, an_option_that_nobody_has_is_a_mistake) {
+    EXPECT_EQ(problems("[\"a.example\"]\nconection_limit = 5\n"),
+              std::vector<std::string>{"s.toml:2: [\"a.example\"] has no option "
+                                       "\"conection_limit\"; is \"connection_limit\" meant?"});
+    EXPECT_EQ(
+        problems("[default]\ndata_timout = \"1m\"\nenable_dnae = true\ncolour = \"red\"\n"),
+        (std::vector<std::string>{
+            "s.toml:2: [\"default\"] has no option \"data_timout\"; is \"data_timeout\" meant?",
+            "s.toml:3: [\"default\"] has no option \"enable_dnae\"; is \"enable_dane\" meant?",
+            "s.toml:4: [\"default\"] has no option \"colour\""}));
+    EXPECT_EQ(
+        problems("[defualt]\nconnection_limit = 5\n"),
+        std::vector<std::string>{"s.toml:1: [\"defualt\"] is not a domain; is \"default\" meant?"});
+    EXPECT_TRUE(problems("[localhost]\nconnection_limit = 5\n").empty());
+    for (const std::string_view option : kKumoOptions) {
+        const auto all = loaded({"[default]\n" + std::string(option) + " = 1\n"});
+        EXPECT_EQ(all.warnings.size(), 1U) << option;
+    }
+    // Every name of ours is read: it complains of the value, or takes it.
+    for (const std::string_view option : kShapingOptions) {
+        const auto all = problems("[default]\n" + std::string(option) + " = {}\n");
+        for (const std::string& each : all)
+            EXPECT_FALSE(each.contains("has no option")) << each;
+    }
+}
+
+// U10: a route takes the limits of its first host, unless the domain has a table of its own.
+TEST(ShapingPolicy, a_domain_goes_before_the_host_of_its_route) {
+    const auto [policy, warnings] =
+        loaded({"[\"smtp.example\"]\nconnection_limit = 30\n[\"a.example\"]\n"});
+    EXPECT_EQ(policy.table_for("a.example", "smtp.example"), "a.example");
+    EXPECT_EQ(policy.table_for("b.example", "smtp.example"), "smtp.example");
+    EXPECT_EQ(policy.table_for("b.example", "other.example"), "");
+    EXPECT_EQ(policy.table_for("b.example", ""), "");
+}
+
+TEST(ShapingPolicy, knows_whether_a_rate_is_stated) {
+    const auto [policy, warnings] = loaded(
+        {"[\"a.example\"]\nmax_message_rate = \"5/s\"\n[\"b.example\"]\nconnection_limit = 5\n"});
+    EXPECT_TRUE(policy.states_message_rate("A.example"));
+    EXPECT_FALSE(policy.states_message_rate("b.example"));
+    EXPECT_FALSE(policy.states_message_rate("c.example"));
+    const auto of_all = loaded({"[default]\nmax_message_rate = \"5/s\"\n[\"b.example\"]\n"});
+    EXPECT_TRUE(of_all.policy.states_message_rate("b.example"));
+    EXPECT_TRUE(of_all.policy.states_message_rate("c.example"));
 }
 
 TEST(ShapingPolicy, RefusesWhatMakesNoSense) {
