@@ -1,13 +1,13 @@
 #include "relay/events/event_log.h"
 
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include <pthread.h>
 #include <signal.h>
 
 #include "core/base/log.h"
-#include "relay/events/event_file.h"
 
 namespace relay {
 namespace {
@@ -16,32 +16,41 @@ core::WallTime wall_now() {
     return std::chrono::time_point_cast<core::Duration>(std::chrono::system_clock::now());
 }
 
-// Old files go even when nothing is written.
-constexpr std::chrono::hours kRemoveEvery{1};
+core::Instant monotonic_now() {
+    return core::Instant(std::chrono::steady_clock::now().time_since_epoch());
+}
 
-// A disk that is full refuses every batch: one line a minute says so.
-constexpr std::chrono::minutes kComplainEvery{1};
+// Old files go even when nothing is written, and what was counted is said.
+constexpr std::chrono::minutes kLookEvery{1};
 
 }  // namespace
 
-core::Result<std::unique_ptr<EventLog>> EventLog::open(EventLogOptions options) {
-    auto file = std::make_unique<EventFile>(options.directory, options.rotate_size, options.keep);
+core::Result<std::unique_ptr<EventLog>> EventLog::open(EventFileOptions options) {
+    auto file = std::make_unique<EventFile>(std::move(options));
     if (const auto opened = file->open(wall_now()); !opened) {
         return core::failure("cannot write the event log " + file->path().string() + ": " +
                              opened.error().message());
     }
-    return std::unique_ptr<EventLog>(new EventLog(std::move(file)));
+    return start(std::move(file));
 }
 
-EventLog::EventLog(std::unique_ptr<EventFile> file) : file_(std::move(file)) {
+core::Result<std::unique_ptr<EventLog>> EventLog::start(std::unique_ptr<EventFile> file) {
+    std::unique_ptr<EventLog> log(new EventLog(std::move(file)));
     // Signals are for the threads that wait for them.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { run(); });
+    core::Result<std::unique_ptr<EventLog>> result;
+    try {
+        log->thread_ = std::thread([started = log.get()] { started->run(); });
+        pthread_setname_np(log->thread_.native_handle(), "events");
+        result = std::move(log);
+    } catch (const std::system_error& error) {
+        result = core::failure("no thread for the event log: " + error.code().message());
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "events");
+    return result;
 }
 
 EventLog::~EventLog() {
@@ -61,6 +70,7 @@ void EventLog::take(EventBatch batch) {
         while (queued_octets_ > kMostQueued && queue_.size() > 1) {
             queued_octets_ -= queue_.front().lines.size();
             dropped_.fetch_add(queue_.front().records, std::memory_order_relaxed);
+            shed_.fetch_add(queue_.front().records, std::memory_order_relaxed);
             shed.push_back(std::move(queue_.front()));
             queue_.pop_front();
         }
@@ -79,7 +89,7 @@ void EventLog::close() {
 
 std::optional<EventBatch> EventLog::next(bool& last) {
     std::unique_lock lock(mutex_);
-    arrived_.wait_for(lock, kRemoveEvery, [this] { return closing_ || !queue_.empty(); });
+    arrived_.wait_for(lock, kLookEvery, [this] { return closing_ || !queue_.empty(); });
     std::optional<EventBatch> batch;
     if (!queue_.empty()) {
         batch = std::move(queue_.front());
@@ -91,25 +101,43 @@ std::optional<EventBatch> EventLog::next(bool& last) {
 }
 
 void EventLog::run() {
-    auto silent_until = std::chrono::steady_clock::time_point::min();
+    core::WallTime looked = wall_now();
     for (bool last = false; !last;) {
         const std::optional<EventBatch> batch = next(last);
-        if (!batch) {
-            file_->remove_old(wall_now());
-            continue;
+        if (batch) write(*batch);
+        const std::uint64_t shed = shed_.load(std::memory_order_relaxed);
+        if (shed != shed_said_) {
+            note("event log: records are lost: the disk is too slow",
+                 std::to_string(shed - std::exchange(shed_said_, shed)) + " records");
         }
-        const auto written = file_->append(batch->lines, wall_now());
-        if (written) {
-            written_.fetch_add(batch->records, std::memory_order_relaxed);
-            continue;
-        }
-        dropped_.fetch_add(batch->records, std::memory_order_relaxed);
-        const auto now = std::chrono::steady_clock::now();
-        if (now < silent_until) continue;
-        silent_until = now + kComplainEvery;
-        core::log_error("event log {}: {}; records are lost until this is mended",
-                        file_->path().string(), written.error().message());
+        log_.sweep(monotonic_now());
+        const core::WallTime now = wall_now();
+        if (batch && now >= looked && now - looked < kLookEvery) continue;
+        looked = now;
+        file_->remove_old(now);
     }
+    log_.close(monotonic_now());
+}
+
+void EventLog::write(const EventBatch& batch) {
+    const auto written = file_->append(batch.lines, wall_now());
+    if (written) {
+        written_.fetch_add(batch.records, std::memory_order_relaxed);
+    } else {
+        dropped_.fetch_add(batch.records, std::memory_order_relaxed);
+        note("event log: records are lost until this is mended", written.error().message());
+    }
+    if (!file_->rotation_failure().empty()) {
+        note("event log: a full file cannot be put aside", file_->rotation_failure());
+    }
+    const std::uint64_t removed = file_->removed_early();
+    if (removed == removed_said_) return;
+    note("event log: old files are removed before log_keep to make room",
+         std::to_string(removed - std::exchange(removed_said_, removed)) + " files");
+}
+
+void EventLog::note(std::string_view reason, const std::string& detail) {
+    log_.note(monotonic_now(), core::LogLevel::kError, reason, file_->path().string(), detail);
 }
 
 }  // namespace relay

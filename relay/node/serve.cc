@@ -8,6 +8,7 @@
 #include "core/io/descriptors.h"
 #include "core/io/preflight.h"
 #include "core/io/runtime.h"
+#include "relay/events/event_room.h"
 #include "relay/node/node.h"
 #include "relay/node/reload.h"
 #include "relay/node/shard_services.h"
@@ -24,11 +25,31 @@ void stop_all(Node& node, core::Shard& shard) {
     }
 }
 
+// One reload at a time; signals that come meanwhile bring one more, as the files may have changed
+// since they were read.
+struct Reloads {
+    bool wanted = false;
+    bool running = false;
+};
+
+core::Task<void> reload_while_wanted(Reloads* reloads, Node* node, core::Shard* shard,
+                                     std::filesystem::path config_file) {
+    reloads->running = true;
+    while (std::exchange(reloads->wanted, false))
+        co_await reload(node, shard, config_file);
+    reloads->running = false;
+}
+
 core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSource* signals,
                                std::filesystem::path config_file) {
+    Reloads reloads;
+    core::TaskGroup reloading(shard->reactor());  // SIGTERM does not wait for a slow disk
     while (const int signal = co_await signals->next()) {
         if (signal == SIGHUP) {
-            co_await reload(node, shard, config_file);
+            reloads.wanted = true;
+            if (!reloads.running) {
+                reloading.spawn(reload_while_wanted(&reloads, node, shard, config_file));
+            }
             continue;
         }
         core::log_info("{}: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -36,6 +57,7 @@ core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSourc
         co_await node->until_serving(*shard);
         if (!node->failed()) stop_all(*node, *shard);
     }
+    co_await reloading.close();
 }
 
 core::Task<void> shard_main(Node* node, core::Shard* shard, std::filesystem::path config_file) {
@@ -87,7 +109,8 @@ int serve(const std::filesystem::path& config_file) {
     core::Descriptors::raise_limit();
 
     const EventsConfig& events = checked->config.events;
-    auto log = EventLog::open({events.log_dir, events.log_rotate_size, events.log_keep});
+    auto log = EventLog::open(
+        {events.log_dir, events.log_rotate_size, events.log_keep, event_room(checked->config)});
     if (!log) return refuse(log.error());
     auto spool = open_spool(checked->config);
     if (!spool) return refuse(spool.error());
