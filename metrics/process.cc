@@ -1,54 +1,64 @@
 #include "metrics/process.h"
 
+#include <algorithm>
+#include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/base/text_file.h"
+
 namespace metrics {
 namespace {
 
-// The fields of /proc/self/stat from the third on: the second is a name that may hold anything but
-// ends in the last parenthesis.
-std::istringstream stat_fields() {
-    std::ifstream in("/proc/self/stat");
-    std::string line;
-    std::getline(in, line);
-    const std::size_t name_end = line.rfind(')');
-    return std::istringstream(name_end == std::string::npos ? "" : line.substr(name_end + 1));
+constexpr std::size_t kMostOctets = 1U << 20;  // of a file of the kernel
+
+// Takes the next word from the text; empty at its end.
+std::string_view next_word(std::string_view& text) {
+    constexpr std::string_view kSpace = " \n";
+    text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+    const std::string_view word = text.substr(0, text.find_first_of(kSpace));
+    text.remove_prefix(word.size());
+    return word;
+}
+
+std::uint64_t number(std::string_view word) {
+    std::uint64_t value = 0;
+    std::from_chars(word.data(), word.data() + word.size(), value);
+    return value;
 }
 
 double boot_time() {
-    std::ifstream in("/proc/stat");
-    for (std::string key; in >> key;) {
-        double seconds = 0;
-        if (key == "btime" && in >> seconds) return seconds;
-        std::getline(in, key);
-    }
-    return 0;
+    const std::string text = core::read_text_file("/proc/stat", kMostOctets).value_or("");
+    constexpr std::string_view kKey = "\nbtime ";
+    const std::size_t at = text.find(kKey);
+    if (at == std::string::npos) return 0;
+    std::string_view rest = std::string_view(text).substr(at + kKey.size());
+    return static_cast<double>(number(next_word(rest)));
 }
 
 }  // namespace
 
 ProcessFacts process_facts() {
     ProcessFacts facts;
-    std::istringstream fields = stat_fields();
-    std::string value;
+    // The fields of /proc/self/stat from the third on: the second is a name that may hold anything
+    // but ends in the last parenthesis.
+    const std::string stat = core::read_text_file("/proc/self/stat", kMostOctets).value_or("");
+    std::string_view fields = stat;
+    fields.remove_prefix(std::min(fields.rfind(')') + 1, fields.size()));
     const auto ticks_per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
-    for (int field = 3; fields >> value; ++field) {
-        if (field == 14 || field == 15) facts.cpu_seconds += std::stod(value) / ticks_per_second;
-        if (field == 22) {
-            facts.start_time_seconds = boot_time() + std::stod(value) / ticks_per_second;
-        }
-        if (field == 23) facts.virtual_bytes = std::stoull(value);
+    for (int field = 3; field <= 24; ++field) {
+        const std::uint64_t value = number(next_word(fields));
+        const double seconds = static_cast<double>(value) / ticks_per_second;
+        if (field == 14 || field == 15) facts.cpu_seconds += seconds;
+        if (field == 22) facts.start_time_seconds = boot_time() + seconds;
+        if (field == 23) facts.virtual_bytes = value;
         if (field == 24) {
-            facts.resident_bytes =
-                std::stoull(value) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-            break;
+            facts.resident_bytes = value * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
         }
     }
     rlimit limit{};

@@ -102,11 +102,12 @@ IoResult<std::vector<std::string>> PosixDisk::list(const std::string& directory)
     std::filesystem::directory_iterator entries(directory, error);
     if (error) return std::unexpected(error);
     std::vector<std::string> names;
-    while (entries != std::filesystem::directory_iterator{}) {
+    // A range-for would throw what reading on comes to.
+    for (const std::filesystem::directory_iterator end; !error && entries != end;
+         entries.increment(error)) {
         names.push_back(entries->path().filename().string());
-        entries.increment(error);
-        if (error) return std::unexpected(error);
     }
+    if (error) return std::unexpected(error);
     return names;
 }
 

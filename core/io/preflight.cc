@@ -1,10 +1,11 @@
 #include "core/io/preflight.h"
 
 #include <cstring>
-#include <fstream>
 
 #include <sys/utsname.h>
 
+#include "core/base/ascii.h"
+#include "core/base/text_file.h"
 #include "core/io/uring_backend.h"
 
 namespace core {
@@ -12,10 +13,8 @@ namespace core {
 namespace {
 
 std::string sysctl_value() {
-    std::ifstream file("/proc/sys/kernel/io_uring_disabled");
-    std::string value;
-    file >> value;
-    return value;
+    const auto text = read_text_file("/proc/sys/kernel/io_uring_disabled", 64);
+    return text ? std::string(trim(*text)) : std::string();
 }
 
 std::string kernel_release() {

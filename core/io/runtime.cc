@@ -1,12 +1,16 @@
 #include "core/io/runtime.h"
 
+#include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cmath>
 #include <csignal>
-#include <fstream>
 #include <latch>
 #include <mutex>
 #include <random>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 
 #include <poll.h>
@@ -15,6 +19,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/base/ascii.h"
+#include "core/base/text_file.h"
 #include "core/io/preflight.h"
 #include "core/io/uring_backend.h"
 #include "core/runtime/task_group.h"
@@ -38,15 +44,25 @@ std::vector<int> allowed_cpus() {
 
 // CPUs' worth of quota of this cgroup (version 2 or 1), or a large number without one.
 double cgroup_quota() {
-    std::ifstream v2("/sys/fs/cgroup/cpu.max");
-    std::string quota;
-    double period = 0;
-    if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
-    std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-    std::ifstream v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    double value = 0;
-    if (v1_quota >> value && v1_period >> period && value > 0 && period > 0) return value / period;
-    return 1e9;
+    constexpr double kNone = 1e9;
+    const auto ratio = [](std::string_view quota, std::string_view period) {
+        std::int64_t used = 0;
+        std::int64_t whole = 0;
+        const auto read = [](std::string_view text, std::int64_t& out) {
+            return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc{};
+        };
+        const bool sound = read(quota, used) && read(period, whole) && used > 0 && whole > 0;
+        return sound ? static_cast<double>(used) / static_cast<double>(whole) : kNone;
+    };
+    constexpr std::size_t kMostOctets = 256;
+    if (const auto v2 = read_text_file("/sys/fs/cgroup/cpu.max", kMostOctets)) {
+        const std::size_t space = std::min(v2->find(' '), v2->size());
+        return ratio(std::string_view(*v2).substr(0, space),
+                     trim(std::string_view(*v2).substr(space)));
+    }
+    const auto quota = read_text_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", kMostOctets);
+    const auto period = read_text_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", kMostOctets);
+    return quota && period ? ratio(*quota, *period) : kNone;
 }
 
 void pin_to(int cpu) {
@@ -136,10 +152,20 @@ Result<void> Runtime::run(std::function<Task<void>(Shard&)> shard_main) {
     const std::vector<int> cpus = allowed_cpus();
     std::vector<std::jthread> threads;
     for (std::size_t id = 0; id < options_.shards; ++id) {
-        threads.emplace_back([&together, &shard_main, &cpus, id, this] {
-            if (options_.pin_threads) pin_to(cpus[id % cpus.size()]);
-            run_shard(together, options_, id, shard_main);
-        });
+        try {
+            threads.emplace_back([&together, &shard_main, &cpus, id, this] {
+                if (options_.pin_threads) pin_to(cpus[id % cpus.size()]);
+                run_shard(together, options_, id, shard_main);
+            });
+        } catch (const std::system_error& error) {
+            const std::scoped_lock lock(together.mutex);
+            together.error =
+                "no thread for shard " + std::to_string(id) + ": " + error.code().message();
+            together.failed = true;
+            // Those that run wait for all.
+            together.built.count_down(static_cast<std::ptrdiff_t>(options_.shards - id));
+            break;
+        }
     }
     threads.clear();  // joins
     if (together.failed) return failure(together.error);

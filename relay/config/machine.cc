@@ -1,23 +1,25 @@
 // What the configuration takes from the machine: its memory, its name and its addresses.
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
-#include <fstream>
 #include <limits>
-#include <sstream>
 #include <string>
+#include <string_view>
 
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <unistd.h>
 
 #include "core/base/ascii.h"
+#include "core/base/text_file.h"
 #include "relay/config/config.h"
 
 namespace relay {
 namespace {
 
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t kMostOctets = 64 << 10;  // of a file of the kernel
 
 std::uint64_t machine_memory() {
     const long pages = sysconf(_SC_PHYS_PAGES);
@@ -28,20 +30,26 @@ std::uint64_t machine_memory() {
 
 // One number of octets, or kNoLimit for "max", a missing file or anything else.
 std::uint64_t limit_in_file(const std::filesystem::path& file) {
-    std::ifstream in(file);
+    const auto text = core::read_text_file(file, kMostOctets);
     std::uint64_t value = 0;
-    return in >> value ? value : kNoLimit;
+    const bool number =
+        text && std::from_chars(text->data(), text->data() + text->size(), value).ec == std::errc{};
+    return number ? value : kNoLimit;
 }
 
 // The path of our cgroup below the mount point: "0::/a/b" (version 2), "9:memory:/a/b" (version 1).
 std::string own_cgroup(std::string_view controller) {
-    std::ifstream in("/proc/self/cgroup");
-    for (std::string line; std::getline(in, line);) {
-        const std::size_t first = line.find(':');
+    const auto text = core::read_text_file("/proc/self/cgroup", kMostOctets);
+    if (!text) return "/";
+    std::string_view rest = *text;
+    while (!rest.empty()) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const std::size_t first = std::min(line.find(':'), line.size());
         const std::size_t second = line.find(':', first + 1);
-        if (first == std::string::npos || second == std::string::npos) continue;
+        if (second == std::string_view::npos) continue;
         if (line.substr(first + 1, second - first - 1) == controller) {
-            return line.substr(second + 1);
+            return std::string(line.substr(second + 1));
         }
     }
     return "/";

@@ -29,6 +29,24 @@ BANNED = [
      "shards share nothing"),
     (r"\bstd::thread\b|\bstd::jthread\b",
      ["core/io/runtime.cc", "relay/events/", "bench/", "tests/"], "one thread per shard"),
+    # What throws where a person, a disk or a stranger decides whether it does. A list names the places
+    # that catch it, or whose input is their own.
+    (r"\b[io]?fstream\b|\bistreambuf_iterator\b",
+     ["relay/spool/dump.cc", "relay/security/sts_probe.cc", "bench/", "tests/"],  # a tool for tests that reads its stdin
+     "core/base/text_file.h reads a file; a directory or an I/O error throws here"),
+    (r"\bstd::sto(i|l|ll|ul|ull|f|d|ld)\b", ["bench/", "tests/"], "std::from_chars: a mistake is a value"),
+    (r"(?:\.|->)at\((?!\))",
+     ["relay/reporting/tls_reporter.cc", "tests/"],  # keys that the same object has just put in
+     "find(), or an index that was checked"),
+    (r"\.exceptions\(", [], "look at the state of the stream"),
+    (r"\bfor \([^;()]*\s:\s[^;]*directory_iterator", ["relay/spool/dump.cc", "bench/", "tests/"],
+     "the step throws: it.increment(error)"),
+    (r"\bthrow\b", ["tests/"], "errors are values: std::expected"),
+    (r"\bstd::async\b|\bemplace_back\(\[.*\bjthread\b", ["relay/node/reload.cc", "tests/"],
+     "throws without a thread to spare: catch it, as reload.cc does"),
+    (r"\bcatch \(\.\.\.\)", ["tests/"], "name what the library throws"),
+    (r"\bfmt::runtime\b|\bstd::vformat\b", ["tests/"], "formats are checked when they are compiled"),
+    (r"\bstd::any_cast\b|\bdynamic_cast<[^>*]+&>", ["tests/"], "throws: an enum or a pointer"),
     (r"\bstd::cout\b|\bstd::cerr\b", ["bench/", "tests/"], "use the log"),
     (r"\busing namespace (?!std::)\w", ["bench/", "tests/"], "name the namespace"),
     (r"\b\w+(Manager|Util|Utils|Helper|Handler)\b(?=\s*(final\s*)?[:{])", [], "say what it is"),
@@ -60,6 +78,7 @@ def test_file(path):
         if text.count("#pragma once") != 1:
             problems.append("lacks #pragma once")
     problems += banned_in(relative(path), text)
+    problems += throwing_filesystem(relative(path), text)
     problems += [f"{name} is {length} lines long" for name, length in functions_of(text)
                  if length > LONGEST_FUNCTION]
     assert not problems, "\n".join([relative(path)] + problems)
@@ -74,6 +93,41 @@ def banned_in(name, text):
         for match in re.finditer(pattern, code):
             line = code.count("\n", 0, match.start()) + 1
             found.append(f"line {line}: {match.group(0)}: {reason}")
+    return found
+
+
+# Overloads of std::filesystem without std::error_code throw filesystem_error. What asks a file_status
+# that was got before does not.
+FILESYSTEM = re.compile(
+    r"\b(?:std::filesystem|fs)::(?:recursive_)?(absolute|canonical|weakly_canonical|relative|proximate|"
+    r"copy|copy_file|copy_symlink|create_director(?:y|ies)|create_(?:directory_)?symlink|"
+    r"create_hard_link|current_path|directory_iterator(?:\s+\w+)?|equivalent|exists|file_size|"
+    r"hard_link_count|is_(?!absolute|relative)\w+|last_write_time|permissions|read_symlink|remove|"
+    r"remove_all|rename|resize_file|space|status|symlink_status|temp_directory_path)\s*\(")
+THROWING_FILESYSTEM = ["bench/", "tests/"]
+
+
+def arguments_from(code, start):
+    """The text between the parenthesis that ends at start and the one that closes it."""
+    depth = 1
+    for at in range(start, len(code)):
+        depth += {"(": 1, ")": -1}.get(code[at], 0)
+        if depth == 0:
+            return code[start:at]
+    return code[start:]
+
+
+def throwing_filesystem(name, text):
+    if any(name.startswith(prefix) for prefix in THROWING_FILESYSTEM):
+        return []
+    code = without_comments_and_strings(text)
+    found = []
+    for match in FILESYSTEM.finditer(code):
+        arguments = arguments_from(code, match.end())
+        if re.search(r"\b(error|ignored|status)\b", arguments):
+            continue
+        line = code.count("\n", 0, match.start()) + 1
+        found.append(f"line {line}: {match.group(0)}{arguments}): throws; pass a std::error_code")
     return found
 
 
@@ -100,8 +154,27 @@ def test_the_checks_find_what_they_look_for():
     assert banned_in("relay/a.cc", "auto t = std::chrono::system_clock::now();")
     assert banned_in("relay/a.cc", "class QueueManager {")
     assert not banned_in("relay/a.cc", '// std::regex\nauto s = "std::mutex";')
+    for throwing in ('std::ifstream in("x");', "return std::stoull(text);", "map.at(key)", "p->at(3)",
+                     "throw 1;", "for (auto& e : std::filesystem::directory_iterator(d, error)) {",
+                     "} catch (...) {", "in.exceptions(std::ios::badbit);", "std::async(f);",
+                     "std::string text(std::istreambuf_iterator<char>(in), {});"):
+        assert banned_in("relay/a.cc", throwing), throwing
+    for fine in ("scanner.at()", "it.increment(error)", "for (std::filesystem::directory_iterator it(d, error), end;",
+                 "std::from_chars(a, b, c)"):
+        assert not banned_in("relay/a.cc", fine), fine
     body = "int f(int a) {\n" + "    g();\n" * 120 + "}\n"
     assert [length for _, length in functions_of("\n" + body)] == [122]
+
+
+def test_calls_of_the_file_system_that_throw_are_found():
+    for throwing in ("std::filesystem::exists(target)", "std::filesystem::create_directories(a / b(c))",
+                     "std::filesystem::directory_iterator entries(directory);",
+                     "std::filesystem::is_directory(path_of(x))", "fs::remove_all(directory)"):
+        assert throwing_filesystem("relay/a.cc", f"void f() {{ {throwing}; }}"), throwing
+    for fine in ("std::filesystem::exists(target, error)", "std::filesystem::exists(status)",
+                 "std::filesystem::is_regular_file(std::filesystem::status(p, error))",
+                 "std::filesystem::path(a)", "std::filesystem::file_type::regular"):
+        assert not throwing_filesystem("relay/a.cc", f"void f() {{ {fine}; }}"), fine
 
 
 def test_no_unfinished_marks_and_no_private_references():
