@@ -1,9 +1,14 @@
-// posthaste: the command line. Each command is one function elsewhere.
+// posthaste: the command line. Each command is one function elsewhere. Exit status: 0, or 1 when a
+// command failed, or 2 when it was called in a way that there is not.
 #include <cstdio>
+#include <exception>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "core/base/spelling.h"
 #include "relay/node/node.h"
 #include "relay/node/serve.h"
 #include "relay/spool/dump.h"
@@ -13,24 +18,98 @@
 // took.
 extern "C" const char* const malloc_conf = "background_thread:true";
 
-int main(int argc, char** argv) {
+namespace {
+
+constexpr int kUsage = 2;
+constexpr const char* kConfigFile = "/etc/posthaste/posthaste.toml";
+
+int misused(const CLI::App& command, const std::string& sentence) {
+    std::string name = command.get_name();
+    for (const CLI::App* above = command.get_parent(); above != nullptr;
+         above = above->get_parent())
+        name = above->get_name() + " " + name;
+    std::fprintf(stderr, "posthaste: %s\nRun \"%s --help\" for more.\n", sentence.c_str(),
+                 name.c_str());
+    return kUsage;
+}
+
+// A word that no command has, or an option: what was meant, if something is near.
+std::string unknown(std::string_view kind, const std::string& word,
+                    const std::vector<std::string>& known) {
+    std::string sentence = "there is no " + std::string(kind) + " \"" + word.substr(0, 80) + "\"";
+    const std::string_view guess = core::nearest(word, known);
+    if (!guess.empty()) sentence.append("; is \"").append(guess).append("\" meant?");
+    return sentence;
+}
+
+std::vector<std::string> names_of(const std::vector<CLI::App*>& commands) {
+    std::vector<std::string> names;
+    for (const CLI::App* each : commands)
+        names.push_back(each->get_name());
+    return names;
+}
+
+// What CLI11 found wrong, in our words where they help more.
+int explain(CLI::App& app, const CLI::ParseError& error) {
+    CLI::App* command = &app;
+    while (!command->get_subcommands().empty())
+        command = command->get_subcommands().front();
+    const auto commands = command->get_subcommands([](CLI::App*) { return true; });
+    const std::vector<std::string> rest = app.remaining(true);
+    if (!rest.empty() && rest.front().starts_with('-')) {
+        std::vector<std::string> options;
+        for (const CLI::Option* each : command->get_options())
+            options.push_back(each->get_name());
+        const std::string name = rest.front().substr(0, rest.front().find('='));
+        return misused(*command, unknown("option", name, options));
+    }
+    if (!rest.empty() && !commands.empty()) {
+        return misused(*command, unknown("command", rest.front(), names_of(commands)));
+    }
+    if (commands.empty()) return misused(*command, error.what());
+    std::fputs(command->help().c_str(), stderr);  // nothing was asked for
+    return kUsage;
+}
+
+int run(int argc, char** argv) {
     CLI::App app{"Posthaste: a high-throughput relay for bulk outbound mail", "posthaste"};
     app.set_version_flag("--version", std::string(relay::kVersion));
     app.require_subcommand(1);
-    std::string config_file;
+    std::string config_file = kConfigFile;
     CLI::App* serve = app.add_subcommand(
         "serve", "Run in the foreground; SIGTERM drains and exits. Logs to stderr.");
-    serve->add_option("--config", config_file, "Configuration file (TOML)")->required();
     CLI::App* check =
         app.add_subcommand("check", "Validate a configuration and everything it names.");
-    check->add_option("--config", config_file, "Configuration file (TOML)")->required();
+    for (CLI::App* command : {serve, check}) {
+        command->add_option("--config", config_file, "Configuration file (TOML)")
+            ->capture_default_str();
+    }
     CLI::App* spool = app.add_subcommand("spool", "Look at a spool on disk.");
     spool->require_subcommand(1);
     std::string directory;
     CLI::App* dump = spool->add_subcommand(
         "dump", "Print every record as a line of JSON; exit 1 if something is damaged.");
     dump->add_option("DIR", directory, "DATA_DIR, DATA_DIR/spool, or a copy of it")->required();
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp& help) {
+        return app.exit(help);
+    } catch (const CLI::CallForVersion& version) {
+        return app.exit(version);
+    } catch (const CLI::ParseError& error) {
+        return explain(app, error);
+    }
     if (dump->parsed()) return relay::dump_spool(directory, stdout);
     return serve->parsed() ? relay::serve(config_file) : relay::check(config_file);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {  // memory is out before anything runs
+        std::fprintf(stderr, "posthaste: %s\n", error.what());
+        return 1;
+    }
 }
