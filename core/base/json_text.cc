@@ -1,5 +1,6 @@
 #include "core/base/json_text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -19,8 +20,20 @@ constexpr std::array<bool, 256> kPlain = [] {
     return plain;
 }();
 
-void append_escape(std::string& out, char c) {
+void append_unit(std::string& out, unsigned unit) {
     constexpr std::string_view kHex = "0123456789abcdef";
+    out += "\\u";
+    for (const unsigned shift : {12U, 8U, 4U, 0U})
+        out += kHex[unit >> shift & 15U];
+}
+
+void append_escaped_value(std::string& out, char32_t value) {
+    if (value < 0x10000) return append_unit(out, value);
+    append_unit(out, 0xd800U + ((value - 0x10000) >> 10U));
+    append_unit(out, 0xdc00U + ((value - 0x10000) & 0x3ffU));
+}
+
+void append_escape(std::string& out, char c) {
     switch (c) {
         case '"':
             out += "\\\"";
@@ -38,9 +51,7 @@ void append_escape(std::string& out, char c) {
             out += "\\t";
             return;
         default:
-            out += "\\u00";
-            out += kHex[static_cast<unsigned char>(c) >> 4];
-            out += kHex[static_cast<unsigned char>(c) & 15];
+            append_unit(out, static_cast<unsigned char>(c));
     }
 }
 
@@ -56,17 +67,20 @@ void append_json_string(std::string& out, std::string_view text) {
             continue;
         }
         const std::size_t sequence = utf8_sequence(text.substr(at));
-        if (sequence > 1) {
+        const char32_t value = sequence > 1 ? utf8_value(text.substr(at, sequence)) : U'\0';
+        if (sequence > 1 && !is_unseen_control(value)) {
             at += sequence;
             continue;
         }
         out.append(text.substr(done, at - done));
         if (sequence == 0) {
             out += kReplacement;
+        } else if (sequence > 1) {
+            append_escaped_value(out, value);
         } else {
             append_escape(out, text[at]);
         }
-        done = ++at;
+        done = at += std::max<std::size_t>(sequence, 1);
     }
     out.append(text.substr(done));
     out += '"';

@@ -1,9 +1,12 @@
 #include "core/base/log.h"
 
+#include <algorithm>
 #include <memory>
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include "core/base/utf8.h"
 
 namespace core {
 namespace {
@@ -48,25 +51,27 @@ void set_log_level(LogLevel level) {
 
 std::string escaped(std::string_view text, std::size_t limit) {
     constexpr std::string_view kHex = "0123456789abcdef";
-    const bool cut = text.size() > limit;
-    if (cut) text = text.substr(0, limit);
     std::string safe;
-    safe.reserve(text.size() + 8);
-    for (const char c : text) {
-        const auto octet = static_cast<unsigned char>(c);
-        if (octet >= 0x20 && octet != 0x7f && c != '\\') {
-            safe.push_back(c);
-            continue;
-        }
-        if (c == '\\') {  // so that an escape in the output was never in the input
+    safe.reserve(std::min(text.size(), limit) + 8);
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::size_t sequence = utf8_sequence(text.substr(at));
+        const std::string_view one = text.substr(at, std::max<std::size_t>(sequence, 1));
+        if (at + one.size() > limit) break;
+        at += one.size();
+        if (one == "\\") {  // so that an escape in the output was never in the input
             safe += "\\\\";
-            continue;
+        } else if (sequence > 0 && !is_unseen_control(utf8_value(one))) {
+            safe += one;
+        } else {
+            for (const char c : one) {
+                safe += "\\x";
+                safe.push_back(kHex[static_cast<unsigned char>(c) >> 4U]);
+                safe.push_back(kHex[static_cast<unsigned char>(c) & 15U]);
+            }
         }
-        safe += "\\x";
-        safe.push_back(kHex[octet >> 4]);
-        safe.push_back(kHex[octet & 15]);
     }
-    if (cut) safe += "...";
+    if (at < text.size()) safe += "...";
     return safe;
 }
 

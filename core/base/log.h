@@ -15,7 +15,8 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 void log_write(LogLevel level, std::string_view line);
 void set_log_level(LogLevel level);
 
-// Text from outside, safe to print on one line: control characters as \xNN, cut at limit.
+// Text from outside, safe to print on one line, cut at limit: controls (C0, DEL, C1, overrides of
+// direction and the like, see is_unseen_control()) and octets that are not UTF-8 as \xNN.
 std::string escaped(std::string_view text, std::size_t limit = 512);
 
 template <typename... Args>

@@ -34,4 +34,24 @@ inline std::size_t utf8_sequence(std::string_view text) {
     return 0;
 }
 
+// The value of a sequence that utf8_sequence() found.
+inline char32_t utf8_value(std::string_view sequence) {
+    constexpr unsigned kFirstBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    char32_t value = static_cast<unsigned char>(sequence.front()) & kFirstBits[sequence.size()];
+    for (const char c : sequence.substr(1))
+        value = value << 6U | (static_cast<unsigned char>(c) & 0x3fU);
+    return value;
+}
+
+// Characters that people do not see, and that change what a terminal or a page shows: C0, DEL and
+// C1 controls, line separators, marks and overrides of direction, joiners, tags.
+inline bool is_unseen_control(char32_t value) {
+    const auto within = [value](char32_t first, char32_t last) {
+        return value >= first && value <= last;
+    };
+    return value < 0x20 || within(0x7f, 0x9f) || value == 0xad || value == 0x61c ||
+           within(0x200b, 0x200f) || within(0x2028, 0x202e) || within(0x2060, 0x206f) ||
+           value == 0xfeff || within(0xfff9, 0xfffb) || within(0xe0000, 0xe007f);
+}
+
 }  // namespace core

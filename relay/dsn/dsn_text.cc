@@ -71,7 +71,8 @@ std::string clean_line(std::string_view text, bool utf8, std::size_t most) {
         if (out.size() + length > most) break;
         if (octet == ' ' || octet == '\t' || octet == '\n' || octet == '\r') {
             if (!out.empty() && out.back() != ' ') out += ' ';
-        } else if (sequence == 0 || octet < 32 || octet == 127 || (length > 1 && !utf8)) {
+        } else if (sequence == 0 || (length > 1 && !utf8) ||
+                   core::is_unseen_control(core::utf8_value(text.substr(0, length)))) {
             out += '?';
         } else {
             out += text.substr(0, length);

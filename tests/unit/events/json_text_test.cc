@@ -38,6 +38,22 @@ TEST(JsonString, KeepsUtf8) {
               "\"\xef\xbf\xbf\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\"");
 }
 
+// C1 controls, overrides of direction and the like reach nobody's terminal as they are.
+TEST(JsonString, escapes_controls_that_people_do_not_see) {
+    EXPECT_EQ(json("a\xc2\x9b"
+                   "31m"),
+              "\"a\\u009b31m\"");
+    EXPECT_EQ(json("\xe2\x80\xae"
+                   "b\xe2\x81\xa6"),
+              "\"\\u202eb\\u2066\"");
+    EXPECT_EQ(json("\xe2\x80\xa8\xef\xbb\xbf"), "\"\\u2028\\ufeff\"");
+    EXPECT_EQ(json("x\xf3\xa0\x81\x81"), "\"x\\udb40\\udc41\"");  // a tag, U+E0041
+    EXPECT_EQ(json("\x9b"
+                   "31m"),
+              "\"\xef\xbf\xbd"
+              "31m\"");
+}
+
 TEST(JsonString, ReplacesWhatIsNotUtf8) {
     const std::string r = "\xef\xbf\xbd";
     EXPECT_EQ(json("a\xff\x62"), "\"a" + r + "b\"");

@@ -13,6 +13,24 @@ TEST(Escaped, LeavesOneLineWhateverComes) {
     EXPECT_EQ(core::escaped("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
 }
 
+// What moves a cursor, hides text or turns it round, in one octet or in UTF-8.
+TEST(Escaped, shows_every_control_that_people_do_not_see) {
+    EXPECT_EQ(core::escaped("a\x9b"
+                            "31mb"),
+              "a\\x9b31mb");
+    EXPECT_EQ(core::escaped("a\xc2\x9b"
+                            "31mb"),
+              "a\\xc2\\x9b31mb");
+    EXPECT_EQ(core::escaped("a\xe2\x80\xaetxt"), "a\\xe2\\x80\\xaetxt");  // U+202E
+    EXPECT_EQ(core::escaped("a\xe2\x81\xa6"
+                            "b"),
+              "a\\xe2\\x81\\xa6"
+              "b");                                               // U+2066
+    EXPECT_EQ(core::escaped("\xe2\x80\xa8"), "\\xe2\\x80\\xa8");  // U+2028
+    EXPECT_EQ(core::escaped("\xff\xc3"), "\\xff\\xc3");
+    EXPECT_EQ(core::escaped("\xe4\xbd\xa0 \xf0\x9f\x8e\x89"), "\xe4\xbd\xa0 \xf0\x9f\x8e\x89");
+}
+
 TEST(Escaped, CannotBeForgedByItsInput) {
     EXPECT_EQ(core::escaped("\\x0d"), "\\\\x0d");
 }
@@ -20,6 +38,7 @@ TEST(Escaped, CannotBeForgedByItsInput) {
 TEST(Escaped, IsCutAtItsLimit) {
     EXPECT_EQ(core::escaped("0123456789", 10), "0123456789");
     EXPECT_EQ(core::escaped("0123456789x", 10), "0123456789...");
+    EXPECT_EQ(core::escaped("12345678\xe4\xbd\xa0", 10), "12345678...");  // no half of one
     EXPECT_LE(core::escaped(std::string(100000, '\n')).size(), 4 * 512U + 3);
 }
 
