@@ -1,9 +1,11 @@
 // Disposition: what an attempt came to, for one recipient. The scope says how far the cause reaches
 // (Postfix's smtp_trouble): a session error is no fault of the message, a recipient error none of
-// the site. Pure. The reply text is bounded by kMaxReplyText.
+// the site. Pure. The reply text that is kept for people is bounded by kMaxReplyText; what reads a
+// reply for its meaning reads words(), which is longer where the reply was.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -33,21 +35,33 @@ struct Disposition {
     Scope scope = Scope::recipient;
     std::uint16_t code = 0;  // SMTP reply code; ours when the site gave none
     EnhancedCode enhanced;
-    std::string text;            // reply without codes, lines joined by a newline
-    std::string command;         // what it answered: "MAIL", "RCPT", ".", "connect", ...
-    bool local = false;          // the text is ours, not the site's
-    bool host_lacks = false;     // for want of an extension: another host may offer it
-    bool dsn_passed = false;     // the peer was told what to report, and does it
-    bool by_passed = false;      // the peer was told by when to deliver (RFC 2852)
-    bool ambiguous_end = false;  // the final dot was sent and no reply came (RFC 5321 3.8)
-    std::string peer_name;       // MX host
-    std::string peer_address;    // its IP
-    std::string source_address;  // our IP
+    std::string text;     // reply without codes, lines joined by a newline
+    std::string command;  // what it answered: "MAIL", "RCPT", ".", "connect", ...
+    // All that was read of the reply, where that is more than text; shared by its recipients.
+    std::shared_ptr<const std::string> whole;
+    std::uint32_t recipients = 1;  // whom the reply is about: of content, those that it had
+    bool local = false;            // the text is ours, not the site's
+    bool host_lacks = false;       // for want of an extension: another host may offer it
+    bool dsn_passed = false;       // the peer was told what to report, and does it
+    bool by_passed = false;        // the peer was told by when to deliver (RFC 2852)
+    bool ambiguous_end = false;    // the final dot was sent and no reply came (RFC 5321 3.8)
+    std::string peer_name;         // MX host
+    std::string peer_address;      // its IP
+    std::string source_address;    // our IP
     std::string session_id;
     // Of the connection, when it was encrypted; names that live as long as the program.
     std::string_view tls_protocol;
     std::string_view tls_cipher;
+
+    std::string_view words() const { return whole != nullptr ? *whole : text; }
+    // Keeps what the site said: text, and whole where text cannot hold it.
+    void quote(std::string_view said);
 };
+
+// The front and the end of a text that is over the limit: what decides stands there.
+std::string abridged_text(std::string_view text, std::size_t limit);
+// The front of the text, not more than the limit, and not in the middle of a UTF-8 sequence.
+std::string_view cut_text(std::string_view text, std::size_t limit);
 
 // What stays of a deferral while the recipient waits: quoted when it expires.
 struct LastReply {

@@ -20,7 +20,7 @@ bool ReplyPool::Same::operator()(const LastReply& one, const LastReply& other) c
 const LastReply* ReplyPool::keep(const Disposition& disposition) {
     return keep(LastReply{.code = disposition.code,
                           .enhanced = disposition.enhanced,
-                          .text = disposition.text.substr(0, kMostText),
+                          .text = abridged_text(disposition.words(), kMostText),
                           .command = disposition.command,
                           .local = disposition.local});
 }

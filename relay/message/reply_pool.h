@@ -1,8 +1,8 @@
 // ReplyPool: the last reply of every deferred recipient of one shard, each distinct reply kept
 // once. A site that is down says the same to everybody, so a million deferred recipients share a
 // few entries and cost a pointer each. Owned by the Origin; keep() and release() pair up. One
-// shard. Limit: as many entries as there are distinct replies among the queued recipients; a text
-// is cut to kMostText octets.
+// shard. Limit: as many entries as there are distinct replies among the queued recipients; of a
+// text over kMostText octets the front and the end are kept.
 #pragma once
 
 #include <cstddef>

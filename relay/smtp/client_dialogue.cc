@@ -211,6 +211,8 @@ void ClientDialogue::send_data(Transaction& transaction) {
 
 ClientDialogue::Event ClientDialogue::receive(std::string_view& input) {
     while (!ended_) {
+        parser_.expect_keywords(!unanswered_.empty() &&
+                                unanswered_.front().command == Command::ehlo);
         switch (parser_.feed(input)) {
             case ReplyParser::Status::need_input:
                 return Event::need_input;
@@ -219,9 +221,10 @@ ClientDialogue::Event ClientDialogue::receive(std::string_view& input) {
             case ReplyParser::Status::complete:
                 break;
         }
+        hide_secrets();
         const Reply& reply = parser_.reply();
         if (unanswered_.empty()) {  // unsolicited, usually 421
-            return end_session(from_reply(reply, "idle", Scope::session));
+            return end_session(refusal_by(reply, "idle", Scope::session));
         }
         const Unanswered asked = unanswered_.front();
         unanswered_.pop_front();
@@ -242,7 +245,7 @@ ClientDialogue::Event ClientDialogue::on_reply(const Unanswered& asked, const Re
     if (asked.command == Command::auth) return on_auth(reply);
     if (asked.transaction != nullptr) asked.transaction->answered = true;
     if (reply.code == 421) {  // RFC 5321 section 3.8: the server closes the channel
-        return end_session(from_reply(reply, command_name(asked.command), Scope::session),
+        return end_session(refusal_by(reply, command_name(asked.command), Scope::session),
                            asked.transaction);
     }
     if (asked.transaction == nullptr) {
@@ -273,7 +276,7 @@ ClientDialogue::Event ClientDialogue::on_mail(Transaction& transaction, const Re
     }
     if (!reply.positive()) {
         // The 503s that follow in the group say nothing new: RCPT finds its results settled.
-        settle(transaction, from_reply(reply, "MAIL", Scope::message), false);
+        settle(transaction, refusal_by(reply, "MAIL", Scope::message), false);
     }
     return after_lock_step_reply(transaction);
 }
@@ -294,7 +297,7 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
                    effective_mode() != PipelineMode::lock_step) {
             return fall_back(transaction);
         } else {
-            result = from_reply(reply, "RCPT", Scope::recipient);
+            result = refusal_by(reply, "RCPT", Scope::recipient);
         }
     }
     return after_lock_step_reply(transaction);
@@ -327,7 +330,9 @@ ClientDialogue::Event ClientDialogue::on_data(Transaction& transaction, const Re
         effective_mode() != PipelineMode::lock_step) {
         return fall_back(transaction);
     }
-    settle(transaction, from_reply(reply, "DATA", Scope::message), true);
+    Disposition refused = refusal_by(reply, "DATA", Scope::message);
+    refused.recipients = static_cast<std::uint32_t>(transaction.accepted);
+    settle(transaction, refused, true);
     reset_needed_ = true;
     return finish(transaction);
 }
@@ -346,13 +351,15 @@ ClientDialogue::Event ClientDialogue::on_result(Transaction& transaction, const 
     if (!chunk && lost_track(reply) && !unanswered_.empty()) {
         // A server confused by the group behind the dot: whether it took the message is unknown.
         mode_ = PipelineMode::message;
-        Disposition unsure = from_reply(reply, ".", Scope::session);
+        Disposition unsure = refusal_by(reply, ".", Scope::session);
         unsure.outcome = Outcome::deferred;
         unsure.ambiguous_end = true;
         settle(transaction, unsure, true);
     }
     ++completed_;
-    settle(transaction, from_reply(reply, chunk ? "BDAT" : ".", Scope::message), true);
+    Disposition result = result_of(reply, chunk ? "BDAT" : ".", Scope::message);
+    result.recipients = static_cast<std::uint32_t>(transaction.accepted);
+    settle(transaction, result, true);
     return finish(transaction);
 }
 
@@ -397,7 +404,7 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
                                                   bool last_write_done) {
     ended_ = true;
     ending_ = why;
-    if (ending_.outcome == Outcome::delivered) ending_.outcome = Outcome::deferred;
+    PH_ASSERT(ending_.outcome != Outcome::delivered);
     const Transaction* oldest = open_.empty() ? nullptr : open_.front();
     // A site that drops the connection at the first group behind a dot would do so for ever.
     if (completed_ == 0 && open_.size() > 1 && open_.back()->behind_dot) {

@@ -33,6 +33,7 @@
 #include "relay/message/disposition.h"
 #include "relay/message/dsn_request.h"
 #include "relay/smtp/extensions.h"
+#include "relay/smtp/login_secrets.h"
 #include "relay/smtp/reply.h"
 #include "relay/smtp/sasl.h"
 #include "relay/smtp/time_limits.h"
@@ -190,6 +191,8 @@ class ClientDialogue {
     Event finish(Transaction& transaction);
     void compose_opening();
     Event after_hello();
+    void say_auth(std::string line);
+    void hide_secrets();
     Event on_starttls(const Reply& reply, std::string_view behind);
     Event on_auth(const Reply& reply);
     void settle(Transaction& transaction, const Disposition& disposition, bool only_accepted) const;
@@ -232,6 +235,7 @@ class ClientDialogue {
     const Login* login_ = nullptr;
     std::string nonce_;
     std::optional<SaslClient> sasl_;
+    LoginSecrets secrets_;   // what no text of the server's may quote
     std::string auth_line_;  // to be sent
     bool say_auth_ = false;
     bool say_starttls_ = false;

@@ -7,24 +7,25 @@
 
 namespace relay {
 
-namespace {
-
-// A server may quote the password that it refuses; events and logs must not.
-Disposition refused_login(const Reply& reply, const std::string& password) {
-    Disposition refused = from_reply(reply, "AUTH", Scope::session);
-    if (password.empty()) return refused;
-    for (auto at = refused.text.find(password); at != std::string::npos;
-         at = refused.text.find(password, at + 3)) {
-        refused.text.replace(at, password.size(), "***");
-    }
-    return refused;
-}
-
-}  // namespace
-
 void ClientDialogue::log_in(const Login& login, std::string nonce) {
     login_ = &login;
     nonce_ = std::move(nonce);
+    secrets_.add(login);
+}
+
+void ClientDialogue::say_auth(std::string line) {
+    secrets_.add_line(line);
+    auth_line_ = std::move(line);
+    say_auth_ = true;
+}
+
+// A server may quote what we logged in with, here or in any later reply; no event, log, report or
+// notification must. Only a challenge is left as it came, to be answered.
+void ClientDialogue::hide_secrets() {
+    if (secrets_.empty()) return;
+    const bool challenge = !unanswered_.empty() && unanswered_.front().command == Command::auth &&
+                           parser_.reply().intermediate();
+    if (!challenge) secrets_.hide(parser_.reply().text);
 }
 
 void ClientDialogue::compose_opening() {
@@ -52,14 +53,18 @@ ClientDialogue::Event ClientDialogue::on_hello(const Unanswered& asked, const Re
         return Event::need_input;
     }
     if (!reply.positive()) {
-        return end_session(from_reply(reply, command_name(asked.command), Scope::session));
+        return end_session(refusal_by(reply, command_name(asked.command), Scope::session));
     }
     if (asked.command == Command::greeting) {
         say_hello_ = true;
         return Event::need_input;
     }
+    if (reply.code == 220) {  // a second greeting: the replies after it answer something else
+        return end_session(
+            local_deferral({4, 5, 0}, "a second greeting", command_name(asked.command)));
+    }
     extensions_ = {};
-    if (asked.command == Command::ehlo) extensions_ = Extensions::read(reply.text);
+    if (asked.command == Command::ehlo) extensions_ = parser_.keywords();
     return after_hello();
 }
 
@@ -94,15 +99,14 @@ ClientDialogue::Event ClientDialogue::after_hello() {
                                             "password from an unverified host",
             "AUTH"));
     }
-    auth_line_ = sasl_->begin();
-    say_auth_ = true;
+    say_auth(sasl_->begin());
     return Event::need_input;
 }
 
 ClientDialogue::Event ClientDialogue::on_starttls(const Reply& reply, std::string_view behind) {
     if (!reply.positive()) {
         tls_refused_ = reply.code != 421;
-        return end_session(from_reply(reply, "STARTTLS", Scope::session));
+        return end_session(refusal_by(reply, "STARTTLS", Scope::session));
     }
     if (!behind.empty()) {  // it would be taken for a reply from inside TLS: CVE-2021-38371
         return end_session(
@@ -130,11 +134,10 @@ ClientDialogue::Event ClientDialogue::on_auth(const Reply& reply) {
         if (!answer) {
             return end_session(local_deferral({4, 7, 0}, "AUTH: " + answer.error(), "AUTH"));
         }
-        auth_line_ = std::move(*answer);
-        say_auth_ = true;
+        say_auth(std::move(*answer));
         return Event::need_input;
     }
-    if (!reply.positive()) return end_session(refused_login(reply, login_->password));
+    if (!reply.positive()) return end_session(refusal_by(reply, "AUTH", Scope::session));
     if (!sasl_->proven()) {
         return end_session(
             local_deferral({4, 7, 0}, "AUTH: the host did not prove that it knows us", "AUTH"));

@@ -48,6 +48,20 @@ void read_limits(std::string_view text, Extensions& into) {
     into.rcpt_domain_max = read.rcpt_domain_max;
 }
 
+// Only what can be used here: a server's list is as long as it likes.
+void read_mechanisms(std::string_view text, std::string& into) {
+    constexpr std::string_view kKnown[] = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+        for (const std::string_view known : kKnown) {
+            if (!core::equals_ignoring_case(text.substr(0, end), known) || into.contains(known))
+                continue;
+            into.append(into.empty() ? "" : " ").append(known);
+        }
+        text = core::trim(text.substr(end));
+    }
+}
+
 }  // namespace
 
 Extensions Extensions::read(std::string_view text) {
@@ -55,36 +69,39 @@ Extensions Extensions::read(std::string_view text) {
     bool first = true;
     while (!text.empty()) {
         const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::string_view line = text.substr(0, end);
+        if (!std::exchange(first, false)) found.read_line(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
-        if (std::exchange(first, false)) continue;
-        // "AUTH=LOGIN" is what servers said to clients from before RFC 2554.
-        const std::size_t space = std::min(line.find_first_of(" ="), line.size());
-        const std::string_view keyword = line.substr(0, space);
-        const std::string_view value = core::trim(line.substr(std::min(space + 1, line.size())));
-        const auto is = [&](std::string_view word) {
-            return core::equals_ignoring_case(keyword, word);
-        };
-        if (is("PIPELINING")) found.pipelining = true;
-        if (is("CHUNKING")) found.chunking = true;
-        if (is("8BITMIME")) found.eight_bit = true;
-        if (is("SMTPUTF8")) found.utf8 = true;
-        if (is("ENHANCEDSTATUSCODES")) found.enhanced_codes = true;
-        if (is("DSN")) found.dsn = true;
-        if (is("REQUIRETLS")) found.require_tls = true;
-        if (is("STARTTLS")) found.starttls = true;
-        if (is("AUTH")) found.auth.append(found.auth.empty() ? "" : " ").append(value);
-        if (is("LIMITS")) read_limits(value, found);
-        if (is("DELIVERBY")) {
-            found.deliver_by = true;
-            std::from_chars(value.data(), value.data() + value.size(), found.least_by_time);
-        }
-        if (is("SIZE")) {
-            found.size = true;
-            std::from_chars(value.data(), value.data() + value.size(), found.size_limit);
-        }
     }
     return found;
+}
+
+void Extensions::read_line(std::string_view line) {
+    line = core::trim(line);
+    // "AUTH=LOGIN" is what servers said to clients from before RFC 2554.
+    const std::size_t space = std::min(line.find_first_of(" =\t"), line.size());
+    const std::string_view keyword = line.substr(0, space);
+    const std::string_view value = core::trim(line.substr(std::min(space + 1, line.size())));
+    const auto is = [&](std::string_view word) {
+        return core::equals_ignoring_case(keyword, word);
+    };
+    if (is("PIPELINING")) pipelining = true;
+    if (is("CHUNKING")) chunking = true;
+    if (is("8BITMIME")) eight_bit = true;
+    if (is("SMTPUTF8")) utf8 = true;
+    if (is("ENHANCEDSTATUSCODES")) enhanced_codes = true;
+    if (is("DSN")) dsn = true;
+    if (is("REQUIRETLS")) require_tls = true;
+    if (is("STARTTLS")) starttls = true;
+    if (is("AUTH")) read_mechanisms(value, auth);
+    if (is("LIMITS")) read_limits(value, *this);
+    if (is("DELIVERBY")) {
+        deliver_by = true;
+        std::from_chars(value.data(), value.data() + value.size(), least_by_time);
+    }
+    if (is("SIZE")) {
+        size = true;
+        std::from_chars(value.data(), value.data() + value.size(), size_limit);
+    }
 }
 
 }  // namespace relay

@@ -26,10 +26,12 @@ struct Extensions {
     std::uint32_t mail_max = 0;         // MAIL commands in a session
     std::uint32_t rcpt_max = 0;         // RCPT commands in a transaction
     std::uint32_t rcpt_domain_max = 0;  // recipient domains in a session
-    std::string auth;                   // the mechanisms, as written
+    std::string auth;                   // those of the mechanisms that are known here, once each
 
     // The text of the reply without codes; its first line is the server's name.
     static Extensions read(std::string_view text);
+    // One line without its code, not the first.
+    void read_line(std::string_view line);
 };
 
 }  // namespace relay

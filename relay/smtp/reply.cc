@@ -66,36 +66,51 @@ ReplyParser::Status ReplyParser::feed(std::string_view& input) {
 }
 
 ReplyParser::Status ReplyParser::take_line(std::string_view line) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    while (line.ends_with('\r'))
+        line.remove_suffix(1);
+    // Some filters put an empty line before their reply. It says nothing, and taking it for a
+    // broken reply to the final dot would send the message twice.
+    if (line.find_first_not_of(" \t") == std::string_view::npos) {
+        return ++blank_lines_ > kMaxBlankLines ? Status::malformed : Status::need_input;
+    }
     std::uint16_t code = 0;
     std::size_t at = 0;
     if (!read_number(line, at, code) || at != 3 || code < 200 || code > 599) {
         return Status::malformed;
     }
     const char separator = line.size() > 3 ? line[3] : ' ';
-    if (separator != ' ' && separator != '-') return Status::malformed;
+    if (separator != ' ' && separator != '-' && separator != '\t') return Status::malformed;
+    if (!take_code(code) || ++lines_ > kMaxReplyLines) return Status::malformed;
+    take_text(line.substr(std::min<std::size_t>(4, line.size())));
+    if (separator == '-') return Status::need_input;
+    lines_ = blank_lines_ = 0;
+    return Status::complete;
+}
+
+bool ReplyParser::take_code(std::uint16_t code) {
     if (lines_ == 0) {
-        reply_.code = code;
         reply_.enhanced = {};
         reply_.text.clear();
+        if (expects_keywords_) keywords_ = {};
+    } else if (code / 100 != reply_.code / 100) {
+        return false;
     } else if (code != reply_.code) {
-        return Status::malformed;
+        reply_.enhanced = {};  // that of the line whose code counts
     }
-    if (++lines_ > kMaxReplyLines) return Status::malformed;
+    reply_.code = code;
+    return true;
+}
 
-    std::string_view text = line.substr(std::min<std::size_t>(4, line.size()));
+void ReplyParser::take_text(std::string_view text) {
+    if (expects_keywords_ && lines_ > 1) keywords_.read_line(text);
     std::size_t length = 0;
     const EnhancedCode enhanced = parse_enhanced_code(text, &length);
     if (enhanced.klass != 0) {
         if (reply_.enhanced.klass == 0) reply_.enhanced = enhanced;
         text.remove_prefix(std::min(length + 1, text.size()));
     }
-    if (lines_ > 1 && reply_.text.size() < kMaxReplyText) reply_.text.push_back('\n');
-    const std::size_t room = kMaxReplyText - std::min(kMaxReplyText, reply_.text.size());
-    reply_.text.append(text.substr(0, room));
-    if (separator == '-') return Status::need_input;
-    lines_ = 0;
-    return Status::complete;
+    if (lines_ > 1 && reply_.text.size() < kMaxReplyRead) reply_.text.push_back('\n');
+    reply_.text.append(text.substr(0, kMaxReplyRead - reply_.text.size()));
 }
 
 }  // namespace relay

@@ -1,8 +1,11 @@
 // Reply: what an SMTP server answered (RFC 5321 section 4.2), and ReplyParser, which reads replies
-// from octets as they come. Pure. Tolerant of what real servers send (bare code, LF for CRLF, codes
-// with text of any kind), strict about what decides: three digits, equal codes on all lines.
-// Limits: kMaxReplyLine octets a line, kMaxReplyLines lines; a reply over them is malformed, and
-// the session with it. Of the text the first kMaxReplyText octets are kept.
+// from octets as they come. Pure. Tolerant of what real servers send (bare code, LF for CRLF, blank
+// lines, a tab after the code, text of any kind), strict about what decides: three digits, and one
+// first digit on all lines (RFC 5321 section 4.2.1). The code is that of the last line.
+// Limits: kMaxReplyLine octets a line, kMaxReplyLines lines, kMaxBlankLines blank lines in and
+// before a reply; a reply over them is malformed, and the session with it. Every keyword of a reply
+// to EHLO is read, whatever its length. Of other text the first kMaxReplyRead octets are read;
+// what is kept of it for people is cut later (kMaxReplyText).
 #pragma once
 
 #include <cstdint>
@@ -11,16 +14,19 @@
 #include <vector>
 
 #include "relay/message/disposition.h"
+#include "relay/smtp/extensions.h"
 
 namespace relay {
 
 inline constexpr std::size_t kMaxReplyLine = 4096;
 inline constexpr std::size_t kMaxReplyLines = 128;
+inline constexpr std::size_t kMaxBlankLines = 16;
+inline constexpr std::size_t kMaxReplyRead = 8192;
 
 struct Reply {
     std::uint16_t code = 0;
-    EnhancedCode enhanced;  // RFC 3463, when the text begins with one
-    std::string text;       // without codes; lines joined by a newline
+    EnhancedCode enhanced;  // RFC 3463, when a line begins with one
+    std::string text;       // without codes; lines joined by a newline; at most kMaxReplyRead
 
     bool positive() const { return code >= 200 && code < 300; }
     bool intermediate() const { return code >= 300 && code < 400; }
@@ -32,18 +38,28 @@ class ReplyParser {
   public:
     enum class Status : std::uint8_t { need_input, complete, malformed };
 
+    // The reply that begins now answers EHLO: its lines after the first are keywords.
+    void expect_keywords(bool expected) { expects_keywords_ = expected; }
     // Takes octets from the front of input up to the end of one reply.
     Status feed(std::string_view& input);
     // The reply completed last; valid until the next feed().
     const Reply& reply() const { return reply_; }
+    Reply& reply() { return reply_; }
+    // What that reply offered, if keywords were expected.
+    const Extensions& keywords() const { return keywords_; }
     bool in_the_middle() const { return lines_ > 0 || !line_.empty(); }
 
   private:
     Status take_line(std::string_view line);
+    bool take_code(std::uint16_t code);
+    void take_text(std::string_view text);
 
     Reply reply_;
+    Extensions keywords_;
     std::string line_;  // an incomplete line
     std::size_t lines_ = 0;
+    std::size_t blank_lines_ = 0;
+    bool expects_keywords_ = false;
 };
 
 // The code at the front of text, which must be followed by a space or the end; none: klass 0.

@@ -4,16 +4,34 @@
 
 namespace relay {
 
-Disposition from_reply(const Reply& reply, std::string_view command, Scope scope) {
+namespace {
+
+Disposition said_by(const Reply& reply, Outcome outcome, std::string_view command, Scope scope) {
     Disposition result;
-    result.outcome = reply.positive()    ? Outcome::delivered
-                     : reply.permanent() ? Outcome::bounced
-                                         : Outcome::deferred;
+    result.outcome = outcome;
     result.scope = scope;
     result.code = reply.code;
     result.enhanced = reply.enhanced;
-    result.text = reply.text;
+    result.quote(reply.text);
     result.command = command;
+    return result;
+}
+
+}  // namespace
+
+Disposition result_of(const Reply& reply, std::string_view command, Scope scope) {
+    if (!reply.positive()) return refusal_by(reply, command, scope);
+    return said_by(reply, Outcome::delivered, command, scope);
+}
+
+Disposition refusal_by(const Reply& reply, std::string_view command, Scope scope) {
+    if (reply.permanent()) return said_by(reply, Outcome::bounced, command, scope);
+    if (reply.transient()) return said_by(reply, Outcome::deferred, command, scope);
+    Disposition result = local_deferral({4, 5, 0},
+                                        "unexpected reply: " + std::to_string(reply.code) + " " +
+                                            std::string(cut_text(reply.text, 200)),
+                                        command);
+    result.scope = scope;
     return result;
 }
 

@@ -10,7 +10,11 @@
 
 namespace relay {
 
-Disposition from_reply(const Reply& reply, std::string_view command, Scope scope);
+// To content: a positive reply delivers it, any other is a refusal.
+Disposition result_of(const Reply& reply, std::string_view command, Scope scope);
+// Never a delivery: 4yz and 5yz are what they say; a reply of another kind does not answer the
+// command, and is a deferral of ours (451 4.5.0) that quotes it.
+Disposition refusal_by(const Reply& reply, std::string_view command, Scope scope);
 // What we decided without, or against, a reply: 451 with our words.
 Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_view command);
 

@@ -1,6 +1,7 @@
 // STARTTLS and AUTH in the sending dialogue (RFC 3207, RFC 4954).
 #include <gtest/gtest.h>
 
+#include "core/base/ascii.h"
 #include "relay/smtp/client_dialogue.h"
 #include "tests/unit/egress/conversation.h"
 
@@ -249,6 +250,58 @@ TEST(ClientOpening, ChallengesWithoutEndOrSense) {
         EXPECT_EQ(scram.hears(challenge), Event::closing) << challenge;
         EXPECT_EQ(scram.dialogue.ending().outcome, Outcome::deferred);
     }
+}
+
+// The server quotes what it was told, in whatever form, here and later in the session.
+TEST(ClientOpening, credentials_that_a_server_quotes_are_in_no_text) {
+    const std::string quotes[] = {"AUTH PLAIN AHVzZXIAcGVuY2ls",
+                                  "auth plain ahvzzxiacgvuy2ls",
+                                  "AHVzZXIAcGVuY2",
+                                  "pencil",
+                                  "user:PENCIL",
+                                  "cGVuY2ls",
+                                  "dXNlcjpwZW5jaWw=",
+                                  "70656e63696c",
+                                  "xAHVzZXIAcGVuY2lsx",
+                                  "AHVzZXIA cGVuY2ls"};
+    const auto expect_clean = [](const Disposition& said, const std::string& quote) {
+        const std::string text = core::to_lower(said.words());
+        for (const char* secret : {"pencil", "cgvuy2ls", "ahvzzxia", "wzw5jaww", "70656e63696c"})
+            EXPECT_FALSE(text.contains(secret)) << quote << ": " << text;
+    };
+    for (const std::string& quote : quotes) {
+        Opening refused(TlsWish::required);
+        refused.log_in(kLogin);
+        refused.start_tls(true, "250-mx\r\n250 AUTH PLAIN\r\n");
+        refused.says(kPlain);
+        refused.hears("535 5.7.8 no: " + quote + "\r\n");
+        expect_clean(refused.dialogue.ending(), quote);
+
+        Opening later(TlsWish::required);
+        later.log_in(kLogin);
+        later.start_tls(true, "250-mx\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n");
+        later.says(kPlain);
+        later.hears("235 ok\r\n");
+        Letter letter({"b@to.example"});
+        later.dialogue.begin(letter.transaction);
+        later.written();
+        later.hears("250 ok\r\n550-you said\r\n550 " + quote + "\r\n503 no\r\n");
+        EXPECT_TRUE(letter.result().text.contains("***")) << quote;
+        expect_clean(letter.result(), quote);
+    }
+}
+
+TEST(ClientOpening, credentials_of_auth_login_are_in_no_text) {
+    Opening c(TlsWish::required);
+    c.log_in(kLogin);
+    c.start_tls(true, "250-mx\r\n250 AUTH LOGIN\r\n");
+    c.written();
+    c.hears("334 VXNlcm5hbWU6\r\n");
+    c.written();
+    c.hears("334 UGFzc3dvcmQ6\r\n");
+    c.written();
+    c.hears("535 5.7.8 cGVuY2ls is wrong for user\r\n");
+    EXPECT_EQ(c.dialogue.ending().text, "*** is wrong for user");
 }
 
 TEST(Extensions, ReadsKeywordsWhateverTheirCase) {
