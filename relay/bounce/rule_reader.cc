@@ -7,6 +7,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/spelling.h"
+#include "relay/bounce/asked.h"
 
 namespace relay {
 namespace {
@@ -162,6 +163,7 @@ void RuleReader::pattern(const TomlValue& value, TextRule rule) {
     }
     rule.pattern = value.text;
     rule.source = source_;
+    rule.built_in = source_->built_in;
     rule.line = value.line;
     rule.order = tables.text.size();
     tables.text.push_back(std::move(rule));
@@ -233,27 +235,8 @@ void RuleReader::text_rule(const TomlValue& table) {
             has_class = true;
         } else if (member.key == "match") {
             texts(member, patterns);
-        } else if (member.key == "hosts") {
-            std::vector<const TomlValue*> hosts;
-            if (!texts(member, hosts)) continue;
-            if (tables.hosts.size() == kMostPatterns) {
-                problem(member.line, "there are too many lists of hosts");
-                continue;
-            }
-            rule.hosts = static_cast<std::uint16_t>(tables.hosts.size());
-            auto& list = tables.hosts.emplace_back();
-            for (const TomlValue* each : hosts)
-                list.push_back(core::to_lower(each->text));
-        } else if (member.key == "vague" && member.value.kind == Kind::boolean) {
-            rule.vague_only = member.value.boolean;
-        } else if (member.key == "suppress" && member.value.kind == Kind::boolean &&
-                   !member.value.boolean) {
-            rule.keep = true;
         } else {
-            problem(member.line,
-                    "[[text]] takes class, match, hosts, vague = true and suppress = "
-                    "false; not this " +
-                        quoted(member.key));
+            text_option(member, rule);
         }
     }
     if (!has_class || patterns.empty()) {
@@ -263,6 +246,51 @@ void RuleReader::text_rule(const TomlValue& table) {
         TomlValue insensitive = *each;
         insensitive.text = "(?i)" + insensitive.text;
         pattern(insensitive, rule);
+    }
+}
+
+void RuleReader::text_option(const TomlMember& member, TextRule& rule) {
+    const bool flag = member.value.kind == Kind::boolean;
+    if (member.key == "hosts") {
+        hosts(member, rule);
+    } else if (member.key == "commands") {
+        commands(member, rule);
+    } else if (member.key == "vague" && flag) {
+        rule.vague_only = member.value.boolean;
+    } else if (member.key == "suppress" && flag && !member.value.boolean) {
+        rule.keep = true;
+    } else {
+        problem(member.line,
+                "[[text]] takes class, match, hosts, commands, vague = true and suppress = "
+                "false; not this " +
+                    quoted(member.key));
+    }
+}
+
+void RuleReader::hosts(const TomlMember& member, TextRule& rule) {
+    std::vector<const TomlValue*> hosts;
+    if (!texts(member, hosts)) return;
+    if (tables.hosts.size() == kMostPatterns) {
+        return problem(member.line, "there are too many lists of hosts");
+    }
+    rule.hosts = static_cast<std::uint16_t>(tables.hosts.size());
+    auto& list = tables.hosts.emplace_back();
+    for (const TomlValue* each : hosts)
+        list.push_back(core::to_lower(each->text));
+}
+
+void RuleReader::commands(const TomlMember& member, TextRule& rule) {
+    std::vector<const TomlValue*> names;
+    if (!texts(member, names)) return;
+    for (const TomlValue* each : names) {
+        const auto asked = asked_named(each->text);
+        if (asked) {
+            rule.commands |= static_cast<std::uint16_t>(1U << static_cast<unsigned>(*asked));
+        } else {
+            problem(each->line, quoted(each->text) +
+                                    " is no command of these: greeting, EHLO, STARTTLS, AUTH, "
+                                    "MAIL, RCPT, DATA, content");
+        }
     }
 }
 

@@ -24,6 +24,7 @@ inline constexpr std::size_t kMostClasses = 1000;
 struct BounceText {
     std::string file;  // for messages
     std::string text;
+    bool built_in = false;
 };
 
 using BounceClassIndex = std::uint16_t;
@@ -41,6 +42,8 @@ struct TextRule {
     std::uint16_t hosts = 0;  // index of a list; 0: any host
     bool vague_only = false;  // only where the enhanced code decides nothing
     bool keep = false;        // never suppress, whatever the class says
+    bool built_in = false;
+    std::uint16_t commands = 0;  // a bit for each Asked; 0: whatever was asked
     const BounceText* source = nullptr;
     int line = 0;
     std::size_t order = 0;  // among those of one line
@@ -82,6 +85,9 @@ class RuleReader {
                       BounceClassEntry& entry);
     void text_rules(const core::TomlValue& array);
     void text_rule(const core::TomlValue& table);
+    void text_option(const core::TomlMember& member, TextRule& rule);
+    void hosts(const core::TomlMember& member, TextRule& rule);
+    void commands(const core::TomlMember& member, TextRule& rule);
     void enhanced(const core::TomlValue& table);
     void codes(const core::TomlValue& table);
     void vague(const core::TomlValue& array);

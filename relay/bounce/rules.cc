@@ -33,17 +33,31 @@ EnhancedKey key_of(const BounceReply& reply) {
             reply.enhanced.detail};
 }
 
-BounceKind kind_of(BounceNature nature, bool permanent) {
-    switch (nature) {
-        case BounceNature::block:
-            return BounceKind::block;
-        case BounceNature::passing:
-            return BounceKind::soft;
-        case BounceNature::address:
-        case BounceNature::unknown:
-            break;
-    }
-    return permanent ? BounceKind::hard : BounceKind::soft;
+BounceClassIndex class_index(std::string_view name) {
+    const auto found = std::ranges::find(kBounceClasses, name, &BounceClassFacts::name);
+    PH_ASSERT(found != kBounceClasses.end());
+    return static_cast<BounceClassIndex>(found - kBounceClasses.begin());
+}
+
+// About us, or the sender: before the server heard of a recipient.
+bool is_before_recipients(Asked asked) {
+    return asked < Asked::rcpt || asked == Asked::nothing;
+}
+
+// Whether the reply can say that an address will not work again.
+bool is_about_one_address(const BounceReply& reply) {
+    const bool content = reply.asked == Asked::content && reply.recipients == 1;
+    return reply.local || reply.asked == Asked::rcpt || content;
+}
+
+BounceKind kind_of(BounceNature nature, const BounceReply& reply) {
+    const bool final = reply.code >= 500 && !reply.deferred;
+    if (nature == BounceNature::block) return BounceKind::block;
+    if (nature == BounceNature::passing || !final) return BounceKind::soft;
+    if (is_about_one_address(reply)) return BounceKind::hard;
+    // Of several recipients, one; of anything else, we, the sender or the content.
+    const bool several = nature == BounceNature::address && !is_before_recipients(reply.asked);
+    return several ? BounceKind::soft : BounceKind::block;
 }
 
 }  // namespace
@@ -53,17 +67,19 @@ std::string_view to_string(BounceKind kind) {
     return kNames[static_cast<std::size_t>(kind)];
 }
 
-struct BounceRules::Automaton {
+struct BounceRules::Patterns {
     RE2::Set set{options_of_patterns(), RE2::UNANCHORED};
+    std::vector<std::size_t> rules;  // of each pattern, in order
 };
 
-BounceRules::BounceRules() : automaton_(std::make_unique<Automaton>()) {}
+BounceRules::BounceRules()
+    : given_(std::make_unique<Patterns>()), built_in_(std::make_unique<Patterns>()) {}
 BounceRules::~BounceRules() = default;
 
 std::expected<std::shared_ptr<const BounceRules>, Problems> BounceRules::parse(
     const std::vector<BounceText>& files) {
     std::vector<BounceText> all = files;
-    all.push_back({"built-in bounce rules", std::string(built_in_text())});
+    all.push_back({"built-in bounce rules", std::string(built_in_text()), true});
     return parse_only(all);
 }
 
@@ -90,28 +106,34 @@ std::shared_ptr<const BounceRules> BounceRules::built_in() {
 }
 
 bool BounceRules::compile(Problems& problems) {
-    for (TextRule& rule : tables_.text) {
+    for (std::size_t i = 0; i < tables_.text.size(); ++i) {
+        TextRule& rule = tables_.text[i];
+        Patterns& patterns = rule.built_in ? *built_in_ : *given_;
         std::string error;
-        if (automaton_->set.Add(rule.pattern, &error) < 0) {
+        if (patterns.set.Add(rule.pattern, &error) < 0) {
             problems.push_back({rule.source->file, rule.line,
                                 "\"" + rule.pattern.substr(0, 80) + "\" is no pattern: " + error});
         }
+        patterns.rules.push_back(i);
         rule.source = nullptr;  // does not outlive the reading
         rule.pattern.clear();
         rule.pattern.shrink_to_fit();
     }
-    if (!problems.empty()) return false;
-    if (tables_.text.empty()) return true;
+    return problems.empty() && compile(*given_, problems) && compile(*built_in_, problems);
+}
+
+bool BounceRules::compile(Patterns& patterns, Problems& problems) const {
+    if (patterns.rules.empty()) return true;
     const auto too_much = [&] {
         problems.push_back(
             {"", 0, "the patterns of all bounce rules together need too much memory"});
         return false;
     };
-    if (!automaton_->set.Compile()) return too_much();
+    if (!patterns.set.Compile()) return too_much();
     RE2::Set::ErrorInfo error{};
     std::vector<int> found;
     const std::string sample(kMaxReplyText, 'a');
-    automaton_->set.Match(sample, &found, &error);
+    patterns.set.Match(sample, &found, &error);
     return error.kind == RE2::Set::kOutOfMemory ? too_much() : true;
 }
 
@@ -128,38 +150,80 @@ std::string bounce_line(const BounceReply& reply) {
     return line;
 }
 
-BounceVerdict BounceRules::classify(const BounceReply& reply) const {
-    const bool permanent = reply.code >= 500;
-    if (reply.code < 400 || reply.code > 599) return {};
-    const TextRule* rule = reply.local ? nullptr : first_match(reply);
-    BounceClassIndex index = 0;
-    if (rule != nullptr) {
-        index = rule->klass;
-    } else {
-        index = by_enhanced_code(reply);
-        if (index == 0) index = by_code(reply.code);
+std::string without_addresses(std::string_view line) {
+    // An address ends where one of these stands; quoted local parts are rare enough.
+    constexpr std::string_view kEnds = " \t<>()[]{}\"',;:=|";
+    std::string out;
+    out.reserve(line.size());
+    while (!line.empty()) {
+        const std::size_t length = std::min(line.find_first_of(kEnds), line.size());
+        const std::string_view word = line.substr(0, length);
+        const std::size_t at = word.find('@');
+        const bool address = at != std::string_view::npos && at > 0 && at + 1 < word.size();
+        out += address ? std::string_view("x@x") : word;
+        const std::size_t next = std::min(length + 1, line.size());
+        out += line.substr(length, next - length);
+        line.remove_prefix(next);
     }
+    return out;
+}
+
+BounceVerdict BounceRules::classify(const BounceReply& reply) const {
+    if (reply.code < 400 || reply.code > 599) return {};
+    const bool permanent = reply.code >= 500 && !reply.deferred;
+    const TextRule* rule = reply.local ? nullptr : first_match(reply);
+    const BounceClassIndex index =
+        rule != nullptr && !rule->built_in
+            ? rule->klass
+            : as_asked(rule != nullptr ? rule->klass : by_codes(reply), reply);
     const BounceClassEntry& klass = tables_.classes[index];
     if (permanent && klass.retry && !reply.local) {
-        return {klass.name, kind_of(klass.nature, false), false, true};
+        BounceReply again = reply;
+        again.deferred = true;
+        return {klass.name, kind_of(klass.nature, again), false, true};
     }
-    const bool suppress = permanent && klass.suppress && (rule == nullptr || !rule->keep);
-    return {klass.name, kind_of(klass.nature, permanent), suppress, false};
+    const bool suppress = permanent && klass.suppress && is_about_one_address(reply) &&
+                          (rule == nullptr || !rule->keep);
+    return {klass.name, kind_of(klass.nature, reply), suppress, false};
+}
+
+BounceClassIndex BounceRules::by_codes(const BounceReply& reply) const {
+    const BounceClassIndex index = by_enhanced_code(reply);
+    return index != 0 ? index : by_code(reply.code);
+}
+
+// Words or a code about an address, in reply to what names no recipient, mean the sender or us.
+BounceClassIndex BounceRules::as_asked(BounceClassIndex index, const BounceReply& reply) const {
+    const bool address = tables_.classes[index].nature == BounceNature::address;
+    if (!address || reply.local || !is_before_recipients(reply.asked)) return index;
+    return class_index(reply.asked == Asked::mail ? "InvalidSender" : "PolicyRelated");
 }
 
 const TextRule* BounceRules::first_match(const BounceReply& reply) const {
-    if (tables_.text.empty()) return nullptr;
+    const std::string line = bounce_line(reply);
+    if (const TextRule* rule = first_of(*given_, line, reply)) return rule;
+    const bool names = line.contains('@');
+    return first_of(*built_in_, names ? without_addresses(line) : line, reply);
+}
+
+const TextRule* BounceRules::first_of(const Patterns& patterns, const std::string& line,
+                                      const BounceReply& reply) const {
+    if (patterns.rules.empty()) return nullptr;
     std::vector<int> found;
-    if (!automaton_->set.Match(bounce_line(reply), &found)) return nullptr;
+    if (!patterns.set.Match(line, &found)) return nullptr;
     std::ranges::sort(found);
-    const bool vague = is_vague(reply);
     for (const int index : found) {
-        const TextRule& rule = tables_.text[static_cast<std::size_t>(index)];
-        if (rule.vague_only && !vague) continue;
-        if (rule.hosts != 0 && !from_host(rule, reply.host)) continue;
-        return &rule;
+        const TextRule& rule = tables_.text[patterns.rules[static_cast<std::size_t>(index)]];
+        if (applies(rule, reply)) return &rule;
     }
     return nullptr;
+}
+
+bool BounceRules::applies(const TextRule& rule, const BounceReply& reply) const {
+    const unsigned asked = 1U << static_cast<unsigned>(reply.asked);
+    if (rule.commands != 0 && (rule.commands & asked) == 0) return false;
+    if (rule.vague_only && !is_vague(reply)) return false;
+    return rule.hosts == 0 || from_host(rule, reply.host);
 }
 
 bool BounceRules::from_host(const TextRule& rule, std::string_view host) const {

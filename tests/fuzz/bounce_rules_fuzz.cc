@@ -1,6 +1,7 @@
 // Bounce rules from a hostile file, and hostile replies through them: the first line of the input
 // is a reply, the rest is the file. What loads must answer, twice the same, with a class that the
-// file or we know, and never for what is no failure.
+// file or we know, and never for what is no failure. Nothing is hard or suppresses but a final
+// reply about one address.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     asked.text = reply;
     asked.host = reply.substr(reply.size() / 2);
     asked.local = reply.size() % 5 == 0;
+    asked.asked = static_cast<relay::Asked>(input.size() % 9);
+    asked.recipients = 1 + static_cast<std::uint32_t>(input.size() % 2);
+    asked.deferred = input.size() % 7 == 0;
+    const bool one_address = asked.local || asked.asked == relay::Asked::rcpt ||
+                             (asked.asked == relay::Asked::content && asked.recipients == 1);
     const unsigned first = reply.empty() ? 0U : static_cast<unsigned char>(reply.front());
     asked.enhanced = {static_cast<std::uint8_t>(first % 6), static_cast<std::uint16_t>(first % 9),
                       static_cast<std::uint16_t>(size % 30)};
@@ -35,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto again = (*rules)->classify(asked);
         PH_ASSERT(verdict.name == again.name && verdict.kind == again.kind);
         PH_ASSERT(verdict.name.empty() == (code == 250));
-        PH_ASSERT(!verdict.suppress || code == 550);
+        PH_ASSERT(!verdict.suppress || (code == 550 && one_address && !asked.deferred));
+        PH_ASSERT(verdict.kind != relay::BounceKind::hard || (one_address && !asked.deferred));
     }
     return 0;
 }

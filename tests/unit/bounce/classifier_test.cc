@@ -11,6 +11,7 @@ Disposition failed(std::uint16_t code, std::string text, Outcome outcome = Outco
     Disposition result;
     result.outcome = outcome;
     result.code = code;
+    result.command = "RCPT";
     result.text = std::move(text);
     result.peer_name = "mx.example.com";
     return result;
@@ -56,6 +57,32 @@ TEST(BounceClassifier, NewRulesHoldAtOnce) {
     ASSERT_TRUE(rules.has_value());
     classifier.use(*rules);
     EXPECT_EQ(classifier.classify(failed(550, "no such user")).name, "Mine");
+}
+
+// C11: every failure has a class, also one whose code is no refusal.
+TEST(BounceClassifier, no_failure_goes_without_a_class) {
+    BounceClassifier classifier(BounceRules::built_in());
+    for (const int code : {0, 220, 250, 354, 666}) {
+        const auto verdict = classifier.classify(
+            failed(static_cast<std::uint16_t>(code), "what", Outcome::deferred));
+        EXPECT_EQ(verdict.name, "Uncategorized") << code;
+        EXPECT_EQ(verdict.kind, BounceKind::soft);
+    }
+}
+
+TEST(BounceClassifier, the_same_words_to_another_command_are_another_reply) {
+    BounceClassifier classifier(BounceRules::built_in());
+    Disposition reply = failed(550, "no such user");
+    EXPECT_TRUE(classifier.classify(reply).suppress);
+    reply.command = "MAIL";
+    EXPECT_FALSE(classifier.classify(reply).suppress);
+    reply.command = ".";
+    EXPECT_TRUE(classifier.classify(reply).suppress);
+    reply.recipients = 3;
+    EXPECT_FALSE(classifier.classify(reply).suppress);
+    reply.recipients = 1;
+    reply.outcome = Outcome::deferred;
+    EXPECT_FALSE(classifier.classify(reply).suppress);
 }
 
 }  // namespace

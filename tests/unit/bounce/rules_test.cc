@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/bounce/classifier.h"
+
 namespace relay {
 namespace {
 
@@ -60,7 +62,7 @@ TEST(BounceRules, EnhancedCodesHaveTheirClasses) {
 
 TEST(BounceRules, TheOrderIsTextThenEnhancedThenBasicCode) {
     EXPECT_EQ(class_of(550, {5, 7, 1}, "Client host blocked using zen.spamhaus.org"), "SpamBlock");
-    EXPECT_EQ(class_of(550, {5, 1, 1}, "Our policy forbids that"), "InvalidRecipient");
+    EXPECT_EQ(class_of(550, {5, 1, 1}, "Message filtered"), "InvalidRecipient");
     EXPECT_EQ(class_of(550, {5, 7, 1}, "Relay access denied"), "RelayDenied");
     EXPECT_EQ(class_of(552, {}, "no further words"), "QuotaIssues");
     EXPECT_EQ(class_of(556, {}, "no"), "BadDomain");
@@ -222,6 +224,59 @@ TEST(BounceRules, NamesOfClassesAreThoseOfKumoMta) {
                                                  "AuthenticationFailed",
                                                  "TooManyRecipients",
                                                  "Uncategorized"}));
+}
+
+BounceVerdict answered(Asked asked, std::string_view text, std::uint32_t recipients = 1) {
+    return built_in().classify(
+        {550, {5, 1, 1}, text, "", false, asked, recipients, asked < Asked::mail});
+}
+
+// C3: what is refused before RCPT is about us or the sender.
+TEST(BounceRules, the_command_that_was_answered_decides_whom_a_refusal_is_about) {
+    constexpr std::string_view kUnknown = "user unknown";
+    EXPECT_TRUE(answered(Asked::rcpt, kUnknown).suppress);
+    EXPECT_TRUE(answered(Asked::content, kUnknown).suppress);
+    const auto several = answered(Asked::content, kUnknown, 2);
+    EXPECT_EQ(several.name, "InvalidRecipient");
+    EXPECT_EQ(several.kind, BounceKind::soft);
+    EXPECT_FALSE(several.suppress);
+    EXPECT_FALSE(answered(Asked::data, kUnknown).suppress);
+    const auto sender = answered(Asked::mail, kUnknown);
+    EXPECT_EQ(sender.name, "InvalidSender");
+    EXPECT_EQ(sender.kind, BounceKind::block);
+    const BounceReply refused{550, {5, 1, 1}, kUnknown, "", false, Asked::greeting};
+    EXPECT_EQ(built_in().classify(refused).name, "PolicyRelated");
+    EXPECT_EQ(built_in().classify(refused).kind, BounceKind::block);
+}
+
+// The files of users decide the class, and still suppress nobody whom the reply is not about.
+TEST(BounceRules, a_rule_may_name_commands_and_cannot_suppress_beyond_them) {
+    const auto rules = rules_of(
+        "[[text]]\nclass = \"Mine\"\ncommands = [\"MAIL\", \"ehlo\"]\nmatch = [\"unknown\"]\n"
+        "[class.Mine]\nkind = \"hard\"\nsuppress = true\n");
+    const BounceReply mail{550, {}, "unknown", "", false, Asked::mail};
+    EXPECT_EQ(rules->classify(mail).name, "Mine");
+    EXPECT_FALSE(rules->classify(mail).suppress);
+    EXPECT_EQ(rules->classify(mail).kind, BounceKind::block);
+    EXPECT_NE(rules->classify({550, {}, "unknown", ""}).name, "Mine");
+}
+
+TEST(BounceRules, words_inside_addresses_mean_nothing) {
+    EXPECT_EQ(without_addresses("550 <spam@a.test>: no (b@c.d:blocked) x@ @y a@b"),
+              "550 <x@x>: no (x@x:blocked) x@ @y x@x");
+    EXPECT_EQ(class_of(550, {}, "<greylist@blacklist.test>: user unknown"), "InvalidRecipient");
+}
+
+// What decides stands behind what is kept for people.
+TEST(BounceRules, all_that_was_read_of_a_reply_is_looked_at) {
+    Disposition done;
+    done.outcome = Outcome::bounced;
+    done.code = 550;
+    done.command = "RCPT";
+    done.quote(std::string(3000, 'x') + "\nuser unknown");
+    EXPECT_EQ(done.text.size(), kMaxReplyText);
+    BounceClassifier classifier(BounceRules::built_in());
+    EXPECT_EQ(classifier.classify(done).name, "InvalidRecipient");
 }
 
 }  // namespace

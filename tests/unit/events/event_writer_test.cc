@@ -86,6 +86,7 @@ TEST_F(EventWriterTest, ClassifiesFailuresOnly) {
     Disposition done;
     done.outcome = Outcome::delivered;
     done.code = 250;
+    done.command = "RCPT";
     done.text = "550 user unknown";
     recipient.set_disposition(done);
     writer.outcome(recipient, "");
