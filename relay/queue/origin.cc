@@ -207,9 +207,11 @@ void Origin::defer(Recipient& recipient) {
     recipient.count_attempt();
     const core::WallTime now = shard_.wall();
     const RetryRule* const rule = rule_of(recipient);
-    core::Duration delay =
-        std::max(schedule_.delay(recipient.attempts, recipient.message->id, rule),
-                 asked_pause(recipient.disposition()));
+    const core::Duration by_schedule =
+        schedule_.delay(recipient.attempts, recipient.message->id, rule);
+    core::Duration delay = std::max(by_schedule, asked_pause(recipient.disposition(), now));
+    // Who names a time after the end of the message asks for no further try; there is one.
+    if (now + delay >= end_of(*recipient.message, rule)) delay = by_schedule;
     const DeliverBy& by = recipient.message->deliver_by();
     // The sender wants to know then (RFC 2852 section 4.1), so that is when it is tried.
     if (by.asked() && by.deadline > now) delay = std::min(delay, by.deadline - now);
@@ -245,6 +247,7 @@ void Origin::quote_last_reply(Recipient& recipient) {
     quoted.code = recipient.last_reply->code;
     quoted.enhanced = recipient.last_reply->enhanced;
     quoted.text = recipient.last_reply->text;
+    quoted.whole = nullptr;
     quoted.command = recipient.last_reply->command;
     quoted.local = recipient.last_reply->local;
     recipient.set_disposition(std::move(quoted));

@@ -1,10 +1,15 @@
 #include "relay/queue/retry_hint.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/base/ascii.h"
+#include "relay/queue/named_time.h"
 
 namespace relay {
 namespace {
@@ -15,53 +20,37 @@ bool speaks_of_greylisting(std::string_view text) {
         const std::string_view rest = text.substr(at + 2);
         if (!rest.starts_with("ey") && !rest.starts_with("ay")) continue;
         const std::string_view word = rest.substr(2);
-        if (word.starts_with("list") || word.starts_with("-list") || word.starts_with(" list")) {
+        if (word.starts_with("list") || word.starts_with("-list") || word.starts_with(" list") ||
+            word.starts_with("_list")) {
             return true;
         }
     }
     return false;
 }
 
-// The number at the front of the text, with its unit; zero when it is no time.
-core::Duration time_at(std::string_view text) {
-    std::int64_t number = 0;
-    std::size_t at = 0;
-    while (at < text.size() && at < 6 && core::is_digit(text[at]))
-        number = number * 10 + (text[at++] - '0');
-    if (at == 0 || (at < text.size() && core::is_digit(text[at]))) return {};
-    if (at < text.size() && text[at] == ' ') ++at;
-    const std::string_view unit = text.substr(at);
-    if (unit.starts_with("sec") || unit == "s" || unit.starts_with("s.") ||
-        unit.starts_with("s ")) {
-        return std::chrono::seconds{number};
-    }
-    if (unit.starts_with("min")) return std::chrono::minutes{number};
-    return {};
-}
-
-// "try again in 300 seconds", "retry in 5 minutes", "retry after 120 sec".
-core::Duration time_named(std::string_view text) {
-    for (const std::string_view word : {std::string_view("in "), std::string_view("after ")}) {
-        for (std::size_t at = text.find(word); at != std::string_view::npos;
-             at = text.find(word, at + 1)) {
-            const core::Duration named = time_at(text.substr(at + word.size()));
-            if (named > core::Duration{}) return named;
-        }
-    }
-    return {};
+// That somebody should come again, in the languages that receivers use.
+bool speaks_of_another_try(std::string_view text) {
+    constexpr std::string_view kWords[] = {
+        "again",    "retry",    "retries", "retried",  "come back", "comeback", "wait",
+        "later",    "resend",   "delayed", "deferred", "postpone",  "until",    "not before",
+        "throttl",  "too many", "limit",   "erneut",   "wieder",    "warten",   "nochmal",
+        "essaye",   "essayer",  "patient", "riprova",  "ritenta",   "attend",   "reintent",
+        "espere",   "intente",  "opnieuw", "ponow",    "повтор",    "позже",    "через",
+        "попробуй", "请",       "重试",    "稍后",     "再"};
+    return std::ranges::any_of(kWords,
+                               [text](std::string_view word) { return text.contains(word); });
 }
 
 }  // namespace
 
-core::Duration asked_pause(const Disposition& disposition) {
-    if (disposition.local || (disposition.code != 450 && disposition.code != 451)) return {};
-    const std::string text = core::to_lower(disposition.text);
+core::Duration asked_pause(const Disposition& disposition, core::WallTime now) {
+    if (disposition.local || disposition.code < 400) return {};
+    const std::string text = core::to_lower(disposition.words());
     const bool greylisting = speaks_of_greylisting(text);
-    const bool retry = text.contains("again") || text.contains("retry");
-    if (!greylisting && !retry) return {};
-    const core::Duration named = time_named(text);
-    if (!greylisting && named == core::Duration{}) return {};
-    return std::clamp(named, kShortestPause, kLongestPause);
+    if (!greylisting && !speaks_of_another_try(text)) return {};
+    const std::optional<core::Duration> named = named_time(text, now);
+    if (!named) return greylisting ? kGreylistPause : core::Duration{};
+    return std::clamp(*named, core::Duration{}, kLongestPause);
 }
 
 }  // namespace relay
