@@ -14,7 +14,7 @@
 
 namespace relay {
 
-inline constexpr std::size_t kOctetsPerTurn = 512 * 1024;
+inline constexpr std::size_t kOctetsPerTurn = 64 * 1024;
 
 // What the conversion may need beside the original.
 constexpr std::size_t seven_bit_room(std::size_t octets) {

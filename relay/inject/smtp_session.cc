@@ -70,7 +70,8 @@ SmtpSession::SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, 
       stream_(stream),
       id_(std::move(id)),
       opened_(context.reactor.now()),
-      dialogue_(context.dialogue, may_relay, this) {}
+      dialogue_(context.dialogue, may_relay, this,
+                may_relay ? std::string() : stream.peer().ip.unmapped().to_string()) {}
 
 SmtpSession::~SmtpSession() {
     drop_content();

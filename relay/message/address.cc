@@ -1,10 +1,13 @@
 #include "relay/message/address.h"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/base/address.h"
 #include "core/base/ascii.h"
 #include "core/base/utf8.h"
+#include "relay/message/idna.h"
 
 namespace relay {
 
@@ -14,6 +17,7 @@ constexpr std::size_t kMaxLocalPart = 64;
 constexpr std::size_t kMaxDomain = 255;
 constexpr std::size_t kMaxLabel = 63;
 constexpr std::size_t kMaxPath = 256;
+constexpr std::size_t kMaxWritten = 1024;  // a domain in UTF-8, before it becomes A-labels
 
 // atext of RFC 5322 section 3.2.3.
 constexpr std::array<bool, 256> kAtext = [] {
@@ -41,11 +45,13 @@ bool is_printable(char c) {
 // answers whether it read something valid.
 class Scanner {
   public:
-    explicit Scanner(std::string_view text) : text_(text) {}
+    explicit Scanner(std::string_view text, LocalPart local = LocalPart::strict)
+        : text_(text), local_(local) {}
 
     std::size_t at() const { return at_; }
     bool done() const { return at_ == text_.size(); }
     bool utf8() const { return utf8_; }
+    bool quote() const { return quote_; }
     char peek() const { return done() ? '\0' : text_[at_]; }
     bool take(char expected) {
         if (done() || text_[at_] != expected) return false;
@@ -55,18 +61,20 @@ class Scanner {
 
     bool scan_local_part() { return peek() == '"' ? scan_quoted_string() : scan_dot_string(); }
 
-    // sub-domain *("." sub-domain); counts the labels.
-    bool scan_domain(std::size_t& labels) {
-        labels = 0;
+    // sub-domain *("." sub-domain). How long a label with UTF-8 is, its A-label decides.
+    bool scan_domain() {
+        const bool utf8_before = utf8_;
         do {
             const std::size_t begin = at_;
+            utf8_ = false;
             while (!done() && is_label_octet())
                 ++at_;
             const std::size_t length = at_ - begin;
-            if (length == 0 || length > kMaxLabel) return false;
+            if (length == 0 || (length > kMaxLabel && !utf8_)) return false;
             if (text_[begin] == '-' || text_[at_ - 1] == '-') return false;
-            ++labels;
+            utf8_domain_ = utf8_domain_ || utf8_;
         } while (take('.'));
+        utf8_ = utf8_before || utf8_domain_;
         return true;
     }
 
@@ -82,22 +90,24 @@ class Scanner {
     // "@one,@two:" before the mailbox; nothing to read is fine.
     bool scan_source_route() {
         if (peek() != '@') return true;
-        std::size_t labels = 0;
         do {
-            if (!take('@') || !scan_domain(labels)) return false;
+            if (!take('@') || !scan_domain()) return false;
         } while (take(','));
         return take(':');
     }
 
   private:
     bool scan_dot_string() {
+        bool any_atom = false;
+        bool dots = false;  // at the beginning, at the end, or two together
         do {
             const std::size_t begin = at_;
             while (!done() && is_atom_octet())
                 ++at_;
-            if (at_ == begin) return false;
+            (at_ == begin ? dots : any_atom) = true;
         } while (take('.'));
-        return true;
+        quote_ = dots;
+        return any_atom && (!dots || local_ == LocalPart::loose);
     }
 
     bool scan_quoted_string() {
@@ -139,29 +149,55 @@ class Scanner {
     }
 
     std::string_view text_;
+    LocalPart local_;
     std::size_t at_ = 0;
     bool utf8_ = false;
+    bool utf8_domain_ = false;
+    bool quote_ = false;
 };
+
+// What a domain with octets above 127 has as A-labels; no value: too much. What is no name that DNS
+// could be asked for is counted as it is written, and fails when it is routed.
+std::optional<std::size_t> size_as_a_labels(std::string_view domain) {
+    if (domain.size() > kMaxWritten) return std::nullopt;
+    const AForm form = a_form(domain);
+    if (form.fit == AForm::Fit::fits) return form.size;
+    if (form.fit == AForm::Fit::too_long) return std::nullopt;
+    for (std::size_t begin = 0; begin <= domain.size();) {
+        const std::size_t end = std::min(domain.find('.', begin), domain.size());
+        if (end - begin > kMaxLabel) return std::nullopt;
+        begin = end + 1;
+    }
+    return domain.size();
+}
 
 std::expected<AddressView, AddressFault> scan_mailbox(Scanner& scanner, std::string_view text) {
     const std::size_t begin = scanner.at();
     if (!scanner.scan_local_part()) return std::unexpected(AddressFault::syntax);
-    if (scanner.at() - begin > kMaxLocalPart) return std::unexpected(AddressFault::too_long);
+    const std::size_t quotes = scanner.quote() ? 2 : 0;
+    const std::size_t local = scanner.at() - begin + quotes;
+    if (local > kMaxLocalPart) return std::unexpected(AddressFault::too_long);
     if (scanner.done() || scanner.peek() == '>') return std::unexpected(AddressFault::unqualified);
     if (!scanner.take('@')) return std::unexpected(AddressFault::syntax);
 
     AddressView address;
     const std::size_t domain = scanner.at();
-    std::size_t labels = 0;
     address.literal = scanner.peek() == '[';
-    if (!(address.literal ? scanner.scan_literal() : scanner.scan_domain(labels))) {
+    if (!(address.literal ? scanner.scan_literal() : scanner.scan_domain())) {
         return std::unexpected(AddressFault::syntax);
     }
     address.mailbox = text.substr(begin, scanner.at() - begin);
     address.domain = text.substr(domain, scanner.at() - domain);
     address.utf8 = scanner.utf8();
-    if (address.domain.size() > kMaxDomain) return std::unexpected(AddressFault::too_long);
-    if (address.mailbox.size() + 2 > kMaxPath) return std::unexpected(AddressFault::too_long);
+    address.quote = scanner.quote();
+    std::size_t size = address.domain.size();
+    if (address.utf8 && has_utf8(address.domain)) {
+        const auto counted = size_as_a_labels(address.domain);
+        if (!counted) return std::unexpected(AddressFault::too_long);
+        size = *counted;
+    }
+    if (size > kMaxDomain) return std::unexpected(AddressFault::too_long);
+    if (local + 1 + size + 2 > kMaxPath) return std::unexpected(AddressFault::too_long);
     return address;
 }
 
@@ -172,8 +208,8 @@ bool is_qualified(const AddressView& address) {
 
 }  // namespace
 
-std::expected<AddressView, AddressFault> parse_mailbox(std::string_view text) {
-    Scanner scanner(text);
+std::expected<AddressView, AddressFault> parse_mailbox(std::string_view text, LocalPart local) {
+    Scanner scanner(text, local);
     auto address = scan_mailbox(scanner, text);
     if (!address) return address;
     if (!scanner.done()) return std::unexpected(AddressFault::syntax);
@@ -181,8 +217,19 @@ std::expected<AddressView, AddressFault> parse_mailbox(std::string_view text) {
     return address;
 }
 
-std::expected<PathView, AddressFault> parse_path(std::string_view text) {
-    Scanner scanner(text);
+std::string wire_mailbox(const AddressView& address) {
+    std::string text;
+    text.reserve(address.mailbox.size() + 2);
+    const std::size_t local = address.mailbox.size() - address.domain.size() - 1;
+    if (address.quote) text += '"';
+    text += address.mailbox.substr(0, local);
+    if (address.quote) text += '"';
+    text += address.mailbox.substr(local);
+    return text;
+}
+
+std::expected<PathView, AddressFault> parse_path(std::string_view text, LocalPart local) {
+    Scanner scanner(text, local);
     if (!scanner.take('<')) return std::unexpected(AddressFault::syntax);
     PathView path;
     if (scanner.take('>')) {
@@ -202,8 +249,8 @@ std::expected<PathView, AddressFault> parse_path(std::string_view text) {
 
 bool is_domain(std::string_view text) {
     Scanner scanner(text);
-    std::size_t labels = 0;
-    return text.size() <= kMaxDomain && scanner.scan_domain(labels) && scanner.done();
+    if (!scanner.scan_domain() || !scanner.done()) return false;
+    return scanner.utf8() ? size_as_a_labels(text).has_value() : text.size() <= kMaxDomain;
 }
 
 bool is_address_literal(std::string_view text) {

@@ -27,6 +27,20 @@ bool has_high_octet(std::string_view octets) {
 
 }  // namespace
 
+void HeaderScan::keep_first(std::string_view octets) {
+    for (const char c : octets.substr(0, first_.size() - first_length_))
+        first_[first_length_++] = c;
+}
+
+HeaderScan::Beginning HeaderScan::beginning() const {
+    if (any_field_) return Beginning::field;
+    const std::string_view first(first_.data(), first_length_);
+    if (first.empty() || first.starts_with("\r\n")) return Beginning::nothing;
+    if (first.starts_with("\xef\xbb\xbf")) return Beginning::byte_order_mark;
+    if (first.starts_with("From ") || first == ">From ") return Beginning::mbox_line;
+    return Beginning::other;
+}
+
 void HeaderScan::scan(std::string_view octets) {
     while (!octets.empty() && !ended_) {
         if (place_ != Place::value) {

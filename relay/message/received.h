@@ -1,6 +1,8 @@
 // The Received header field that we put before a message (RFC 5321 section 4.4), and its date-time
-// (RFC 5322 section 3.3, always +0000). Pure. The caller gives validated text: an EHLO name without
-// white space, control characters or parentheses, and addresses from parse_mailbox().
+// (RFC 5322 section 3.3, always +0000). Pure. Never holds an octet above 127, so that every server
+// can be sent it: domains are written as A-labels, a recipient whose local part is UTF-8 is left
+// out, and so is an EHLO name that is no name: the address of the peer stands for it (RFC 5321
+// section 4.4). The caller gives addresses from parse_mailbox().
 #pragma once
 
 #include <string>
@@ -12,7 +14,7 @@
 namespace relay {
 
 struct ReceivedFields {
-    std::string_view from;       // EHLO name
+    std::string_view from;       // EHLO name, as the client said it
     core::IpAddress peer;        // an IPv4-mapped address is written as the IPv4 address
     std::string_view by;         // our host name
     std::string_view with;       // SMTP, ESMTP (RFC 3848), UTF8SMTP (RFC 6531), HTTP

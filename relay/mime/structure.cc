@@ -95,11 +95,19 @@ void MimeStructure::take_line(std::string_view line) {
             case Place::between:
                 if (!has_high_octet(line)) break;
                 if (sealed()) return fail(MimeFault::is_signed);
-                edits_.push_back({MimeEdit::Kind::mask, at_, at_ + line.size()});
+                mask_line(line.size());
                 break;
         }
     }
     at_ += line.size();
+}
+
+// One edit for all lines of the same place: without octets above 127 a line is masked as it is.
+void MimeStructure::mask_line(std::size_t length) {
+    const bool goes_on = !edits_.empty() && edits_.back().kind == MimeEdit::Kind::mask &&
+                         edits_.back().end > between_begin_;
+    if (!goes_on) edits_.push_back({MimeEdit::Kind::mask, at_, at_});
+    edits_.back().end = at_ + length;
 }
 
 // Any open boundary ends what is inside (RFC 2046 section 5.1.2). Some readers take every line that
@@ -128,6 +136,7 @@ bool MimeStructure::take_boundary(std::string_view line) {
         }
         levels_.pop_back();
         place_ = Place::between;
+        between_begin_ = at_;
         return true;
     }
     if (resembles) fail(MimeFault::unclear);
@@ -187,6 +196,9 @@ void MimeStructure::take_field(std::string_view line) {
 
 // begin: of the body. What the fields say decides what the body is.
 void MimeStructure::end_header(std::size_t begin, bool blank_line) {
+    // A message whose header section breaks off: fields that we add would stand before those that
+    // follow, and an empty line of ours would make them body.
+    if (!blank_line && header_.message) return fail(MimeFault::unclear);
     header_end_ = at_;
     blank_line_ = blank_line;
     ContentType type;
@@ -214,6 +226,7 @@ void MimeStructure::end_header(std::size_t begin, bool blank_line) {
         levels_.push_back({read->boundary, depth_, sealed() || read->subtype == "signed",
                            read->subtype == "digest"});
         place_ = Place::between;
+        between_begin_ = at_;
     } else {
         begin_entity(true);
     }

@@ -23,7 +23,8 @@ enum class MimeFault : std::uint8_t {
     is_signed,         // DKIM, ARC, or a multipart/signed with octets above 127
     eight_bit_header,  // a matter of SMTPUTF8 (RFC 6532)
     already_encoded,   // octets above 127 in base64 or in an encoding of its own
-    unclear,           // fields there twice, no boundary, or a line that some take for one
+    unclear,           // fields there twice, no boundary, or a line that some take for one; a
+                       // message whose header section ends without an empty line
     too_large,         // a limit
 };
 std::string_view to_string(MimeFault fault);
@@ -93,6 +94,7 @@ class MimeStructure {
     bool take_boundary(std::string_view line);
     void take_header_line(std::string_view line);
     void take_field(std::string_view line);
+    void mask_line(std::size_t length);
     void end_header(std::size_t begin, bool blank_line);
     void begin_entity(bool message);
     bool clashes(std::string_view boundary) const;
@@ -111,8 +113,9 @@ class MimeStructure {
     std::vector<Level> levels_;
     std::size_t depth_ = 0;
     std::size_t parts_ = 0;
-    std::size_t at_ = 0;   // where the line at hand begins
-    std::string partial_;  // a line whose end has not come
+    std::size_t at_ = 0;             // where the line at hand begins
+    std::size_t between_begin_ = 0;  // where the place between parts begins that we are in
+    std::string partial_;            // a line whose end has not come
     std::vector<MimeEdit> edits_;
     MimeFault fault_ = MimeFault::none;
 };

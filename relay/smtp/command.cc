@@ -69,11 +69,11 @@ std::optional<std::uint64_t> parse_count(std::string_view digits) {
 
 // "FROM:<path>" or "TO:<path>". Blanks before the path are let pass, as most servers do.
 std::expected<PathView, AddressFault> parse_path_after(std::string_view keyword,
-                                                       std::string_view argument) {
+                                                       std::string_view argument, LocalPart local) {
     if (!core::starts_with_ignoring_case(argument, keyword)) {
         return std::unexpected(AddressFault::syntax);
     }
-    auto path = parse_path(trim_blanks(argument.substr(keyword.size())));
+    auto path = parse_path(trim_blanks(argument.substr(keyword.size())), local);
     if (path && !path->rest.empty() && path->rest.front() != ' ') {
         return std::unexpected(AddressFault::syntax);
     }
@@ -161,8 +161,9 @@ Command parse_command(std::string_view line) {
     return {Verb::unknown, {}};
 }
 
-std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended) {
-    const auto path = parse_path_after("FROM:", argument);
+std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended,
+                                                 LocalPart local) {
+    const auto path = parse_path_after("FROM:", argument, local);
     if (!path) {
         switch (path.error()) {
             case AddressFault::syntax:
@@ -190,8 +191,8 @@ std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool
 }
 
 std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument, bool extended,
-                                                 bool utf8) {
-    const auto path = parse_path_after("TO:", argument);
+                                                 bool utf8, LocalPart local) {
+    const auto path = parse_path_after("TO:", argument, local);
     if (!path) {
         switch (path.error()) {
             case AddressFault::syntax:

@@ -72,9 +72,11 @@ struct BdatCommand {
 using ReplyLine = std::string_view;
 
 // Parameters are known after EHLO only (RFC 5321 section 4.1.1.11).
-std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended);
+std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended,
+                                                 LocalPart local = LocalPart::strict);
 std::expected<RcptCommand, ReplyLine> parse_rcpt(std::string_view argument, bool extended,
-                                                 bool utf8 = false);
+                                                 bool utf8 = false,
+                                                 LocalPart local = LocalPart::strict);
 std::expected<BdatCommand, ReplyLine> parse_bdat(std::string_view argument);
 
 }  // namespace relay

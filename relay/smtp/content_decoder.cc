@@ -97,6 +97,12 @@ ContentFault ContentDecoder::fault() const {
     if (header_.received_fields() >= kMaxReceived) {
         faults |= static_cast<unsigned>(ContentFault::loop);
     }
+    using Beginning = HeaderScan::Beginning;
+    const Beginning beginning = header_.beginning();
+    if (header_.ended() &&
+        (beginning == Beginning::byte_order_mark || beginning == Beginning::mbox_line)) {
+        faults |= static_cast<unsigned>(ContentFault::no_header);
+    }
     return static_cast<ContentFault>(faults & (~faults + 1));
 }
 

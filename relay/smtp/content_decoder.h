@@ -31,6 +31,7 @@ enum class ContentFault : std::uint8_t {
     too_big = 4,
     loop = 8,  // RFC 5321 section 6.3
     line_too_long = 16,
+    no_header = 32,  // a byte order mark or the "From " line of a mailbox file comes first
 };
 
 class ContentDecoder {

@@ -14,13 +14,9 @@ namespace {
 
 constexpr std::size_t kMaxClientName = 255;
 
-// A name that may stand in our Received field and in events: a domain, an address literal, or one
-// of the less orderly names that clients have (RFC 5321 section 4.1.4 forbids to refuse those).
-bool is_client_name(std::string_view name) {
-    return !name.empty() && name.size() <= kMaxClientName && std::ranges::all_of(name, [](char c) {
-        return core::is_alnum(c) || std::string_view("-._:[]").find(c) != std::string_view::npos;
-    });
-}
+// What a recipient takes beside its text: strings, vectors, the set.
+constexpr std::size_t kRecipientOverhead = 96;
+constexpr std::size_t kDsnOverhead = 96;
 
 bool has_cr_or_nul(std::string_view line) {
     return std::ranges::any_of(line, [](char c) { return c == '\r' || c == '\0'; });
@@ -42,8 +38,13 @@ std::string_view to_string(RejectReason reason) {
 }
 
 ServerDialogue::ServerDialogue(const ServerDialogueOptions& options, bool may_relay,
-                               const KnownDomains* domains)
-    : options_(options), may_relay_(may_relay), domains_(domains) {}
+                               const KnownDomains* domains, std::string client)
+    : options_(options),
+      may_relay_(may_relay),
+      domains_(domains),
+      denied_(client.empty() ? "550 5.7.1 Relaying denied"
+                             : "550 5.7.1 Relaying denied for " + std::move(client)),
+      named_(options.seed) {}
 
 void ServerDialogue::greet() {
     output_ += "220 ";
@@ -175,6 +176,18 @@ void ServerDialogue::execute(const Command& command, std::string_view line) {
     }
 }
 
+// A name that may stand in events. From allowed networks whatever machines call themselves, such as
+// "(none)" or "M\xdcLLER-PC" in any charset: RFC 5321 section 4.1.4 forbids to refuse mail for it.
+bool ServerDialogue::is_client_name(std::string_view name) const {
+    if (name.empty() || name.size() > kMaxClientName) return false;
+    if (may_relay_) {
+        return std::ranges::none_of(
+            name, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
+    }
+    return std::ranges::all_of(
+        name, [](char c) { return core::is_alnum(c) || std::string_view("-._:[]").contains(c); });
+}
+
 void ServerDialogue::ehlo(std::string_view name, bool extended) {
     turnaround_ = true;
     if (!is_client_name(name)) return error("501 5.5.4 Syntax: EHLO your.host.name");
@@ -198,12 +211,12 @@ void ServerDialogue::ehlo(std::string_view name, bool extended) {
 void ServerDialogue::mail(std::string_view argument) {
     if (client_name_.empty()) return error("503 5.5.1 Send EHLO first");
     if (in_transaction_) return error("503 5.5.1 A transaction is open: send RCPT, or RSET");
-    const auto mail = parse_mail(argument, extended_);
+    const auto mail = parse_mail(argument, extended_, local_part());
     if (!mail) return error(mail.error());
     if (mail->parameters.require_tls && !secured_) {
         return error("555 5.5.4 REQUIRETLS is offered inside TLS only");
     }
-    envelope_.sender = mail->path.address.mailbox;
+    envelope_.sender = mail->path.null ? std::string() : wire_mailbox(mail->path.address);
     if (mail->parameters.size > options_.max_message_size) {
         return reject("552 5.3.4 Message bigger than the limit", RejectReason::too_big);
     }
@@ -220,16 +233,15 @@ void ServerDialogue::mail(std::string_view argument) {
 void ServerDialogue::rcpt(std::string_view argument) {
     if (!in_transaction_) return error("503 5.5.1 Send MAIL first");
     if (chunks_begun_) return error("503 5.5.1 Content has begun");
-    const auto rcpt = parse_rcpt(argument, extended_, envelope_.utf8);
+    const auto rcpt = parse_rcpt(argument, extended_, envelope_.utf8, local_part());
     if (!rcpt) return error(rcpt.error());
     const AddressView& address = rcpt->path.address;
     if (address.utf8 && !envelope_.utf8) {
         return error("553 5.6.7 This recipient address needs SMTPUTF8");
     }
     if (!may_relay_) {
-        constexpr ReplyLine kDenied = "550 5.7.1 Relaying denied";
-        note(kDenied, RejectReason::relaying_denied, address.mailbox);
-        return error(kDenied);
+        note(denied_, RejectReason::relaying_denied, address.mailbox);
+        return error(denied_);
     }
     if (address.literal && !options_.address_literals) {
         return reject("550 5.1.2 Mail for address literals is not taken", RejectReason::address,
@@ -243,15 +255,39 @@ void ServerDialogue::rcpt(std::string_view argument) {
         return reject("556 5.1.10 The domain takes no mail (null MX, RFC 7505)",
                       RejectReason::address, address.mailbox);
     }
+    if (domains_ != nullptr && !domains_->has_room()) {
+        return reject("452 4.3.1 No room for more recipients now", RejectReason::memory_full,
+                      address.mailbox);
+    }
     envelope_.utf8_address = envelope_.utf8_address || address.utf8;
-    if (rcpt->dsn.notify.said() || !rcpt->dsn.original.empty()) {
+    add_recipient(wire_mailbox(address), rcpt->dsn);
+    reply("250 2.1.5 Recipient ok");
+}
+
+bool ServerDialogue::named_before(const std::string& mailbox) {
+    const std::vector<std::string>& all = envelope_.recipients;
+    if (all.size() < kFewRecipients) {
+        return std::ranges::any_of(all, [&mailbox](const std::string& other) {
+            return RecipientSet::same_mailbox(mailbox, other);
+        });
+    }
+    const auto mailbox_at = [&all](std::size_t i) -> std::string_view { return all[i]; };
+    for (std::size_t i = named_.size(); i < all.size(); ++i)
+        named_.insert(named_.hash(all[i]), all[i], mailbox_at);
+    return !named_.insert(named_.hash(mailbox), mailbox, mailbox_at);
+}
+
+void ServerDialogue::add_recipient(std::string mailbox, RecipientDsn dsn) {
+    if (named_before(mailbox)) return;
+    envelope_.memory += kRecipientOverhead + mailbox.size();
+    if (dsn.notify.said() || !dsn.original.empty()) {
+        envelope_.memory += kDsnOverhead + dsn.original.size();
         envelope_.recipients_dsn.push_back(
-            {envelope_.recipients.size(), rcpt->dsn.notify, std::string(rcpt->dsn.original)});
-        const bool utf8 = std::ranges::any_of(rcpt->dsn.original, [](char c) { return c < 0; });
+            {envelope_.recipients.size(), dsn.notify, std::string(dsn.original)});
+        const bool utf8 = std::ranges::any_of(dsn.original, [](char c) { return c < 0; });
         envelope_.utf8_address = envelope_.utf8_address || utf8;
     }
-    envelope_.recipients.emplace_back(address.mailbox);
-    reply("250 2.1.5 Recipient ok");
+    envelope_.recipients.push_back(std::move(mailbox));
 }
 
 void ServerDialogue::data(std::string_view argument) {
@@ -367,6 +403,10 @@ bool ServerDialogue::refuse_faulty_content() {
         case ContentFault::line_too_long:
             reject("554 5.6.0 A line is longer than 998 octets", RejectReason::bad_content);
             break;
+        case ContentFault::no_header:
+            reject("554 5.6.0 Content begins with a byte order mark or a mailbox's \"From \" line",
+                   RejectReason::bad_content);
+            break;
     }
     reset_transaction();
     return true;
@@ -438,8 +478,14 @@ void ServerDialogue::reset_transaction() {
     command_ = {};
     in_transaction_ = chunks_begun_ = false;
     envelope_.sender.clear();
+    if (envelope_.recipients.capacity() > kFewRecipients) {
+        envelope_.recipients = {};
+        envelope_.recipients_dsn = {};
+        named_.clear();
+    }
     envelope_.recipients.clear();
     envelope_.recipients_dsn.clear();
+    envelope_.memory = 0;
     envelope_.dsn = {};
     envelope_.declared_size = 0;
     envelope_.eight_bit = envelope_.utf8 = envelope_.utf8_address = false;

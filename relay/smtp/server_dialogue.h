@@ -5,9 +5,10 @@
 //
 // A transaction: event mail → accept_mail() · RCPT … · event content → begin_content(where the
 // content goes) · event message → accept_message(). Each can be refused instead. A refusal that
-// begins with 421 ends the session. After event closed the output is the last; further input is
-// ignored. Nothing depends on how the input was cut. Limits: kMaxLine, kMaxErrors, kMaxJunk, those
-// of options.
+// begins with 421 ends the session. A recipient who is named again is accepted again and sent to
+// once; NOTIFY and ORCPT of the first count. After event closed the output is the last; further
+// input is ignored. Nothing depends on how the input was cut. Limits: kMaxLine, kMaxErrors,
+// kMaxJunk, those of options.
 //
 // TLS and AUTH have their verbs and their place in execute(); until they exist they are not offered
 // and answer 502. A TLS layer calls secured() once the handshake is done (RFC 3207 section 4.2).
@@ -21,17 +22,20 @@
 #include <vector>
 
 #include "relay/message/content.h"
+#include "relay/message/recipient_set.h"
 #include "relay/smtp/command.h"
 #include "relay/smtp/content_decoder.h"
 
 namespace relay {
 
-// What is known about recipients' domains without waiting for anything.
+// What is known, without waiting for anything, about a recipient who is named.
 class KnownDomains {
   public:
     virtual ~KnownDomains() = default;
     // The domain takes no mail at all: it has a null MX (RFC 7505).
     virtual bool takes_no_mail(std::string_view domain) const = 0;
+    // Room for one more recipient of an envelope?
+    virtual bool has_room() const { return true; }
 };
 
 struct ServerDialogueOptions {
@@ -40,6 +44,7 @@ struct ServerDialogueOptions {
     std::size_t max_recipients = 1000;
     BareEndings bare_endings = BareEndings::reject;
     bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
+    std::uint64_t seed = 0;         // for RecipientSet
 };
 
 enum class ServerEvent : std::uint8_t {
@@ -96,6 +101,7 @@ struct Envelope {
     bool require_tls = false;                 // REQUIRETLS (RFC 8689)
     std::optional<ByTime> by;                 // BY (RFC 2852)
     bool utf8_address = false;                // an address, or an ORCPT, holds octets above 127
+    std::size_t memory = 0;                   // octets that recipients take, about
 };
 
 class ServerDialogue {
@@ -103,6 +109,8 @@ class ServerDialogue {
     static constexpr std::size_t kMaxLine = 2048;  // with CRLF
     static constexpr std::size_t kMaxErrors = 20;  // since the last accepted message
     static constexpr std::size_t kMaxJunk = 100;   // commands that lead nowhere, likewise
+    // So many are compared one by one, and their memory is kept for the next transaction.
+    static constexpr std::size_t kFewRecipients = 16;
 
     struct Step {
         std::size_t used;  // octets
@@ -110,9 +118,9 @@ class ServerDialogue {
     };
 
     // options and domains outlive the dialogue; domains null: nothing is known. may_relay: the
-    // client is in an allowed network.
+    // client is in an allowed network. client: its address, to be told to whom may not.
     ServerDialogue(const ServerDialogueOptions& options, bool may_relay,
-                   const KnownDomains* domains = nullptr);
+                   const KnownDomains* domains = nullptr, std::string client = {});
 
     void greet();
     // Call again, even with nothing, until the event is none or closed.
@@ -172,6 +180,9 @@ class ServerDialogue {
     bool refuse_faulty_content();
     void discard_chunk(ReplyLine reply);
     void reset_transaction();
+    bool is_client_name(std::string_view name) const;
+    bool named_before(const std::string& mailbox);
+    void add_recipient(std::string mailbox, RecipientDsn dsn);
 
     void reply(ReplyLine line);
     void error(ReplyLine line);
@@ -182,6 +193,8 @@ class ServerDialogue {
     const ServerDialogueOptions& options_;
     const bool may_relay_;
     const KnownDomains* const domains_;
+    const std::string denied_;
+    LocalPart local_part() const { return may_relay_ ? LocalPart::loose : LocalPart::strict; }
 
     Place place_ = Place::command;
     ServerEvent asked_ = ServerEvent::none;  // waits for its answer
@@ -211,6 +224,7 @@ class ServerDialogue {
     std::string client_name_;
     std::string output_;
     Envelope envelope_;
+    RecipientSet named_;  // the recipients, once they are more than kFewRecipients
     Rejection rejection_;
     ContentDecoder decoder_;
 };

@@ -108,7 +108,7 @@ TEST_P(SmtpIngressTest, RelaysForItsNetworksOnly) {
     Visitor visitor({"EHLO client.example\r\n", "MAIL FROM:<a@example.com>\r\n",
                      "RCPT TO:<b@example.com>\r\n", "QUIT\r\n"});
     rig->run(deliver_one(shard, ingress, visitor));
-    EXPECT_TRUE(visitor.heard.ends_with("550 5.7.1 Relaying denied\r\n221 2.0.0 Bye\r\n"));
+    EXPECT_TRUE(visitor.heard.contains("550 5.7.1 Relaying denied for ")) << visitor.heard;
     EXPECT_TRUE(acceptance.messages.empty());
 }
 

@@ -198,7 +198,7 @@ TEST_F(SmtpSessionTest, StrangersAreToldAndMayNotRunAhead) {
     say("DATA\r\n");
     say("QUIT\r\n");
     EXPECT_EQ(play(false),
-              "250 2.1.0 Sender ok\r\n550 5.7.1 Relaying denied\r\n"
+              "250 2.1.0 Sender ok\r\n550 5.7.1 Relaying denied for 192.0.2.7\r\n"
               "554 5.5.1 No valid recipients\r\n221 2.0.0 Bye\r\n");
     EXPECT_EQ(rejected(metrics::Rejection::relay_denied), 1U);
     events.flush();

@@ -101,6 +101,59 @@ TEST(Mailbox, HasTheLimitsOfSection4_5_3_1) {
     EXPECT_EQ(parse_mailbox("a@" + domain + ".dddd").error(), AddressFault::too_long);
 }
 
+// C5: RFC 5890 section 4.2 counts octets of A-labels.
+TEST(Mailbox, domains_in_utf8_are_measured_as_a_labels) {
+    string label;
+    for (int i = 0; i < 31; ++i)
+        label += "\xe4\xb8\x80";  // 93 octets, the same sign
+    EXPECT_TRUE(parse_mailbox("a@" + label + ".example"));
+    EXPECT_TRUE(parse_mailbox("a@" + label + "." + label + "." + label + ".example"));
+    EXPECT_TRUE(is_domain(label + ".example"));
+    EXPECT_TRUE(parse_path("<a@" + label + ".example> X"));
+    string long_label;
+    for (int i = 0; i < 20; ++i) {  // 60 octets in UTF-8, more as an A-label
+        long_label += "\xe4";
+        long_label += static_cast<char>(0xb8 + i % 4);
+        long_label += static_cast<char>(0x80 + i * 3);
+    }
+    const auto outcome = parse_mailbox("a@" + long_label + long_label + ".example");
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error(), AddressFault::too_long);
+    const string letters = "\xc3\xbc" + string(58, 'a');  // 60 octets; as an A-label 4 more
+    EXPECT_FALSE(parse_mailbox("a@" + letters + ".example"));
+    EXPECT_FALSE(is_domain(letters + ".example"));
+    const string most = "\xc3\xbc" + string(50, 'a');  // an A-label of 59 octets or so
+    const string all = most + "." + most + "." + most + "." + most + "." + most;
+    EXPECT_EQ(parse_mailbox("a@" + all + ".example").error(), AddressFault::too_long);
+    EXPECT_FALSE(parse_mailbox("a@" + string(64, 'b') +
+                               ".b\xc3\xbc"
+                               "cher.example"));
+}
+
+// Q7
+TEST(Mailbox, dots_anywhere_in_a_local_part_are_read_from_clients_only) {
+    for (const string_view local : {"a..b", ".a", "a.", "...a", "a...b.", "\xc3\xbc..b"}) {
+        const string text = string(local) + "@example.com";
+        EXPECT_EQ(parse_mailbox(text).error(), AddressFault::syntax) << text;
+        const auto address = parse_mailbox(text, LocalPart::loose);
+        ASSERT_TRUE(address) << text;
+        EXPECT_TRUE(address->quote);
+        const string wire = wire_mailbox(*address);
+        EXPECT_EQ(wire, "\"" + string(local) + "\"@example.com");
+        const auto again = parse_mailbox(wire);
+        ASSERT_TRUE(again) << wire;
+        EXPECT_EQ(wire_mailbox(*again), wire);
+    }
+    for (const string_view text :
+         {".@example.com", "..@example.com", "@example.com", "a..@b..c.example"})
+        EXPECT_FALSE(parse_mailbox(text, LocalPart::loose)) << text;
+    EXPECT_EQ(wire_mailbox(*parse_mailbox("a.b@example.com", LocalPart::loose)), "a.b@example.com");
+    const string longest(62, 'a');
+    EXPECT_TRUE(parse_mailbox(longest.substr(1) + ".@example.com", LocalPart::loose));
+    EXPECT_EQ(parse_mailbox(longest + ".@example.com", LocalPart::loose).error(),
+              AddressFault::too_long);
+}
+
 TEST(Mailbox, ReadsUtf8) {
     for (const string_view text :
          {"Ĳ@example.com", "user@bücher.example", "\"пример test\"@example.com", "用户@例子.广告",

@@ -46,5 +46,35 @@ TEST(ReceivedField, HasTheClausesOfSection4_4) {
     EXPECT_NE(received_field(fields).find("([192.0.2.1])"), std::string::npos);
 }
 
+// C6: a host without SMTPUTF8 gets this field too.
+TEST(ReceivedField, has_no_octet_above_127) {
+    const auto with = [](std::string_view from, std::string_view recipient) {
+        return received_field({.from = from,
+                               .peer = *core::IpAddress::parse("192.0.2.1"),
+                               .by = "mta1.example.com",
+                               .with = "ESMTP",
+                               .id = "ID",
+                               .recipient = recipient,
+                               .time = at(0)});
+    };
+    EXPECT_TRUE(with("a",
+                     "leser@b\xc3\xbc"
+                     "cher.test")
+                    .contains("for <leser@xn--bcher-kva.test>;"));
+    EXPECT_FALSE(with("a",
+                      "l\xc3\xa9"
+                      "a@example.test")
+                     .contains("for <"));
+    EXPECT_FALSE(with("a", "a@\xe2\x98\x83\xe2\x80\x8b.test").contains("\xe2"));
+    EXPECT_TRUE(with("b\xc3\xbc"
+                     "cher.test",
+                     "")
+                    .starts_with("Received: from xn--bcher-kva.test ("));
+    for (const std::string_view name : {"(none)", "M\xdcLLER-PC", "a;b", "\xff", ""}) {
+        EXPECT_TRUE(with(name, "").starts_with("Received: from [192.0.2.1] ([192.0.2.1])\r\n"))
+            << name;
+    }
+}
+
 }  // namespace
 }  // namespace relay

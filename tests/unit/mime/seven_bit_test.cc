@@ -79,9 +79,40 @@ TEST(SevenBit, WhatIsMissingIsSaid) {
               "Content-Type: text/html; charset=utf-8\r\nMIME-Version: 1.0\r\n"
               "Content-Transfer-Encoding: quoted-printable\r\n\r\n" +
                   kQuoted);
-    // No empty line: the first line that is no field is the body's.
-    EXPECT_EQ(converted("MIME-Version: 1.0\r\n" + kText),
-              "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + kQuoted);
+}
+
+// C10: fields of ours would stand before From and Subject, and an empty line make those body.
+TEST(SevenBit, a_header_section_that_breaks_off_is_left_alone) {
+    const std::string received = "Received: from a by b; Mon, 30 Nov 2026 09:00:00 +0000\r\n";
+    for (const std::string beginning :
+         {"\xef\xbb\xbf", "From a@b.example Mon Nov 30 09:00:00 2026\r\n", ">From x\r\n",
+          "no field\r\n", ": x\r\n", "Subject\r\n", "Subject x: y\r\n", "\xe9: x\r\n",
+          "\t: x\r\n"}) {
+        const bool folded = beginning.starts_with('\t');
+        const std::string message =
+            received + beginning + "From: a@b.example\r\nSubject: x\r\n\r\n" + kText;
+        EXPECT_EQ(convert(message).fault, folded ? MimeFault::none : MimeFault::unclear)
+            << beginning;
+    }
+    EXPECT_EQ(convert("MIME-Version: 1.0\r\n" + kText).fault, MimeFault::unclear);
+    EXPECT_EQ(
+        convert("Content-Type: message/rfc822\r\n\r\nno field\r\nFrom: a@b.example\r\n\r\n" + kText)
+            .fault,
+        MimeFault::unclear);
+}
+
+// Memory beside a content follows its parts, not its lines.
+TEST(SevenBit, what_stands_between_parts_is_one_edit) {
+    MimeStructure structure;
+    structure.feed("Content-Type: multipart/mixed; boundary=b\r\n\r\n");
+    for (int i = 0; i < 1000; ++i)
+        structure.feed("\xe9\r\nx\r\n");
+    structure.feed("--b\r\n\r\nx\r\n--b--\r\n");
+    for (int i = 0; i < 1000; ++i)
+        structure.feed("\xe9\r\n");
+    structure.end();
+    EXPECT_EQ(structure.fault(), MimeFault::none);
+    EXPECT_LE(structure.edits().size(), 4U);
 }
 
 TEST(SevenBit, WhatIsSmallerIsTaken) {

@@ -123,12 +123,108 @@ TEST(ServerDialogue, ChecksTheEhloName) {
         EXPECT_EQ(driver.say("EHLO " + string(name) + "\r\n").substr(0, 4), "250-") << name;
     }
     for (const string_view name : {"", "a b", "a)b", "a\tb", "<a>", "\xc3\xa9", "a;b"}) {
-        DialogueDriver driver = greeted();
+        DialogueDriver driver = greeted(false);
         EXPECT_EQ(driver.say("EHLO " + string(name) + "\r\n").substr(0, 9), "501 5.5.4") << name;
         EXPECT_EQ(driver.say("HELO " + string(name) + "\r\n").substr(0, 9), "501 5.5.4") << name;
     }
     DialogueDriver driver = greeted();
     EXPECT_EQ(driver.say("EHLO " + string(256, 'a') + "\r\n").substr(0, 9), "501 5.5.4");
+}
+
+// Q5: whatever the machines of our own senders call themselves (RFC 5321 section 4.1.4).
+TEST(ServerDialogue, clients_may_have_names_that_are_no_domain) {
+    for (const string_view name : {"(none)", "a_b", "M\xc3\x9cLLER-PC", "M\xdcLLER-PC", "a)b",
+                                   "<a>", "host\\user", "\xff"}) {
+        DialogueDriver driver = greeted();
+        EXPECT_EQ(driver.say("EHLO " + string(name) + "\r\n").substr(0, 4), "250-") << name;
+        EXPECT_EQ(driver.say("HELO " + string(name) + "\r\n").substr(0, 4), "250 ") << name;
+        EXPECT_EQ(driver.dialogue.client_name(), name);
+    }
+    for (const string_view name : {"", "a b", "a\tb", "a\x1b", "a\x7f"}) {
+        DialogueDriver driver = greeted();
+        EXPECT_EQ(driver.say("EHLO " + string(name) + "\r\n").substr(0, 9), "501 5.5.4") << name;
+    }
+}
+
+// Q7: some providers have such addresses; RFC 5321 section 4.1.2 wants them quoted.
+TEST(ServerDialogue, local_parts_with_dots_anywhere_are_taken_quoted) {
+    DialogueDriver driver = greeted();
+    driver.say("EHLO client.example\r\nMAIL FROM:<.n@example.com>\r\n");
+    EXPECT_EQ(driver.say("RCPT TO:<a..b@example.com> NOTIFY=NEVER\r\n"),
+              "250 2.1.5 Recipient ok\r\n");
+    driver.say("RCPT TO:<a.@example.com>\r\nDATA\r\nx: y\r\n.\r\n");
+    ASSERT_EQ(driver.messages.size(), 1U);
+    EXPECT_EQ(driver.messages[0].sender, "\".n\"@example.com");
+    EXPECT_EQ(driver.messages[0].recipients,
+              (std::vector<string>{"\"a..b\"@example.com", "\"a.\"@example.com"}));
+    DialogueDriver stranger = greeted(false);
+    stranger.say("EHLO client.example\r\nMAIL FROM:<n@example.com>\r\n");
+    EXPECT_EQ(stranger.say("RCPT TO:<a..b@example.com>\r\n").substr(0, 3), "501");
+}
+
+// Q4
+TEST_F(Session, a_recipient_who_is_named_twice_is_sent_to_once) {
+    say("MAIL FROM:<a@example.com> SMTPUTF8\r\n");
+    for (const string_view to : {"b@example.com", "b@EXAMPLE.com", "B@example.com", "b@example.com",
+                                 "b@b\xc3\xbc"
+                                 "cher.example",
+                                 "b@XN--bcher-kva.example"}) {
+        EXPECT_EQ(say("RCPT TO:<" + string(to) + ">\r\n"), "250 2.1.5 Recipient ok\r\n") << to;
+    }
+    say("DATA\r\nx: y\r\n.\r\n");
+    EXPECT_EQ(driver.messages.at(0).recipients,
+              (std::vector<string>{"b@example.com", "B@example.com",
+                                   "b@b\xc3\xbc"
+                                   "cher.example"}));
+}
+
+TEST(ServerDialogue, many_recipients_who_are_named_twice_are_sent_to_once) {
+    DialogueDriver driver({.hostname = "mx.example", .max_recipients = 1000});
+    driver.say("EHLO client.example\r\n");
+    for (int transaction = 0; transaction < 2; ++transaction) {
+        driver.say("MAIL FROM:<a@example.com>\r\n");
+        for (int round = 0; round < 2; ++round) {
+            for (int i = 0; i < 300; ++i)
+                driver.say("RCPT TO:<r" + std::to_string(i) + "@example.com>\r\n");
+        }
+        EXPECT_GT(driver.dialogue.envelope().memory, 300U * 16);
+        driver.say("DATA\r\nx: y\r\n.\r\n");
+        EXPECT_EQ(driver.messages.back().recipients.size(), 300U);
+        EXPECT_EQ(driver.messages.back().recipients[299], "r299@example.com");
+        EXPECT_EQ(driver.dialogue.envelope().memory, 0U);
+    }
+}
+
+// L9: what an envelope takes is asked for before it is taken.
+TEST(ServerDialogue, recipients_need_room) {
+    class Full final : public KnownDomains {
+      public:
+        bool takes_no_mail(string_view) const override { return false; }
+        bool has_room() const override { return false; }
+    };
+    const Full full;
+    DialogueDriver driver({.hostname = "mx.example"}, true, &full);
+    driver.say("EHLO client.example\r\nMAIL FROM:<a@example.com>\r\n");
+    EXPECT_EQ(driver.say("RCPT TO:<b@example.com>\r\n"),
+              "452 4.3.1 No room for more recipients now\r\n");
+    EXPECT_EQ(driver.rejections.back().reason, RejectReason::memory_full);
+}
+
+// C10: fields that we put before such content would not stand with those in it.
+TEST_F(Session, content_that_begins_with_no_field_but_resembles_it_is_refused) {
+    for (const string_view first : {"\xef\xbb\xbf"
+                                    "From: a@example.com",
+                                    "From a@example.com Mon", ">From a@example.com Mon"}) {
+        say(string(kMail) + string(kRcpt));
+        EXPECT_EQ(say("DATA\r\n" + string(first) + "\r\nSubject: x\r\n\r\n\xc3\xa9\r\n.\r\n")
+                      .substr(0, 42),
+                  "354 End with CRLF.CRLF\r\n554 5.6.0 Content ")
+            << first;
+    }
+    for (const string_view first : {"From : a@example.com", "From: a@example.com", "Fromage", ""}) {
+        say(string(kMail) + string(kRcpt));
+        EXPECT_EQ(say("DATA\r\n" + string(first) + "\r\n.\r\n").substr(24, 3), "250") << first;
+    }
 }
 
 // Never an open relay: not by any way of writing a recipient (RFC 6409 section 4.3).
@@ -157,8 +253,10 @@ TEST(ServerDialogue, RelaysForNobodyElse) {
 
 TEST_F(Session, LimitsRecipientsWith452) {
     say(kMail);
-    for (int i = 0; i < 5; ++i)
-        EXPECT_EQ(say(kRcpt), "250 2.1.5 Recipient ok\r\n");
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(say("RCPT TO:<b" + std::to_string(i) + "@example.com>\r\n"),
+                  "250 2.1.5 Recipient ok\r\n");
+    }
     for (int i = 0; i < 50; ++i) {  // RFC 5321 section 4.5.3.1.10; no error of the client's
         EXPECT_EQ(say(kRcpt), "452 4.5.3 Too many recipients in one transaction\r\n");
     }
