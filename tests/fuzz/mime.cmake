@@ -1,1 +1,2 @@
 posthaste_fuzz_target(seven_bit USES relay_mime relay_smtp)
+posthaste_fuzz_target(encoded_header USES relay_mime)
