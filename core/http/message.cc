@@ -46,6 +46,8 @@ std::string_view reason_phrase(int status) {
             return "Unsupported Media Type";
         case 417:
             return "Expectation Failed";
+        case 421:
+            return "Misdirected Request";
         case 422:
             return "Unprocessable Content";
         case 429:
@@ -65,21 +67,25 @@ std::string_view reason_phrase(int status) {
     }
 }
 
+void append_problem(std::string& json, const HttpProblem& problem) {
+    json += "{\"message\":";
+    append_json_string(json, problem.message);
+    json += ",\"field\":";
+    if (problem.field.empty()) {
+        json += "null";
+    } else {
+        append_json_string(json, problem.field);
+    }
+    json += '}';
+}
+
 HttpResponse error_response(int status, const std::vector<HttpProblem>& problems) {
     HttpResponse response;
     response.status = status;
     response.body = "{\"errors\":[";
     for (const HttpProblem& problem : problems) {
         if (response.body.back() != '[') response.body += ',';
-        response.body += "{\"message\":";
-        append_json_string(response.body, problem.message);
-        response.body += ",\"field\":";
-        if (problem.field.empty()) {
-            response.body += "null";
-        } else {
-            append_json_string(response.body, problem.field);
-        }
-        response.body += '}';
+        append_problem(response.body, problem);
     }
     response.body += "]}\n";
     return response;

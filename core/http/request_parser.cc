@@ -23,13 +23,14 @@ constexpr std::size_t kTrustedReserve = 64 * 1024;
 // Beast asserts that it has as much when it comes back to a last chunk.
 constexpr std::size_t kShortestChunkedRest = 5;
 
-// "http://host/path" (RFC 9112 section 3.2.2) to "/path"; the authority is of no interest here.
-std::string_view without_authority(std::string_view target) {
+// "http://host/path" (RFC 9112 section 3.2.2) to "/path"; the authority takes Host's place.
+std::string_view without_authority(std::string_view target, std::string& authority) {
     for (const std::string_view scheme : {"http://", "https://"}) {
         if (!starts_with_ignoring_case(target, scheme)) continue;
         target.remove_prefix(scheme.size());
-        const std::size_t end = target.find_first_of("/?");
-        return end == std::string_view::npos ? "/" : target.substr(end);
+        const std::size_t end = std::min(target.find_first_of("/?"), target.size());
+        authority = target.substr(0, end);
+        return end == target.size() ? "/" : target.substr(end);
     }
     return target;
 }
@@ -58,6 +59,8 @@ class RequestParser::Beast final : public http::basic_parser<true> {
 
     HttpRequest request;
     std::optional<ParseFailure> failure;
+    std::optional<HttpResponse> refusal;
+    std::uint64_t body_octets = 0;
     std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
     bool expects_continue = false;
 
@@ -80,7 +83,7 @@ class RequestParser::Beast final : public http::basic_parser<true> {
                          Error& ec) override {
         request.method = view(method);
         request.version = version;
-        std::string_view target = without_authority(view(raw_target));
+        std::string_view target = without_authority(view(raw_target), request.authority);
         if (target.starts_with('?')) {
             request.path = "/";
         } else if (target.starts_with('/')) {
@@ -110,6 +113,7 @@ class RequestParser::Beast final : public http::basic_parser<true> {
         for (const HttpField& field : request.fields) {
             if (equals_ignoring_case(field.name, "Host")) {
                 ++hosts;
+                if (request.authority.empty()) request.authority = field.value;
             } else if (equals_ignoring_case(field.name, "Content-Length")) {
                 ++lengths;
                 if (!std::ranges::all_of(field.value, core::is_digit)) {
@@ -135,15 +139,24 @@ class RequestParser::Beast final : public http::basic_parser<true> {
         }
         if (const auto length = content_length()) {
             request.content_length = *length;
-            request.body.reserve(std::min<std::uint64_t>(*length, kTrustedReserve) + kBodyPadding);
         }
     }
 
     void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
 
-    std::size_t on_body_impl(Text octets, Error&) override {
-        request.body.append(octets.data(), octets.size());
+    std::size_t on_body_impl(Text octets, Error& ec) override {
+        take(view(octets), ec);
         return octets.size();
+    }
+
+    void take(std::string_view octets, Error& ec) {
+        body_octets += octets.size();
+        if (request.received == nullptr) {
+            request.body += octets;
+            return;
+        }
+        refusal = request.received->take(octets);
+        if (refusal) ec = http::error::bad_value;
     }
 
     // Beast lets control characters pass in a quoted extension: where others see a line end there,
@@ -152,11 +165,11 @@ class RequestParser::Beast final : public http::basic_parser<true> {
         if (std::ranges::any_of(view(extensions), is_forbidden_in_text)) {
             return stop(ec, 400, "a chunk extension has a control character");
         }
-        if (size > limit - request.body.size()) stop(ec, 413, "the body is too large");
+        if (size > limit - body_octets) stop(ec, 413, "the body is too large");
     }
 
-    std::size_t on_chunk_body_impl(std::uint64_t, Text octets, Error&) override {
-        request.body.append(octets.data(), octets.size());
+    std::size_t on_chunk_body_impl(std::uint64_t, Text octets, Error& ec) override {
+        take(view(octets), ec);
         return octets.size();
     }
 
@@ -205,13 +218,19 @@ bool RequestParser::done() const {
 }
 void RequestParser::set_body_limit(std::uint64_t octets) {
     beast_->limit = octets;
+    HttpRequest& request = beast_->request;
+    if (request.received != nullptr || !request.content_length) return;
+    request.body.reserve(std::min<std::uint64_t>(*request.content_length, kTrustedReserve));
+}
+void RequestParser::set_sink(std::shared_ptr<HttpBodySink> sink) {
+    beast_->request.received = std::move(sink);
 }
 void RequestParser::set_peer(const SocketAddress& peer, const SocketAddress& local) {
     beast_->request.peer = peer;
     beast_->request.local = local;
 }
 std::size_t RequestParser::body_size() const {
-    return beast_->request.body.size();
+    return static_cast<std::size_t>(beast_->body_octets);
 }
 
 RequestParser::Progress RequestParser::put_body(std::string_view octets) {
@@ -228,20 +247,20 @@ RequestParser::Progress RequestParser::put_body(std::string_view octets) {
             }
             break;
         }
+        if (beast.refusal) break;
         if (ec) {
             beast.fail(400, "the body is malformed: " + ec.message());
             break;
         }
     }
     progress.failure = std::exchange(beast.failure, std::nullopt);
+    progress.refusal = std::exchange(beast.refusal, std::nullopt);
     return progress;
 }
 
 HttpRequest RequestParser::take() {
     PH_ASSERT(done());
-    HttpRequest request = std::move(beast_->request);
-    request.body.reserve(request.body.size() + kBodyPadding);
-    return request;
+    return std::move(beast_->request);
 }
 
 }  // namespace core

@@ -43,11 +43,14 @@ class RequestParser {
     bool expects_continue() const;
     bool done() const;  // the request is complete
     void set_body_limit(std::uint64_t octets);
+    // The body goes to the sink, which outlives the parser's use, instead of request().body.
+    void set_sink(std::shared_ptr<HttpBodySink> sink);
     void set_peer(const SocketAddress& peer, const SocketAddress& local);
 
     struct Progress {
         std::size_t consumed = 0;  // of what was offered; offer the rest again with more behind it
         std::optional<ParseFailure> failure;
+        std::optional<HttpResponse> refusal;  // by the sink
     };
     Progress put_body(std::string_view octets);
 

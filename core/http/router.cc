@@ -30,6 +30,11 @@ const HttpRoute* Router::find(std::string_view method, std::string_view path) co
     return nullptr;
 }
 
+std::optional<HttpResponse> Router::guard(const HttpRoute* route, const HttpRequest& head) const {
+    if (!guard_ || route == nullptr || !route->guarded) return std::nullopt;
+    return guard_(head);
+}
+
 HttpResponse Router::refusal(std::string_view method, std::string_view path) const {
     const auto found = routes_.find(path);
     if (found == routes_.end()) return error_response(404, "there is nothing at this path");

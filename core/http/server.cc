@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/base/assert.h"
 #include "core/base/log.h"
 
 namespace core {
@@ -39,25 +40,44 @@ Task<void> HttpServer::accept_loop(Listener* listener) {
     while (true) {
         std::unique_ptr<TcpStream> stream = co_await listener->accept();
         if (stream == nullptr) co_return;
-        if (!stream->excess() && connections_ < options_.max_connections &&
-            (!options_.enter || options_.enter(stream->peer()))) {
-            tasks_.spawn(serve(std::move(stream)));
-        } else {
+        const HttpEntry entry = stream->excess() ? HttpEntry::refused : admit(stream->peer());
+        if (entry == HttpEntry::refused) {
             tasks_.spawn(turn_away(std::move(stream)));
+        } else {
+            tasks_.spawn(serve(std::move(stream), entry));
         }
     }
 }
 
-Task<void> HttpServer::serve(std::unique_ptr<ByteStream> stream) {
-    ++connections_;  // counted before the task starts: a burst is accepted within one turn
-    ++shared_.stats.connections;
-    return run_session(std::move(stream));
+HttpEntry HttpServer::admit(const SocketAddress& peer) {
+    if (!options_.enter) {
+        return connections_ < options_.max_connections ? HttpEntry::client : HttpEntry::refused;
+    }
+    HttpEntry entry = options_.enter(peer, false);
+    if (entry != HttpEntry::crowded) return entry;
+    if (stranger_connections_ < kOwnStrangers) return options_.enter(peer, true);
+    if (strangers_.empty()) return HttpEntry::refused;
+    HttpSession& oldest = strangers_.pop_front();
+    replaced_.push_back(oldest);
+    oldest.abort();
+    entry = options_.enter(peer, true);
+    PH_ASSERT(entry != HttpEntry::crowded);
+    return entry;
 }
 
-Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream) {
+Task<void> HttpServer::serve(std::unique_ptr<ByteStream> stream, HttpEntry entry) {
+    ++connections_;  // counted before the task starts: a burst is accepted within one turn
+    ++shared_.stats.connections;
+    if (entry == HttpEntry::stranger) ++stranger_connections_;
+    return run_session(std::move(stream), entry);
+}
+
+Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry) {
     {
-        HttpSession session(*stream, router_, options_.limits, shared_, shard_.reactor());
-        sessions_.push_back(session);
+        const bool stranger = entry == HttpEntry::stranger;
+        HttpSession session(*stream, router_, stranger ? options_.stranger_limits : options_.limits,
+                            shared_, shard_.reactor());
+        (stranger ? strangers_ : sessions_).push_back(session);
         co_await session.run();
         session.unlink();
     }
@@ -65,6 +85,7 @@ Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream) {
     co_await stream->close();
     if (options_.leave) options_.leave(peer);
     --connections_;
+    if (entry == HttpEntry::stranger) --stranger_connections_;
     fewer_.notify_all();
 }
 
@@ -97,15 +118,18 @@ Task<void> HttpServer::close() {
     shared_.draining = true;
     for (const auto& listener : listeners_)
         listener->stop();
-    sessions_.for_each([](HttpSession& session) {
-        if (session.idle()) session.abort();
-    });
+    for (Sessions* sessions : {&sessions_, &strangers_}) {
+        sessions->for_each([](HttpSession& session) {
+            if (session.idle()) session.abort();
+        });
+    }
     const Instant deadline = shard_.now() + options_.drain_timeout;
     while (connections_ > 0 && shard_.now() < deadline)
         co_await fewer_.wait(deadline);
     if (connections_ > 0) {
         log_warning("http: {} connections are cut off, drain time is over", connections_);
-        sessions_.for_each([](HttpSession& session) { session.abort(); });
+        for (Sessions* sessions : {&sessions_, &strangers_})
+            sessions->for_each([](HttpSession& session) { session.abort(); });
     }
     co_await tasks_.close();
     for (const auto& listener : listeners_)

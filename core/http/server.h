@@ -8,11 +8,15 @@
 //   co_await server.close();              // stops accepting, ends idle connections, lets requests
 //                                         // under way finish for drain_timeout, then cuts them off
 //
-// Limits: max_connections per shard, then 503 and close; of these refusals at most kMaxRefusals at
-// a time, then the connection is closed without a word.
+// Who may connect is asked of options.enter; without it max_connections per shard decide. A
+// stranger who finds the strangers' places taken gets the one of the stranger who has been here for
+// longest: a probe is answered whatever others hold open. Limits: what is not let in gets 503 and
+// close; of these refusals at most kMaxRefusals at a time, then the connection is closed without a
+// word. Strangers have limits of their own.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -27,20 +31,32 @@
 
 namespace core {
 
+enum class HttpEntry : std::uint8_t {
+    refused,
+    client,
+    stranger,  // with stranger_limits
+    crowded,   // a stranger, and all places of strangers are taken; nothing was counted
+};
+
 struct HttpServerOptions {
     std::size_t max_connections = 10'000;
-    // Limits that reach further than this shard, and counters: asked once a connection, and a true
-    // answer is followed by leave() when it ends. Empty: max_connections alone decides.
-    std::function<bool(const SocketAddress& peer)> enter;
+    // Limits that reach further than this shard, and counters: asked once a connection; client and
+    // stranger are followed by leave() when it ends. With replacing, the place of a stranger is
+    // being freed, so crowded is no answer. Empty: max_connections alone decides.
+    std::function<HttpEntry(const SocketAddress& peer, bool replacing)> enter;
     std::function<void(const SocketAddress& peer)> leave;
     Listener::Knows knows;  // who is no stranger
     Duration drain_timeout = std::chrono::seconds{10};
     HttpLimits limits;
+    HttpLimits stranger_limits = HttpLimits::for_strangers();
 };
 
 class HttpServer {
   public:
     static constexpr std::size_t kMaxRefusals = 256;
+    // Strangers that a shard takes although those of other shards have all their places, so that a
+    // probe finds one to replace.
+    static constexpr std::size_t kOwnStrangers = 4;
 
     HttpServer(Shard& shard, HttpServerOptions options, Router router);
     ~HttpServer();
@@ -55,8 +71,9 @@ class HttpServer {
 
   private:
     Task<void> accept_loop(Listener* listener);
-    Task<void> serve(std::unique_ptr<ByteStream> stream);
-    Task<void> run_session(std::unique_ptr<ByteStream> stream);
+    HttpEntry admit(const SocketAddress& peer);
+    Task<void> serve(std::unique_ptr<ByteStream> stream, HttpEntry entry);
+    Task<void> run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry);
     Task<void> turn_away(std::unique_ptr<ByteStream> stream);
     Task<void> refuse_politely(std::unique_ptr<ByteStream> stream, bool with_words);
 
@@ -67,7 +84,11 @@ class HttpServer {
     std::vector<std::unique_ptr<Listener>> listeners_;
     TaskGroup tasks_;
     Event fewer_;  // notified whenever a session ends
-    IntrusiveList<HttpSession, HttpSessionTag> sessions_;
+    using Sessions = IntrusiveList<HttpSession, HttpSessionTag>;
+    Sessions sessions_;
+    Sessions strangers_;  // the oldest first
+    Sessions replaced_;   // cut off, and ending
+    std::size_t stranger_connections_ = 0;
     std::size_t connections_ = 0;
     std::size_t refusals_ = 0;
 };

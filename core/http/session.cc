@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/runtime/next_turn.h"
 
 namespace core {
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kOutgoingKept = 16 * 1024;  // of out_'s memory, between responses
+constexpr std::size_t kHeadKept = 2 * 1024;       // of a head's memory, between requests
 
 HttpResponse no_room() {
     HttpResponse response = error_response(503, "too many request bodies are being handled");
@@ -20,6 +22,15 @@ HttpResponse no_room() {
 }
 
 }  // namespace
+
+HttpLimits HttpLimits::for_strangers() {
+    HttpLimits limits;
+    limits.max_head = kStrangerHead;
+    limits.write_timeout = std::chrono::seconds{10};
+    limits.linger_time = std::chrono::seconds{1};
+    limits.linger_octets = 1024 * 1024;
+    return limits;
+}
 
 HttpSession::HttpSession(ByteStream& stream, const Router& router, const HttpLimits& limits,
                          HttpSessions& shared, Reactor& reactor)
@@ -40,7 +51,7 @@ Task<void> HttpSession::run() {
 // Reads into pending_ up to the end of a head, and not an octet further. False when the
 // conversation is over; whatever there was to say has then been said.
 Task<bool> HttpSession::read_head() {
-    pending_.clear();
+    forget_request();
     idle_ = true;
     stream_.set_deadline(reactor_.now() + limits_.idle_timeout);
     while (true) {
@@ -78,19 +89,31 @@ Task<bool> HttpSession::read_head() {
     }
 }
 
+// What a request needed is given back before the next one is waited for.
+void HttpSession::forget_request() {
+    const bool large = pending_.capacity() > kHeadKept;
+    if (large) std::string().swap(pending_);
+    pending_.clear();
+    if (requests_ > 0) parser_ = RequestParser();
+}
+
 Task<HttpSession::Next> HttpSession::answer_head() {
     ++shared_.stats.requests;
     ++requests_;
-    parser_ = RequestParser();
     head_request_ = false;
     keep_alive_ = false;
     if (auto failure = parser_.parse_head(pending_)) co_return co_await refuse(std::move(*failure));
     pending_.clear();
+    if (pending_.capacity() > kHeadKept) std::string().swap(pending_);
+    parser_.set_peer(stream_.peer(), stream_.local());
 
     const HttpRequest& head = parser_.request();
     head_request_ = head.method == "HEAD";
     keep_alive_ = parser_.keep_alive() && requests_ < limits_.max_requests;
     const HttpRoute* route = router_.find(head.method, head.path);
+    if (auto refusal = router_.guard(route, head)) {
+        co_return co_await respond(std::move(*refusal), parser_.done());
+    }
     if (route == nullptr) {
         HttpResponse refusal = router_.refusal(head.method, head.path);
         co_return co_await respond(std::move(refusal), parser_.done());
@@ -99,43 +122,50 @@ Task<HttpSession::Next> HttpSession::answer_head() {
 }
 
 Task<HttpSession::Next> HttpSession::exchange(const HttpRoute* route) {
-    parser_.set_peer(stream_.peer(), stream_.local());
     if (route->gate) {
         std::optional<HttpResponse> refusal = route->gate(parser_.request());
         if (refusal) co_return co_await respond(std::move(*refusal), parser_.done());
     }
+    if (route->receiver) parser_.set_sink(route->receiver(parser_.request()));
     if (!parser_.done()) {
-        std::optional<ParseFailure> failure = co_await read_body(route->max_body);
-        if (failure) co_return co_await refuse(std::move(*failure));
+        std::optional<BodyEnd> end = co_await read_body(route->max_body);
+        if (end) parser_.set_sink(nullptr);  // what it holds is not needed while we linger
+        if (end && end->refusal) co_return co_await respond(std::move(*end->refusal), false);
+        if (end) co_return co_await refuse(std::move(end->failure));
     }
     stream_.set_deadline(kNever);
     HttpRequest request = parser_.take();
     HttpResponse response = co_await route->handler(std::move(request));
-    charge_body(0);
     co_return co_await respond(std::move(response), true);
 }
 
 // The whole body, or why not. A failure with status 0 means that the peer is gone.
-Task<std::optional<ParseFailure>> HttpSession::read_body(std::size_t limit) {
+Task<std::optional<HttpSession::BodyEnd>> HttpSession::read_body(std::size_t limit) {
     const std::uint64_t announced = parser_.request().content_length.value_or(0);
-    if (announced > limit) co_return ParseFailure{413, "the body is too large"};
-    if (announced > limits_.max_body_memory) co_return ParseFailure{503, {}};
+    const bool kept = parser_.request().received == nullptr;
+    if (announced > limit) co_return BodyEnd{{413, "the body is too large"}};
+    if (kept && announced > limits_.max_body_memory) co_return BodyEnd{{503, {}}};
     parser_.set_body_limit(limit);
 
     const Instant start = reactor_.now();
     stream_.set_deadline(body_deadline(start));
     if (parser_.expects_continue() && !stream_.has_input()) {
         const auto sent = co_await stream_.write(kContinue);
-        if (!sent) co_return ParseFailure{0, {}};
+        if (!sent) co_return BodyEnd{{0, {}}};
     }
     std::size_t paced = 0;
     while (!parser_.done()) {
         auto input = co_await stream_.read();
         if (!input && input.error() == std::errc::timed_out) {
-            co_return ParseFailure{408, "the body did not come in time"};
+            co_return BodyEnd{{408, "the body did not come in time"}};
         }
-        if (!input || input->empty()) co_return ParseFailure{0, {}};
-        if (auto failure = take_body_octets(*input)) co_return failure;
+        if (!input || input->empty()) co_return BodyEnd{{0, {}}};
+        since_turn_ += input->size();
+        if (auto end = take_body_octets(*input)) co_return end;
+        if (since_turn_ >= kOctetsPerTurn) {
+            since_turn_ = 0;
+            co_await NextTurn{reactor_};
+        }
         if (parser_.body_size() - paced >= limits_.min_body_rate) {
             paced = parser_.body_size();
             stream_.set_deadline(body_deadline(start));
@@ -144,7 +174,7 @@ Task<std::optional<ParseFailure>> HttpSession::read_body(std::size_t limit) {
     co_return std::nullopt;
 }
 
-std::optional<ParseFailure> HttpSession::take_body_octets(std::string_view input) {
+std::optional<HttpSession::BodyEnd> HttpSession::take_body_octets(std::string_view input) {
     // Only a chunk header or the trailers can be left over from the input before: they are short.
     std::string_view offered = input;
     const std::size_t before = pending_.size();
@@ -153,7 +183,8 @@ std::optional<ParseFailure> HttpSession::take_body_octets(std::string_view input
         offered = pending_;
     }
     RequestParser::Progress progress = parser_.put_body(offered);
-    if (progress.failure) return std::move(progress.failure);
+    if (progress.refusal) return BodyEnd{{}, std::move(progress.refusal)};
+    if (progress.failure) return BodyEnd{std::move(*progress.failure)};
     if (parser_.done()) {
         PH_ASSERT(progress.consumed > before);
         stream_.consume(progress.consumed - before);
@@ -166,8 +197,9 @@ std::optional<ParseFailure> HttpSession::take_body_octets(std::string_view input
         }
         stream_.consume(input.size());
     }
+    if (parser_.request().received != nullptr) return std::nullopt;  // it counts by itself
     charge_body(parser_.body_size());
-    if (shared_.body_memory > limits_.max_body_memory) return ParseFailure{503, {}};
+    if (shared_.body_memory > limits_.max_body_memory) return BodyEnd{{503, {}}};
     return std::nullopt;
 }
 
@@ -182,7 +214,7 @@ Task<HttpSession::Next> HttpSession::refuse(ParseFailure failure) {
 }
 
 Task<HttpSession::Next> HttpSession::respond(HttpResponse response, bool request_read) {
-    charge_body(0);
+    charge_body(response.body.size());
     const bool keep_alive = keep_alive_ && request_read && !response.close && !shared_.draining;
     const int klass = response.status / 100;
     PH_ASSERT(klass >= 2 && klass <= 5);
@@ -196,6 +228,7 @@ Task<HttpSession::Next> HttpSession::respond(HttpResponse response, bool request
     stream_.set_deadline(reactor_.now() + limits_.write_timeout);
     const IoResult<void> sent = co_await stream_.write(all);
     if (out_.capacity() > kOutgoingKept) std::string().swap(out_);
+    charge_body(0);
     if (!sent) co_return Next::end;
     if (keep_alive) co_return Next::go_on;
     if (!request_read) co_await linger();

@@ -5,8 +5,10 @@
 // Limits and what happens at each: head 64 KiB → 431; body by route → 413; memory for all bodies of
 // the server → 503; no whole head within head_timeout of its first octet → 408; body slower than
 // min_body_rate after body_grace, or longer than body_timeout → 408; idle_timeout without a request
-// → closed; max_requests per connection → the last response says close. A response that leaves part
-// of a request unread is followed by reading and dropping (linger_*) so that the peer sees it.
+// → closed; max_requests per connection → the last response says close. Input that is there already
+// is handled kOctetsPerTurn at a time, then the shard's other work gets its turn. A response that
+// leaves part of a request unread is followed by reading and dropping (linger_*) so that the peer
+// sees it.
 #pragma once
 
 #include <chrono>
@@ -25,6 +27,7 @@
 namespace core {
 
 struct HttpLimits {
+    static constexpr std::size_t kStrangerHead = 8 * 1024;
     std::size_t max_head = 64 * 1024;
     std::size_t max_body_memory = 256 * 1024 * 1024;  // all bodies being read or handled, per shard
     std::uint64_t max_requests = 100'000;             // per connection
@@ -36,6 +39,9 @@ struct HttpLimits {
     Duration write_timeout = std::chrono::seconds{60};
     Duration linger_time = std::chrono::seconds{5};
     std::uint64_t linger_octets = 64 * 1024 * 1024;
+
+    // For who may only ask whether we are well: what such a connection can hold is small.
+    static HttpLimits for_strangers();
 };
 
 // Counted by the shard that serves; read by it alone, or through the metrics of the shard.
@@ -58,6 +64,8 @@ struct HttpSessionTag;
 
 class HttpSession final : public ListLink<HttpSessionTag> {
   public:
+    static constexpr std::size_t kOctetsPerTurn = 64 * 1024;
+
     HttpSession(ByteStream& stream, const Router& router, const HttpLimits& limits,
                 HttpSessions& shared, Reactor& reactor);
     ~HttpSession();
@@ -75,8 +83,13 @@ class HttpSession final : public ListLink<HttpSessionTag> {
     Task<bool> read_head();
     Task<Next> answer_head();
     Task<Next> exchange(const HttpRoute* route);
-    Task<std::optional<ParseFailure>> read_body(std::size_t limit);
-    std::optional<ParseFailure> take_body_octets(std::string_view input);
+    struct BodyEnd {  // why a body was not read to its end
+        ParseFailure failure;
+        std::optional<HttpResponse> refusal{};  // by the sink
+    };
+    Task<std::optional<BodyEnd>> read_body(std::size_t limit);
+    std::optional<BodyEnd> take_body_octets(std::string_view input);
+    void forget_request();
     Task<Next> respond(HttpResponse response, bool request_read);
     Task<Next> refuse(ParseFailure failure);
     Task<void> linger();
@@ -93,6 +106,7 @@ class HttpSession final : public ListLink<HttpSessionTag> {
     std::string pending_;  // a head or a chunk header that is not complete yet
     std::string out_;
     std::size_t charged_ = 0;
+    std::size_t since_turn_ = 0;  // octets of bodies since others had their turn
     std::uint64_t requests_ = 0;
     bool idle_ = true;
     bool head_request_ = false;

@@ -34,26 +34,33 @@ core::Task<core::HttpResponse> scrape(std::function<core::Task<std::string>()> p
     co_return core::text_response(200, std::move(text), std::string(kPrometheusText));
 }
 
-void add_get(core::Router& router, std::string path, core::HttpHandler handler) {
+// guarded: for pages of our own and programs that know our name (core/http/site_guard.h). Probes
+// come by any name, and learn nothing but whether we are well.
+void add_get(core::Router& router, std::string path, core::HttpHandler handler, bool guarded) {
     core::HttpRoute route;
     route.method = "GET";
     route.path = std::move(path);
     route.handler = std::move(handler);
+    route.guarded = guarded;
     router.add(std::move(route));
 }
 
 }  // namespace
 
 void add_probe_routes(core::Router& router, Probes probes) {
-    add_get(router, "/healthz", [complaint = std::move(probes.unhealthy)](core::HttpRequest) {
-        return probe(complaint);
-    });
-    add_get(router, "/readyz", [complaint = std::move(probes.unready)](core::HttpRequest) {
-        return probe(complaint);
-    });
+    add_get(
+        router, "/healthz",
+        [complaint = std::move(probes.unhealthy)](core::HttpRequest) { return probe(complaint); },
+        false);
+    add_get(
+        router, "/readyz",
+        [complaint = std::move(probes.unready)](core::HttpRequest) { return probe(complaint); },
+        false);
     if (!probes.metrics) return;
-    add_get(router, "/metrics",
-            [provider = std::move(probes.metrics)](core::HttpRequest) { return scrape(provider); });
+    add_get(
+        router, "/metrics",
+        [provider = std::move(probes.metrics)](core::HttpRequest) { return scrape(provider); },
+        true);
 }
 
 }  // namespace relay

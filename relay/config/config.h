@@ -75,6 +75,7 @@ struct ListenerConfig {
     bool convert_eight_bit = true;      // eight_bit = "convert": content is made 7-bit
     core::Duration max_age{};           // of its mail, where schedules say more; zero: as they say
     bool serve_inject = true;           // http
+    std::vector<std::string> hosts;     // http: further names that requests may use in Host
     bool serve_metrics = true;          // http; /healthz and /readyz are always there
 
     bool allows(const core::IpAddress& client) const;

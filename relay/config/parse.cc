@@ -11,6 +11,7 @@
 #include "relay/config/route.h"
 #include "relay/config/section.h"
 #include "relay/config/tls_report.h"
+#include "relay/message/address.h"
 
 namespace relay {
 namespace {
@@ -258,11 +259,26 @@ void ConfigParser::smtp_listener(Section& from, ListenerConfig& listener) {
     if (const TomlValue* serve = from.take("serve"); serve != nullptr) {
         from.problem_with("serve", serve->line, "is for listeners with protocol = \"http\"");
     }
+    if (const TomlValue* hosts = from.take("hosts"); hosts != nullptr) {
+        from.problem_with("hosts", hosts->line, "is for listeners with protocol = \"http\"");
+    }
 }
 
 void ConfigParser::http_listener(Section& from, ListenerConfig& listener) {
     if (const TomlValue* value = from.take("line_endings"); value != nullptr) {
         from.problem_with("line_endings", value->line, "is for listeners with protocol = \"smtp\"");
+    }
+    std::vector<TextAtLine> hosts;
+    from.texts("hosts", hosts);
+    for (const TextAtLine& item : hosts) {
+        if (is_domain(item.text)) {
+            listener.hosts.push_back(item.text);
+        } else {
+            from.problem_with("hosts", item.line,
+                              ": \"" + item.text.substr(0, 80) +
+                                  "\" is not a host name, without a port, such as "
+                                  "\"mail.example.com\"");
+        }
     }
     std::vector<TextAtLine> served;
     if (!from.texts("serve", served)) return;

@@ -1,10 +1,14 @@
 // Admission: who may come in by a listener, and how many at once. One per listener, shared by the
 // shards that serve it: every call is safe on any thread. It is asked once a connection, never once
-// a message, so a lock is fine. Only the address of the peer counts, never what the client says.
-// Limits: max_connections in all; kStrangersPerAddress connections for an address outside `allow`.
+// a message, so a lock is fine. Only the address of the peer counts, never what the client says. An
+// IPv6 address stands for its network of 64 bits, of which one machine has every address.
+// Limits: clients in `allow` have max_connections places, of which one address takes nine tenths
+// where there are kManyPlaces or more. Strangers have places beside those, so that they take
+// none from clients: a tenth as many, at most kStrangers, and kStrangersPerAddress for an address.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -13,28 +17,52 @@
 
 namespace relay {
 
+// The address itself, or of an IPv6 address the first 64 bits.
+core::IpAddress client_network(const core::IpAddress& client);
+
 class Admission {
   public:
     // A stranger may talk to us but not relay; a few connections are enough to be told so.
     static constexpr std::size_t kStrangersPerAddress = 20;
+    static constexpr std::size_t kStrangers = 128;
+    static constexpr std::size_t kManyPlaces = 100;
 
-    Admission(std::vector<core::IpNetwork> allow, std::size_t max_connections)
-        : allow_(std::move(allow)), max_connections_(max_connections) {}
+    enum class Entry : std::uint8_t {
+        client,
+        stranger,
+        full,     // no place for a client, or none more for this address
+        crowded,  // no place for a stranger: all of theirs are taken
+    };
+
+    Admission(std::vector<core::IpNetwork> allow, std::size_t max_connections);
 
     // May this client relay? An IPv4-mapped address counts as the IPv4 address.
     bool allows(const core::IpAddress& client) const;
 
-    // A connection comes: true when there is room, and then leave() must follow.
-    bool enter(const core::IpAddress& client);
+    // A connection comes; client and stranger are in, and leave() must follow. replacing: another
+    // stranger is being cut off for this one.
+    Entry enter(const core::IpAddress& client, bool replacing = false);
     void leave(const core::IpAddress& client);
     std::size_t connections() const;
+    std::size_t stranger_places() const { return stranger_places_; }
 
   private:
+    struct Group {
+        std::size_t open = 0;
+        std::map<core::IpAddress, std::size_t> by_address;
+    };
+
     const std::vector<core::IpNetwork> allow_;
     const std::size_t max_connections_;
+    const std::size_t client_share_;  // of one address in allow
+    const std::size_t stranger_places_;
     mutable std::mutex mutex_;
-    std::size_t connections_ = 0;
-    std::map<core::IpAddress, std::size_t> strangers_;
+    Group clients_;
+    Group strangers_;
 };
+
+constexpr bool is_in(Admission::Entry entry) {
+    return entry == Admission::Entry::client || entry == Admission::Entry::stranger;
+}
 
 }  // namespace relay

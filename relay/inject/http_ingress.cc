@@ -1,19 +1,14 @@
 #include "relay/inject/http_ingress.h"
 
 #include <algorithm>
-#include <iterator>
+#include <new>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
 #include "core/base/ascii.h"
-#include "core/base/json_text.h"
 #include "core/runtime/next_turn.h"
-#include "relay/inject/content_text.h"
-#include "relay/inject/expiry.h"
 #include "relay/inject/seven_bit_content.h"
-#include "relay/message/address.h"
-#include "relay/message/received.h"
 
 namespace relay {
 
@@ -25,54 +20,70 @@ namespace {
 constexpr std::string_view kProtocol = "HTTP";
 constexpr std::string_view kPath = "/api/inject/v1";
 constexpr std::string_view kRetryAfterSeconds = "5";
+constexpr std::size_t kShownAddress = 320;     // octets of a caller's address in an event
 constexpr std::size_t kRecipientMemory = 256;  // octets that one takes while it is queued, about
-constexpr std::size_t kShownAddress = 320;     // octets of a caller's address in our answer
-
-// As SMTP says it.
-constexpr std::string_view kNullMx = "556 5.1.10 the domain takes no mail (null MX, RFC 7505)";
-constexpr std::string_view kLiteral = "550 5.1.2 mail for address literals is not taken";
-
-std::string_view sentence(AddressFault fault) {
-    switch (fault) {
-        case AddressFault::syntax:
-            return "is not a mail address";
-        case AddressFault::too_long:
-            return "is longer than RFC 5321 section 4.5.3.1 allows";
-        case AddressFault::unqualified:
-            return "has no fully qualified domain";
-    }
-    return "is not a mail address";
-}
+constexpr std::size_t kQuickSteps = 3;         // of a request, before others get a turn
 
 bool is_json(std::string_view content_type) {
     const std::string_view type = core::trim(content_type.substr(0, content_type.find(';')));
     return core::equals_ignoring_case(type, "application/json");
 }
 
-std::string literal(const core::IpAddress& address) {
-    const core::IpAddress plain = address.unmapped();
-    return (plain.is_v6() ? "[IPv6:" : "[") + plain.to_string() + "]";
-}
-
-Rejection reason(int status, std::string_view field) {
-    if (status == 422 && field == "content") return Rejection::content;
-    return Rejection::malformed;
+// Why a request could not be read.
+HttpFault fault_of(InjectProblem problem) {
+    const bool content = problem.field == "content";
+    Rejection why = problem.status == 422 && content ? Rejection::content : Rejection::malformed;
+    if (problem.status == 413) why = content ? Rejection::size : Rejection::recipients;
+    return {why, problem.status, std::move(problem.message), std::move(problem.field)};
 }
 
 }  // namespace
 
-// One request on its way to becoming a message. The views of request live in parser.
-struct HttpIngress::Batch {
-    std::unique_ptr<InjectRequestParser> parser;
-    InjectRequest request;
-    std::unique_ptr<Message> message;
-    core::IpAddress client;
-    std::size_t next = 0;                     // recipient to be looked at
-    std::string failed_recipients;            // JSON strings, the elements of an array
-    std::string errors;                       // likewise, of the first kListedErrors
-    std::vector<core::HttpProblem> problems;  // the same, for the case that nobody is left
-    std::size_t failed = 0;
-    bool convert = false;  // the content to 7-bit
+// One request on its way in: what came of its body, and what it holds until it is answered.
+class HttpIngress::Intake final : public core::HttpBodySink {
+  public:
+    Intake(HttpIngress& ingress, const core::IpAddress& client)
+        : client(client),
+          parser({ingress.options_.max_message_size, ingress.options_.max_recipients}),
+          hold(ingress.shares_, client),
+          ingress_(ingress) {}
+
+    std::optional<core::HttpResponse> take(std::string_view octets) override try {
+        auto problem = parser.feed(octets);
+        hold.set(parser.so_far().memory());
+        if (problem) return ingress_.refuse(*this, fault_of(std::move(*problem)));
+        return ask_for_room();
+    } catch (const std::bad_alloc&) {
+        return ingress_.out_of_memory();
+    }
+
+    // What it holds now, and whether there is room for that.
+    std::optional<core::HttpResponse> ask_for_room() {
+        if (hold.octets() <= asked_) return std::nullopt;
+        asked_ = hold.octets() + kRoomStep;
+        return ingress_.check_room(hold);
+    }
+
+    const core::IpAddress client;
+    InjectRequestParser parser;
+    IntakeShares::Hold hold;
+    std::string sender;  // for events
+
+  private:
+    HttpIngress& ingress_;
+    std::size_t asked_ = kRoomStep;
+};
+
+class HttpIngress::Refused final : public RefusedRecipients {
+  public:
+    Refused(HttpIngress& ingress, const Intake& intake) : ingress_(ingress), intake_(intake) {}
+    void note(std::string_view address, std::string_view why) override {
+        ingress_.record(intake_.client, intake_.sender, address, intake_.hold.octets(), 422, why);
+    }
+
+  private:
+    HttpIngress& ingress_;
+    const Intake& intake_;
 };
 
 HttpIngress::HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
@@ -81,7 +92,7 @@ HttpIngress::HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acc
       options_(std::move(options)),
       acceptance_(acceptance),
       metrics_(metrics),
-      events_(events) {}
+      rejections_(reactor, events) {}
 
 HttpIngress::~HttpIngress() = default;
 
@@ -92,6 +103,9 @@ void HttpIngress::add_routes(core::Router& router) {
     route.max_body = body_limit();
     route.handler = [this](core::HttpRequest request) { return inject(std::move(request)); };
     route.gate = [this](const core::HttpRequest& head) { return gate(head); };
+    route.receiver = [this](const core::HttpRequest& head) {
+        return std::make_shared<Intake>(*this, head.peer.ip);
+    };
     router.add(std::move(route));
 }
 
@@ -100,7 +114,9 @@ std::optional<core::HttpResponse> HttpIngress::gate(const core::HttpRequest& hea
         return network.contains(head.peer.ip);
     });
     if (!allowed) {
-        return reject(Rejection::relay_denied, 403, "your address may not inject mail here");
+        const std::string address = head.peer.ip.unmapped().to_string();
+        rejections_.note_turned_away(head.peer.ip, "may not inject by HTTP: not in `allow`");
+        return reject(Rejection::relay_denied, 403, address + " may not inject mail here");
     }
     const std::string* type = head.field("Content-Type");
     if (type == nullptr || !is_json(*type)) {  // also keeps web pages in a browser nearby out
@@ -117,163 +133,92 @@ std::optional<core::HttpResponse> HttpIngress::gate(const core::HttpRequest& hea
         return reject(Rejection::size, 413,
                       fmt::format("a request may have {} octets", body_limit()));
     }
-    const auto refusal = acceptance_.check(head.content_length.value_or(0));
+    const auto refusal = acceptance_.check(shares_.total() + head.content_length.value_or(0));
     if (refusal) return unavailable(*refusal);
     return std::nullopt;
 }
 
 core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
-    auto batch = std::make_unique<Batch>();
-    batch->parser = take_parser();
-    std::optional<core::HttpResponse> refusal = begin(request, *batch);
-    while (!refusal && batch->next < batch->request.recipients.size()) {
-        if (batch->next > 0) co_await core::NextTurn{reactor_};
-        take_recipients(*batch, kRecipientsPerTurn);
-    }
-    if (!refusal && batch->message->recipients.empty()) {
-        metrics_.rejected(Protocol::http, Rejection::address);
-        refusal = core::error_response(422, batch->problems);
-    }
-    if (!refusal) refusal = write_content(*batch);
-    give_back(std::move(batch->parser));
-    if (refusal) co_return std::move(*refusal);
-    std::string().swap(request.body);  // the message has its own copy, and commit may take a while
-    if (batch->convert) {
-        const auto full = acceptance_.check(seven_bit_room(batch->message->content.size()));
+    const std::shared_ptr<core::HttpBodySink> received = std::move(request.received);
+    auto& intake = static_cast<Intake&>(*received);
+    auto parsed = intake.parser.finish();
+    if (!parsed) co_return refuse(intake, fault_of(std::move(parsed.error())));
+    intake.sender = parsed->sender.substr(0, kShownAddress);
+    const std::size_t queued = parsed->recipients.size() * kRecipientMemory;
+    if (const auto full = acceptance_.check(shares_.total() + queued)) co_return unavailable(*full);
+    Refused refused(*this, intake);
+    HttpSubmission submission(options_, acceptance_, std::move(*parsed), intake.client, refused);
+    if (auto refusal = co_await build(&intake, &submission)) co_return std::move(*refusal);
+    if (submission.wants_seven_bit()) {
+        const std::size_t room = seven_bit_room(submission.message().content.size());
+        const auto full = acceptance_.check(shares_.total() + room);
         if (full) co_return unavailable(*full);
-        co_await make_seven_bit(reactor_, batch->message.get());
+        co_await make_seven_bit(reactor_, &submission.message());
     }
-    co_return co_await commit(std::move(batch));
-}
-
-// JSON, sender and size: everything that can refuse the request as a whole and costs little.
-std::optional<core::HttpResponse> HttpIngress::begin(const core::HttpRequest& request,
-                                                     Batch& batch) {
-    batch.client = request.peer.ip;
-    auto parsed = batch.parser->parse(request.body);
-    if (!parsed) {
-        const InjectProblem& fault = parsed.error();
-        return reject(reason(fault.status, fault.field), fault.status, fault.message, fault.field);
-    }
-    batch.request = std::move(*parsed);
-    if (batch.request.content.size() > options_.max_message_size) {
-        return reject(Rejection::size, 413,
-                      fmt::format("a message may have {} octets", options_.max_message_size),
-                      "content", &batch);
-    }
-    const std::size_t recipients = batch.request.recipients.size();
-    if (recipients > options_.max_recipients) {
-        return reject(Rejection::recipients, 413,
-                      fmt::format("a request may have {} recipients", options_.max_recipients),
-                      "recipients", &batch);
-    }
-    const std::size_t memory = batch.request.content.size() + recipients * kRecipientMemory;
-    if (const auto refusal = acceptance_.check(memory)) return unavailable(*refusal);
-    std::string_view sender = batch.request.sender;
-    if (sender == "<>") sender = {};
-    if (!sender.empty()) {
-        const auto address = parse_mailbox(sender);
-        if (!address) {
-            return reject(Rejection::address, 422, sentence(address.error()), "envelope_sender",
-                          &batch);
-        }
-    }
-    batch.message = acceptance_.begin();
-    batch.message->sender = sender;
-    batch.message->bounces = options_.bounces;
-    batch.message->verp = options_.verp;
-    set_expiry(*batch.message, batch.request.max_age, options_.max_age);
-    batch.message->edit_injection().protocol = kProtocol;
-    batch.message->edit_injection().client_address = batch.client.to_string();
-    batch.message->recipients.reserve(recipients);
-    return std::nullopt;
-}
-
-void HttpIngress::take_recipients(Batch& batch, std::size_t count) {
-    const auto& all = batch.request.recipients;
-    const std::size_t end = std::min(all.size(), batch.next + count);
-    for (; batch.next < end; ++batch.next) {
-        const std::string_view text = all[batch.next];
-        const auto address = parse_mailbox(text);
-        if (const auto why = refusal_of(address); !why.empty()) {
-            note_failure(batch, text.substr(0, kShownAddress), why);
-            continue;
-        }
-        batch.message->recipients.push_back(
-            std::make_unique<Recipient>(*batch.message, std::string(address->mailbox)));
-    }
-}
-
-// Why a recipient is not taken; empty: it is.
-std::string_view HttpIngress::refusal_of(
-    const std::expected<AddressView, AddressFault>& address) const {
-    if (!address) return sentence(address.error());
-    if (address->literal && !options_.address_literals) return kLiteral;
-    if (acceptance_.takes_no_mail(address->domain)) return kNullMx;
-    return {};
-}
-
-void HttpIngress::note_failure(Batch& batch, std::string_view address, std::string_view why) {
-    if (batch.failed > 0) batch.failed_recipients += ',';
-    core::append_json_string(batch.failed_recipients, address);
-    if (++batch.failed > kListedErrors) return;
-    if (batch.failed > 1) batch.errors += ',';
-    core::append_json_string(batch.errors, fmt::format("{}: {}", address, why));
-    record(batch, address, 422, why);
-    batch.problems.push_back({std::string(why), fmt::format("recipients[{}].email", batch.next)});
-}
-
-std::optional<core::HttpResponse> HttpIngress::write_content(Batch& batch) {
-    Message& message = *batch.message;
-    const std::string from = literal(batch.client);
-    const std::string id = message.id.to_string();
-    ReceivedFields fields;
-    fields.from = from;
-    fields.peer = batch.client;
-    fields.by = options_.hostname;
-    fields.with = kProtocol;
-    fields.id = id;
-    if (batch.request.recipients.size() == 1) fields.recipient = message.recipients[0]->address;
-    fields.time = message.created;
-    const std::string received = received_field(fields);
-
-    const std::string_view text = batch.request.content;
-    message.content.reserve(received.size() + text.size() + text.size() / 32);
-    message.edit_injection().client_address = batch.client.to_string();
-    message.content.append(received);
-    const auto facts = append_text(message.content, text);
-    if (!facts) return reject(Rejection::content, 422, facts.error(), "content", &batch);
-    if (facts->received_fields >= kMaxReceivedFields) {
-        return reject(
-            Rejection::content, 422,
-            fmt::format("the message was received {} times: a loop (RFC 5321 section 6.3)",
-                        facts->received_fields),
-            "content");
-    }
-    message.content.seal();
-    if (message.content.size() - received.size() > options_.max_message_size) {
-        return reject(Rejection::size, 413,
-                      fmt::format("a message may have {} octets", options_.max_message_size),
-                      "content", &batch);
-    }
-    message.eight_bit = facts->eight_bit;
-    if (facts->tls_waived) message.tls = TlsRequest::waived;
-    if (batch.request.require_tls) message.tls = TlsRequest::required;
-    message.utf8 = facts->utf8_header;
-    batch.convert = facts->eight_bit && !facts->utf8_header && options_.convert_eight_bit;
-    return std::nullopt;
-}
-
-core::Task<core::HttpResponse> HttpIngress::commit(std::unique_ptr<Batch> batch) {
-    const std::size_t accepted = batch->message->recipients.size();
-    const auto committed = co_await acceptance_.commit(std::move(batch->message));
+    std::unique_ptr<Message> message = submission.take_message();
+    const auto committed = co_await acceptance_.commit(std::move(message));
     if (!committed) co_return unavailable(committed.error());
     core::HttpResponse response;
-    response.body = fmt::format(
-        "{{\"success_count\":{},\"fail_count\":{},\"failed_recipients\":[{}],\"errors\":[{}],"
-        "\"ids\":[\"{}\"]}}\n",
-        accepted, batch->failed, batch->failed_recipients, batch->errors, committed->to_string());
+    response.body = submission.answer(committed->to_string());
     co_return response;
+}
+
+// Everything that can refuse the request, a turn of the loop after each step. A single recipient is
+// named in our Received field, so it comes first; otherwise content does, which costs less to undo.
+core::Task<std::optional<core::HttpResponse>> HttpIngress::build(Intake* intake,
+                                                                 HttpSubmission* submission) {
+    const auto begin = [submission] { return submission->begin(); };
+    const auto take_recipients = [submission]() -> std::optional<HttpFault> {
+        submission->take_recipients();
+        return submission->recipients_done() ? submission->check_recipients() : std::nullopt;
+    };
+    const auto convert = [submission] { return submission->convert_content(); };
+    if (auto refusal = step(*intake, *submission, begin)) co_return refusal;
+    if (submission->only_recipient()) {
+        if (auto refusal = step(*intake, *submission, take_recipients)) co_return refusal;
+    }
+    std::size_t steps = 0;
+    while (!submission->content_done()) {
+        if (++steps > kQuickSteps) co_await core::NextTurn{reactor_};
+        if (auto refusal = step(*intake, *submission, convert)) co_return refusal;
+    }
+    while (!submission->recipients_done()) {
+        if (++steps > kQuickSteps) co_await core::NextTurn{reactor_};
+        if (auto refusal = step(*intake, *submission, take_recipients)) co_return refusal;
+    }
+    co_return std::nullopt;
+}
+
+std::optional<core::HttpResponse> HttpIngress::step(
+    Intake& intake, HttpSubmission& submission,
+    const std::function<std::optional<HttpFault>()>& work) try {
+    std::optional<HttpFault> fault = work();
+    if (fault && !submission.problems().empty() && fault->message.empty()) {
+        metrics_.rejected(Protocol::http, fault->why);
+        return core::error_response(fault->status, submission.problems());
+    }
+    if (fault) return refuse(intake, *fault);
+    intake.hold.set(submission.memory());
+    return intake.ask_for_room();
+} catch (const std::bad_alloc&) {
+    return out_of_memory();
+}
+
+std::optional<core::HttpResponse> HttpIngress::check_room(const IntakeShares::Hold& hold) {
+    const std::size_t wanted = shares_.total() + hold.must_be_left();
+    if (const auto refusal = acceptance_.check(wanted)) return unavailable(*refusal);
+    if (wanted <= kMaxIntake) return std::nullopt;
+    core::HttpResponse response =
+        reject(Rejection::memory_full, 503, "too many large requests are being read");
+    response.fields.push_back({"Retry-After", std::string(kRetryAfterSeconds)});
+    return response;
+}
+
+core::HttpResponse HttpIngress::out_of_memory() {
+    core::HttpResponse response =
+        reject(Rejection::memory_full, 503, "there is no memory for this request");
+    response.fields.push_back({"Retry-After", std::string(kRetryAfterSeconds)});
+    return response;
 }
 
 core::HttpResponse HttpIngress::unavailable(Refusal refusal) {
@@ -298,40 +243,41 @@ core::HttpResponse HttpIngress::unavailable(Refusal refusal) {
     return response;
 }
 
+// What is said about mail, once it is known whose it is, is an event too.
+core::HttpResponse HttpIngress::refuse(Intake& intake, const HttpFault& fault) {
+    if (intake.sender.empty()) {
+        intake.sender = intake.parser.so_far().sender.substr(0, kShownAddress);
+    }
+    const bool about_mail = fault.why != Rejection::malformed;
+    if (about_mail) {
+        record(intake.client, intake.sender, {}, intake.hold.octets(), fault.status, fault.message);
+    }
+    return reject(fault.why, fault.status, fault.message, fault.field);
+}
+
 core::HttpResponse HttpIngress::reject(Rejection why, int status, std::string_view message,
-                                       std::string_view field, const Batch* batch) {
+                                       std::string_view field) {
     metrics_.rejected(Protocol::http, why);
-    if (batch != nullptr) record(*batch, {}, status, message);
     return core::error_response(status, message, field);
 }
 
-void HttpIngress::record(const Batch& batch, std::string_view recipient, int status,
+void HttpIngress::record(const core::IpAddress& client, std::string_view sender,
+                         std::string_view recipient, std::size_t size, int status,
                          std::string_view why) {
-    const std::string address = batch.client.to_string();
-    events_.rejection({
-        .sender = batch.request.sender.substr(0, kShownAddress),
-        .recipient = recipient,
-        .size = batch.request.content.size(),
-        .peer = {{}, address},
-        .response = {.code = static_cast<std::uint16_t>(status),
-                     .enhanced = {},
-                     .content = why,
-                     .command = kPath},
-        .protocol = kProtocol,
-        .session_id = {},
-    });
-}
-
-std::unique_ptr<InjectRequestParser> HttpIngress::take_parser() {
-    if (spare_parsers_.empty()) return std::make_unique<InjectRequestParser>();
-    auto parser = std::move(spare_parsers_.back());
-    spare_parsers_.pop_back();
-    return parser;
-}
-
-void HttpIngress::give_back(std::unique_ptr<InjectRequestParser> parser) {
-    if (parser->capacity() > kMaxSpareParserCapacity) return;  // do not hold a campaign's memory
-    if (spare_parsers_.size() < kMaxSpareParsers) spare_parsers_.push_back(std::move(parser));
+    const std::string address = client.to_string();
+    rejections_.note(client, false,
+                     {
+                         .sender = sender,
+                         .recipient = recipient,
+                         .size = size,
+                         .peer = {{}, address},
+                         .response = {.code = static_cast<std::uint16_t>(status),
+                                      .enhanced = {},
+                                      .content = why,
+                                      .command = kPath},
+                         .protocol = kProtocol,
+                         .session_id = {},
+                     });
 }
 
 }  // namespace relay

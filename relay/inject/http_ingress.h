@@ -4,51 +4,39 @@
 // Acceptance has committed it (docs/http-api.md has request, response and statuses).
 //
 // The gate refuses before the body is read: 403 outside the allowed networks (peer address only),
-// 413 by announced length, 503 with Retry-After while Acceptance has no room or drains.
-// Refused recipients, senders and contents are Rejection events, at most kListedErrors a request.
-// Limits: max_message_size of content (413); body_limit() for the request (413); max_recipients
-// (413). Lists longer than kRecipientsPerTurn are taken in several turns of the loop.
+// 413 by announced length, 503 with Retry-After while Acceptance has no room or drains. The body is
+// read as it arrives (InjectRequestParser) and made a message in steps (HttpSubmission). Memory
+// that runs out ends the request with 503, not the process. Refused recipients, senders and
+// contents are Rejection events, within RejectionLog's bounds. close() before the EventWriter is
+// closed. Limits: max_message_size of content (413); body_limit() for the request (413);
+// max_recipients (413); kMaxIntake octets of all requests of the shard, shared fairly
+// (IntakeShares), and memory.limit (503).
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "core/base/address.h"
 #include "core/http/router.h"
 #include "core/runtime/reactor.h"
 #include "core/runtime/task.h"
 #include "metrics/shard_metrics.h"
 #include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
-#include "relay/inject/inject_request.h"
-#include "relay/message/address.h"
+#include "relay/inject/http_submission.h"
+#include "relay/inject/intake_shares.h"
+#include "relay/inject/rejection_log.h"
 
 namespace relay {
 
-struct HttpIngressOptions {
-    std::string hostname;
-    std::vector<core::IpNetwork> allow;
-    std::size_t max_message_size = 50U << 20;
-    std::size_t max_recipients = 1'000'000;  // of a request
-    BouncePolicy bounces = BouncePolicy::record;
-    bool verp = false;
-    bool convert_eight_bit = true;
-    bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
-    core::Duration max_age{};       // zero: as schedules say
-};
-
 class HttpIngress {
   public:
-    static constexpr std::size_t kListedErrors = 1000;  // fail_count, failed_recipients have all
-    static constexpr std::size_t kRecipientsPerTurn = 2000;
-    static constexpr std::size_t kMaxSpareParsers = 4;
-    static constexpr std::size_t kMaxSpareParserCapacity = 1U << 20;
+    static constexpr std::size_t kMaxIntake = 256U << 20;
+    // Room is asked for again whenever a request has grown by so much.
+    static constexpr std::size_t kRoomStep = 1U << 20;
 
     HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
                 metrics::ShardMetrics& metrics, EventWriter& events);
@@ -57,32 +45,35 @@ class HttpIngress {
     void add_routes(core::Router& router);
     // Escapes may double the content; the rest is room for a million recipients.
     std::size_t body_limit() const { return 2 * options_.max_message_size + (32U << 20); }
+    RejectionLog& rejections() { return rejections_; }
+    void close() { rejections_.close(); }
 
     std::optional<core::HttpResponse> gate(const core::HttpRequest& head);
     core::Task<core::HttpResponse> inject(core::HttpRequest request);
 
   private:
-    struct Batch;
-    std::unique_ptr<InjectRequestParser> take_parser();
-    void give_back(std::unique_ptr<InjectRequestParser> parser);
-    std::optional<core::HttpResponse> begin(const core::HttpRequest& request, Batch& batch);
-    std::optional<core::HttpResponse> write_content(Batch& batch);
-    void take_recipients(Batch& batch, std::size_t count);
-    std::string_view refusal_of(const std::expected<AddressView, AddressFault>& address) const;
-    void note_failure(Batch& batch, std::string_view address, std::string_view why);
-    core::Task<core::HttpResponse> commit(std::unique_ptr<Batch> batch);
+    class Intake;
+    class Refused;
+
+    core::Task<std::optional<core::HttpResponse>> build(Intake* intake, HttpSubmission* submission);
+    // Runs a step of a request; a response refuses it: by the step, for want of room or of memory.
+    std::optional<core::HttpResponse> step(Intake& intake, HttpSubmission& submission,
+                                           const std::function<std::optional<HttpFault>()>& work);
+    std::optional<core::HttpResponse> check_room(const IntakeShares::Hold& hold);
     core::HttpResponse unavailable(Refusal refusal);
-    // Answers and counts; with a batch, whose sender is known, it is also an event.
+    core::HttpResponse out_of_memory();
+    core::HttpResponse refuse(Intake& intake, const HttpFault& fault);
     core::HttpResponse reject(metrics::Rejection why, int status, std::string_view message,
-                              std::string_view field = {}, const Batch* batch = nullptr);
-    void record(const Batch& batch, std::string_view recipient, int status, std::string_view why);
+                              std::string_view field = {});
+    void record(const core::IpAddress& client, std::string_view sender, std::string_view recipient,
+                std::size_t size, int status, std::string_view why);
 
     core::Reactor& reactor_;
     HttpIngressOptions options_;
     Acceptance& acceptance_;
     metrics::ShardMetrics& metrics_;
-    EventWriter& events_;
-    std::vector<std::unique_ptr<InjectRequestParser>> spare_parsers_;
+    RejectionLog rejections_;
+    IntakeShares shares_;
 };
 
 }  // namespace relay

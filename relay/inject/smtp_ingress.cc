@@ -8,6 +8,8 @@ namespace relay {
 
 namespace {
 
+constexpr std::size_t kMaxLinger = 64 * 1024;  // octets of a client that is turned away
+
 std::shared_ptr<Admission> admission_for(const SmtpListenerOptions& options) {
     if (options.admission != nullptr) return options.admission;
     return std::make_shared<Admission>(options.allow, options.max_connections);
@@ -23,12 +25,16 @@ SmtpIngress::SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Accept
                         .max_message_size = options_.max_message_size,
                         .max_recipients = options_.max_recipients,
                         .bare_endings = options_.line_endings,
-                        .address_literals = options_.address_literals},
+                        .address_literals = options_.address_literals,
+                        .seed = options_.seed},
       admission_(admission_for(options_)),
+      rejections_(shard.reactor(), events),
+      tasks_(shard.reactor()),
       context_{.reactor = shard.reactor(),
                .acceptance = acceptance,
                .metrics = metrics,
-               .events = events,
+               .rejections = rejections_,
+               .shares = shares_,
                .dialogue = dialogue_options_,
                .times = options_.times,
                .durable = options_.durable,
@@ -36,7 +42,6 @@ SmtpIngress::SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Accept
                .verp = options_.verp,
                .convert_eight_bit = options_.convert_eight_bit,
                .max_age = options_.max_age},
-      tasks_(shard.reactor()),
       quiet_(shard.reactor()),
       closed_(shard.reactor()) {}
 
@@ -67,7 +72,7 @@ core::Task<void> SmtpIngress::accept_from(core::Listener* listener) {
         std::unique_ptr<core::TcpStream> stream = co_await listener->accept();
         if (stream == nullptr) co_return;
         const bool welcome =
-            !draining_ && !stream->excess() && admission_->enter(stream->peer().ip);
+            !draining_ && !stream->excess() && is_in(admission_->enter(stream->peer().ip));
         const bool spawned =
             tasks_.spawn(welcome ? serve(std::move(stream)) : turn_away(std::move(stream)));
         PH_ASSERT(spawned);  // the group closes after this task has ended
@@ -93,17 +98,31 @@ core::Task<void> SmtpIngress::serve(std::unique_ptr<core::ByteStream> stream) {
 core::Task<void> SmtpIngress::turn_away(std::unique_ptr<core::ByteStream> stream) {
     context_.metrics.rejected(metrics::Protocol::smtp, draining_ ? metrics::Rejection::draining
                                                                  : metrics::Rejection::connections);
+    if (!draining_) rejections_.note_turned_away(stream->peer().ip, "no place: max_connections");
+    ++refusals_;
+    return refuse_politely(std::move(stream), refusals_ <= kMaxRefusals);
+}
+
+core::Task<void> SmtpIngress::refuse_politely(std::unique_ptr<core::ByteStream> stream,
+                                              bool with_words) {
     const std::string_view reply = draining_ ? "421 4.3.2 Shutting down, try again\r\n"
                                              : "421 4.7.0 Too many connections, try later\r\n";
-    stream->set_deadline(shard_.now() + options_.times.linger);
-    const auto written = co_await stream->write(reply);
-    // Read what the client said meanwhile: unread input would reset the connection and the reply.
-    for (bool open = written.has_value(); open;) {
-        const auto input = co_await stream->read();
-        open = input.has_value() && !input->empty();
-        if (open) stream->consume(input->size());
+    if (with_words) {
+        stream->set_deadline(shard_.now() + options_.times.linger);
+        const auto written = co_await stream->write(reply);
+        // Read what the client said meanwhile: unread input would reset the connection, and the
+        // reply with it.
+        std::size_t read = 0;
+        for (bool open = written.has_value(); open && read < kMaxLinger;) {
+            const auto input = co_await stream->read();
+            open = input.has_value() && !input->empty();
+            if (!open) break;
+            read += input->size();
+            stream->consume(input->size());
+        }
     }
     co_await stream->close();
+    --refusals_;
 }
 
 core::Task<void> SmtpIngress::drain_and_close() {
@@ -119,6 +138,7 @@ core::Task<void> SmtpIngress::drain_and_close() {
     }
     sessions_.for_each([](SmtpSession& session) { session.abort(); });
     co_await tasks_.close();
+    rejections_.close();
     for (const auto& listener : listeners_)
         co_await listener->close();
     closed_.set();

@@ -3,7 +3,8 @@
 // else. Only clients in the networks of `allow` may relay (an empty list: nobody); others are told
 // 550 5.7.1 at RCPT. Use: open() each address, spawn run(), at the end await drain_and_close().
 // Limits: max_connections over all shards that share the Admission, then 421 4.7.0; Admission's for
-// strangers; drain_limit for sessions in the middle of something when the listener drains.
+// strangers; kMaxRefusals such replies at a time, then closed without a word; drain_limit for
+// sessions in the middle of something when the listener drains.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +35,7 @@ struct SmtpListenerOptions {
     bool convert_eight_bit = true;  // content to 7-bit (seven_bit_content.h)
     bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
     core::Duration max_age{};       // zero: as schedules say
+    std::uint64_t seed = 0;         // for RecipientSet
     bool durable = true;            // durability "commit"; otherwise 250 says that it means memory
     core::Duration drain_limit = std::chrono::seconds(10);
     SmtpTimes times;
@@ -43,6 +45,8 @@ struct SmtpListenerOptions {
 
 class SmtpIngress {
   public:
+    static constexpr std::size_t kMaxRefusals = 256;
+
     SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Acceptance& acceptance,
                 metrics::ShardMetrics& metrics, EventWriter& events);
     ~SmtpIngress();
@@ -62,17 +66,21 @@ class SmtpIngress {
     core::Task<void> accept_from(core::Listener* listener);
     core::Task<void> serve(std::unique_ptr<core::ByteStream> stream);
     core::Task<void> turn_away(std::unique_ptr<core::ByteStream> stream);
+    core::Task<void> refuse_politely(std::unique_ptr<core::ByteStream> stream, bool with_words);
     std::string next_session_id();
 
     core::Shard& shard_;
     const SmtpListenerOptions options_;
     const ServerDialogueOptions dialogue_options_;
     const std::shared_ptr<Admission> admission_;
-    SmtpSessionContext context_;
     std::vector<std::unique_ptr<core::Listener>> listeners_;
+    RejectionLog rejections_;
+    IntakeShares shares_;
     core::TaskGroup tasks_;
     core::IntrusiveList<SmtpSession, SmtpSessionTag> sessions_;
+    SmtpSessionContext context_;
     std::size_t open_sessions_ = 0;
+    std::size_t refusals_ = 0;  // under way
     bool draining_ = false;
     core::Event quiet_;   // the last session has ended
     core::Event closed_;  // drain_and_close() is done

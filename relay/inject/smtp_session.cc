@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <new>
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/runtime/next_turn.h"
 #include "relay/inject/expiry.h"
 #include "relay/inject/seven_bit_content.h"
 #include "relay/message/received.h"
@@ -15,6 +17,7 @@ namespace relay {
 namespace {
 
 constexpr std::size_t kMaxLinger = 4 << 20;  // octets read and dropped
+constexpr std::size_t kLeadingDot = 8;       // octets for each line that begins with one
 
 metrics::Rejection counted_as(RejectReason reason) {
     switch (reason) {
@@ -70,6 +73,7 @@ SmtpSession::SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, 
       stream_(stream),
       id_(std::move(id)),
       opened_(context.reactor.now()),
+      hold_(context.shares, stream.peer().ip),
       dialogue_(context.dialogue, may_relay, this,
                 may_relay ? std::string() : stream.peer().ip.unmapped().to_string()) {}
 
@@ -83,6 +87,7 @@ core::Task<void> SmtpSession::run() {
         dialogue_.close("554 5.5.0 Wait for the greeting");
     }
     co_await flush();
+    std::size_t since_turn = 0;
     while (!gone_ && !dialogue_.closed()) {
         stream_.set_deadline(next_deadline());
         const auto input = co_await stream_.read();
@@ -98,7 +103,12 @@ core::Task<void> SmtpSession::run() {
         const std::size_t length = input->size();
         co_await take(*input);
         stream_.consume(length);
-        watch_content();
+        count_memory();
+        since_turn += length;
+        if (since_turn >= kInputPerTurn) {
+            since_turn = 0;
+            co_await core::NextTurn{context_.reactor};
+        }
         if (!stream_.has_input() || dialogue_.closed() ||
             dialogue_.output().size() >= kMaxReplies) {
             co_await flush();
@@ -112,7 +122,7 @@ core::Task<void> SmtpSession::run() {
 // Answers the events in one piece of input; the view stays valid until it is consumed.
 core::Task<void> SmtpSession::take(std::string_view input) {
     for (;;) {
-        const ServerDialogue::Step step = dialogue_.feed(input);
+        const ServerDialogue::Step step = feed(input);
         input.remove_prefix(step.used);
         switch (step.event) {
             case ServerEvent::none:
@@ -143,6 +153,16 @@ core::Task<void> SmtpSession::take(std::string_view input) {
     }
 }
 
+// Memory that runs out ends this session, and no other.
+ServerDialogue::Step SmtpSession::feed(std::string_view input) try {
+    return dialogue_.feed(input);
+} catch (const std::bad_alloc&) {
+    drop_content();
+    context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::memory_full);
+    dialogue_.close("421 4.3.1 No memory for this message");
+    return {input.size(), ServerEvent::closed};
+}
+
 // Input behind a command that ends a group (RFC 2920 section 3.1) is harmless from a friend, but
 // what follows a refused DATA is content and must not run as commands.
 bool SmtpSession::out_of_step(bool more_input) const {
@@ -151,14 +171,14 @@ bool SmtpSession::out_of_step(bool more_input) const {
 
 void SmtpSession::answer_mail() {
     const auto declared = static_cast<std::size_t>(dialogue_.envelope().declared_size);
-    const auto refusal = context_.acceptance.check(context_.unfinished + declared);
+    const auto refusal = context_.acceptance.check(context_.shares.total() + declared);
     refusal ? refuse(*refusal) : dialogue_.accept_mail();
 }
 
 void SmtpSession::begin_content() {
     const Envelope& envelope = dialogue_.envelope();
     const auto declared = static_cast<std::size_t>(envelope.declared_size);
-    if (const auto refusal = context_.acceptance.check(context_.unfinished + declared)) {
+    if (const auto refusal = context_.acceptance.check(context_.shares.total() + declared)) {
         return refuse(*refusal);
     }
     drop_content();
@@ -181,22 +201,27 @@ void SmtpSession::begin_content() {
     dialogue_.begin_content(message_->content);
 }
 
-// Counts the content that is still arriving, and asks for more room in steps.
-void SmtpSession::watch_content() {
+// Counts the envelope, and the content that is still arriving; asks for more room in steps.
+void SmtpSession::count_memory() {
     if (!dialogue_.in_transaction()) return drop_content();  // refused, or RSET between chunks
-    if (message_ == nullptr) return;
+    const std::size_t envelope = dialogue_.envelope().memory;
+    if (message_ == nullptr) return hold_.set(envelope);
     const std::size_t size = message_->content.size();
-    context_.unfinished += size - unfinished_;
-    unfinished_ = size;
+    hold_.set(envelope + size + kLeadingDot * message_->content.leading_dots());
     if (size <= room_asked_) return;
     room_asked_ = size + kRoomStep;
-    if (!context_.acceptance.check(context_.unfinished)) return;
+    if (has_room()) return;
     context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::memory_full);
     dialogue_.close("421 4.3.1 No room for the rest of this message");
 }
 
+// For one more recipient, or what has arrived of a message.
+bool SmtpSession::has_room() const {
+    return !context_.acceptance.check(context_.shares.total() + hold_.must_be_left());
+}
+
 void SmtpSession::drop_content() {
-    context_.unfinished -= std::exchange(unfinished_, 0);
+    hold_.set(0);
     message_.reset();
 }
 
@@ -234,7 +259,7 @@ core::Task<void> SmtpSession::commit() {
 
     if (message->eight_bit && context_.convert_eight_bit && !message->utf8) {
         const std::size_t room = seven_bit_room(message->content.size());
-        if (const auto full = context_.acceptance.check(context_.unfinished + room)) {
+        if (const auto full = context_.acceptance.check(context_.shares.total() + room)) {
             refuse(*full);
             co_return;
         }
@@ -271,7 +296,7 @@ void SmtpSession::record_rejection() {
     const Rejection& rejection = dialogue_.rejection();
     context_.metrics.rejected(metrics::Protocol::smtp, counted_as(rejection.reason));
     const std::string address = stream_.peer().ip.to_string();
-    context_.events.rejection({
+    const EventRejection event{
         .sender = rejection.sender,
         .recipient = rejection.recipient,
         .size = static_cast<std::size_t>(dialogue_.envelope().declared_size),
@@ -279,7 +304,8 @@ void SmtpSession::record_rejection() {
         .response = parts_of(rejection.reply, rejection.command),
         .protocol = dialogue_.protocol(),
         .session_id = id_,
-    });
+    };
+    context_.rejections.note(stream_.peer().ip, !dialogue_.may_relay(), event);
 }
 
 core::Task<void> SmtpSession::flush() {

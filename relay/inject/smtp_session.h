@@ -4,7 +4,8 @@
 // one write when the input is used up or the client has to wait for them (RFC 2920 section 3.2).
 // One shard. The owner runs run() in a TaskGroup and destroys the session after it has ended;
 // drain() and abort() may be called in between. After run() the stream is closed. Limits:
-// SmtpTimes; kMaxReplies octets of replies before a write; those of ServerDialogue.
+// SmtpTimes; kMaxReplies octets of replies before a write; memory.limit and the client's share of
+// it for content and envelopes (452, 421); those of ServerDialogue.
 #pragma once
 
 #include <chrono>
@@ -18,8 +19,9 @@
 #include "core/runtime/reactor.h"
 #include "core/runtime/task.h"
 #include "metrics/shard_metrics.h"
-#include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
+#include "relay/inject/intake_shares.h"
+#include "relay/inject/rejection_log.h"
 #include "relay/message/message.h"
 #include "relay/smtp/server_dialogue.h"
 
@@ -41,15 +43,15 @@ struct SmtpSessionContext {
     core::Reactor& reactor;
     Acceptance& acceptance;
     metrics::ShardMetrics& metrics;
-    EventWriter& events;
+    RejectionLog& rejections;
+    IntakeShares& shares;  // content and envelopes that are not complete yet
     const ServerDialogueOptions& dialogue;
     const SmtpTimes& times;
     bool durable;  // whether 250 promises more than memory
     BouncePolicy bounces = BouncePolicy::record;
     bool verp = false;
     bool convert_eight_bit = true;
-    core::Duration max_age{};    // zero: as schedules say
-    std::size_t unfinished = 0;  // octets of content that is still arriving
+    core::Duration max_age{};  // zero: as schedules say
 };
 
 struct SmtpSessionTag;
@@ -59,6 +61,8 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDo
     static constexpr std::size_t kMaxReplies = 16 * 1024;
     // Room is asked for again whenever so much more has arrived than a client announced.
     static constexpr std::size_t kRoomStep = 1 << 20;
+    // Input that is there already is handled so much at a time, then others get a turn.
+    static constexpr std::size_t kInputPerTurn = 64 * 1024;
 
     SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, bool may_relay,
                 std::string id);
@@ -71,13 +75,14 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDo
 
   private:
     core::Task<void> take(std::string_view input);
+    ServerDialogue::Step feed(std::string_view input);
     core::Task<void> commit();
     core::Task<void> flush();
     core::Task<void> linger();
 
     void answer_mail();
     void begin_content();
-    void watch_content();
+    void count_memory();
     void drop_content();
     void refuse(Refusal refusal);
     void say_why(std::error_code error);
@@ -86,17 +91,18 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDo
     bool takes_no_mail(std::string_view domain) const override {
         return context_.acceptance.takes_no_mail(domain);
     }
+    bool has_room() const override;
     core::Instant next_deadline() const;
 
     SmtpSessionContext& context_;
     core::ByteStream& stream_;
     const std::string id_;
     const core::Instant opened_;
+    IntakeShares::Hold hold_;
     ServerDialogue dialogue_;
     std::unique_ptr<Message> message_;  // whose content is arriving
     core::Instant content_begun_{};
     std::size_t room_asked_ = 0;  // octets of this message that Acceptance has agreed to
-    std::size_t unfinished_ = 0;  // our part of the context's
     bool draining_ = false;
     bool gone_ = false;  // the client closed its side, or takes no replies
 };

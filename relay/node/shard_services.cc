@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include <unistd.h>
+
+#include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/file/replace_file.h"
 #include "relay/admin/probes.h"
@@ -30,6 +33,27 @@ BareEndings bare_endings(LineEndings setting) {
 
 const core::TlsRoots* roots_of(const CheckedConfig& checked) {
     return checked.tls_roots ? &*checked.tls_roots : nullptr;
+}
+
+core::HttpEntry http_entry(Admission::Entry entry) {
+    switch (entry) {
+        case Admission::Entry::client:
+            return core::HttpEntry::client;
+        case Admission::Entry::stranger:
+            return core::HttpEntry::stranger;
+        case Admission::Entry::crowded:
+            return core::HttpEntry::crowded;
+        case Admission::Entry::full:
+            break;
+    }
+    return core::HttpEntry::refused;
+}
+
+// What keeps chosen names from clashing in hash tables: nobody outside may know it.
+std::uint64_t seed_of_sets() {
+    std::uint64_t seed = 0;
+    PH_ASSERT(::getentropy(&seed, sizeof seed) == 0);
+    return seed;
 }
 
 std::string cannot_listen(const core::SocketAddress& address, const std::error_code& error) {
@@ -159,6 +183,7 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     options.max_age = listener.max_age;
     options.durable = node_.spool != nullptr;
     options.admission = node_.admissions[index];
+    options.seed = seed_of_sets();
     auto ingress =
         std::make_unique<SmtpIngress>(shard_, std::move(options), *origin_, metrics_, events_);
     // Shard 0 opens first: a port that the system chose is then everybody's.
@@ -184,15 +209,21 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
                            static_cast<std::size_t>(listener.max_message_size),
                            listener.max_recipients, bounce_policy(listener.bounces), listener.verp,
                            listener.convert_eight_bit, node_.config.delivery.address_literals,
-                           listener.max_age},
+                           listener.max_age, seed_of_sets()},
         *origin_, metrics_, events_);
     core::HttpServerOptions options;
     options.max_connections = listener.max_connections;
     // The limit counts over all shards, as it does for SMTP.
-    options.enter = [this, admission = node_.admissions[index]](const core::SocketAddress& peer) {
-        if (!admission->enter(peer.ip)) return false;
-        metrics_.session_opened(metrics::Protocol::http);
-        return true;
+    options.enter = [this, admission = node_.admissions[index], ingress = http.ingress.get()](
+                        const core::SocketAddress& peer, bool replacing) {
+        const Admission::Entry entry = admission->enter(peer.ip, replacing);
+        if (is_in(entry)) {
+            metrics_.session_opened(metrics::Protocol::http);
+        } else if (entry == Admission::Entry::full) {
+            metrics_.rejected(metrics::Protocol::http, metrics::Rejection::connections);
+            ingress->rejections().note_turned_away(peer.ip, "no place: max_connections");
+        }
+        return http_entry(entry);
     };
     options.knows = [admission = node_.admissions[index]](const core::IpAddress& peer) {
         return admission->allows(peer);
@@ -217,6 +248,11 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
 
 core::Router ShardServices::http_routes(const ListenerConfig& listener, HttpListener& http) {
     core::Router router;
+    std::vector<std::string> names = listener.hosts;
+    names.push_back(node_.config.node.hostname);
+    router.set_guard([guard = core::SiteGuard(names)](const core::HttpRequest& head) {
+        return guard.check(head);
+    });
     if (listener.serve_inject) http.ingress->add_routes(router);
     Probes probes;
     probes.unhealthy = [this] { return node_.liveness.complaint(shard_.now()); };
@@ -380,8 +416,10 @@ core::Task<void> ShardServices::drain() {
     // A shard with nothing of its own on the way may still have the paths of another's recipients.
     co_await node_.arrive(shard_, Step::settled);
     // Until here HTTP answered: 503 to injection and /readyz, 200 to /healthz.
-    for (HttpListener& http : http_)
+    for (HttpListener& http : http_) {
         co_await http.server->close();
+        http.ingress->close();
+    }
     if (dispatcher_ != nullptr) {
         origin_->start_closing();
         co_await end_lookups();  // silent servers must not hold up connections that only opened

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/http/server.h"
+#include "core/http/site_guard.h"
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"

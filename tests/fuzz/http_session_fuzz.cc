@@ -15,7 +15,6 @@ namespace {
 
 core::Task<core::HttpResponse> echo(core::HttpRequest request) {
     PH_ASSERT(request.body.size() <= 4096);
-    PH_ASSERT(request.body.capacity() >= request.body.size() + core::kBodyPadding);
     PH_ASSERT(!request.content_length || *request.content_length == request.body.size());
     std::string text = request.method + ' ' + request.path + '?' + request.query + '\n';
     for (const core::HttpField& field : request.fields) {

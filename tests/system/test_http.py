@@ -104,7 +104,8 @@ def test_errors_name_status_field_and_reason(make_relay):
         (b"{", 400, None),
         (b"", 400, None),
         (b"\xff\xfe", 400, None),
-        (b'{"content":' + b"[" * 100 + b"]" * 100 + b"}", 400, None),
+        (b'{"content":' + b"[" * 100 + b"]" * 100 + b"}", 422, "content"),
+        (b'{"content":"x"\n,oops}', 400, None),
         ([], 422, None),
         ({**good, "recipients": []}, 422, "recipients"),
         ({**good, "recipients": [{"email": "nobody"}]}, 422, "recipients[0].email"),
@@ -196,11 +197,11 @@ def test_hostile_connections_are_ended_and_the_others_served(make_relay):
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"505"),
         (b"EHLO client.test\r\nMAIL FROM:<>\r\n\r\n", b"400"),
         (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"400"),
-        (b"POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        (b"POST /api/inject/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
          b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
-        (b"POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        (b"POST /api/inject/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
          b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffff0\r\n", b"413"),
-        (b"POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        (b"POST /api/inject/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
          b"Content-Length: 99999999999999\r\n\r\n", b"413"),
     ]
     for octets, status in endless:

@@ -99,7 +99,7 @@ def test_a_null_mx_that_is_known_is_refused_at_once(nsd, make_relay, make_sink):
     with urllib.request.urlopen(request, timeout=30) as answer:
         result = json.load(answer)
     assert (result["success_count"], result["failed_recipients"]) == (1, ["reader@nullmx.test"])
-    assert "556 5.1.10" in result["errors"][0]
+    assert "556 5.1.10" in result["errors"][0]["message"]
     sink.wait_for(1)
     rejections = relay.wait_for_events("Rejection", 2)
     assert {event["response"]["code"] for event in rejections} == {556, 422}

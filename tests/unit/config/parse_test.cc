@@ -85,6 +85,18 @@ TEST(ParseConfig, TheLeastGivesTheDefaults) {
     EXPECT_EQ(config.events.log_keep, 168h);
 }
 
+TEST(ParseConfig, a_listener_may_have_further_names) {
+    const std::string web =
+        "[[listener]]\nprotocol = \"http\"\naddress = [\"127.0.0.1:8025\"]\nhosts = ";
+    EXPECT_EQ(parsed(web + "[\"posthaste\", \"mail.example.com\"]\n").listeners[0].hosts,
+              (std::vector<std::string>{"posthaste", "mail.example.com"}));
+    for (const char* wrong : {"a:8025", "http://a", "", "a b"}) {
+        const auto config = parse_config(web + "[\"" + wrong + "\"]\n", "test.toml");
+        ASSERT_FALSE(config) << wrong;
+        EXPECT_TRUE(config.error()[0].sentence.contains("is not a host name")) << wrong;
+    }
+}
+
 TEST(ParseConfig, ReadsEveryKeyOfThisVersion) {
     const Config config = parsed(R"(
 [node]

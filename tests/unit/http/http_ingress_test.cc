@@ -66,11 +66,12 @@ class HttpIngress : public ::testing::Test {
         return talk("POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\n" + fields +
                     "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
     }
-    std::string talk(std::string input) {
+    std::string talk(const std::string& input) {
         TestLoop loop;
         ScriptedStream stream(loop.reactor());
         stream.set_peer(peer_);
-        stream.say(std::move(input));
+        for (std::size_t at = 0; at < input.size(); at += 16384)
+            stream.say(input.substr(at, 16384));
         relay::EventWriter events(events_, loop.reactor());
         relay::HttpIngress ingress(loop.reactor(), options_, acceptance_, metrics_, events);
         core::Router router;
@@ -79,6 +80,7 @@ class HttpIngress : public ::testing::Test {
         core::HttpSessions shared;
         core::HttpSession session(stream, router, limits, shared, loop.reactor());
         loop.run(converse(&session));
+        ingress.close();
         events.close();
         return stream.heard();
     }
@@ -181,10 +183,11 @@ TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {
         post(request(R"([{"email":"c@d.example"},{"email":"no at"},{"email":"x@y"},)"
                      R"({"email":"a@b.example\r\nRCPT TO:<z@z.example>"}])"));
     EXPECT_TRUE(has(text, " 200 OK"));
-    EXPECT_TRUE(has(text,
-                    "\"success_count\":1,\"fail_count\":3,\"failed_recipients\":[\"no at\",\"x@y\","
-                    "\"a@b.example\\r\\nRCPT TO:<z@z.example>\"],\"errors\":[\"no at: is not a "
-                    "mail address\","))
+    EXPECT_TRUE(
+        has(text,
+            "\"success_count\":1,\"fail_count\":3,\"failed_recipients\":[\"no at\",\"x@y\","
+            "\"a@b.example\\r\\nRCPT TO:<z@z.example>\"],\"errors\":[{\"message\":\"no at: is "
+            "not a mail address\",\"field\":\"recipients[1].email\"},"))
         << text;
     ASSERT_EQ(acceptance_.messages.size(), 1U);
     EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 1U);
@@ -199,7 +202,7 @@ TEST_F(HttpIngress, ADomainWithAKnownNullMxIsNamedAndTheOthersTaken) {
         post(request(R"([{"email":"a@null.example"},{"email":"c@d.example"}])"));
     EXPECT_TRUE(has(text,
                     "\"success_count\":1,\"fail_count\":1,\"failed_recipients\":"
-                    "[\"a@null.example\"],\"errors\":[\"a@null.example: 556 5.1.10 "))
+                    "[\"a@null.example\"],\"errors\":[{\"message\":\"a@null.example: 556 5.1.10 "))
         << text;
     ASSERT_EQ(acceptance_.messages.size(), 1U);
     EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 1U);
@@ -240,7 +243,9 @@ TEST_F(HttpIngress, SenderIsCheckedAfterJsonEscapes) {
 
 TEST_F(HttpIngress, ContentThatCannotBeMailIsStatus422) {
     for (const std::string& content : std::vector<std::string>{
-             R"("a: b\r\r\n")", R"("a: b\u0000")", "\"" + std::string(999, 'x') + "\""}) {
+             R"("a: b\r\r\n")", R"("a: b\u0000")", "\"a:" + std::string(999, 'x') + "\"",
+             R"("hello")", R"("\nSubject: x")", R"("From a@b.example\nSubject: x\n\n")",
+             R"("\ufeffSubject: x\n\n")"}) {
         const std::string text = post(request(kOne, content));
         EXPECT_TRUE(text.starts_with("HTTP/1.1 422 ")) << content << text;
         EXPECT_TRUE(has(text, "\"field\":\"content\"")) << text;
@@ -250,7 +255,7 @@ TEST_F(HttpIngress, ContentThatCannotBeMailIsStatus422) {
         loop += R"(Received: from x by y; z\n)";
     EXPECT_TRUE(post(request(kOne, loop + R"(\n")")).starts_with("HTTP/1.1 422 "));
     EXPECT_TRUE(acceptance_.messages.empty());
-    EXPECT_EQ(rejected(Rejection::content), 4U);
+    EXPECT_EQ(rejected(Rejection::content), 8U);
 }
 
 TEST_F(HttpIngress, ContentWithOctetsAbove127IsMade7Bit) {
@@ -269,13 +274,73 @@ TEST_F(HttpIngress, Utf8AndEightBitAreMarked) {
     options_.convert_eight_bit = false;
     post(request(kOne, R"("Subject: x\n\n\u00e9")"));
     post(request(R"([{"email":"\u00e9@d.example"}])"));
-    post(request(kOne, R"("Subject: \u00e9\n\nx")"));
+    post(request(kOne, R"("Message-ID: <\u00e9@b.example>\n\nx")"));
     ASSERT_EQ(acceptance_.messages.size(), 3U);
     EXPECT_TRUE(acceptance_.messages[0]->eight_bit);
     EXPECT_FALSE(acceptance_.messages[0]->utf8);
     EXPECT_FALSE(acceptance_.messages[1]->eight_bit);
     EXPECT_FALSE(acceptance_.messages[1]->utf8);  // its address says so itself
     EXPECT_TRUE(acceptance_.messages[2]->utf8);
+}
+
+// U3, Q3: servers without SMTPUTF8 take it (RFC 2047).
+TEST_F(HttpIngress, raw_utf8_in_header_fields_is_encoded) {
+    post(request(kOne,
+                 R"("Subject: \ud83c\udf89 Gr\u00fc\u00dfe\nFrom: J\u00f6rg <a@b.example>\n\nx")"));
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    const relay::Message& message = *acceptance_.messages[0];
+    EXPECT_FALSE(message.utf8);
+    EXPECT_FALSE(message.eight_bit);
+    EXPECT_TRUE(message.content.to_string().ends_with(
+        "\r\nSubject: =?UTF-8?B?8J+OiSBHcsO8w59l?=\r\nFrom: =?UTF-8?B?SsO2cmc=?= "
+        "<a@b.example>\r\n\r\nx\r\n"))
+        << message.content.to_string();
+    // What is signed stays as it is.
+    post(request(kOne, R"("DKIM-Signature: x\nSubject: \u00e9\n\nx")"));
+    EXPECT_TRUE(acceptance_.messages[1]->utf8);
+}
+
+// Q4
+TEST_F(HttpIngress, a_recipient_who_is_named_twice_is_sent_to_once) {
+    const std::string text = post(request(R"([{"email":"c@d.example"},{"email":"c@D.Example"},)"
+                                          R"({"email":"e@d.example"},{"email":"c@d.example"}])"));
+    EXPECT_TRUE(has(text, "\"success_count\":4,\"fail_count\":0,")) << text;
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    ASSERT_EQ(acceptance_.messages[0]->recipients.size(), 2U);
+    EXPECT_EQ(acceptance_.messages[0]->recipients[1]->address, "e@d.example");
+}
+
+// Q7
+TEST_F(HttpIngress, local_parts_with_dots_anywhere_are_taken_quoted) {
+    post(request(R"([{"email":"a..b@d.example"}])", R"("a: b\n\n")", R"(".n@b.example")"));
+    ASSERT_EQ(acceptance_.messages.size(), 1U);
+    EXPECT_EQ(acceptance_.messages[0]->recipients[0]->address, "\"a..b\"@d.example");
+    EXPECT_EQ(acceptance_.messages[0]->sender, "\".n\"@b.example");
+}
+
+// M4, L9: requests are refused when they grow beyond the room there is, not when they are complete.
+TEST_F(HttpIngress, a_request_that_grows_beyond_the_room_is_refused) {
+    options_.max_message_size = 20'000'000;
+    acceptance_.room = 3'000'000;
+    std::string lines = "\"a: b\\n\\n";
+    for (int i = 0; i < 50'000; ++i)
+        lines += std::string(76, 'x') + "\\n";
+    const std::string body = request(kOne, lines + "\"");
+    const std::string text = talk(
+        "POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n3d0900\r\n" +
+        body.substr(0, 4'000'000 - 0x0) + "\r\n0\r\n\r\n");
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 503 ")) << text.substr(0, 200);
+    EXPECT_EQ(rejected(Rejection::memory_full), 1U);
+    EXPECT_TRUE(acceptance_.messages.empty());
+}
+
+// U14: one shape of errors; U8: who is refused is named.
+TEST_F(HttpIngress, a_refused_stranger_is_named) {
+    peer_ = "198.51.100.1:99";
+    EXPECT_TRUE(has(post(request(kOne)),
+                    "{\"errors\":[{\"message\":\"198.51.100.1 may not inject mail here\","
+                    "\"field\":null}]}"));
 }
 
 TEST_F(HttpIngress, OnlyAllowedNetworksMayInject) {
@@ -315,7 +380,7 @@ TEST_F(HttpIngress, MalformedJsonIsStatus400) {
 }
 
 TEST_F(HttpIngress, SizesAreLimited) {
-    std::string lines = "\"";
+    std::string lines = "\"a: b\\n\\n";
     for (int i = 0; i < 1250; ++i)
         lines += std::string(76, 'x') + "\\n";
     EXPECT_TRUE(has(post(request(kOne, lines + "\"")), " 200 OK"));  // 97,500 octets with CRLF

@@ -1,8 +1,9 @@
 #include "relay/inject/inject_request.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -13,18 +14,32 @@ using relay::InjectRequestParser;
 
 class InjectRequest : public ::testing::Test {
   protected:
-    // The body with the spare memory that the parser wants.
-    std::expected<relay::InjectRequest, InjectProblem> parse(std::string body) {
-        body_ = std::move(body);
-        body_.reserve(body_.size() + InjectRequestParser::kPadding);
-        return parser_.parse(body_);
+    std::expected<relay::InjectRequest, InjectProblem> parse(std::string_view body,
+                                                             std::size_t piece = SIZE_MAX) {
+        InjectRequestParser parser(limits_);
+        while (!body.empty()) {
+            if (auto problem = parser.feed(body.substr(0, piece))) return std::unexpected(*problem);
+            body.remove_prefix(std::min(piece, body.size()));
+        }
+        return parser.finish();
     }
-    // Status and field of the problem: "422 content".
-    std::string problem(std::string body) {
-        const auto request = parse(std::move(body));
-        if (request) return "none";
-        EXPECT_FALSE(request.error().message.empty());
-        return std::to_string(request.error().status) + " " + request.error().field;
+    // Status and field of the problem: "422 content"; the same however the body is cut.
+    std::string problem(const std::string& body) {
+        std::string found;
+        for (const std::size_t piece : {SIZE_MAX, std::size_t{1}, std::size_t{5}}) {
+            const auto request = parse(body, piece);
+            if (!request) EXPECT_FALSE(request.error().message.empty());
+            const std::string one =
+                request ? "none"
+                        : std::to_string(request.error().status) + " " + request.error().field;
+            EXPECT_TRUE(found.empty() || found == one) << found << one << piece;
+            found = one;
+        }
+        return found;
+    }
+    std::string sentence(const std::string& body, std::size_t piece = SIZE_MAX) {
+        const auto request = parse(body, piece);
+        return request ? "none" : request.error().message;
     }
     // A complete request whose last member is given.
     static std::string with(const std::string& member) {
@@ -33,47 +48,88 @@ class InjectRequest : public ::testing::Test {
                member + "}";
     }
 
-    InjectRequestParser parser_;
-    std::string body_;
+    relay::InjectLimits limits_;
 };
 
 TEST_F(InjectRequest, TakesWhatKumoMtaTakes) {
-    const auto request = parse(R"({
+    const std::string body = R"({
         "envelope_sender": "bounce@news.example",
         "recipients": [{"email": "one@example.com", "name": "One"},
                        {"email": "zw\u00f6lf@example.com", "name": null,
                          "metadata": {}, "substitutions": {}}],
         "content": "Subject: \"h\u00e9\"\r\n\r\nhello\n\ud83d\ude00",
         "substitutions": {}, "template_dialect": "Static", "deferred_spool": false,
-        "deferred_generation": false, "trace_headers": {}})");
-    ASSERT_TRUE(request) << request.error().message;
-    EXPECT_EQ(request->sender, "bounce@news.example");
-    EXPECT_EQ(request->recipients,
-              (std::vector<std::string_view>{"one@example.com", "zwölf@example.com"}));
-    EXPECT_EQ(request->content, "Subject: \"hé\"\r\n\r\nhello\n😀");
+        "deferred_generation": false, "trace_headers": {}})";
+    for (const std::size_t piece : {SIZE_MAX, std::size_t{1}, std::size_t{7}}) {
+        auto request = parse(body, piece);
+        ASSERT_TRUE(request) << request.error().message;
+        EXPECT_EQ(request->sender, "bounce@news.example");
+        ASSERT_EQ(request->recipients.size(), 2U);
+        EXPECT_EQ(request->recipients.next(), "one@example.com");
+        EXPECT_EQ(request->recipients.next(), "zwölf@example.com");
+        EXPECT_TRUE(request->recipients.done());
+        EXPECT_EQ(request->content.head(1000), "Subject: \"hé\"\r\n\r\nhello\n😀");
+        EXPECT_TRUE(request->eight_bit);
+    }
 }
 
 TEST_F(InjectRequest, MalformedJsonIsStatus400) {
     for (const std::string body :
-         {"", " ", "{", "{]", "nonsense", R"({"a":"b)", R"({"a":01})", "{}x",
-          "{\"content\":\"a\nb\"}", "\xff{}", "{\"a\":\"\xc3\"}", R"({"content":"\ud800"})"}) {
+         {"", " ", "{", "{]", "nonsense", R"({"content":"b)", "{}x", "{\"content\":\"a\nb\"}",
+          "\xff{}", "{\"content\":\"\xc3\"}", R"({"content":"\ud800"})", R"({"content" "x"})",
+          R"({"content":"x",})", R"({"content":"x"]})"}) {
         EXPECT_EQ(problem(body), "400 ") << body;
     }
 }
 
-TEST_F(InjectRequest, NestingIsLimited) {
-    std::string deep = with("\"trace_headers\":" + std::string(70, '[') + std::string(70, ']'));
-    EXPECT_EQ(problem(deep), "400 ");
-    std::string allowed = with("\"trace_headers\":" + std::string(60, '[') + std::string(60, ']'));
-    EXPECT_EQ(problem(allowed), "422 trace_headers");
+// M4: what no field can be is refused when it begins, not when it has been read.
+TEST_F(InjectRequest, memory_is_what_is_kept) {
+    const std::string head = R"({"envelope_sender":"a@b.example","recipients":[)";
+    for (const std::string junk : {"[],", "1,", "{},", "\"x\",", "null,", "[["}) {
+        InjectRequestParser parser(limits_);
+        ASSERT_FALSE(parser.feed(head)) << junk;
+        std::optional<InjectProblem> problem;
+        std::size_t fed = 0;
+        for (; fed < 1000 && !problem; fed += junk.size())
+            problem = parser.feed(junk);
+        ASSERT_TRUE(problem) << junk;
+        EXPECT_LE(fed, 8U) << junk;
+        EXPECT_EQ(problem->status, 422);
+    }
+    // Long names, keys and texts of recipients are cut, blanks are not kept.
+    InjectRequestParser parser(limits_);
+    ASSERT_FALSE(parser.feed(head + R"({"name":")"));
+    for (int i = 0; i < 1000; ++i)
+        ASSERT_FALSE(parser.feed(std::string(1000, 'n')));
+    ASSERT_FALSE(parser.feed(R"(","email":")"));
+    for (int i = 0; i < 1000; ++i)
+        ASSERT_FALSE(parser.feed(std::string(1000, 'e')));
+    ASSERT_FALSE(parser.feed("\"}"));
+    for (int i = 0; i < 1000; ++i)
+        ASSERT_FALSE(parser.feed(std::string(1000, ' ')));
+    EXPECT_LT(parser.so_far().memory(), 2000U);
+    EXPECT_EQ(problem(with("\"trace_headers\":" + std::string(70, '[') + std::string(70, ']'))),
+              "422 trace_headers");
 }
 
-TEST_F(InjectRequest, NestingIsLimitedAfterTheParserHasGrown) {
-    const auto large = parse(with(R"("substitutions":{},"template_dialect":"Static"})") +
-                             std::string(1 << 20, ' '));
-    EXPECT_FALSE(large);
-    EXPECT_EQ(problem(with("\"trace_headers\":" + std::string(70, '[') + std::string(70, ']'))),
-              "400 ");
+TEST_F(InjectRequest, content_and_recipients_are_limited_as_they_come) {
+    limits_ = {.content = 10, .recipients = 2};
+    EXPECT_EQ(problem(R"({"content":"0123456789"})"), "422 envelope_sender");
+    EXPECT_EQ(problem(R"({"content":"01234567890)"), "413 content");
+    EXPECT_EQ(problem(R"({"recipients":[{"email":"a"},{"email":"b"},{"email":"c)"),
+              "413 recipients");
+}
+
+// U14
+TEST_F(InjectRequest, a_problem_says_where_it_is) {
+    const std::string text = "{\n  \"envelope_sender\": \"a@b.example\",\n  \"content\": oops}";
+    for (const std::size_t piece : {SIZE_MAX, std::size_t{1}, std::size_t{7}}) {
+        EXPECT_TRUE(sentence(text, piece).ends_with("(line 3, column 14)"))
+            << sentence(text, piece);
+        EXPECT_TRUE(sentence(text, piece).starts_with("malformed JSON: "));
+    }
+    EXPECT_TRUE(sentence("{\"a\":1}").ends_with("(line 1, column 4)")) << sentence("{\"a\":1}");
+    EXPECT_TRUE(sentence("{\n\n\"content\":\"x").ends_with("(line 3, column 13)"));
 }
 
 TEST_F(InjectRequest, MissingRepeatedUnknownAndMistyped) {

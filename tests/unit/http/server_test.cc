@@ -165,17 +165,54 @@ TEST_P(HttpServer, EnterAndLeaveArePaired) {
     int inside = 0;
     int entered = 0;
     core::HttpServerOptions options;
-    options.enter = [&](const core::SocketAddress&) {
-        if (inside == 1) return false;
+    options.enter = [&](const core::SocketAddress&, bool) {
+        if (inside == 1) return core::HttpEntry::refused;
         ++inside;
         ++entered;
-        return true;
+        return core::HttpEntry::client;
     };
     options.leave = [&](const core::SocketAddress&) { --inside; };
     core::HttpServer server(shard(), options, router());
     rig_->run(crowd(&shard(), &server));
     EXPECT_EQ(entered, 1);
     EXPECT_EQ(inside, 0);
+}
+
+core::Task<void> replace(core::Shard* shard, core::HttpServer* server) {
+    EXPECT_TRUE(server->open(kAnywhere));
+    server->start();
+    std::vector<std::unique_ptr<core::TcpStream>> open;
+    for (std::size_t i = 0; i < core::HttpServer::kOwnStrangers; ++i) {
+        open.push_back(co_await dial(shard, server->addresses().at(0)));
+        while (server->connections() <= i)
+            co_await core::test::pause(*shard, std::chrono::milliseconds{1});
+    }
+    auto last = co_await dial(shard, server->addresses().at(0));
+    EXPECT_TRUE(co_await last->write("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_TRUE((co_await read_until(last.get(), "<>")).ends_with("<>"));
+    EXPECT_EQ(co_await read_until(open.front().get(), "\n"), "");  // cut off
+    for (auto& stream : open)
+        co_await stream->close();
+    co_await last->close();
+    co_await server->close();
+}
+
+// M6: a probe is answered whatever other strangers hold open.
+TEST_P(HttpServer, a_new_stranger_takes_the_place_of_the_oldest) {
+    int inside = 0;
+    int most = 0;
+    core::HttpServerOptions options;
+    options.enter = [&](const core::SocketAddress&, bool replacing) {
+        if (inside > 0 && !replacing) return core::HttpEntry::crowded;
+        most = std::max(most, ++inside);
+        return core::HttpEntry::stranger;
+    };
+    options.leave = [&](const core::SocketAddress&) { --inside; };
+    core::HttpServer server(shard(), options, router());
+    rig_->run(replace(&shard(), &server));
+    EXPECT_EQ(most, static_cast<int>(core::HttpServer::kOwnStrangers) + 1);
+    EXPECT_EQ(inside, 0);
+    EXPECT_EQ(server.stats().connections_refused, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, HttpServer, ::testing::Values("uring", "sim", "ragged"),

@@ -1,6 +1,8 @@
 #include "core/http/session.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -19,7 +21,6 @@ using std::chrono::seconds;
 using std::string_literals::operator""s;
 
 core::Task<HttpResponse> echo(HttpRequest request) {
-    EXPECT_GE(request.body.capacity(), request.body.size() + core::kBodyPadding);
     std::string text =
         request.method + " " + request.path + "?" + request.query + " [" + request.body + "]";
     co_return core::text_response(200, std::move(text), "text/plain");
@@ -213,6 +214,86 @@ TEST_F(HttpSession, ChunkHeaderThatNeverEnds) {
         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=";
     EXPECT_TRUE(answer({head, std::string(9000, 'a'), std::string(9000, 'a')})
                     .starts_with("HTTP/1.1 400 "));
+}
+
+// L8: where others see the end of a line, they see other chunks (RFC 9112 section 7.1.1).
+TEST_F(HttpSession, control_characters_in_chunk_extensions_are_refused) {
+    const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (const std::string& bad : {"\n"s, "\0"s, "\x7f"s, "\x01"s, "\x1b"s}) {
+        EXPECT_TRUE(answer_anew({head + "1;x=\"a" + bad + "b\"\r\nz\r\n0\r\n\r\n"})
+                        .starts_with("HTTP/1.1 400 "));
+    }
+    EXPECT_TRUE(answer_anew({head + "1;x=\"a\tb \xc3\xa9\"\r\nz\r\n0\r\n\r\n"})
+                    .starts_with("HTTP/1.1 200 "));
+}
+
+// L1
+TEST_F(HttpSession, the_guard_is_asked_first) {
+    router_.set_guard([](const HttpRequest& head) -> std::optional<HttpResponse> {
+        if (head.authority == "x") return std::nullopt;
+        return core::error_response(421, "not us");
+    });
+    router_.add({.method = "GET",
+                 .path = "/open",
+                 .max_body = 0,
+                 .handler = echo,
+                 .gate = {},
+                 .guarded = false});
+    EXPECT_TRUE(
+        answer_anew({"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}).starts_with("HTTP/1.1 200 "));
+    EXPECT_TRUE(answer_anew({"GET /echo HTTP/1.1\r\nHost: y\r\n\r\n"})
+                    .starts_with("HTTP/1.1 421 Misdirected Request\r\n"));
+    EXPECT_TRUE(answer_anew({"GET http://y/echo HTTP/1.1\r\nHost: x\r\n\r\n"})
+                    .starts_with("HTTP/1.1 421 "));
+    EXPECT_TRUE(
+        answer_anew({"GET /open HTTP/1.1\r\nHost: y\r\n\r\n"}).starts_with("HTTP/1.1 200 "));
+}
+
+class Counting final : public core::HttpBodySink {
+  public:
+    explicit Counting(std::size_t most) : most_(most) {}
+    std::optional<HttpResponse> take(std::string_view octets) override {
+        taken += octets.size();
+        largest = std::max(largest, octets.size());
+        if (taken > most_) return core::error_response(422, "enough");
+        return std::nullopt;
+    }
+    std::size_t taken = 0;
+    std::size_t largest = 0;
+
+  private:
+    std::size_t most_;
+};
+
+core::Task<HttpResponse> told(HttpRequest request) {
+    EXPECT_TRUE(request.body.empty());
+    const auto& sink = static_cast<const Counting&>(*request.received);
+    co_return core::text_response(200, std::to_string(sink.taken), "text/plain");
+}
+
+// M4: nothing is kept that the route does not keep, and a refusal does not wait for the end.
+TEST_F(HttpSession, a_body_may_be_taken_as_it_arrives) {
+    router_.add(
+        {.method = "POST",
+         .path = "/sink",
+         .max_body = 1'000'000,
+         .handler = told,
+         .gate = {},
+         .receiver = [](const HttpRequest&) { return std::make_shared<Counting>(500'000); }});
+    const std::string head = "POST /sink HTTP/1.1\r\nHost: x\r\n";
+    EXPECT_TRUE(
+        answer_anew({head + "Content-Length: 7\r\n\r\nabc", "defg"}).ends_with("\r\n\r\n7"));
+    EXPECT_TRUE(answer_anew({head + "Content-Length: 0\r\n\r\n"}).ends_with("\r\n\r\n0"));
+    EXPECT_TRUE(
+        answer_anew({head + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"})
+            .ends_with("\r\n\r\n3"));
+    const std::string refused =
+        answer_anew({head + "Content-Length: 900000\r\n\r\n", std::string(600'000, 'x')});
+    EXPECT_TRUE(refused.starts_with("HTTP/1.1 422 ")) << refused;
+    EXPECT_TRUE(has(refused, "Connection: close"));
+    EXPECT_TRUE(
+        answer_anew({head + "Content-Length: 1000001\r\n\r\n"}).starts_with("HTTP/1.1 413 "));
+    EXPECT_EQ(shared_.body_memory, 0U);
 }
 
 TEST_F(HttpSession, MemoryForBodiesIsLimited) {

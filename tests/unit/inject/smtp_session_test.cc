@@ -46,7 +46,10 @@ class SmtpSessionTest : public testing::Test {
     EventWriter events{sink, loop.reactor()};
     ServerDialogueOptions dialogue{.hostname = "mx.example"};
     SmtpTimes times;
-    SmtpSessionContext context{loop.reactor(), acceptance, metrics, events, dialogue, times, true};
+    RejectionLog rejections{loop.reactor(), events};
+    IntakeShares shares;
+    SmtpSessionContext context{loop.reactor(), acceptance, metrics, rejections,
+                               shares,         dialogue,   times,   true};
     http_test::ScriptedStream stream{loop.reactor()};
 };
 
@@ -83,7 +86,7 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
                             message.id.to_string() + "\r\n\tfor <b@example.com>;\r\n\t"))
         << content;
     EXPECT_TRUE(content.ends_with(" +0000\r\nSubject: x\r\n\r\n.dot \xc3\xa9\r\n"));
-    EXPECT_EQ(context.unfinished, 0U);
+    EXPECT_EQ(shares.total(), 0U);
     EXPECT_TRUE(stream.heard().starts_with(kGreeting));
 }
 
@@ -138,7 +141,7 @@ TEST_F(SmtpSessionTest, ContentWithOctetsAbove127IsMade7Bit) {
     EXPECT_TRUE(content(2).ends_with("\r\nSubject: x\r\n\r\nseven =\r\n"));
     EXPECT_TRUE(content(3).ends_with("\r\n\r\n\xc3\xa9\r\n"));  // needs SMTPUTF8 anyway
     EXPECT_TRUE(acceptance.messages[3]->utf8);
-    EXPECT_EQ(context.unfinished, 0U);
+    EXPECT_EQ(shares.total(), 0U);
 }
 
 TEST_F(SmtpSessionTest, NoRoomForTheConversionIsNoRoom) {
@@ -259,7 +262,7 @@ TEST_F(SmtpSessionTest, AsksForRoomWhileContentGrows) {
     for (int i = 0; i < 1000; ++i)
         say(lines);  // 10 MB
     EXPECT_TRUE(play().ends_with("421 4.3.1 No room for the rest of this message\r\n"));
-    EXPECT_EQ(context.unfinished, 0U);
+    EXPECT_EQ(shares.total(), 0U);
     EXPECT_EQ(rejected(metrics::Rejection::memory_full), 1U);
 }
 
@@ -276,7 +279,7 @@ TEST_F(SmtpSessionTest, RefusedContentIsForgotten) {
     EXPECT_NE(heard.find("554 5.6.0 A line is longer than 998 octets\r\n250 2.0.0 Ok\r\n221"),
               string::npos)
         << heard;
-    EXPECT_EQ(context.unfinished, 0U);
+    EXPECT_EQ(shares.total(), 0U);
 }
 
 TEST_F(SmtpSessionTest, SmuggledInputIsReadAndIgnored) {
@@ -334,7 +337,7 @@ TEST_F(SmtpSessionTest, AClientThatVanishesLeavesNothing) {
     say("x: y\r\n\r\nhalf");
     play();
     EXPECT_TRUE(acceptance.messages.empty());
-    EXPECT_EQ(context.unfinished, 0U);
+    EXPECT_EQ(shares.total(), 0U);
 }
 
 TEST_F(SmtpSessionTest, AClientThatCannotBeWrittenToIsLeft) {
