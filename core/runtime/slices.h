@@ -8,6 +8,7 @@
 #include <coroutine>
 #include <cstddef>
 
+#include "core/runtime/next_turn.h"
 #include "core/runtime/reactor.h"
 
 namespace core {
@@ -40,7 +41,7 @@ class Slices {
         left_ = most_;
         return false;
     }
-    void await_suspend(std::coroutine_handle<> handle) { reactor_.schedule(handle); }
+    void await_suspend(std::coroutine_handle<> handle) { NextTurn{reactor_}.await_suspend(handle); }
     void await_resume() const noexcept {}
 
   private:
