@@ -1,5 +1,6 @@
 // What an orderly restart must not change: who has the mail already, and how often the others were
-// tried.
+// tried. And what is promised when a write fails: nothing.
+#include <cerrno>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -43,6 +44,40 @@ TEST(SpoolRestart, attempts_go_on_counting) {
     const Recorded last = scene.relay->events_of(mailbox(1, "down.example")).back();
     EXPECT_EQ(last.type, "Delivery");
     EXPECT_EQ(last.attempts, 3U) << last.line;
+}
+
+// 250 means on disk: the messages of a batch that could not be written are refused, each of them,
+// though the same relay goes on to deliver what it accepted before.
+TEST(SpoolRestart, messages_of_a_failed_write_are_refused) {
+    SimDisk disk(5);
+    bool fail_next = false;
+    disk.set_faults([&](const DiskRequest& request) {
+        const bool batch =
+            request.action == DiskAction::write && request.synced && request.path.ends_with(".seg");
+        if (!batch || !fail_next) return DiskVerdict{};
+        fail_next = false;
+        return DiskVerdict{.error = EIO};
+    });
+    SpoolScene scene(disk, 1, 1, quick_retries());
+    scene.relay->inject(0, {mailbox(1, "good.example")});
+    scene.world.run_for(minutes{1});
+    fail_next = true;
+    for (int i = 2; i <= 4; ++i)
+        scene.relay->inject(0, {mailbox(i, "good.example")});
+    scene.world.run_for(minutes{1});
+    ASSERT_FALSE(fail_next) << "nothing was written";
+    EXPECT_TRUE(scene.relay->promises().at(mailbox(1, "good.example")).accepted);
+    for (int i = 2; i <= 4; ++i) {
+        const Promise& promise = scene.relay->promises().at(mailbox(i, "good.example"));
+        EXPECT_FALSE(promise.accepted) << i;
+        EXPECT_EQ(promise.refused, relay::Refusal::spool_failed) << i;
+    }
+    EXPECT_EQ(scene.taken(), 1U);
+    // The disk works again, but what it holds is not known: only a restart ends that.
+    scene.relay->inject(0, {mailbox(5, "good.example")});
+    scene.world.run_for(minutes{1});
+    EXPECT_EQ(scene.relay->promises().at(mailbox(5, "good.example")).refused,
+              relay::Refusal::spool_failed);
 }
 
 }  // namespace
