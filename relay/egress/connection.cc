@@ -39,10 +39,11 @@ std::string new_session_id(core::Prng& prng) {
     return text;
 }
 
-// The network, not the host: one without IPv6 is no fault of a host that has it.
+// Our network or machine, not the host: one without IPv6, or out of descriptors, is no fault of a
+// host that has it.
 bool is_no_route(const std::error_code& error) {
     return error.value() == ENETUNREACH || error.value() == EADDRNOTAVAIL ||
-           error.value() == EAFNOSUPPORT;
+           error.value() == EAFNOSUPPORT || error.value() == EMFILE || error.value() == ENFILE;
 }
 
 dns::AddressFamilies families_of(IpLookup lookup) {
