@@ -226,3 +226,16 @@ def test_a_wrong_number_a_lost_constant_and_a_lost_file_are_found():
     assert found("65,536", "dawn", "dns/answer_cache.h: entries") == []
     assert found("98", "dawn", "relay/bounce/rule_reader.h: kMostPatterns / 100 - 2") == []
     assert found("2 × and 32 MiB", "dawn", "relay/inject/x.h") != []
+
+
+def test_the_threats_page_uses_the_numbers_of_the_limits():
+    """docs/threats.md says what each can cost: a number there that no row has is out of date."""
+    known = {value for row in ROWS
+             for cell in (row.bound, row.default, row.behaviour)
+             for _, value, _ in quantities_of(cell)}
+    page = (TOP / "docs/threats.md").read_text()
+    codes = re.compile(r"\b(250|403|421|452|503|550)\b|\b0\d{3}\b")
+    rows = [codes.sub("", line) for line in page.splitlines() if line.startswith("| ")]
+    unknown = [(text, row) for row in rows for text, value, _ in quantities_of(row)
+               if value not in known]
+    assert not unknown, unknown
