@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from hostile import ScriptedServer
 from messages import message
 from processes import connects, wait_until
 from relay import Relay
@@ -85,48 +84,6 @@ def test_clients_who_send_recipients_and_never_read(make_relay, make_sink, crowd
     send_until_it_blocks(crowd, opening, len(opening))
     send_until_it_blocks(crowd, b"RCPT TO:<somebody@somewhere.test>\r\n" * 1000)
     assert_honest_mail_flows(relay, sink, "smtp-crowd")
-
-
-class MuteServer(ScriptedServer):
-    """Takes the envelope, says 354, reads no more and talks on: in small segments."""
-
-    def __init__(self):
-        super().__init__(self.talk)
-        self.talking = 0
-
-    def talk(self, conversation):
-        peer = conversation.socket
-        conversation.say(b"220 mute.test\r\n")
-        while command := conversation.hear():
-            verb = command[:4].upper()
-            if verb == b"EHLO":
-                conversation.say(b"250-mute.test\r\n250 PIPELINING\r\n")
-            elif verb == b"DATA":
-                break
-            else:
-                conversation.say(b"250 2.0.0 fine\r\n")
-        conversation.say(b"354 go on\r\n")
-        with self.guard:
-            self.talking += 1
-        line = b"250-2.0.0 " + b"x" * 480 + b"\r\n"
-        while not self.stopping.wait(0.002):  # a segment each
-            peer.sendall(line)
-
-
-def test_receivers_who_stop_reading_and_send_on(make_relay, make_sink):
-    """H2: 130 of them, each with many small segments, held every receive buffer of a shard."""
-    sink = make_sink()
-    mute = MuteServer()
-    mute.server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-    routes = {f"mute{number}.test": mute.port for number in range(130)}
-    relay = make_relay({**routes, "*": sink.port}, config={"node": {"shards": 1}})
-    big = message("big", (b"y" * 70 + b"\r\n") * 110_000)  # more than socket buffers take
-    try:
-        relay.inject(big, ["reader@" + domain for domain in routes])
-        wait_until(lambda: mute.talking >= 130, 60, "130 receivers talk without reading")
-        assert_honest_mail_flows(relay, sink, "mute-crowd")
-    finally:
-        mute.stop()
 
 
 # M1: descriptors ---------------------------------------------------------------------------------
