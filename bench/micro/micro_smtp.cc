@@ -8,6 +8,7 @@
 #include "bench/load/dot_scanner.h"
 #include "bench/load/load_plan.h"
 #include "relay/message/content.h"
+#include "relay/message/content_cursor.h"
 #include "relay/smtp/client_dialogue.h"
 #include "relay/smtp/content_decoder.h"
 #include "relay/smtp/server_dialogue.h"
@@ -110,7 +111,9 @@ void GatherStuffed(benchmark::State& state) {
     std::vector<iovec> parts;
     for (auto _ : state) {
         parts.clear();
-        content.gather_stuffed(parts);
+        relay::ContentCursor cursor(content, relay::ContentCursor::Form::stuffed);
+        while (!cursor.done())
+            cursor.next(parts);
         benchmark::DoNotOptimize(parts.data());
     }
 }

@@ -5,24 +5,12 @@
 #include <utility>
 
 #include "core/base/log.h"
-#include "core/net/connector.h"
 #include "dns/srv.h"
+#include "relay/smtp/reply_meaning.h"
 
 namespace relay {
 
 namespace {
-
-Disposition network_failure(EnhancedCode enhanced, std::string text) {
-    Disposition result;
-    result.outcome = Outcome::deferred;
-    result.scope = Scope::site;
-    result.code = 451;
-    result.enhanced = enhanced;
-    result.text = std::move(text);
-    result.command = "connect";
-    result.local = true;
-    return result;
-}
 
 Disposition from_route_failure(const dns::RouteFailure& failure) {
     Disposition result =
@@ -37,13 +25,6 @@ std::string new_session_id(core::Prng& prng) {
     char text[16];
     std::snprintf(text, sizeof text, "%013llx", static_cast<unsigned long long>(prng.next() >> 12));
     return text;
-}
-
-// Our network or machine, not the host: one without IPv6, or out of descriptors, is no fault of a
-// host that has it.
-bool is_no_route(const std::error_code& error) {
-    return error.value() == ENETUNREACH || error.value() == EADDRNOTAVAIL ||
-           error.value() == EAFNOSUPPORT || error.value() == EMFILE || error.value() == ENFILE;
 }
 
 dns::AddressFamilies families_of(IpLookup lookup) {
@@ -64,21 +45,13 @@ bool is_of(const core::IpAddress& address, std::optional<dns::AddressFamilies> f
     return !family || address.is_v4() == (*family == dns::AddressFamilies::v4_only);
 }
 
-metrics::Connect metric_of(const std::error_code& error) {
-    switch (error.value()) {
-        case ECONNREFUSED:
-            return metrics::Connect::refused;
-        case ETIMEDOUT:
-            return metrics::Connect::timeout;
-        case ECONNRESET:
-        case EPIPE:
-            return metrics::Connect::broken;
-        default:
-            return metrics::Connect::unreachable;
-    }
-}
-
 }  // namespace
+
+Disposition network_failure(EnhancedCode enhanced, std::string text) {
+    Disposition result = local_deferral(enhanced, std::move(text), "connect");
+    result.scope = Scope::site;
+    return result;
+}
 
 Connection::Connection(EgressContext& context, Path& path)
     : context_(context),
@@ -102,14 +75,17 @@ core::Task<void> Connection::run() {
     const std::size_t provider = path_.site().provider;
     if (opened) {
         established_ = true;
+        established_at_ = context_.shard.now();
         context_.metrics.connect(provider, metrics::Connect::ready);
         context_.metrics.connection_opened(provider);
         path_.established(*this);
         keep_to_limits();
         co_await converse();
         context_.metrics.connection_closed(provider);
-        // It works, whatever it said to others meanwhile.
-        if (dialogue_->completed() > 0) context_.hosts.answers(peer_);
+        learn_from(false);
+        // TLS that never gets as far as a message is no better than one that fails at once.
+        const bool fruitless = lost_ && tried_ && dialogue_->completed() == 0;
+        if (fruitless && !tls_protocol_.empty()) note_broken_tls(TlsMemory::Fault::fruitless);
     } else if (!aborted_) {
         report_failure();
     }
@@ -299,185 +275,24 @@ void Connection::report_failure() {
         return;
     }
     if (!failure_) note_failure(network_failure({4, 4, 1}, "no host of the site could be tried"));
-    path_.unreachable(*failure_);
+    path_.unreachable(*failure_, kind_of(*failure_));
 }
 
-// TLS that is wanted but not demanded, and does not work: a new connection in clear text (never the
-// same one), for this host and the next days.
-core::Task<bool> Connection::try_address(Candidate candidate, core::IpAddress address,
-                                         TlsDemand demand) {
-    TlsMemory& memory = context_.tls.memory();
-    endpoint_ = candidate.host + ":" + std::to_string(candidate.port);
-    peer_ = core::SocketAddress{address, candidate.port}.to_string();
-    peer_name_ = candidate.host;
-    peer_address_ = address.to_string();
-    source_address_.clear();
-    if (demand.may_go_clear() && memory.avoids(endpoint_, context_.shard.now())) {
-        demand.avoided = true;
+// What another try, a moment later, may change.
+Outage::Failure Connection::kind_of(const Disposition& why) const {
+    using Failure = Outage::Failure;
+    if (why.outcome == Outcome::bounced || why.command == "DNS" || why.command == "AUTH") {
+        return Failure::hopeless;
     }
-    const bool may_go_clear = demand.may_go_clear() && !demand.avoided;
-    if (co_await try_once(candidate, address, demand)) co_return true;
-    if (!tls_broken_ || !may_go_clear || aborted_) co_return false;
-    core::log_info("{} [{}]: no TLS ({}); clear text for {} days", peer_name_, peer_address_,
-                   core::escaped(dialogue_->ending().text),
-                   TlsMemory::kAvoidFor / std::chrono::days{1});
-    memory.note_broken(endpoint_, context_.shard.now());
-    demand.policy = TlsPolicy::none;
-    co_return co_await try_once(candidate, address, demand);
+    if (!why.local) return Failure::refused;
+    const bool network = why.enhanced.subject == 4;  // not what the host lacks, by policy
+    return network ? Failure::unreachable : Failure::hopeless;
 }
 
-core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress address,
-                                      TlsDemand demand) {
-    demand_ = std::move(demand);
-    tls_due_ = tls_broken_ = untrusted_ = false;
-    tls_protocol_ = tls_cipher_ = {};
-    const core::SocketAddress peer{address, candidate.port};
-    peer_name_ = candidate.host;
-    peer_address_ = address.to_string();
-    const core::Instant deadline = context_.shard.now() + times_.connect;
-    auto connected = co_await core::connect(context_.shard, peer, std::nullopt, deadline);
-    const std::size_t provider = path_.site().provider;
-    if (!connected) {
-        context_.metrics.connect(provider, metric_of(connected.error()));
-        Disposition why =
-            network_failure({4, 4, 1}, "connecting to " + candidate.host + " [" + peer.to_string() +
-                                           "]: " + connected.error().message());
-        why.peer_name = peer_name_;
-        why.peer_address = peer_address_;
-        no_route_ = is_no_route(connected.error());
-        if (!no_route_ && !aborted_) context_.hosts.failed(peer_, context_.shard.now(), why);
-        if (no_route_) {
-            unrouted_ = std::move(why);
-        } else {
-            note_failure(std::move(why));
-        }
-        co_return false;
-    }
-    stream_ = std::move(*connected);
-    source_address_ = stream_->local().ip.to_string();
-    if (demand_.avoided) {
-        count_tls(metrics::TlsResult::avoided);
-        demand_.policy = TlsPolicy::none;
-    }
-    const Manners manners = path_.manners();
-    dialogue_.emplace(context_.options.ehlo_name, manners.pipelining, manners.chunking);
-    dialogue_->keep_to(times_);
-    dialogue_->want_tls(demand_.wish());
-    sparing_noted_ = context_.hosts.spare_parameters(endpoint_, context_.shard.now());
-    if (sparing_noted_) dialogue_->spare_parameters();
-    if (path_.site().tls_request == TlsRequest::required) dialogue_->require_tls();
-    login_ = context_.tls.login_for(path_.site());
-    if (login_ != nullptr) dialogue_->log_in(*login_, EgressTls::new_nonce());
-    over_ = false;
-    tls_due_ = demand_.implicit();
-    if (co_await greet()) co_return true;
-    context_.metrics.connect(provider, dialogue_->ending().local ? metrics::Connect::broken
-                                                                 : metrics::Connect::greeting);
-    Disposition why = dialogue_->ending();
-    if (why.command == "AUTH") {  // nothing is delivered there until somebody looks at it
-        core::log_error("site {}: {} [{}] does not let us in by AUTH: {} {}", path_.site().name,
-                        peer_name_, peer_address_, why.code, core::escaped(why.text));
-    }
-    why.scope = Scope::site;
-    // A host that refuses to talk is skipped; mail is not returned for it before max_age, unless it
-    // says that it never takes any (RFC 7504), or the destination's table says so.
-    // What only some mail wants of it is not held against the host.
-    const bool lacking = dialogue_->tls_missing() || dialogue_->requirement_missing();
-    const bool opening = !lacking && why.command != "STARTTLS" && why.command != "AUTH";
-    const bool never = why.code == 521 ||
-                       (opening && why.code >= 500 && path_.site().limits.bounce_upon_5xx_greeting);
-    why.outcome = never ? Outcome::bounced : Outcome::deferred;
-    refused_ = opening && !why.local && why.code < 500;
-    if (opening && !never && !aborted_) {
-        why.peer_name = peer_name_;
-        why.peer_address = peer_address_;
-        context_.hosts.failed(peer_, context_.shard.now(), why);
-    }
-    note_failure(lacking || untrusted_ ? without_tls(std::move(why)) : std::move(why));
-    co_await stream_->close();
-    stream_.reset();
-    co_return false;
-}
-
-// Mail with REQUIRETLS goes back at once when no host has what it takes (RFC 8689 section 4.2.1).
-Disposition Connection::without_tls(Disposition why) const {
-    if (path_.site().tls_request != TlsRequest::required) return why;
-    why.outcome = Outcome::bounced;
-    why.scope = Scope::site;
-    why.code = 550;
-    const bool unsupported = dialogue_ && dialogue_->requirement_missing();
-    why.enhanced = {5, 7, static_cast<std::uint16_t>(unsupported ? 30 : 10)};
-    return why;
-}
-
-core::Task<bool> Connection::greet() {
-    while (!over_) {
-        if (tls_due_ && !co_await secure()) co_return false;
-        if (dialogue_->can_begin()) {
-            if (tls_protocol_.empty()) note_clear_text();
-            co_return true;
-        }
-        parts_.clear();
-        dialogue_->compose(parts_);
-        if (!parts_.empty() && !co_await write()) break;
-        if (!co_await read()) break;
-    }
-    if (dialogue_->tls_refused()) {
-        tls_broken_ = true;
-        count_tls(metrics::TlsResult::refused, {.reason = dialogue_->ending().text});
-    } else if (dialogue_->tls_missing()) {
-        note_clear_text();
-    } else if (dialogue_->ending().local && dialogue_->ending().command == "STARTTLS") {
-        count_tls(metrics::TlsResult::failed, {.reason = dialogue_->ending().text});
-    }
-    co_return false;
-}
-
-// From here on everything goes through TLS, or nothing goes.
-core::Task<bool> Connection::secure() {
-    tls_due_ = false;
-    if (stream_->has_input() && !demand_.implicit()) {  // a moment later than the reply: the same
-        dialogue_->tls_failed("octets behind the reply to STARTTLS");
-        count_tls(metrics::TlsResult::failed, {.reason = dialogue_->ending().text});
-        co_return false;
-    }
-    auto wrapped = context_.tls.wrap(std::move(stream_), demand_, path_.site(), endpoint_);
-    core::TlsStream& tls = *wrapped;
-    stream_ = std::move(wrapped);
-    stream_->set_deadline(context_.shard.now() + times_.tls_handshake);
-    if (!demand_.implicit()) context_.tls.memory().note_offered(endpoint_);
-    if (!co_await tls.handshake()) {
-        untrusted_ = tls.fault() >= core::TlsFault::untrusted;
-        count_tls(untrusted_ ? metrics::TlsResult::untrusted : metrics::TlsResult::failed,
-                  {tls.fault(), tls.reason()});
-        tls_broken_ = true;
-        dialogue_->tls_failed("TLS: " + tls.reason());
-        co_return false;
-    }
-    tls_protocol_ = tls.engine().protocol();
-    tls_cipher_ = tls.engine().cipher();
-    const bool verified = tls.engine().authenticated();
-    count_tls(verified ? metrics::TlsResult::verified : metrics::TlsResult::unverified,
-              {.kind = tls.engine().certificate_fault()});
-    dialogue_->tls_started(verified);
-    co_return true;
-}
-
-void Connection::count_tls(metrics::TlsResult result, SessionOpenings::Fault fault) {
-    if (demand_.policy == TlsPolicy::none) return;
-    openings_.ended(demand_, result, {peer_name_, source_address_, peer_address_},
-                    std::move(fault));
-    context_.metrics.tls_session(path_.site().provider, demand_.counted_as(), result);
-}
-
-// A host that offered TLS and does so no longer may be somebody else (RFC 3207 section 6).
-void Connection::note_clear_text() {
-    if (demand_.policy == TlsPolicy::none) return;
-    const bool stripped = context_.tls.memory().offered_before(endpoint_);
-    count_tls(stripped ? metrics::TlsResult::stripped : metrics::TlsResult::not_offered);
-    if (!stripped) return;
-    core::log_warning("{} [{}] offered STARTTLS before and does not now", peer_name_,
-                      peer_address_);
+void Connection::note_host_failed(const Disposition& why) {
+    if (!context_.hosts.failed(peer_, context_.shard.now(), why)) return;
+    context_.log->note(core::LogLevel::kInfo, "host is not asked for a while",
+                       peer_name_ + " [" + peer_ + "]", fmt::format("{} {}", why.code, why.text));
 }
 
 // A failure that may pass outweighs one that will not: mail is returned only when every host is

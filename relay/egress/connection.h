@@ -6,7 +6,7 @@
 // passed over (host_memory.h). The dialogue decides what is written and what a reply means; this
 // class moves the octets. Owned by its task in the path's group, on the home shard. Limits:
 // kMaxAddressesTried addresses per connecting, kMaxAddressesOfAHost of one host; the time
-// limits of its path (relay/smtp/time_limits.h).
+// limits of its path (relay/smtp/time_limits.h), and those of session_clock.h.
 #pragma once
 
 #include <array>
@@ -19,10 +19,15 @@
 #include "core/runtime/task.h"
 #include "relay/egress/delivery.h"
 #include "relay/egress/egress_context.h"
+#include "relay/egress/outage.h"
 #include "relay/egress/path.h"
+#include "relay/egress/session_clock.h"
 #include "relay/egress/session_openings.h"
 
 namespace relay {
+
+// An attempt of ours that did not get as far as a reply; of the site.
+Disposition network_failure(EnhancedCode enhanced, std::string text);
 
 class Connection {
   public:
@@ -30,9 +35,9 @@ class Connection {
     static constexpr std::size_t kMaxAddressesOfAHost = 5;
     // Closing so soon behind a message is about the message.
     static constexpr core::Duration kAtOnce = std::chrono::seconds{2};
-    static constexpr core::Duration kAskAgain = std::chrono::seconds{1};  // whether a host is back
-    static constexpr std::size_t kWriteSlice = 256 * 1024;  // octets under one deadline
+    static constexpr core::Duration kAskAgain = std::chrono::seconds{1};   // whether a host is back
     static constexpr core::Duration kLastWords = std::chrono::seconds{5};  // after a failed write
+    static constexpr core::Duration kTellEvery = std::chrono::seconds{5};  // that the host works
 
     Connection(EgressContext& context, Path& path);
     // For what other hosts, or the other family of addresses, may take (see Path).
@@ -45,6 +50,8 @@ class Connection {
     void abort();   // at once; what is in flight counts as lost connection
 
     bool was_established() const { return established_; }
+    std::size_t completed() const { return dialogue_ ? dialogue_->completed() : 0; }
+    bool has_no_route() const { return no_route_ || unrouted_.has_value(); }
     const Detour* detour() const { return detour_ ? &*detour_ : nullptr; }
     const std::string& endpoint() const { return endpoint_; }
     const Extensions& offered() const { return dialogue_->extensions(); }
@@ -74,13 +81,22 @@ class Connection {
     void report_failure();
     bool goes_on_after_refusal(const Candidate& candidate, std::vector<Candidate>& list,
                                std::size_t at) const;
+    Outage::Failure kind_of(const Disposition& why) const;
+    void note_host_failed(const Disposition& why);
     core::Task<bool> try_address(Candidate candidate, core::IpAddress address, TlsDemand demand);
     core::Task<bool> try_once(Candidate candidate, core::IpAddress address, TlsDemand demand);
+    void start_dialogue();
+    void note_refused_opening();
+    bool may_do_without_ehlo(const TlsDemand& demand) const;
+    bool refuses_ehlo(const Disposition& why) const;
+    void note_helo_only();
+    void note_broken_tls(TlsMemory::Fault fault);
     core::Task<bool> greet();
     core::Task<bool> secure();
     void count_tls(metrics::TlsResult result, SessionOpenings::Fault fault = {});
     void note_clear_text();
     core::Task<void> converse();
+    void time_transaction();
     core::Task<bool> write();
     core::Task<void> hear_last_words(std::string reason);
     core::Task<bool> read();
@@ -90,7 +106,9 @@ class Connection {
     core::Duration idle_for() const;
     void note_domain(const Delivery& delivery);
     void note_silent_close();
-    bool note_refused_parameters();  // only now
+    void note_success();
+    void learn_from(bool replied);
+    void note_refused_parameters();
     void settle_finished();
     bool take_events(std::string_view input);
     void note_failure(Disposition why);
@@ -107,22 +125,30 @@ class Connection {
     std::uint32_t deliveries_left_;
     bool tried_ = false;  // it took a transaction
     std::vector<iovec> parts_;
+    SessionClock clock_;
     TlsDemand demand_;
     std::shared_ptr<const Login> login_;
     SessionOpenings openings_;
     std::string endpoint_;                     // host:port
     std::string peer_;                         // address:port
-    bool host_answers_ = false;                // it took a message
+    std::optional<core::Instant> answered_;    // it took a message, as HostMemory was told last
     std::optional<Disposition> unrouted_;      // of an address whose family has no way from here
     bool no_route_ = false;                    // from here to that family, or that network
     bool refused_ = false;                     // the host said 4yz when it was greeted
     std::optional<HostMemory::Rest> resting_;  // the host passed over that may be asked first
     std::vector<std::string> domains_;         // of this session, when their number is limited
     core::Instant last_message_{};
+    core::Instant established_at_{};
+    Manners::Choice began_;  // how the session was to be talked to
     bool sparing_noted_ = false;
-    bool tls_due_ = false;     // STARTTLS was accepted
-    bool tls_broken_ = false;  // or refused
-    bool untrusted_ = false;   // its certificate
+    bool tls_due_ = false;    // STARTTLS was accepted
+    bool untrusted_ = false;  // its certificate
+    bool may_go_clear_ = false;
+    bool may_say_helo_ = false;
+    bool says_helo_ = false;
+    bool goes_clear_ = false;  // this address is tried once more, so
+    bool goes_helo_ = false;   // or so
+    bool lost_ = false;        // the connection ended without our doing
     std::string_view tls_protocol_;
     std::string_view tls_cipher_;
     std::optional<Disposition> failure_;  // why it could not be opened

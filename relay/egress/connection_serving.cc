@@ -12,6 +12,7 @@ namespace relay {
 core::Task<void> Connection::converse() {
     while (!over_) {
         take_work();
+        time_transaction();
         parts_.clear();
         dialogue_->compose(parts_);
         if (!parts_.empty()) {
@@ -73,7 +74,8 @@ void Connection::keep_to_limits() {
                 static_cast<std::uint32_t>(std::min<std::size_t>(deliveries_left_, messages));
     };
     most(dialogue_->extensions().mail_max);
-    most(context_.hosts.most_messages(endpoint_, context_.shard.now()));
+    HostMemory::Habits* known = context_.hosts.known_habits(endpoint_);
+    if (known != nullptr) most(known->cap.most(context_.shard.now()));
 }
 
 Path::Allowance Connection::allowance() const {
@@ -101,39 +103,89 @@ void Connection::note_domain(const Delivery& delivery) {
 // round trip each time, and it is no news once it is known.
 void Connection::note_silent_close() {
     if (!dialogue_ || !dialogue_->between_messages()) return;
-    if (context_.shard.now() - last_message_ > kAtOnce) return;  // it minds idling
-    context_.hosts.closed_silently(endpoint_, dialogue_->completed(), context_.shard.now());
+    const core::Instant now = context_.shard.now();
+    if (now - last_message_ > kAtOnce) return;  // it minds idling
+    const std::size_t messages = dialogue_->completed();
+    SessionCap& cap = context_.hosts.habits(endpoint_).cap;
+    if (path_.carries_more(endpoint_, messages)) return void(cap.carried(messages + 1));
+    if (!cap.closed_silently(messages, established_at_, now)) return;
+    core::log_info(
+        "{} [{}] ends sessions after {} messages without a word: so many a session for {} "
+        "min, then one session tries more",
+        peer_name_, peer_address_, messages,
+        std::chrono::duration_cast<std::chrono::minutes>(SessionCap::kHold).count());
 }
 
-bool Connection::note_refused_parameters() {
-    if (sparing_noted_ || !dialogue_->sparing_parameters()) return false;
+// The host took a message; how many there are is of interest when the session is over.
+void Connection::note_success() {
+    const core::Instant now = context_.shard.now();
+    if (answered_ && now - *answered_ < kTellEvery) return;
+    answered_ = now;
+    context_.hosts.answers(peer_, now);
+    if (dialogue_->followed_dot()) learn_from(true);
+    const bool encrypted = !tls_protocol_.empty() && demand_.may_go_clear();
+    if (encrypted && context_.tls.memory().note_works(endpoint_, now)) {
+        core::log_info("{} [{}]: TLS works again", peer_name_, peer_address_);
+    }
+}
+
+// How the session was served; later ones begin so. replied: the server said what changed it.
+void Connection::learn_from(bool replied) {
+    if (const std::size_t completed = dialogue_->completed(); over_ && completed > 0) {
+        context_.hosts.answers(peer_, context_.shard.now());
+        HostMemory::Habits* known = context_.hosts.known_habits(endpoint_);
+        if (known != nullptr && !dialogue_->sparing_parameters()) {
+            known->refuses_parameters.lift(context_.shard.now());
+        }
+        if (known != nullptr && !says_helo_) known->helo_only.lift(context_.shard.now());
+        if (known != nullptr && known->cap.carried(completed)) {
+            core::log_info("{} [{}] took {} messages in a session: their number is not limited",
+                           peer_name_, peer_address_, completed);
+        }
+    }
+    const Manners::Choice ended{dialogue_->mode(), dialogue_->chunking()};
+    const auto learned =
+        path_.learn({began_, ended, replied, dialogue_->followed_dot(), dialogue_->chunked()});
+    began_ = ended;
+    if (!learned) return;
+    core::log_info("{} [{}] does not take {}: without for {} min, then one session tries it again",
+                   peer_name_, peer_address_, learned->what,
+                   std::chrono::duration_cast<std::chrono::minutes>(learned->hold).count());
+}
+
+void Connection::note_refused_parameters() {
+    if (sparing_noted_ || !dialogue_->sparing_parameters()) return;
     sparing_noted_ = true;
-    context_.hosts.refuses_parameters(endpoint_, context_.shard.now());
-    core::log_info("{} [{}] refuses parameters that it offers: going on without them", peer_name_,
-                   peer_address_);
-    return true;
+    Belief& belief = context_.hosts.habits(endpoint_).refuses_parameters;
+    const core::Duration hold = belief.learn(context_.shard.now());
+    if (hold == core::Duration{}) return;
+    core::log_info(
+        "{} [{}] refuses parameters that it offers: without them for {} min, then one "
+        "session tries them again",
+        peer_name_, peer_address_, std::chrono::duration_cast<std::chrono::minutes>(hold).count());
 }
 
 core::Task<bool> Connection::write() {
-    // Large content leaves in slices, so that the deadline is one of progress, not of size.
-    std::size_t first = 0;
-    while (first < parts_.size()) {
-        std::size_t last = first;
-        std::size_t octets = 0;
-        while (last < parts_.size() &&
-               (octets == 0 || octets + parts_[last].iov_len <= kWriteSlice)) {
-            octets += parts_[last++].iov_len;
-        }
-        stream_->set_deadline(context_.shard.now() + times_.data_block);
-        const auto written =
-            co_await stream_->write(std::span<const iovec>(parts_).subspan(first, last - first));
-        if (!written) {
-            co_await hear_last_words("sending: " + written.error().message());
-            co_return false;
-        }
-        first = last;
-    }
-    co_return true;
+    // The dialogue gives large content in slices, so this deadline is one of progress, not of size.
+    stream_->set_deadline(clock_.write_due(context_.shard.now(), times_.data_block));
+    const auto written = co_await stream_->write(parts_);
+    if (written) co_return true;
+    co_await hear_last_words("sending: " + written.error().message());
+    co_return false;
+}
+
+// Of the oldest transaction, while it may be given up without making a duplicate.
+void Connection::time_transaction() {
+    const Transaction* oldest = dialogue_->uploading();
+    if (oldest == nullptr) return clock_.let_it_be();
+    if (clock_.times(dialogue_->transactions_over())) return;
+    const auto slot = std::ranges::find_if(deliveries_, [oldest](const Delivery& delivery) {
+        return &delivery.transaction == oldest;
+    });
+    PH_ASSERT(slot != deliveries_.end() && !slot->recipients.empty());
+    clock_.start_transaction(dialogue_->transactions_over(), context_.shard.now(),
+                             oldest->content->stuffed_size(),
+                             path_.time_left(*slot->recipients.front()->message));
 }
 
 // A server that refuses early, or closes behind the reply to a message, said so before our writing
@@ -149,6 +201,7 @@ core::Task<void> Connection::hear_last_words(std::string reason) {
         stream_->consume(length);
     }
     if (over_) co_return;
+    lost_ = true;
     note_silent_close();
     dialogue_->connection_lost(reason, false);
     end_dialogue();
@@ -164,13 +217,15 @@ core::Duration Connection::idle_for() const {
 core::Task<bool> Connection::read() {
     const core::Duration patience =
         waiting_idle_ ? idle_for() : core::Duration{dialogue_->timeout()};
-    stream_->set_deadline(context_.shard.now() + patience);
+    const std::uint64_t awaited = dialogue_->replies() * 2 + (waiting_idle_ ? 1 : 0);
+    stream_->set_deadline(clock_.reply_due(awaited, context_.shard.now(), patience));
     const auto input = co_await stream_->read();
     if (!input) {
         note_lost(input.error());
         co_return !over_;
     }
     if (input->empty()) {
+        lost_ = true;
         note_silent_close();
         dialogue_->connection_lost("the server closed the connection", true);
         end_dialogue();
@@ -189,8 +244,12 @@ void Connection::note_lost(const std::error_code& error) {
         return;
     }
     if (error.value() == ETIMEDOUT) {
-        dialogue_->timed_out("no reply to " + std::string(dialogue_->awaited()) + " in time");
+        const std::string awaited(dialogue_->awaited());
+        const bool all = clock_.is_over(context_.shard.now());
+        dialogue_->timed_out(all ? "given up, as it took too long, at " + awaited
+                                 : "no reply to " + awaited + " in time");
     } else {
+        lost_ = true;
         note_silent_close();
         dialogue_->connection_lost(error.message(), true);
     }
@@ -201,7 +260,7 @@ bool Connection::take_events(std::string_view input) {
     using Event = ClientDialogue::Event;
     while (true) {
         const Event event = dialogue_->receive(input);
-        const bool spared = note_refused_parameters();
+        note_refused_parameters();
         switch (event) {
             case Event::need_input:
                 return true;
@@ -215,10 +274,7 @@ bool Connection::take_events(std::string_view input) {
                 last_message_ = context_.shard.now();
                 break;
             case Event::fell_back:
-                path_.learn(dialogue_->mode(), dialogue_->chunking());
-                if (spared) break;
-                core::log_info("{} [{}] cannot follow our pipelining: going on in a simpler mode",
-                               peer_name_, peer_address_);
+                learn_from(true);
                 break;
             case Event::closing:
             case Event::closed:
@@ -230,12 +286,16 @@ bool Connection::take_events(std::string_view input) {
 
 void Connection::settle_finished() {
     if (!dialogue_) return;
-    if (dialogue_->completed() > 0 && !std::exchange(host_answers_, true)) {
-        context_.hosts.answers(peer_);
-    }
+    if (dialogue_->completed() > 0) note_success();
+    std::array<Transaction*, ClientDialogue::kMaxOpenTransactions> finished;
+    std::size_t count = 0;
     while (Transaction* transaction = dialogue_->take_finished()) {
+        PH_ASSERT(count < finished.size());
+        finished[count++] = transaction;
+    }
+    while (count-- > 0) {  // the newest first: what goes back to the front keeps its order
         const auto slot = std::ranges::find_if(deliveries_, [&](const Delivery& delivery) {
-            return &delivery.transaction == transaction;
+            return &delivery.transaction == finished[count];
         });
         PH_ASSERT(slot != deliveries_.end());
         path_.settle(*slot, *this);
@@ -244,7 +304,6 @@ void Connection::settle_finished() {
 
 void Connection::end_dialogue() {
     over_ = true;
-    path_.learn(dialogue_->mode(), dialogue_->chunking());
     settle_finished();
 }
 

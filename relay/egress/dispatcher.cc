@@ -9,6 +9,7 @@
 namespace relay {
 
 Dispatcher::Dispatcher(EgressContext context) : context_(context) {
+    context_.log = &log_.emplace(context_.shard.reactor());
     arm(sweep_, context_.shard.now() + kSweepEvery);
 }
 
@@ -68,6 +69,8 @@ void Dispatcher::sweep(Walk& walk) {
         paths_.size() > context_.options.many_paths ? kForgetSoon : kForgetAfter;
     for (std::size_t seen = 0; walk.stripe < Paths::kStripes && seen < core::kSlice;) {
         seen += 1 + paths_.stripe(walk.stripe).size();
+        for (auto& [name, path] : paths_.stripe(walk.stripe))
+            path->expire_waiting();
         paths_.erase_if(walk.stripe++, [&](const auto& entry) {
             return entry.second->ready() == 0 && entry.second->unused_since(now - keep);
         });
@@ -96,6 +99,7 @@ core::Task<void> Dispatcher::close(core::Instant deadline) {
         paths_.erase_if(i, [](const auto&) { return true; });
         co_await slices.next();
     }
+    log_.reset();
 }
 
 }  // namespace relay

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/base/striped_map.h"
@@ -57,6 +58,7 @@ class Dispatcher final : public RecipientTaker {
     void adopt(Walk& walk);
     void arm(Walk& walk, core::Instant when);
 
+    std::optional<core::ShardLog> log_;
     EgressContext context_;
     Paths paths_;
     std::shared_ptr<const CheckedConfig> checked_;  // null: as of the start

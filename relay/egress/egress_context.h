@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/io/shard.h"
+#include "core/runtime/shard_log.h"
 #include "dns/mx.h"
 #include "metrics/shard_metrics.h"
 #include "relay/egress/egress_tls.h"
@@ -42,6 +43,7 @@ struct EgressContext {
     HostMemory& hosts;
     SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
     std::size_t idle = 0;               // connections that wait for mail
+    core::ShardLog* log = nullptr;      // the dispatcher's: what an operator asks why mail waits
 };
 
 }  // namespace relay

@@ -40,48 +40,37 @@ HostMemory::Rest HostMemory::ask(const std::string& host, core::Instant now,
     return {};
 }
 
-void HostMemory::failed(const std::string& host, core::Instant now, Disposition why) {
+bool HostMemory::failed(const std::string& host, core::Instant now, Disposition why) {
     Entry& entry = touch(host);
     entry.why = std::move(why);
     entry.tried_until = {};
+    if (entry.worked && now - *entry.worked <= kLately) return false;
     // Several that tried together and failed together are one failure.
-    if (entry.rest_until > now) return;
+    if (entry.rest_until > now) return false;
     entry.rest_until =
         now + std::min<core::Duration>(pauses_.longest,
                                        pauses_.first * (1U << std::min(entry.failures, 10U)));
     ++entry.failures;
+    return true;
 }
 
-void HostMemory::answers(const std::string& host) {
-    Entry* entry = find(host);
-    if (entry == nullptr || entry->failures == 0) return;
-    entry->failures = 0;
-    entry->rest_until = entry->tried_until = {};
-    entry->why = {};
-}
-
-// ---- habits
-
-void HostMemory::closed_silently(const std::string& host, std::size_t messages, core::Instant now) {
-    if (messages == 0) return;
+void HostMemory::answers(const std::string& host, core::Instant now) {
     Entry& entry = touch(host);
-    entry.closed_so = entry.closed_behind == messages ? entry.closed_so + 1 : 1;
-    entry.closed_behind = messages;
-    if (entry.closed_so >= kSameTwice) entry.closes_until = now + kBelieveFor;
+    entry.worked = now;
+    if (entry.failures == 0) return;
+    entry.failures = 0;
+    entry.rest_until = entry.tried_until = {};
+    entry.why = {};
 }
 
-std::size_t HostMemory::most_messages(const std::string& host, core::Instant now) {
+bool HostMemory::worked_lately(const std::string& host, core::Instant now) {
     const Entry* entry = find(host);
-    return entry != nullptr && entry->closes_until > now ? entry->closed_behind : 0;
+    return entry != nullptr && entry->worked && now - *entry->worked <= kLately;
 }
 
-void HostMemory::refuses_parameters(const std::string& host, core::Instant now) {
-    touch(host).sparing_until = now + kBelieveFor;
-}
-
-bool HostMemory::spare_parameters(const std::string& host, core::Instant now) {
-    const Entry* entry = find(host);
-    return entry != nullptr && entry->sparing_until > now;
+HostMemory::Habits* HostMemory::known_habits(const std::string& host) {
+    Entry* entry = find(host);
+    return entry == nullptr ? nullptr : &entry->habits;
 }
 
 }  // namespace relay

@@ -1,19 +1,24 @@
 // HostMemory: what a shard learned about the hosts it sends to, by address and port. Whether one
 // answers: after a failure nobody asks it again for a pause that doubles, and then one connection
 // does so for everybody, so that N messages and M paths never each wait for the same timeout (RFC
-// 5321 section 4.5.4.1). And its habits: after how many messages it closes without a word, and
-// which parameters it offers and then refuses. One shard; in memory only.
+// 5321 section 4.5.4.1). A host that worked within kLately does not rest: its failure is a sample,
+// and the paths slow down (outage.h). And its habits, by name and port: after how many messages it
+// closes without a word (session_cap.h), which parameters it offers and then refuses, whether it
+// knows nothing but HELO (belief.h). One shard; in memory only.
 // Limit: kMostHosts, the longest untouched is forgotten.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "core/base/time.h"
+#include "relay/egress/belief.h"
+#include "relay/egress/session_cap.h"
 #include "relay/message/disposition.h"
 
 namespace relay {
@@ -26,9 +31,7 @@ struct HostPauses {
 class HostMemory {
   public:
     static constexpr std::size_t kMostHosts = 50'000;
-    // So many connections in a row that end by themselves behind the same number of messages.
-    static constexpr unsigned kSameTwice = 2;
-    static constexpr core::Duration kBelieveFor = std::chrono::hours{24};
+    static constexpr core::Duration kLately = std::chrono::seconds{30};
 
     struct Rest {
         bool resting = false;      // not now
@@ -43,17 +46,20 @@ class HostMemory {
     // May this host be tried? If so, and it failed before, the caller does so for everybody until
     // `giving_up`, and says what came of it by failed() or answers().
     Rest ask(const std::string& host, core::Instant now, core::Instant giving_up);
-    void failed(const std::string& host, core::Instant now, Disposition why);
-    void answers(const std::string& host);
+    // True: it rests from now on.
+    bool failed(const std::string& host, core::Instant now, Disposition why);
+    void answers(const std::string& host, core::Instant now);
+    bool worked_lately(const std::string& host, core::Instant now);
 
-    // The host ended a session between two messages without a word, behind so many.
-    void closed_silently(const std::string& host, std::size_t messages, core::Instant now);
-    // Messages to send in a session before we end it ourselves; 0: no limit is known.
-    std::size_t most_messages(const std::string& host, core::Instant now);
-
-    // MAIL and RCPT go without the parameters that can be spared.
-    void refuses_parameters(const std::string& host, core::Instant now);
-    bool spare_parameters(const std::string& host, core::Instant now);
+    // The habits of a host; the reference is valid until the next call.
+    struct Habits {
+        SessionCap cap;
+        Belief refuses_parameters;
+        Belief helo_only;
+    };
+    Habits& habits(const std::string& host) { return touch(host).habits; }
+    // Null: nothing is known.
+    Habits* known_habits(const std::string& host);
 
     std::size_t size() const { return entries_.size(); }
 
@@ -63,11 +69,9 @@ class HostMemory {
         unsigned failures = 0;
         core::Instant rest_until{};
         core::Instant tried_until{};  // somebody is at it
+        std::optional<core::Instant> worked{};
         Disposition why;
-        std::size_t closed_behind = 0;
-        unsigned closed_so = 0;  // in a row
-        core::Instant closes_until{};
-        core::Instant sparing_until{};
+        Habits habits;
     };
     using Entries = std::list<Entry>;  // touched last in front
 

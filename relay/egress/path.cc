@@ -8,24 +8,12 @@
 #include "core/base/log.h"
 #include "relay/egress/connection.h"
 #include "relay/message/header_field.h"
-#include "relay/smtp/client_envelope.h"
 
 namespace relay {
 
 namespace {
 
 constexpr std::size_t kHeadForMessageId = 8192;
-
-// Where a refusal by policy may not hold; none for the other kind, that of a missing extension.
-std::optional<dns::AddressFamilies> other_family(const Disposition& refusal) {
-    if (refusal.host_lacks) return std::nullopt;
-    const bool v6 = refusal.peer_address.contains(':');
-    return v6 ? dns::AddressFamilies::v4_only : dns::AddressFamilies::v6_only;
-}
-
-bool suits(const Detour& detour, const Recipient& recipient) {
-    return detour.family == other_family(recipient.disposition());
-}
 
 }  // namespace
 
@@ -39,7 +27,8 @@ Path::Path(EgressContext& context, const SiteFacts& site)
       site_(site),
       message_rate_(site.limits.max_message_rate),
       connection_rate_(connection_bucket(site.limits)),
-      manners_{most_pipelining(), context.options.chunking},
+      manners_(most_pipelining(), context.options.chunking),
+      outage_(context.options.pauses()),
       last_used_(context.shard.now()),
       timer_(*this),
       leaving_(context.shard.reactor(), [this] { maintain(); }),
@@ -83,12 +72,20 @@ PipelineMode Path::most_pipelining() const {
     return site_.limits.enable_pipelining ? most : PipelineMode::lock_step;
 }
 
-void Path::learn(PipelineMode pipelining, bool chunking) {
-    manners_.chunking = manners_.chunking && chunking;
+std::optional<Manners::Learned> Path::learn(const Manners::Ending& session) {
+    Manners::Ending heard = session;
     // "on": a server that loses track behind a dot is believed for its session only.
-    const bool behind_dot = pipelining == PipelineMode::message;
-    if (behind_dot && site_.limits.pipeline_next == PipelineNext::on) return;
-    manners_.pipelining = std::min(manners_.pipelining, pipelining);
+    const bool behind_dot = heard.ended.pipelining == PipelineMode::message;
+    if (behind_dot && site_.limits.pipeline_next == PipelineNext::on) {
+        heard.ended.pipelining = heard.began.pipelining;
+    }
+    return manners_.learn(heard, context_.shard.now());
+}
+
+bool Path::carries_more(const std::string& endpoint, std::size_t messages) const {
+    return std::ranges::any_of(connections_, [&](const Connection* one) {
+        return one->completed() > messages && one->endpoint() == endpoint;
+    });
 }
 
 // ---- how many connections
@@ -122,11 +119,11 @@ void Path::open_connections() {
     const std::size_t wanted = std::min<std::size_t>(by_backlog, site_.limits.connection_limit);
     while (connections_.size() < wanted && idle_.empty()) {
         const core::Instant now = context_.shard.now();
-        if (const auto until = std::max(paused_until_, hosts_rest_until_); until > now) {
+        if (const auto until = std::max(outage_.paused_until(), hosts_rest_until_); until > now) {
             return wake_at(until);
         }
         // One probe until the site answers again; and no more connections for the rate's sake.
-        if (failures_ > 0 && connections_.size() > established_) return;
+        if (outage_.probing() && connections_.size() > established_) return;
         if (!connections_.empty() && message_rate_.next_at() > now) {
             return wake_at(message_rate_.next_at());
         }
@@ -185,27 +182,23 @@ void Path::ended(Connection& connection, bool fruitless) {
     if (connection.detour() != nullptr) detouring_ = fruitless = false;
     if (connection.was_established()) {
         --established_;
-        if (fruitless && !closing_) pause_after_failure();
+        if (fruitless && !closing_) {
+            outage_.failed(Outage::Failure::fruitless, context_.shard.now());
+        }
         if (!fruitless) hosts_rest_until_ = {};  // its place is free
     }
     last_used_ = context_.shard.now();
     maintain();
 }
 
-void Path::pause_after_failure() {
-    // Several connections that were opened together and failed together are one failure.
-    if (paused_until_ > context_.shard.now()) return;
-    const core::Duration pause =
-        std::min<core::Duration>(context_.options.longest_pause,
-                                 context_.options.first_pause * (1U << std::min(failures_, 10U)));
-    ++failures_;
-    paused_until_ = context_.shard.now() + pause;
-}
-
-void Path::unreachable(const Disposition& why) {
-    core::log_info("site {}: {} {}", site_.name, why.code, core::escaped(why.text));
-    pause_after_failure();
-    if (is_last_hope()) send_all_home(why);
+void Path::unreachable(const Disposition& why, Outage::Failure failure) {
+    const bool pauses = outage_.failed(failure, context_.shard.now()) == Outage::Finding::outage;
+    const bool defers = pauses && is_last_hope();
+    context_.log->note(core::LogLevel::kInfo,
+                       defers ? "site cannot be reached, its mail is deferred"
+                              : "connection to a site failed, others go on",
+                       site_.name, fmt::format("{} {}", why.code, why.text));
+    if (defers) send_all_home(why);
 }
 
 // ---- recipients
@@ -294,131 +287,23 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
             continue;
         }
         recipient.set_disposition(std::move(result));
+        log_outcome(recipient);
         context_.exchange.to_origin(context_.shard, recipient);
     }
     delivery.recipients.clear();
-    if (reached) {
-        failures_ = 0;
-        paused_until_ = {};
-    }
+    if (reached) outage_.worked(context_.shard.now());
     if (!detours_.empty()) open_detour();
 }
 
-// ---- detours
-
-std::vector<std::string> Path::endpoints() const {
-    std::vector<std::string> all;
-    for (const NextHop& hop : site_.hops) {
-        // Which hosts a service has, the detour finds out.
-        all.push_back(hop.service ? hop.host : hop.host + ":" + std::to_string(hop.port));
-    }
-    for (const dns::MxGroup& group : site_.plan.groups) {
-        for (const std::string& host : group.hosts)
-            all.push_back(host + ":" + std::to_string(site_.port));
-    }
-    return all;
-}
-
-std::vector<std::string> Path::unfit_hosts(Recipient& recipient) const {
-    Delivery probe;
-    probe.recipients.push_back(&recipient);
-    probe.fill_transaction(context_.shard.wall());
-    std::vector<std::string> unfit;
-    for (const Offer& offer : offers_) {
-        if (context_.shard.now() - offer.when > kBelieveOffersFor) continue;
-        if (!adapt(probe.transaction, offer.extensions)) unfit.push_back(offer.endpoint);
-    }
-    return unfit;
-}
-
-bool Path::another_host_may(Recipient& recipient) const {
-    const std::vector<std::string> all = endpoints();
-    const std::vector<std::string> unfit = unfit_hosts(recipient);
-    return std::ranges::any_of(all, [&](const std::string& endpoint) {
-        return std::ranges::find(unfit, endpoint) == unfit.end();
-    });
-}
-
-// SPF, reverse DNS and reputation are those of an address: one family may be refused where the
-// other is welcome. Asked once: what the other one says counts, and for a while nobody asks it
-// again.
-bool Path::another_family_may(const Disposition& refusal, const Connection& connection) {
-    const bool by_policy = refusal.outcome == Outcome::bounced && refusal.command == "MAIL" &&
-                           !refusal.local && refusal.enhanced.subject == 7;
-    if (!by_policy) return false;
-    const core::Instant now = context_.shard.now();
-    const Detour* made = connection.detour();
-    if (made != nullptr && made->family) {
-        one_family_until_ = now + kBelieveOffersFor;
-        return false;
-    }
-    const IpLookup lookup = site_.limits.ip_lookup;
-    return lookup != IpLookup::v4_only && lookup != IpLookup::v6_only && now >= one_family_until_;
-}
-
-Detour Path::detour_of(Recipient& recipient) const {
-    const auto family = other_family(recipient.disposition());
-    return family ? Detour{.family = family} : Detour{.avoided = unfit_hosts(recipient)};
-}
-
-// The refusal stays with it, for the case that nobody else takes it either.
-void Path::make_detour(Recipient& recipient, Disposition refusal) {
-    recipient.move_to(RecipientState::ready);
-    context_.metrics.entered(metrics::Queue::ready);
-    recipient.content_held = recipient.content_held || recipient.message->place.holders.try_hold();
-    if (!recipient.content_held) return ready_.push_back(recipient);  // it left memory meanwhile
-    ++recipient.detours;
-    recipient.set_disposition(std::move(refusal));
-    detours_.push_back(recipient);
-}
-
-// One at a time, within the limits of the path.
-void Path::open_detour() {
-    if (detouring_ || closing_) return;
-    if (connections_.size() >= site_.limits.connection_limit) {
-        if (idle_.empty()) return;  // ended() comes
-        idle_.back()->retire();
-        idle_.pop_back();
-        ++woken_;
-        return;
-    }
-    if (!connection_rate_.try_take(context_.shard.now())) {
-        context_.metrics.throttled(metrics::Throttle::connection_rate);
-        return wake_at(connection_rate_.next_at());
-    }
-    detouring_ = true;
-    auto connection = std::make_unique<Connection>(context_, *this, detour_of(detours_.front()));
-    connections_.push_back(connection.get());
-    tasks_.spawn(run(std::move(connection)));
-}
-
-Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance,
-                              const Detour& detour) {
-    expire_old();
-    if (expiring_) return wait_for_expiry();
-    if (closing_ || detours_.empty() || !suits(detour, detours_.front())) return Taken::nothing;
-    detours_.take_transaction(delivery.recipients, allowance.recipients);
-    const auto count = static_cast<std::int64_t>(delivery.recipients.size());
-    context_.metrics.left(metrics::Queue::ready, count);
-    context_.metrics.entered(metrics::Queue::in_flight, count);
-    for (Recipient* recipient : delivery.recipients) {
-        recipient->clear_disposition();
-        recipient->move_to(RecipientState::in_flight);
-    }
-    return Taken::taken;
-}
-
-// What may pass defers them: a host that would take them may be back. A refusal by policy stands:
-// that we cannot speak the other family is no reason to wait.
-void Path::detour_failed(const Connection& connection, const Disposition& why) {
-    const Detour& detour = *connection.detour();
-    if (detour.family) one_family_until_ = context_.shard.now() + kBelieveOffersFor;
-    const bool defers = !detour.family && why.outcome == Outcome::deferred;
-    leaving_.add(detours_, [this, detour, why, defers](Recipient& recipient) {
-        if (!suits(detour, recipient)) return detours_.push_back(recipient);
-        if (defers) recipient.set_disposition(why);
-        send_home(recipient);
-    });
+// What an operator asks first: why mail of this site waits or came back.
+void Path::log_outcome(const Recipient& recipient) const {
+    const Disposition& result = recipient.disposition();
+    if (result.outcome != Outcome::deferred && result.outcome != Outcome::bounced) return;
+    const bool deferred = result.outcome == Outcome::deferred;
+    context_.log->note(core::LogLevel::kInfo, deferred ? "mail is deferred" : "mail is refused",
+                       site_.name,
+                       fmt::format("{} [{}] to {}: {} {}", result.peer_name, result.peer_address,
+                                   result.command, result.code, result.text));
 }
 
 // The server may have the message, and will be given it again (RFC 5321 section 3.8).
@@ -442,6 +327,11 @@ void Path::expire_old() {
         expiring_ = !expire_front(*queue, now, slice) || expiring_;
 }
 
+void Path::expire_waiting() {
+    expire_old();
+    if (expiring_) wake_at(core::kAtOnce);
+}
+
 Path::Taken Path::wait_for_expiry() {
     wake_at(core::kAtOnce);
     return Taken::nothing;
@@ -451,6 +341,14 @@ core::Duration Path::max_age() const {
     const RetryRule* rule = site_.limits.retry.get();
     return rule != nullptr && rule->max_age > core::Duration{} ? rule->max_age
                                                                : context_.options.max_age;
+}
+
+core::Duration Path::time_left(const Message& message) const {
+    core::WallTime end = message.created + max_age();
+    if (message.expires() != core::WallTime{}) end = std::min(end, message.expires());
+    const DeliverBy& by = message.deliver_by();
+    if (by.expires(by.deadline)) end = std::min(end, by.deadline);
+    return end - context_.shard.wall();
 }
 
 bool Path::expire_front(ReadyQueue& queue, core::WallTime now, core::SliceCount& slice) {
@@ -512,7 +410,7 @@ std::vector<std::string> Path::waiting_domains() {
 
 bool Path::unused_since(core::Instant instant) const {
     return connections_.empty() && detours_.size() == 0 && fetching_ == 0 && leaving_.empty() &&
-           tasks_.running() == 0 && std::max(last_used_, paused_until_) < instant;
+           tasks_.running() == 0 && std::max(last_used_, outage_.paused_until()) < instant;
 }
 
 core::Task<void> Path::close(core::Instant deadline) {

@@ -4,8 +4,9 @@
 // kBacklogPerConnection ready recipients, within connection_limit and max_connection_rate. A site
 // that cannot be reached defers everything that waits for it at once (one timer for the site, not a
 // timeout per message: RFC 5321 section 4.5.4.1) and is probed by one connection after a pause that
-// doubles from first_pause to longest_pause; a host that other paths found dead is not asked again
-// meanwhile (relay/egress/host_memory.h).
+// doubles from first_pause to longest_pause; while it worked lately a connection that fails is no
+// reason for either (outage.h). A host that other paths found dead is not asked again meanwhile
+// (host_memory.h). How its servers are talked to is learned (manners.h).
 // What one host lacks an extension for (SIZE, 8BITMIME, SMTPUTF8) makes a detour: a connection to
 // hosts that may have it; the refusal is final when none does. So does a 5yz with x.7.z to MAIL,
 // once: to the other family of addresses, as policies are often about the address we come from.
@@ -17,6 +18,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/base/intrusive_list.h"
@@ -25,6 +28,8 @@
 #include "relay/config/check.h"
 #include "relay/egress/delivery.h"
 #include "relay/egress/egress_context.h"
+#include "relay/egress/manners.h"
+#include "relay/egress/outage.h"
 #include "relay/egress/ready_walk.h"
 #include "relay/queue/ready_queue.h"
 #include "relay/queue/site.h"
@@ -34,18 +39,13 @@ namespace relay {
 
 class Connection;
 
-// What was learned about a site's servers; holds as long as the path.
-struct Manners {
-    PipelineMode pipelining = PipelineMode::next;
-    bool chunking = true;
-};
-
 class Path {
   public:
     static constexpr std::size_t kBacklogPerConnection = 8;
     static constexpr std::size_t kMostFetching = 64;
     static constexpr std::size_t kMostFetchingOctets = 64 << 20;
     static constexpr core::Duration kBelieveOffersFor = std::chrono::minutes{10};
+    static constexpr core::Duration kAskFamilyAgain = std::chrono::minutes{1};
     static constexpr std::size_t kMostDetours = dns::kMaxMxHosts;  // of a recipient, in an attempt
     static constexpr std::size_t kMostWaitingDomains = 16;
     static constexpr std::size_t kMostLookedThrough = 1000;  // recipients, for these domains
@@ -86,7 +86,7 @@ class Path {
     // Every recipient of the delivery goes home with its result, or back to the front untouched.
     void settle(Delivery& delivery, const Connection& connection);
     void established(Connection& connection);
-    void unreachable(const Disposition& why);
+    void unreachable(const Disposition& why, Outage::Failure failure);
     // Of what is ready, as written: the first kMostWaitingDomains.
     std::vector<std::string> waiting_domains();
     // None of the hosts that were left for its detour could be tried.
@@ -98,10 +98,16 @@ class Path {
     void ended(Connection& connection, bool fruitless);
     void becomes_idle(Connection& connection);
     void becomes_busy(Connection& connection);
-    const Manners& manners() const { return manners_; }
-    // How the site was served in a session; later ones begin so.
-    void learn(PipelineMode pipelining, bool chunking);
+    Manners::Choice choose_manners() { return manners_.choose(context_.shard.now()); }
+    // How the site was served in a session; what later ones are told.
+    std::optional<Manners::Learned> learn(const Manners::Ending& session);
+    // Another session with this host took more messages than so many.
+    bool carries_more(const std::string& endpoint, std::size_t messages) const;
     bool closing() const { return closing_; }
+    // Until the message expires.
+    core::Duration time_left(const Message& message) const;
+    // Recipients at the front whose time is over leave, though no connection takes any.
+    void expire_waiting();
     // A detour waits for a connection to end.
     bool wants_place() const {
         return detours_.size() > 0 && !detouring_ &&
@@ -132,6 +138,7 @@ class Path {
     std::vector<std::string> unfit_hosts(Recipient& recipient) const;
     bool another_host_may(Recipient& recipient) const;
     bool another_family_may(const Disposition& refusal, const Connection& connection);
+    void keep_to_one_family(core::Duration span, const Disposition& why);
     void make_detour(Recipient& recipient, Disposition refusal);
     Detour detour_of(Recipient& recipient) const;
     void open_detour();
@@ -155,7 +162,7 @@ class Path {
     void note_ambiguous_end(const Delivery& delivery, const Connection& connection);
     void wake_at(core::Instant instant);
     bool is_last_hope() const;
-    void pause_after_failure();
+    void log_outcome(const Recipient& recipient) const;
     void send_home(Recipient& recipient);
     void send_all_home(const Disposition& why);
 
@@ -176,8 +183,7 @@ class Path {
     std::vector<Connection*> idle_;         // last used last; woken from the back
     std::size_t woken_ = 0;                 // of idle_ taken out, not running yet
     std::size_t established_ = 0;
-    unsigned failures_ = 0;  // in a row
-    core::Instant paused_until_{};
+    Outage outage_;
     core::Instant hosts_rest_until_{};
     core::Instant last_used_{};
     WakeTimer timer_;

@@ -53,7 +53,7 @@ void Path::limit_by(const ShapingLimits& limits) {
     }
     if (before.enable_pipelining != limits.enable_pipelining ||
         before.pipeline_next != limits.pipeline_next) {
-        manners_.pipelining = most_pipelining();
+        manners_.allow(most_pipelining());
     }
     retire_surplus();
     maintain();

@@ -105,7 +105,7 @@ void SessionOpenings::ended(const TlsDemand& demand, metrics::TlsResult result, 
             break;
         case TlsResult::avoided:
             opening.failure = TlsFailureType::validation_failure;
-            opening.reason = "TLS with this host failed in the last days";
+            opening.reason = "TLS with this host failed some minutes ago";
             break;
     }
     add(std::move(opening));

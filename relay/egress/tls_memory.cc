@@ -16,18 +16,39 @@ TlsMemory::Entry& TlsMemory::touch(const std::string& host) {
         by_host_.erase(entries_.back().host);
         entries_.pop_back();
     }
-    entries_.push_front({host, false, {}});
+    entries_.push_front({.host = host});
     by_host_.emplace(entries_.front().host, entries_.begin());
     return entries_.front();
 }
 
 bool TlsMemory::avoids(const std::string& host, core::Instant now) {
-    const Entry* entry = find(host);
-    return entry != nullptr && entry->avoid_until > now;
+    Entry* entry = find(host);
+    return entry != nullptr && entry->broken.ask(now);
 }
 
-void TlsMemory::note_broken(const std::string& host, core::Instant now) {
-    touch(host).avoid_until = now + kAvoidFor;
+bool TlsMemory::is_avoided(const std::string& host, core::Instant now) {
+    const Entry* entry = find(host);
+    return entry != nullptr && entry->broken.holds(now);
+}
+
+core::Duration TlsMemory::note_broken(const std::string& host, Fault fault, core::Instant now) {
+    Entry& entry = touch(host);
+    const bool trusted = entry.worked && now - *entry.worked <= kTrustFor;
+    if (fault == Fault::fruitless && trusted) return {};
+    if (fault == Fault::fruitless || (fault == Fault::lost && trusted)) {
+        if (entry.losses > 0 && now - entry.lost < kApart) return {};  // the same fact
+        entry.lost = now;
+        if (++entry.losses < kEnough) return {};
+        entry.losses = kEnough - 1;  // the one that tries again is enough
+    }
+    return entry.broken.learn(now);
+}
+
+bool TlsMemory::note_works(const std::string& host, core::Instant now) {
+    Entry& entry = touch(host);
+    entry.worked = now;
+    entry.losses = 0;
+    return entry.broken.lift(now);
 }
 
 bool TlsMemory::offered_before(const std::string& host) {

@@ -9,8 +9,6 @@ namespace relay {
 
 namespace {
 
-constexpr std::string_view kDot = ".";
-
 // Trimming copies the last chunk, so it must be worth it: also more than a quarter of the message.
 constexpr std::size_t kSpareWorthGivingBack = 1024;
 
@@ -78,10 +76,11 @@ void Content::seal() {
 
 void Content::restore(std::unique_ptr<char[]> octets, std::size_t size) {
     body_ = std::make_unique<Body>();
+    body_->leading_dots.reserve(leading_dots_);
     const std::string_view text(octets.get(), size);
     if (text.starts_with('.')) body_->leading_dots.push_back(0);
     for (std::size_t at = text.find("\n."); at != text.npos; at = text.find("\n.", at + 1)) {
-        body_->leading_dots.push_back(at + 1);
+        body_->leading_dots.push_back(static_cast<std::uint32_t>(at + 1));
     }
     leading_dots_ = static_cast<std::uint32_t>(body_->leading_dots.size());
     PH_ASSERT(size <= kMost);
@@ -99,7 +98,7 @@ void Content::declare(std::size_t size, std::uint32_t leading_dots) {
 std::size_t Content::memory() const {
     if (body_ == nullptr) return 0;
     std::size_t octets = sizeof(Body) + body_->chunks.capacity() * sizeof(Chunk);
-    octets += body_->leading_dots.capacity() * sizeof(std::size_t);
+    octets += body_->leading_dots.capacity() * sizeof(std::uint32_t);
     for (const Chunk& chunk : body_->chunks)
         octets += chunk.capacity;
     return octets;
@@ -124,24 +123,6 @@ void Content::gather(std::vector<iovec>& parts) const {
     if (body_ == nullptr) return;
     for (const Chunk& chunk : body_->chunks) {
         if (chunk.used > 0) parts.push_back(part(chunk.octets.get(), chunk.used));
-    }
-}
-
-void Content::gather_stuffed(std::vector<iovec>& parts) const {
-    PH_ASSERT(resident() || size_ == 0);
-    if (body_ == nullptr) return;
-    auto dot = body_->leading_dots.begin();
-    std::size_t begin = 0;  // offset of the chunk's first octet
-    for (const Chunk& chunk : body_->chunks) {
-        std::size_t done = 0;
-        for (; dot != body_->leading_dots.end() && *dot < begin + chunk.used; ++dot) {
-            const std::size_t at = *dot - begin;
-            if (at > done) parts.push_back(part(chunk.octets.get() + done, at - done));
-            parts.push_back(part(kDot.data(), kDot.size()));
-            done = at;
-        }
-        if (chunk.used > done) parts.push_back(part(chunk.octets.get() + done, chunk.used - done));
-        begin += chunk.used;
     }
 }
 

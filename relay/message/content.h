@@ -1,6 +1,6 @@
 // Content: the immutable octets of one message (header section with our Received first, CRLF lines,
 // not dot-stuffed) in chunks of memory, plus the offsets of lines that begin with a dot, so that
-// sending by DATA gathers straight from it with stuffing done by the iovec list (RFC 5321 4.5.2).
+// sending by DATA gathers straight from it (content_cursor.h; RFC 5321 section 4.5.2).
 // Built on the origin shard by append(), frozen by seal(), then read by the home shard of a path,
 // and freed by the origin only. Pure. Invariant: after seal() it ends in CRLF. A sealed content may
 // leave memory by evict() (the spool has it) and come back by restore(); its sizes stay known.
@@ -44,14 +44,14 @@ class Content {
     void declare(std::size_t size, std::uint32_t leading_dots);
     std::uint32_t leading_dots() const { return leading_dots_; }
 
-    // Gathered writing. As they are (BDAT), or with leading dots doubled (DATA; without final dot).
+    // All octets as they are, one part for each chunk.
     void gather(std::vector<iovec>& parts) const;
-    void gather_stuffed(std::vector<iovec>& parts) const;
     std::string to_string() const;  // tests and small messages
     // Copies the first octets, e.g. to look at the header section.
     std::string head(std::size_t limit) const;
 
   private:
+    friend class ContentCursor;
     struct Chunk {
         std::unique_ptr<char[]> octets;
         std::size_t used = 0;
@@ -59,7 +59,7 @@ class Content {
     };
     struct Body {
         std::vector<Chunk> chunks;
-        std::vector<std::size_t> leading_dots;  // ascending offsets
+        std::vector<std::uint32_t> leading_dots;  // ascending offsets
     };
     Body& body();
 

@@ -67,9 +67,13 @@ void ClientDialogue::settle(Transaction& transaction, const Disposition& disposi
 
 void ClientDialogue::compose(std::vector<iovec>& parts) {
     commands_.clear();
+    // The envelope of a thousand recipients is no reason for an idle connection to stay large.
+    if (commands_.capacity() > kMaxCommandsKept) commands_.shrink_to_fit();
+    if (content_ && content_->done()) content_.reset();  // its last slice has been written
     if (ended_) return;
+    if (content_ && !compose_content(parts)) return;
     compose_opening();
-    const Content* chunk = nullptr;
+    bool chunk = false;
     if (greeted_) {
         if (lone_dot_needed_) {
             lone_dot_needed_ = false;
@@ -78,14 +82,15 @@ void ClientDialogue::compose(std::vector<iovec>& parts) {
         }
         for (Transaction* transaction : open_) {
             if (transaction->phase == Transaction::Phase::content) {
-                transaction->content->gather_stuffed(parts);
-                commands_.append(".\r\n");
                 expect(Command::dot, transaction);
                 transaction->phase = Transaction::Phase::result;
+                start_content(*transaction);
+                if (!compose_content(parts)) return;
             } else if (may_send_envelope(*transaction)) {
                 send_envelope(*transaction);
                 if (transaction->by_chunk && transaction->phase == Transaction::Phase::result) {
-                    chunk = transaction->content;
+                    start_content(*transaction);
+                    chunk = true;
                 }
             }
         }
@@ -95,7 +100,21 @@ void ClientDialogue::compose(std::vector<iovec>& parts) {
         }
     }
     if (!commands_.empty()) parts.push_back({commands_.data(), commands_.size()});
-    if (chunk != nullptr) chunk->gather(parts);
+    if (chunk) compose_content(parts);
+}
+
+void ClientDialogue::start_content(const Transaction& transaction) {
+    content_.emplace(*transaction.content, transaction.by_chunk ? ContentCursor::Form::plain
+                                                                : ContentCursor::Form::stuffed);
+    content_by_chunk_ = transaction.by_chunk;
+}
+
+// True: that was the last slice, and other commands may follow it.
+bool ClientDialogue::compose_content(std::vector<iovec>& parts) {
+    content_->next(parts);
+    if (!content_->done()) return false;
+    if (!content_by_chunk_) commands_.append(".\r\n");
+    return true;
 }
 
 bool ClientDialogue::may_send_envelope(const Transaction& transaction) const {
@@ -221,6 +240,7 @@ ClientDialogue::Event ClientDialogue::receive(std::string_view& input) {
             case ReplyParser::Status::complete:
                 break;
         }
+        ++replies_;
         hide_secrets();
         const Reply& reply = parser_.reply();
         if (unanswered_.empty()) {  // unsolicited, usually 421
@@ -267,6 +287,7 @@ ClientDialogue::Event ClientDialogue::on_reply(const Unanswered& asked, const Re
 
 ClientDialogue::Event ClientDialogue::on_mail(Transaction& transaction, const Reply& reply) {
     if (transaction.behind_dot && lost_track(reply)) return fall_back(transaction);
+    followed_dot_ = followed_dot_ || transaction.behind_dot;
     if (reply.intermediate()) {
         return end_session(local_deferral({4, 5, 0}, "unexpected reply to MAIL", "MAIL"));
     }
@@ -357,6 +378,7 @@ ClientDialogue::Event ClientDialogue::on_result(Transaction& transaction, const 
         settle(transaction, unsure, true);
     }
     ++completed_;
+    chunked_ = chunked_ || (chunk && reply.positive());
     Disposition result = result_of(reply, chunk ? "BDAT" : ".", Scope::message);
     result.recipients = static_cast<std::uint32_t>(transaction.accepted);
     settle(transaction, result, true);
@@ -391,7 +413,10 @@ ClientDialogue::Event ClientDialogue::go_again(Transaction& transaction) {
 }
 
 ClientDialogue::Event ClientDialogue::finish(Transaction& transaction) {
+    // Answered before all of it left: whoever writes finds out that the server reads no further.
+    if (transaction.phase == Transaction::Phase::result) content_.reset();
     transaction.phase = Transaction::Phase::done;
+    ++transactions_over_;
     std::erase(open_, &transaction);
     for (Unanswered& asked : unanswered_) {
         if (asked.transaction == &transaction) asked.transaction = nullptr;
@@ -403,6 +428,7 @@ ClientDialogue::Event ClientDialogue::finish(Transaction& transaction) {
 ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transaction* answered,
                                                   bool last_write_done) {
     ended_ = true;
+    content_.reset();
     ending_ = why;
     PH_ASSERT(ending_.outcome != Outcome::delivered);
     const Transaction* oldest = open_.empty() ? nullptr : open_.front();
@@ -442,6 +468,13 @@ void ClientDialogue::connection_lost(std::string_view reason, bool last_write_do
 void ClientDialogue::timed_out(std::string_view reason) {
     if (awaits_reply_behind_dot()) mode_ = PipelineMode::message;
     connection_lost(reason, true);
+}
+
+const Transaction* ClientDialogue::uploading() const {
+    if (open_.empty()) return nullptr;
+    const bool sent =
+        open_.front()->phase >= Transaction::Phase::result && !(content_ && !content_->done());
+    return sent ? nullptr : open_.front();
 }
 
 bool ClientDialogue::between_messages() const {

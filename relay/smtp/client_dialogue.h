@@ -5,7 +5,7 @@
 // RCPT and DATA can leave behind the final dot of the one before.
 //
 //   dialogue.begin(transaction)   while can_begin()
-//   dialogue.compose(parts)       write them all, then
+//   dialogue.compose(parts)       write them all, and again until there are none; then
 //   dialogue.receive(input)       until it answers need_input; finished() transactions are the
 //                                 driver's again
 //
@@ -14,7 +14,8 @@
 // (RFC 3030) a transaction is MAIL RCPT BDAT-LAST in one flight, and the next waits for its result
 // (RFC 4468 section 3.2). A site that cannot follow is served in the next simpler mode at once; the
 // driver reads mode() and chunking() afterwards and remembers them.
-// Pure; owned by one connection. Limit: kMaxOpenTransactions begun and unfinished.
+// Pure; owned by one connection. Limits: kMaxOpenTransactions begun and unfinished; a compose()
+// gives one slice of content (content_cursor.h) and the commands of one group.
 #pragma once
 
 #include <chrono>
@@ -29,6 +30,7 @@
 #include <sys/uio.h>
 
 #include "relay/message/content.h"
+#include "relay/message/content_cursor.h"
 #include "relay/message/deliver_by.h"
 #include "relay/message/disposition.h"
 #include "relay/message/dsn_request.h"
@@ -87,6 +89,7 @@ enum class TlsWish : std::uint8_t { none, if_offered, required };
 class ClientDialogue {
   public:
     static constexpr std::size_t kMaxOpenTransactions = 2;
+    static constexpr std::size_t kMaxCommandsKept = 64 * 1024;  // octets, of a buffer
     // For the reply to a MAIL behind a final dot that is already answered: a simpler mode comes
     // next.
     static constexpr std::chrono::seconds kBehindDotPatience{10};
@@ -116,11 +119,17 @@ class ClientDialogue {
     // Parameters that can do without (SIZE, and those of DSN) are left out: the host offers them
     // and refuses them. Found out here too: then what was refused goes again at once.
     void spare_parameters() { sparing_ = true; }
+    // The greeting is answered by HELO: the host does not take EHLO.
+    void say_helo() { helo_only_ = true; }
     bool sparing_parameters() const { return sparing_; }
     // verified: the certificate was checked, so a password may be told. Also called before the
     // greeting when TLS comes first (RFC 8314 section 3).
     void tls_started(bool verified);
     void tls_failed(std::string_view reason);
+    // Octets came behind the reply to STARTTLS, outside of TLS: the session is over. Where they
+    // read like a reply somebody put them there (CVE-2021-38371), otherwise the server is broken.
+    void tls_injection(std::string_view behind);
+    bool tls_injected() const { return tls_injected_; }
     bool tls_refused() const { return tls_refused_; }  // STARTTLS was offered and then refused
     bool tls_missing() const { return tls_missing_; }  // it was required and not offered
     bool requirement_missing() const { return requirement_missing_; }  // REQUIRETLS, likewise
@@ -129,7 +138,8 @@ class ClientDialogue {
     void begin(Transaction& transaction);
     void quit();
 
-    // Appends what may leave now; empty if it is the server's turn. Valid until the next call.
+    // Appends what may leave now, of content the next slice; empty if it is the server's turn.
+    // Valid until the next call.
     void compose(std::vector<iovec>& parts);
     Event receive(std::string_view& input);
     Transaction* take_finished();
@@ -145,6 +155,11 @@ class ClientDialogue {
 
     // How long the server may take now (RFC 5321 section 4.5.3.2).
     core::Duration timeout() const;
+    // Replies that came; the next one has this number.
+    std::uint64_t replies() const { return replies_; }
+    // The oldest transaction, while some of it is still to be sent; null: none is.
+    const Transaction* uploading() const;
+    std::uint64_t transactions_over() const { return transactions_over_; }
     bool idle() const { return greeted_ && unanswered_.empty() && open_.empty(); }
     std::string_view awaited() const;  // the oldest unanswered command, for messages
     // Between two messages: nothing of the next one is answered or on its way but its envelope.
@@ -152,6 +167,8 @@ class ClientDialogue {
     const Extensions& extensions() const { return extensions_; }
     PipelineMode mode() const { return mode_; }
     bool chunking() const { return chunking_; }
+    bool followed_dot() const { return followed_dot_; }   // a MAIL behind a final dot was answered
+    bool chunked() const { return chunked_; }             // a chunk was taken
     std::size_t completed() const { return completed_; }  // transactions that got their final reply
     const Disposition& ending() const { return ending_; }
 
@@ -190,6 +207,8 @@ class ClientDialogue {
     Event go_again(Transaction& transaction);
     Event finish(Transaction& transaction);
     void compose_opening();
+    void start_content(const Transaction& transaction);
+    bool compose_content(std::vector<iovec>& parts);
     Event after_hello();
     void say_auth(std::string line);
     void hide_secrets();
@@ -224,7 +243,12 @@ class ClientDialogue {
     std::deque<Transaction*> open_;  // begun, unfinished; oldest first
     std::deque<Transaction*> finished_;
     std::string commands_;  // what compose() gave last
+    // The content that is leaving, until its last slice; its transaction is in Phase::result.
+    std::optional<ContentCursor> content_;
+    bool content_by_chunk_ = false;
     std::size_t completed_ = 0;
+    std::uint64_t replies_ = 0;
+    std::uint64_t transactions_over_ = 0;
     const TimeLimits* time_limits_ = &kTimeLimits;
     TlsWish tls_ = TlsWish::none;
     bool tls_refused_ = false;
@@ -242,6 +266,10 @@ class ClientDialogue {
     bool greeted_ = false;
     bool say_hello_ = false;
     bool say_helo_ = false;
+    bool helo_only_ = false;
+    bool tls_injected_ = false;
+    bool followed_dot_ = false;
+    bool chunked_ = false;
     bool sparing_ = false;
     bool reset_needed_ = false;
     bool lone_dot_needed_ = false;

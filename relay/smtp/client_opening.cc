@@ -1,7 +1,9 @@
 // The opening of a ClientDialogue: greeting, EHLO, STARTTLS and AUTH, up to where transactions may
 // begin. What comes then is in client_dialogue.cc.
+#include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "relay/smtp/client_dialogue.h"
 #include "relay/smtp/reply_meaning.h"
 
@@ -56,7 +58,7 @@ ClientDialogue::Event ClientDialogue::on_hello(const Unanswered& asked, const Re
         return end_session(refusal_by(reply, command_name(asked.command), Scope::session));
     }
     if (asked.command == Command::greeting) {
-        say_hello_ = true;
+        (helo_only_ ? say_helo_ : say_hello_) = true;
         return Event::need_input;
     }
     if (reply.code == 220) {  // a second greeting: the replies after it answer something else
@@ -109,10 +111,16 @@ ClientDialogue::Event ClientDialogue::on_starttls(const Reply& reply, std::strin
         return end_session(refusal_by(reply, "STARTTLS", Scope::session));
     }
     if (!behind.empty()) {  // it would be taken for a reply from inside TLS: CVE-2021-38371
-        return end_session(
-            local_deferral({4, 7, 5}, "octets behind the reply to STARTTLS", "STARTTLS"));
+        tls_injection(behind);
+        return Event::closing;
     }
     return Event::start_tls;
+}
+
+void ClientDialogue::tls_injection(std::string_view behind) {
+    const std::string_view code = behind.substr(0, 3);
+    tls_injected_ = code.size() == 3 && std::ranges::all_of(code, core::is_digit);
+    tls_failed("octets behind the reply to STARTTLS");
 }
 
 void ClientDialogue::tls_started(bool verified) {

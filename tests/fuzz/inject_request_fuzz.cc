@@ -12,17 +12,12 @@
 #include "core/base/prng.h"
 #include "relay/inject/content_text.h"
 #include "relay/inject/inject_request.h"
+#include "relay/message/content_cursor.h"
 
 namespace {
 
 std::string gathered(const relay::Content& content) {
-    std::vector<iovec> parts;
-    content.gather_stuffed(parts);
-    std::string text;
-    for (const iovec& part : parts) {
-        text.append(static_cast<const char*>(part.iov_base), part.iov_len);
-    }
-    return text;
+    return relay::stuffed_text(content);
 }
 
 // The next piece; all of the text without a seed.

@@ -433,41 +433,6 @@ TEST(RelayHosts, what_follows_421_in_a_greeting_is_the_tables_choice) {
 
 // ---- Habits of hosts
 
-// It closes without a word behind twenty messages: after two times we leave before it does.
-TEST(RelayHosts, how_many_messages_a_host_takes_is_learned) {
-    for (const bool pipelining : {true, false}) {
-        std::size_t quits = 0;
-        MxOptions options{.pipelining = pipelining, .close_after = 20};
-        options.script = [&quits](const Moment& moment) {
-            if (moment.stage == Stage::quit) ++quits;
-            return Verdict{};
-        };
-        Town town({.limits = {.connection_limit = 1}});
-        town.zone.add_mx("one.example", 10, "mx1.example");
-        SimMx& server = town.add_server(1, options);
-        town.inject(400);
-        EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
-        town.world.run_for(minutes{2});
-        town.expect_clean();
-        EXPECT_EQ(server.sessions(), 20U);
-        EXPECT_EQ(quits, 0U);  // the server is as fast as we are
-        EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
-        EXPECT_LT(server.content_times().back(), core::Instant{minutes{1}});
-        std::map<std::uint64_t, std::size_t> mails;
-        server.options().script = [&](const Moment& moment) {
-            if (moment.stage == Stage::mail) ++mails[moment.session];
-            return Verdict{};
-        };
-        server.options().close_after = 0;  // and what it would take is not asked
-        town.inject(100);
-        EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
-        town.expect_clean();
-        for (const auto& [session, count] : mails)
-            EXPECT_EQ(count, 20U) << session << pipelining;
-        EXPECT_EQ(mails.size(), 5U);
-    }
-}
-
 // A host that closes idle connections says nothing about how many messages it takes.
 TEST(RelayHosts, closing_an_idle_connection_teaches_nothing) {
     Town town({.limits = {.connection_limit = 1}});

@@ -1,5 +1,6 @@
 // The whole relay against servers whose TLS is right, wrong, broken or gone, under every policy,
 // over days of virtual time.
+#include <memory>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -132,10 +133,35 @@ std::vector<Broken> broken_servers() {
             return {};
         };
     };
+    const auto ends = [](Stage stage, Verdict::Ending ending) {
+        return [stage, ending](const Moment& moment) -> Verdict {
+            if (moment.stage == stage) return {.ending = ending};
+            return {};
+        };
+    };
+    // At the second EHLO of a session.
+    const auto ends_inside = [](Verdict::Ending ending) {
+        auto secure = std::make_shared<std::uint64_t>(0);
+        return [secure, ending](const Moment& moment) -> Verdict {
+            if (moment.stage == Stage::starttls) *secure = moment.session;
+            if (moment.stage == Stage::hello && *secure == moment.session)
+                return {.ending = ending};
+            return {};
+        };
+    };
     return {{"454", {.script = says("454 4.7.0 TLS not available")}, "TLS not available"},
             {"stall", {.handshake = Handshake::stall}, "timed out"},
             {"garbage", {.handshake = Handshake::garbage}, "TLS: "},
-            {"close", {.handshake = Handshake::close}, "TLS: "}};
+            {"close", {.handshake = Handshake::close}, "TLS: "},
+            {"no reply", {.script = ends(Stage::starttls, Verdict::Ending::drop)}, "closed"},
+            {"reset", {.script = ends(Stage::starttls, Verdict::Ending::reset)}, "reset"},
+            {"silence", {.script = ends(Stage::starttls, Verdict::Ending::stall)}, "no reply"},
+            {"421", {.script = says("421 4.3.2 not now")}, "not now"},
+            {"no SMTP", {.script = says("hello?")}, "malformed"},
+            {"garbage with the reply", {.script = says("220 go\r\n<html>")}, "octets behind"},
+            {"close behind it", {.handshake = Handshake::close_behind}, "closed"},
+            {"no reply to EHLO inside", {.script = ends_inside(Verdict::Ending::drop)}, "closed"},
+            {"silence inside", {.script = ends_inside(Verdict::Ending::stall)}, "no reply"}};
 }
 
 TEST(RelayTls, opportunistic_delivers_in_clear_text_over_a_new_connection_and_remembers) {
@@ -146,18 +172,18 @@ TEST(RelayTls, opportunistic_delivers_in_clear_text_over_a_new_connection_and_re
         EXPECT_EQ(scene.mx.sessions(), 2U);  // one failed, one delivered
         EXPECT_EQ(scene.relay->count("TransientFailure"), 0U);
         // The next connection does not try.
-        scene.world.run_for(hours{2});
+        scene.world.run_for(minutes{1});
         scene.expect_delivered(3, false);
         EXPECT_EQ(scene.mx.sessions(), 3U);
         EXPECT_GE(scene.counted(TlsPolicy::opportunistic, TlsResult::avoided), 1U);
-        // After three days it does, and TLS that was mended is used.
+        // One session tries again, and TLS that was mended is used.
         scene.mx.options().handshake = Handshake::proper;
         scene.mx.options().script = {};
-        scene.world.run_for(days{3});
+        scene.world.run_for(minutes{5});
         scene.inject(1);
         EXPECT_TRUE(scene.relay->run_until_drained(hours{1}));
         EXPECT_TRUE(scene.mx.ledger().back().encrypted);
-        EXPECT_EQ(scene.mx.encrypted_sessions(), 1U);
+        EXPECT_GE(scene.mx.encrypted_sessions(), 1U);
     }
 }
 
@@ -229,17 +255,30 @@ TEST(RelayTls, octets_behind_the_reply_to_starttls_end_the_connection) {
     }
 }
 
-TEST(RelayTls, a_421_to_starttls_is_no_reason_for_clear_text) {
-    MxOptions options;
-    options.script = [](const Moment& moment) -> Verdict {
-        if (moment.stage == Stage::starttls) return {.reply = "421 4.3.2 shutting down"};
-        return {};
+// C4: a receiver that restarts while its TLS works is no reason for clear text.
+TEST(RelayTls, connections_lost_by_a_restart_do_not_strip_tls) {
+    Scene scene(TlsPolicy::opportunistic);
+    scene.expect_delivered(3, true);
+    scene.world.run_for(minutes{10});
+    const core::Instant up = scene.world.shard().now() + minutes{2};
+    scene.mx.options().script = [up](const Moment& moment) -> Verdict {
+        if (moment.stage != Stage::starttls || moment.now > up) return {};
+        return {.ending = Verdict::Ending::drop};
     };
-    Scene scene(TlsPolicy::opportunistic, options);
-    scene.inject(1);
-    scene.world.run_for(minutes{15});
-    EXPECT_TRUE(scene.mx.ledger().empty());
-    EXPECT_GE(scene.relay->count("TransientFailure"), 1U);
+    scene.expect_delivered(20, true);
+    EXPECT_EQ(scene.counted(TlsPolicy::opportunistic, TlsResult::avoided), 0U);
+}
+
+// C4: when TLS that worked is gone for good, mail goes clear before it expires.
+TEST(RelayTls, connections_that_are_lost_again_and_again_end_in_clear_text) {
+    Scene scene(TlsPolicy::opportunistic);
+    scene.expect_delivered(3, true);
+    scene.mx.options().handshake = Handshake::close_behind;
+    scene.world.run_for(minutes{10});
+    scene.inject(2);
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{6}));
+    scene.expect_clean();
+    EXPECT_FALSE(scene.mx.ledger().back().encrypted);
 }
 
 // ---- Smarthosts

@@ -214,6 +214,7 @@ core::Task<bool> SimMx::Session::say(std::string reply) {
     std::from_chars(reply.data(), reply.data() + reply.size(), code_);
     output_ += reply + "\r\n";
     said_ += reply.size() + 2;
+    if (mx_.options_.holds_replies && whole_line()) co_return true;
     if (whole_line() && mx_.world_.prng().below(4) != 0) co_return true;
     co_return co_await flush();
 }
@@ -242,8 +243,20 @@ core::Task<bool> SimMx::Session::give(Verdict verdict, std::string friendly) {
     }
     if (verdict.ending == Ending::drop || verdict.ending == Ending::reset) {
         reset_ = verdict.ending == Ending::reset;
-        if (!reset_) co_await flush();
+        if (!reset_ && !mx_.options_.holds_replies) co_await flush();
+        output_.clear();
         co_return false;
+    }
+    if (verdict.drip > core::Duration{}) {
+        if (!co_await flush()) co_return false;
+        for (const char c : (verdict.reply.empty() ? friendly : verdict.reply) + "\r\n") {
+            output_ = c;
+            if (!co_await flush()) co_return false;
+            co_await pause(verdict.drip);
+            if (aborted_) co_return false;
+        }
+        code_ = 250;
+        co_return true;
     }
     const bool said = co_await say(verdict.reply.empty() ? friendly : verdict.reply);
     if (verdict.ending == Ending::stop_reading) {
@@ -371,6 +384,8 @@ core::Task<bool> SimMx::Session::secure() {
             co_await stream_->write("this is not TLS, it only looks like a long line of text\r\n");
             co_await pause(std::chrono::seconds{1});
             co_return false;
+        case Handshake::close_behind:
+            break;
         case Handshake::close:
             co_return false;
     }
@@ -380,6 +395,7 @@ core::Task<bool> SimMx::Session::secure() {
     core::TlsStream& secured = *tls;
     stream_ = std::move(tls);
     if (!co_await secured.handshake()) co_return false;
+    if (mx_.options_.handshake == Handshake::close_behind) co_return false;
     ++mx_.encrypted_;
     if (secured.engine().resumed()) ++mx_.resumed_;
     encrypted_ = true;
@@ -471,7 +487,7 @@ core::Task<bool> SimMx::Session::chunk(std::string text) {
         co_return false;
     }
     if (!mx_.options_.chunking) mx_.violation(*this, "BDAT without CHUNKING");
-    if (!co_await flush()) co_return false;
+    if (!mx_.options_.holds_replies && !co_await flush()) co_return false;
     while (input_.size() < size) {
         if (!co_await fill()) co_return false;
     }

@@ -46,7 +46,8 @@ struct Verdict {
     std::string reply{};  // without CRLF; empty: what a friendly server says
     Ending ending = Ending::none;
     core::Duration delay{};
-    bool took_it = false;  // content: it was taken although the ending swallows the reply
+    core::Duration drip{};  // between the octets of the reply
+    bool took_it = false;   // content: it was taken although the ending swallows the reply
 };
 
 struct Moment {
@@ -62,7 +63,7 @@ struct Moment {
 using Script = std::function<Verdict(const Moment&)>;
 
 // What comes instead of a handshake.
-enum class Handshake : std::uint8_t { proper, stall, garbage, close };
+enum class Handshake : std::uint8_t { proper, stall, garbage, close, close_behind };
 
 struct MxOptions {
     std::string name = "mx.example";
@@ -76,6 +77,8 @@ struct MxOptions {
     std::size_t size_limit = 0;         // 0: none stated
     // Commands that came behind a final dot in one group get 503; the message is taken.
     bool forgets_group_behind_dot = false;
+    // Replies to a chunk's envelope leave with that to the chunk, or not at all.
+    bool holds_replies = false;
     core::Duration content_delay{};  // before the reply to the content
     std::size_t connection_cap = 0;  // 421 above it; 0: none
     std::size_t close_after = 0;     // messages; closes without a word; 0: never

@@ -47,12 +47,14 @@ class Conversation {
     void says(const std::string& expected) { EXPECT_EQ(written(), expected); }
 
     std::string written() {
-        std::vector<iovec> parts;
-        dialogue.compose(parts);
         std::string text;
-        for (const iovec& part : parts) {
-            text.append(static_cast<const char*>(part.iov_base), part.iov_len);
-        }
+        std::vector<iovec> parts;
+        do {
+            parts.clear();
+            dialogue.compose(parts);
+            for (const iovec& part : parts)
+                text.append(static_cast<const char*>(part.iov_base), part.iov_len);
+        } while (!parts.empty());
         return text;
     }
 

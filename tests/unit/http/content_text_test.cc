@@ -7,16 +7,13 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/message/content_cursor.h"
+
 namespace {
 
 // What a peer gets by DATA: leading dots doubled.
 std::string stuffed(const relay::Content& content) {
-    std::vector<iovec> parts;
-    content.gather_stuffed(parts);
-    std::string text;
-    for (const iovec& part : parts)
-        text.append(static_cast<const char*>(part.iov_base), part.iov_len);
-    return text;
+    return relay::stuffed_text(content);
 }
 
 // What text becomes, or the refusal; the same in pieces of any size.

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/message/content_cursor.h"
+
 namespace relay {
 namespace {
 
@@ -25,9 +27,7 @@ std::string plain(const Content& content) {
 }
 
 std::string stuffed(const Content& content) {
-    std::vector<iovec> parts;
-    content.gather_stuffed(parts);
-    return joined(parts);
+    return stuffed_text(content);
 }
 
 // Fills content as a decoder does: leading dots are marked where they stand.
@@ -152,12 +152,7 @@ TEST(Content, leaves_memory_and_comes_back) {
     std::ranges::copy(octets, copy.get());
     content.restore(std::move(copy), octets.size());
     EXPECT_EQ(content.to_string(), octets);
-    std::vector<iovec> parts;
-    content.gather_stuffed(parts);
-    std::string sent;
-    for (const iovec& part : parts)
-        sent.append(static_cast<const char*>(part.iov_base), part.iov_len);
-    EXPECT_EQ(sent, "..one\r\ntwo\r\n...three\r\n");
+    EXPECT_EQ(stuffed_text(content), "..one\r\ntwo\r\n...three\r\n");
 }
 
 }  // namespace relay

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/message/content_cursor.h"
 #include "tests/unit/mime/mime_reader.h"
 
 namespace relay {
@@ -37,9 +38,7 @@ Result convert(const std::string& message, std::size_t step = 1 << 20) {
     const auto converted = conversion.take();
     if (!converted) return result;
     result.text = converted->to_string();
-    std::vector<iovec> parts;
-    converted->gather_stuffed(parts);
-    result.stuffed = join(parts);
+    result.stuffed = stuffed_text(*converted);
     return result;
 }
 

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/message/content_cursor.h"
+
 namespace relay {
 namespace {
 
@@ -25,11 +27,7 @@ Decoded result(const ContentDecoder& decoder, Content& content, std::size_t used
     decoded.eight_bit = decoder.eight_bit();
     decoded.used = used;
     decoded.content = content.to_string();
-    std::vector<iovec> parts;
-    content.gather_stuffed(parts);
-    for (const iovec& part : parts) {
-        decoded.stuffed.append(static_cast<const char*>(part.iov_base), part.iov_len);
-    }
+    decoded.stuffed = stuffed_text(content);
     return decoded;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "relay/message/content.h"
+#include "relay/message/content_cursor.h"
 #include "relay/smtp/server_dialogue.h"
 
 namespace relay_test {
@@ -88,12 +89,7 @@ class DialogueDriver {
     }
     void take() {
         content_->seal();
-        std::string stuffed;
-        std::vector<iovec> parts;
-        content_->gather_stuffed(parts);
-        for (const iovec& part : parts) {
-            stuffed.append(static_cast<const char*>(part.iov_base), part.iov_len);
-        }
+        std::string stuffed = relay::stuffed_text(*content_);
         messages.push_back({dialogue.envelope().sender, dialogue.envelope().recipients,
                             content_->to_string(), std::move(stuffed),
                             dialogue.content().eight_bit(), dialogue.needs_smtputf8(),
