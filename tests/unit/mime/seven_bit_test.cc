@@ -18,13 +18,6 @@ struct Result {
     std::string stuffed;
 };
 
-std::string join(const std::vector<iovec>& parts) {
-    std::string text;
-    for (const iovec& part : parts)
-        text.append(static_cast<const char*>(part.iov_base), part.iov_len);
-    return text;
-}
-
 Result convert(const std::string& message, std::size_t step = 1 << 20) {
     Content content;
     auto octets = std::make_unique_for_overwrite<char[]>(message.size());
