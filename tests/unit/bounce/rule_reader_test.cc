@@ -129,12 +129,12 @@ TEST(RuleReader, HasLimits) {
 }
 
 TEST(RuleReader, commands_are_those_that_replies_answer) {
-    EXPECT_EQ(complaints("[[text]]\nclass = \"A\"\nmatch = [\"x\"]\n"
+    EXPECT_EQ(complaints("[[text]]\nclass = \"SpamBlock\"\nmatch = [\"x\"]\n"
                          "commands = [\"greeting\", \"EHLO\", \"STARTTLS\", \"AUTH\", \"MAIL\", "
                          "\"RCPT\", \"DATA\", \"content\"]\n"),
               "");
     const std::string said =
-        complaints("[[text]]\nclass = \"A\"\nmatch = [\"x\"]\ncommands = [\"VRFY\"]\n");
+        complaints("[[text]]\nclass = \"SpamBlock\"\nmatch = [\"x\"]\ncommands = [\"VRFY\"]\n");
     EXPECT_TRUE(said.contains("f.toml:4")) << said;
     EXPECT_TRUE(said.contains("\"VRFY\" is no command")) << said;
 }
