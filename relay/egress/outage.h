@@ -18,6 +18,7 @@ class Outage {
     static constexpr core::Duration kLately = HostMemory::kLately;
     static constexpr core::Duration kAfterRefusal = std::chrono::seconds{1};
     static constexpr core::Duration kAfterLoss = std::chrono::milliseconds{50};  // doubles
+    static constexpr std::size_t kManyOpening = 1024;
     static constexpr unsigned kFreeSamples = 3;  // sessions in a row that may end without success
 
     enum class Failure : std::uint8_t {
@@ -50,12 +51,20 @@ class Outage {
     }
     // No connection is opened before.
     core::Instant paused_until() const { return std::max(paused_until_, slowed_until_); }
-    // One connection at a time, until something works again.
-    bool probing() const { return failures_ > 0 || samples_ > kFreeSamples; }
+    // So many connections may be opening: one until something works again; after a refusal, one
+    // and, with each that opens, twice as many.
+    std::size_t most_opening() const {
+        return failures_ > 0 || samples_ > kFreeSamples ? 1 : most_opening_;
+    }
+    // A connection was opened.
+    void answered() { most_opening_ = std::min(2 * most_opening_, kManyOpening); }
 
   private:
     core::Duration after_sample(Failure failure) {
-        if (failure == Failure::refused) return kAfterRefusal;
+        if (failure == Failure::refused) {
+            most_opening_ = 1;
+            return kAfterRefusal;
+        }
         if (++samples_ <= kFreeSamples && failure == Failure::fruitless) return {};
         return std::min<core::Duration>(kAfterRefusal, kAfterLoss * (1U << std::min(samples_, 5U)));
     }
@@ -63,8 +72,9 @@ class Outage {
     HostPauses pauses_;
     std::optional<core::Instant> worked_;
     unsigned failures_ = 0;  // in a row
-    unsigned samples_ = 0;   // likewise
+    unsigned samples_ = 0;   // in a row, that were no refusals
     core::Instant paused_until_{};
+    std::size_t most_opening_ = kManyOpening;
     core::Instant slowed_until_{};  // by samples, whatever works meanwhile
 };
 

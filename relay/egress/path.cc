@@ -123,7 +123,7 @@ void Path::open_connections() {
             return wake_at(until);
         }
         // One probe until the site answers again; and no more connections for the rate's sake.
-        if (outage_.probing() && connections_.size() > established_) return;
+        if (connections_.size() - established_ >= outage_.most_opening()) return;
         if (!connections_.empty() && message_rate_.next_at() > now) {
             return wake_at(message_rate_.next_at());
         }
@@ -160,6 +160,7 @@ void Path::becomes_busy(Connection& connection) {
 
 void Path::established(Connection& connection) {
     ++established_;
+    outage_.answered();
     std::erase_if(offers_, [&](const Offer& one) { return one.endpoint == connection.endpoint(); });
     if (offers_.size() >= dns::kMaxMxHosts) offers_.erase(offers_.begin());
     offers_.push_back({connection.endpoint(), connection.offered(), context_.shard.now()});

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/smtp/reply.h"
 #include "tests/sim/sim_relay.h"
 
 namespace sim {
@@ -452,7 +453,7 @@ TEST_P(NonsenseAt, costs_time_and_no_mail) {
         {"a line without end", std::string(100'000, 'x')},
         {"too many lines", lines(5000, "450")},
         {"binary", std::string("\x00\xff\x1b[2J\x07", 7)},
-        {"an empty line", ""},
+        {"empty lines, more than are skipped", std::string(2 * (relay::kMaxBlankLines + 1), '\n')},
         {"a bare code", "450"},
         {"one reply too many", "450 later\r\n250 unasked", true},
     };
@@ -462,10 +463,7 @@ TEST_P(NonsenseAt, costs_time_and_no_mail) {
             options.chunking = chunking;
             options.script = [&](const Moment& moment) {
                 const bool now = moment.stage == GetParam() && moment.now < core::Instant{hours{1}};
-                // A reply of its own, even an empty one: the script's empty reply is the friendly
-                // one.
-                return now ? Verdict{.reply = nonsense.reply.empty() ? "\r\n" : nonsense.reply}
-                           : Verdict{};
+                return now ? Verdict{.reply = nonsense.reply} : Verdict{};
             };
             Scene scene(options);
             scene.inject(5);

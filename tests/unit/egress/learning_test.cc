@@ -184,8 +184,19 @@ TEST(Outage, single_sessions_that_end_fruitless_cost_no_pause) {
         outage.worked(now);
         outage.failed(Outage::Failure::fruitless, now);
         EXPECT_LE(outage.paused_until(), now);
-        EXPECT_FALSE(outage.probing());
+        EXPECT_GT(outage.most_opening(), 1U);
     }
+}
+
+TEST(Outage, after_a_refusal_connections_open_one_by_one_and_then_twice_as_many) {
+    Outage outage({});
+    outage.worked(kStart);
+    EXPECT_EQ(outage.most_opening(), Outage::kManyOpening);
+    outage.failed(Outage::Failure::refused, kStart);
+    outage.worked(kStart);  // by a connection that was there before
+    EXPECT_EQ(outage.most_opening(), 1U);
+    outage.answered();
+    EXPECT_EQ(outage.most_opening(), 2U);
 }
 
 TEST(Outage, pauses_double_once_nothing_works) {
@@ -195,11 +206,11 @@ TEST(Outage, pauses_double_once_nothing_works) {
         for (int i = 0; i < 3; ++i)  // those of one moment are one
             EXPECT_EQ(outage.failed(Outage::Failure::unreachable, now), Outage::Finding::outage);
         EXPECT_EQ(outage.paused_until(), now + seconds{pause});
-        EXPECT_TRUE(outage.probing());
+        EXPECT_EQ(outage.most_opening(), 1U);
         now += seconds{pause};
     }
     outage.worked(now);
-    EXPECT_FALSE(outage.probing());
+    EXPECT_GT(outage.most_opening(), 1U);
     EXPECT_LE(outage.paused_until(), now);
 }
 
