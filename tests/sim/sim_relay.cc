@@ -313,11 +313,11 @@ void SimRelay::reload(const std::string& shaping,
     world_.run_for(std::chrono::milliseconds{1});
 }
 
-void SimRelay::listen(const core::SocketAddress& address) {
+void SimRelay::listen(const core::SocketAddress& address, const std::string& allow) {
     listening_ = true;
     relay::SmtpListenerOptions options;
     options.hostname = "relay.example";
-    options.allow = {*core::IpNetwork::parse("0.0.0.0/0")};
+    options.allow = {*core::IpNetwork::parse(allow)};
     options.durable = false;
     options.address_literals = rules_.address_literals;
     options.admission = std::make_shared<relay::Admission>(options.allow, options.max_connections);

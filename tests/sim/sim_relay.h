@@ -88,8 +88,9 @@ class SimRelay {
     // in force, with this shaping file.
     void reload(const std::string& shaping,
                 const std::function<void(relay::CheckedConfig&)>& change = {});
-    // Takes mail over SMTP on every shard, from anybody. What comes in must be announced.
-    void listen(const core::SocketAddress& address);
+    // Takes mail over SMTP on every shard, from whoever is in `allow`. What comes in must be
+    // announced.
+    void listen(const core::SocketAddress& address, const std::string& allow = "0.0.0.0/0");
     void announce(const std::string& recipient, std::string content);
     // The same, with this content; what earlier relays accepted is announced too.
     void inject(std::size_t shard, const std::vector<std::string>& recipients, std::string content);
