@@ -27,7 +27,7 @@ class Mailroom::Desk final : public Inbox {
 
     bool drain(TurnTime& time, TurnWatchdog& watchdog) override {
         std::size_t count = 0;
-        const auto open = [&watchdog](const Letter& letter) {
+        const auto open = [&](const Letter& letter) {
             if constexpr (kWatched) {
                 watchdog.begin_letter(reinterpret_cast<const void*>(letter.open));
             }
