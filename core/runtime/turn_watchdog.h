@@ -1,8 +1,8 @@
 // TurnWatchdog: names on stderr each step of a loop (a resumed coroutine, a timer or a letter) that
-// takes more than kBudget of processor time, and ends the program where it is asked to. The time of the thread counts, not that
-// of the clock on the wall: a busy machine is no fault of the step. Debug builds only: there
-// core_runtime is compiled with POSTHASTE_WATCHDOG; elsewhere its loop makes none of these calls.
-// Part of its Reactor; on its thread. A step costs one look at the clock; a turn two.
+// takes more than kBudget of processor time, and ends the program where it is asked to. The time of
+// the thread counts, not that of the clock on the wall: a busy machine is no fault of the step.
+// Debug builds only (core_runtime has POSTHASTE_WATCHDOG there): elsewhere its loop makes none of
+// these calls. Part of its Reactor; on its thread. A step costs one look at the clock; a turn two.
 // POSTHASTE_TURN_BUDGET_MS in the environment: another budget in milliseconds (0: none), beyond
 // which the program ends.
 #pragma once
