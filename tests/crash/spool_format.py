@@ -199,5 +199,7 @@ def read_journal(folder, number):
 def read_spool(folder):
     live = []
     for journal in sorted(pathlib.Path(folder).glob("journal-*")):
+        if not journal.is_dir():  # journal-NN.chain vouches for what is read here
+            continue
         live += read_journal(journal, int(journal.name.removeprefix("journal-")))
     return live
