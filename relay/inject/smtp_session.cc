@@ -104,7 +104,7 @@ core::Task<void> SmtpSession::run() {
         co_await take(*input);
         stream_.consume(length);
         count_memory();
-        since_turn += length;
+        since_turn = stream_.has_input() ? since_turn + length : 0;  // it waits anyway
         if (since_turn >= kInputPerTurn) {
             since_turn = 0;
             co_await core::NextTurn{context_.reactor};
