@@ -115,6 +115,7 @@ TEST(RelayEvidence, a_restart_of_the_receiver_costs_seconds) {
     EXPECT_LE(town.relay.count("TransientFailure"), 8U);
     const double usual = 4000 * 0.024 / 4;
     EXPECT_LT(in_seconds(server.content_times().back() - core::Instant{}), usual + 5 + 8);
+    server.options().script = {};
     town.world.network().set_planner({});
 }
 

@@ -64,12 +64,14 @@ TEST(DomainTable, only_idle_domains_are_given_up) {
 }
 
 class DomainQueueTest : public testing::Test {
-  protected:
+  public:
     ~DomainQueueTest() override {
         while (!queue_.empty())
             pop();
         forget_all(table_);
     }
+
+  protected:
     void push(const std::string& name, const Message& message) {
         Domain& domain = table_.find_or_add(name);
         if (domain.state == DomainState::queued) return queue_.also_for(domain, message);

@@ -16,10 +16,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 class ScheduledQueueTest : public testing::Test {
-  protected:
+  public:
     ~ScheduledQueueTest() override {
         EXPECT_TRUE(world_.run(world_.shard(), queue_.clear([](Recipient&) {})));
     }
+
+  protected:
     Recipient& add(core::Duration delay) {
         recipients_.push_back(std::make_unique<Recipient>(message_, "u@one.example"));
         recipients_.back()->index = static_cast<std::uint32_t>(recipients_.size());

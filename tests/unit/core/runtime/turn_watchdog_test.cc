@@ -42,9 +42,11 @@ const std::string kBudgetText =
 constexpr Duration kTooLong = TurnWatchdog::kBudget * TurnWatchdog::kSlowness * 3 / 2;
 
 class TurnWatchdogTest : public testing::Test {
-  protected:
+  public:
     TurnWatchdogTest() { ::setenv("POSTHASTE_TURN_BUDGET_MS", kBudgetText.c_str(), 1); }
     ~TurnWatchdogTest() override { ::unsetenv("POSTHASTE_TURN_BUDGET_MS"); }
+
+  protected:
     SystemClock clock;
     Quiet source;
     Reactor reactor{clock, source};
