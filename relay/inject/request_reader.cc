@@ -6,6 +6,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "core/base/assert.h"
 #include "core/base/units.h"
 #include "relay/inject/content_text.h"
 
@@ -187,13 +188,13 @@ bool RequestReader::on_array_end(std::size_t, Error& ec) {
     return true;
 }
 
-bool RequestReader::on_key_part(Text part, std::size_t, Error& ec) {
-    if (place_ == Place::empty) return mistyped(ec);
+bool RequestReader::on_key_part(Text part, std::size_t, Error&) {
     short_text_ += view(part).substr(0, kKeptText - short_text_.size());
     return true;
 }
 
 bool RequestReader::on_key(Text part, std::size_t size, Error& ec) {
+    if (place_ == Place::empty) return mistyped(ec);
     if (!on_key_part(part, size, ec)) return false;
     const bool of_recipient = place_ == Place::recipient;
     const std::string name = std::exchange(short_text_, {});
@@ -207,25 +208,28 @@ bool RequestReader::on_key(Text part, std::size_t size, Error& ec) {
     return true;
 }
 
+// What is wrong with a string is said at its end: whether it is JSON at all is known only then, and
+// how a body is cut must not change the answer.
 bool RequestReader::on_string_part(Text part, std::size_t, Error& ec) {
-    return take_text(view(part), ec);
+    return !may_be_text() || take_text(view(part), ec);
 }
 
 bool RequestReader::on_string(Text part, std::size_t, Error& ec) {
+    if (!may_be_text()) return mistyped(ec);
     return take_text(view(part), ec) && end_text(ec);
 }
 
+bool RequestReader::may_be_text() const {
+    const bool short_text = key_ == kSender || key_ == kDialect || key_ == kMaxAge;
+    return has_value() && (short_text || key_ == kContent || key_ == kEmail || key_ == kName);
+}
+
 bool RequestReader::take_text(std::string_view part, Error& ec) {
-    if (!has_value()) return mistyped(ec);
     switch (key_) {
         case kContent:
             return take_content(part, ec);
         case kEmail:
-            if (request_.recipients.size() >= limits_.recipients) {
-                return fail(ec, fmt::format("a request may have {} recipients", limits_.recipients),
-                            "recipients", 413);
-            }
-            request_.recipients.add(part);
+            if (!recipients_full()) request_.recipients.add(part);
             return true;
         case kName:  // for templates only, so it changes nothing here
             return true;
@@ -235,12 +239,17 @@ bool RequestReader::take_text(std::string_view part, Error& ec) {
             short_text_ += part.substr(0, kKeptText - short_text_.size());
             return true;
         default:
-            return mistyped(ec);
+            PH_ASSERT(may_be_text());
+            return false;
     }
 }
 
 bool RequestReader::end_text(Error& ec) {
     const std::string text = std::exchange(short_text_, {});
+    if (key_ == kEmail && recipients_full()) {
+        return fail(ec, fmt::format("a request may have {} recipients", limits_.recipients),
+                    "recipients", 413);
+    }
     if (key_ == kContent && request_.content.size() == 0) return fail(ec, "is empty", field());
     if (key_ == kSender) request_.sender = text;
     if (key_ == kDialect) {

@@ -44,7 +44,7 @@ class RequestReader {
     bool on_key(Text part, std::size_t, Error& ec);
     bool on_string_part(Text part, std::size_t, Error& ec);
     bool on_string(Text part, std::size_t, Error& ec);
-    bool on_number_part(Text, Error& ec) { return scalar(ec); }
+    bool on_number_part(Text, Error&) { return true; }
     bool on_int64(std::int64_t, Text, Error& ec) { return scalar(ec); }
     bool on_uint64(std::uint64_t, Text, Error& ec) { return scalar(ec); }
     bool on_double(double, Text, Error& ec) { return scalar(ec); }
@@ -89,10 +89,12 @@ class RequestReader {
     bool scalar(Error& ec) { return mistyped(ec); }
     std::string field() const;
     std::string recipient_field(std::string_view key) const;
+    bool may_be_text() const;
     bool take_text(std::string_view part, Error& ec);
     bool end_text(Error& ec);
     bool take_content(std::string_view part, Error& ec);
     bool has_value() const { return place_ == Place::member || place_ == Place::recipient; }
+    bool recipients_full() const { return request_.recipients.size() >= limits_.recipients; }
 
     const InjectLimits limits_;
     InjectRequest request_;

@@ -116,7 +116,7 @@ TEST_F(InjectRequest, content_and_recipients_are_limited_as_they_come) {
     limits_ = {.content = 10, .recipients = 2};
     EXPECT_EQ(problem(R"({"content":"0123456789"})"), "422 envelope_sender");
     EXPECT_EQ(problem(R"({"content":"01234567890)"), "413 content");
-    EXPECT_EQ(problem(R"({"recipients":[{"email":"a"},{"email":"b"},{"email":"c)"),
+    EXPECT_EQ(problem(R"({"recipients":[{"email":"a"},{"email":"b"},{"email":"c")"),
               "413 recipients");
 }
 
@@ -154,6 +154,20 @@ TEST_F(InjectRequest, MissingRepeatedUnknownAndMistyped) {
     EXPECT_EQ(problem(with(R"("content":"again")")), "422 content");
     EXPECT_EQ(problem(with(R"("tenant":"x")")), "422 tenant");
     EXPECT_EQ(problem(with(R"("require_tls":"yes")")), "422 require_tls");
+}
+
+// A string that breaks off is no JSON, whatever it would have meant.
+TEST_F(InjectRequest, the_same_problem_is_named_however_the_body_is_cut) {
+    const std::string member = R"({"envelope_sender":"","recipients":)";
+    EXPECT_EQ(problem(member + R"(["c@d.example)"), "400 ");
+    EXPECT_EQ(problem(member + std::string("[\"c@d.example\0", 14)), "400 ");
+    EXPECT_EQ(problem("\"not an object \xde"), "400 ");
+    EXPECT_EQ(problem(R"("not an object")"), "422 ");
+    EXPECT_EQ(problem(member + R"([{"email":"c@d.e","metadata":{"ke)"), "400 ");
+    EXPECT_EQ(problem(member + R"([{"email":"c@d.e","metadata":-x)"), "400 ");
+    limits_.recipients = 1;
+    EXPECT_EQ(problem(member + R"([{"email":"c@d.e"},{"email":"e@f.g)"), "400 ");
+    EXPECT_EQ(problem(member + R"([{"email":"c@d.e"},{"email":"e@f.g"}]})"), "413 recipients");
 }
 
 TEST_F(InjectRequest, TlsMayBeRequired) {
