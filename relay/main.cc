@@ -84,6 +84,10 @@ int run(int argc, char** argv) {
         command->add_option("--config", config_file, "Configuration file (TOML)")
             ->capture_default_str();
     }
+    bool take_over = false;
+    serve->add_flag("--take-over", take_over,
+                    "Take the listening sockets from the process that serves the same data "
+                    "directory, which then drains and ends: no client is refused meanwhile.");
     CLI::App* spool = app.add_subcommand("spool", "Look at a spool on disk.");
     spool->require_subcommand(1);
     std::string directory;
@@ -100,7 +104,8 @@ int run(int argc, char** argv) {
         return explain(app, error);
     }
     if (dump->parsed()) return relay::dump_spool(directory, stdout);
-    return serve->parsed() ? relay::serve(config_file) : relay::check(config_file);
+    if (check->parsed()) return relay::check(config_file);
+    return relay::serve(config_file, take_over ? relay::Start::take_over : relay::Start::fresh);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "core/http/server.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -16,12 +18,13 @@ HttpServer::HttpServer(Shard& shard, HttpServerOptions options, Router router)
 
 HttpServer::~HttpServer() = default;
 
-IoResult<void> HttpServer::open(const SocketAddress& address, Sharing sharing) {
-    auto listener = std::make_unique<Listener>(shard_, options_.knows);
-    auto opened = listener->open(address, sharing);
-    if (!opened) return opened;
-    listeners_.push_back(std::move(listener));
-    return {};
+IoResult<SocketAddress> HttpServer::open(const SocketAddress& address, Sharing sharing,
+                                         ListeningSockets* sockets) {
+    auto opened = listen_at(shard_, options_.knows, address, sharing, sockets);
+    if (!opened) return std::unexpected(opened.error());
+    const SocketAddress chosen = opened->front()->address();
+    std::ranges::move(*opened, std::back_inserter(listeners_));
+    return chosen;
 }
 
 std::vector<SocketAddress> HttpServer::addresses() const {
@@ -32,14 +35,16 @@ std::vector<SocketAddress> HttpServer::addresses() const {
 }
 
 void HttpServer::start() {
-    for (const auto& listener : listeners_)
+    for (const auto& listener : listeners_) {
+        ++accepting_;
         tasks_.spawn(accept_loop(listener.get()));
+    }
 }
 
 Task<void> HttpServer::accept_loop(Listener* listener) {
     while (true) {
         std::unique_ptr<TcpStream> stream = co_await listener->accept();
-        if (stream == nullptr) co_return;
+        if (stream == nullptr) break;
         const HttpEntry entry = stream->excess() ? HttpEntry::refused : admit(stream->peer());
         if (entry == HttpEntry::refused) {
             tasks_.spawn(turn_away(std::move(stream)));
@@ -47,6 +52,8 @@ Task<void> HttpServer::accept_loop(Listener* listener) {
             tasks_.spawn(serve(std::move(stream), entry));
         }
     }
+    --accepting_;
+    fewer_.notify_all();
 }
 
 HttpEntry HttpServer::admit(const SocketAddress& peer) {
@@ -114,10 +121,23 @@ Task<void> HttpServer::refuse_politely(std::unique_ptr<ByteStream> stream, bool 
     --refusals_;
 }
 
-Task<void> HttpServer::close() {
-    shared_.draining = true;
+Task<void> HttpServer::stop_accepting() {
     for (const auto& listener : listeners_)
         listener->stop();
+    while (accepting_ > 0)
+        co_await fewer_.wait();
+}
+
+Task<void> HttpServer::leave_to_others(Instant limit) {
+    shared_.phase = HttpPhase::leaving;
+    co_await stop_accepting();
+    while (connections_ > 0 && shard_.now() < limit)
+        co_await fewer_.wait(limit);
+}
+
+Task<void> HttpServer::close() {
+    shared_.phase = HttpPhase::draining;
+    co_await stop_accepting();
     for (Sessions* sessions : {&sessions_, &strangers_}) {
         sessions->for_each([](HttpSession& session) {
             if (session.idle()) session.abort();

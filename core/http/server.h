@@ -61,9 +61,13 @@ class HttpServer {
     HttpServer(Shard& shard, HttpServerOptions options, Router router);
     ~HttpServer();
 
-    IoResult<void> open(const SocketAddress& address, Sharing sharing = Sharing::join);
+    IoResult<SocketAddress> open(const SocketAddress& address, Sharing sharing = Sharing::join,
+                                 ListeningSockets* sockets = nullptr);
     std::vector<SocketAddress> addresses() const;  // with the ports chosen for port 0
     void start();
+    // Before close(), when others accept from these sockets from now on: no new connections; those
+    // that are open have one more request until the limit.
+    Task<void> leave_to_others(Instant limit);
     Task<void> close();
 
     std::size_t connections() const { return connections_; }
@@ -71,6 +75,7 @@ class HttpServer {
 
   private:
     Task<void> accept_loop(Listener* listener);
+    Task<void> stop_accepting();
     HttpEntry admit(const SocketAddress& peer);
     Task<void> serve(std::unique_ptr<ByteStream> stream, HttpEntry entry);
     Task<void> run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry);
@@ -89,6 +94,7 @@ class HttpServer {
     Sessions strangers_;  // the oldest first
     Sessions replaced_;   // cut off, and ending
     std::size_t stranger_connections_ = 0;
+    std::size_t accepting_ = 0;  // tasks
     std::size_t connections_ = 0;
     std::size_t refusals_ = 0;
 };

@@ -55,7 +55,7 @@ Task<bool> HttpSession::read_head() {
     idle_ = true;
     stream_.set_deadline(reactor_.now() + limits_.idle_timeout);
     while (true) {
-        if (idle_ && shared_.draining) co_return false;
+        if (idle_ && shared_.phase == HttpPhase::draining) co_return false;
         auto input = co_await stream_.read();
         if (!input || input->empty()) {
             if (!input && input.error() == std::errc::timed_out && !idle_) {
@@ -215,7 +215,8 @@ Task<HttpSession::Next> HttpSession::refuse(ParseFailure failure) {
 
 Task<HttpSession::Next> HttpSession::respond(HttpResponse response, bool request_read) {
     charge_body(response.body.size());
-    const bool keep_alive = keep_alive_ && request_read && !response.close && !shared_.draining;
+    const bool keep_alive =
+        keep_alive_ && request_read && !response.close && shared_.phase == HttpPhase::serving;
     const int klass = response.status / 100;
     PH_ASSERT(klass >= 2 && klass <= 5);
     ++shared_.stats.responses[klass];

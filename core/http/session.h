@@ -53,9 +53,13 @@ struct HttpStats {
     std::uint64_t timeouts = 0;             // 408
 };
 
+// leaving: a response says close, so that the client's next connection goes to whoever accepts by
+// then. draining: and who has not begun a request is not waited for.
+enum class HttpPhase : std::uint8_t { serving, leaving, draining };
+
 // What the sessions of one server share.
 struct HttpSessions {
-    bool draining = false;        // every response says close
+    HttpPhase phase = HttpPhase::serving;
     std::size_t body_memory = 0;  // octets in bodies being read or handled
     HttpStats stats;
 };

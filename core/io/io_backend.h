@@ -60,16 +60,16 @@ enum class Intake : std::uint8_t { stream, buffer, sip };
 inline constexpr std::size_t kSip = 2048;
 
 // Who else may listen at an address. first: nobody does yet, or it fails; the sockets of our other
-// shards then join. A new process that takes over from an old one of the same data directory will
-// join as well, or get the sockets handed over.
+// shards then join. A process that follows another one gets its sockets (net/listening_sockets).
 enum class Sharing : std::uint8_t { first, join };
 
 // One completion, or many until the operation is cancelled.
 enum class Shots : std::uint8_t { one, many };
 
 struct IoStats {
-    std::uint64_t enters = 0;     // system calls of the loop
-    std::uint64_t submitted = 0;  // operations
+    std::uint64_t enters = 0;      // system calls of the loop
+    std::uint64_t long_waits = 0;  // waits for several completions (batch_wait.h)
+    std::uint64_t submitted = 0;   // operations
     std::uint64_t completed = 0;
     std::uint64_t sends = 0;
     std::uint64_t receives = 0;
@@ -84,6 +84,8 @@ class IoBackend : public EventSource {
 
     // Synchronous, rare calls.
     virtual IoResult<Handle> listen(const SocketAddress& address, Sharing sharing) = 0;
+    // Makes a listening socket that was passed to this process fit for start_accept().
+    virtual void adopt_listener(Handle listener) = 0;
     virtual IoResult<Handle> open_socket(const SocketAddress& peer,
                                          const SocketAddress* source) = 0;
     virtual IoResult<SocketAddress> local_address(Handle handle) = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -109,21 +110,34 @@ void UringBackend::wait(Instant until) {
         const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
         const bool pending = (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
         if (io_uring_sq_ready(&ring_) > 0 || pending) submit();
+        reap();
+    } else if (batch_wait_.next_is_long()) {
+        // Where nothing came a second call waits on; rare, so it needs no min_wait_usec (6.12).
+        submit_and_wait(BatchWait::kMost, now, std::min(until, now + BatchWait::kLongest));
+        if (io_uring_cq_ready(&ring_) == 0) submit_and_wait(1, clock_.now(), until);
+        stats_.long_waits += 1;
+        batch_wait_.note(reap());
     } else {
-        stats_.enters += 1;
-        io_uring_cqe* completion = nullptr;
-        if (until == kNever) {
-            io_uring_submit_and_wait(&ring_, 1);
-        } else {
-            const auto left = (until - now).count();
-            __kernel_timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
-            io_uring_submit_and_wait_timeout(&ring_, &completion, 1, &timeout, nullptr);
-        }
+        submit_and_wait(1, now, until);
+        reap();
     }
-    reap();
 }
 
-void UringBackend::reap() {
+// Submits what is queued and sleeps until so many completions are there, or until the time.
+void UringBackend::submit_and_wait(unsigned completions, Instant now, Instant until) {
+    stats_.enters += 1;
+    if (until == kNever) {
+        io_uring_submit_and_wait(&ring_, completions);
+        return;
+    }
+    const auto left = std::max(until - now, Duration{}).count();
+    __kernel_timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
+    io_uring_cqe* completion = nullptr;
+    io_uring_submit_and_wait_timeout(&ring_, &completion, completions, &timeout, nullptr);
+}
+
+// Delivers all that is there; returns how much of it the outside caused.
+std::size_t UringBackend::reap() {
     if (io_uring_cq_has_overflow(&ring_)) {
         stats_.overflows += 1;
         io_uring_get_events(&ring_);
@@ -137,16 +151,19 @@ void UringBackend::reap() {
     io_uring_cq_advance(&ring_, static_cast<unsigned>(reaped_.size()));
     stats_.completed += reaped_.size();
 
+    std::size_t from_outside = 0;
     for (const Reaped& one : reaped_) {
         if (one.user_data == kIgnored) continue;
         if (one.user_data == kWake) {
             wake_armed_ = false;
+            ++from_outside;
             continue;
         }
         const bool has_buffer = (one.flags & IORING_CQE_F_BUFFER) != 0;
         if (has_buffer) {
             stats_.receives += 1;
             lent_ += 1;
+            ++from_outside;
         }
         if (one.result == -ENOBUFS) stats_.buffers_exhausted += 1;
         const Completion result{
@@ -154,6 +171,7 @@ void UringBackend::reap() {
             has_buffer ? static_cast<int>(one.flags >> IORING_CQE_BUFFER_SHIFT) : kNoBuffer};
         reinterpret_cast<Operation*>(one.user_data)->deliver(result);
     }
+    return from_outside;
 }
 
 // SO_REUSEPORT lets any process of the same user join. So the first socket listens without it,
@@ -175,6 +193,12 @@ IoResult<Handle> UringBackend::listen(const SocketAddress& address, Sharing shar
     }
     set_option(fd, SOL_SOCKET, SO_REUSEPORT);
     return fd;
+}
+
+// An accept on a socket that does not block would end at once when nobody waits.
+void UringBackend::adopt_listener(Handle listener) {
+    const int flags = ::fcntl(listener, F_GETFL);
+    if (flags >= 0) ::fcntl(listener, F_SETFL, flags & ~O_NONBLOCK);
 }
 
 IoResult<Handle> UringBackend::open_socket(const SocketAddress& peer, const SocketAddress* source) {

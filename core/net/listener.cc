@@ -21,7 +21,7 @@ class Listener::Accept final : public Operation, public Timer {
     void complete(const Completion& completion) override {
         Listener& owner = listener_;
         if (completion.result >= 0) {
-            if (owner.stopped_ || owner.accepted_.size() >= kMaxBacklog) {
+            if (owner.accepted_.size() >= kMaxBacklog) {
                 owner.shard_.io().close(completion.result, true);
             } else {
                 owner.accepted_.push_back(completion.result);
@@ -70,16 +70,50 @@ Listener::~Listener() {
 IoResult<void> Listener::open(const SocketAddress& address, Sharing sharing) {
     auto handle = shard_.io().listen(address, sharing);
     if (!handle) return std::unexpected(handle.error());
-    handle_ = *handle;
-    address_ = shard_.io().local_address(handle_).value_or(address);
-    accept_ = std::make_unique<Accept>(*this);
-    accept_->start();
+    address_ = address;
+    begin(*handle);
     return {};
 }
 
+void Listener::adopt(Handle handle) {
+    shard_.io().adopt_listener(handle);
+    begin(handle);
+}
+
+void Listener::begin(Handle handle) {
+    PH_ASSERT(handle_ == kNoHandle);
+    handle_ = handle;
+    address_ = shard_.io().local_address(handle_).value_or(address_);
+    accept_ = std::make_unique<Accept>(*this);
+    accept_->start();
+}
+
+IoResult<std::vector<std::unique_ptr<Listener>>> listen_at(Shard& shard,
+                                                           const Listener::Knows& knows,
+                                                           const SocketAddress& address,
+                                                           Sharing sharing,
+                                                           ListeningSockets* sockets) {
+    std::vector<std::unique_ptr<Listener>> listeners;
+    if (sockets != nullptr) {
+        for (const Handle handle : sockets->share(address, shard.id(), shard.count())) {
+            listeners.push_back(std::make_unique<Listener>(shard, knows));
+            listeners.back()->adopt(handle);
+        }
+    }
+    if (!listeners.empty()) return listeners;
+    auto opened = std::make_unique<Listener>(shard, knows);
+    if (auto result = opened->open(address, sharing); !result) {
+        return std::unexpected(result.error());
+    }
+    if (sockets != nullptr) sockets->add(opened->address(), opened->handle());
+    listeners.push_back(std::move(opened));
+    return listeners;
+}
+
 Task<std::unique_ptr<TcpStream>> Listener::accept() {
-    while (!stopped_) {
+    for (;;) {
         if (accepted_.empty()) {
+            if (stopped_ && (accept_ == nullptr || !accept_->in_flight())) co_return nullptr;
             co_await arrived_.wait();
             continue;
         }
@@ -89,7 +123,6 @@ Task<std::unique_ptr<TcpStream>> Listener::accept() {
         if (stream != nullptr) co_return std::move(stream);
         shard_.io().close(handle, true);
     }
-    co_return nullptr;
 }
 
 // Null: the peer is gone already, or there is no descriptor for it.

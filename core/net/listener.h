@@ -1,10 +1,10 @@
 // Listener: accepts connections on one address of one shard (SO_REUSEPORT spreads them over
 // shards). accept() answers the next connection; more than kMaxBacklog accepted but unserved
-// connections are closed at once. stop() makes a pending and every later accept() answer null.
-// Each connection takes a descriptor from the shard's Descriptors. One that gets none is answered
-// with excess() set, to be told so and closed; when there are many of those it is closed here.
-// While descriptors are few, connections are accepted one at a time, so that a burst of them does
-// not use up what the spool needs. Out of descriptors all the same (EMFILE, ENFILE, ENOBUFS,
+// connections are closed at once. After stop(), accept() answers what was accepted before, and then
+// null. Each connection takes a descriptor from the shard's Descriptors. One that gets none is
+// answered with excess() set, to be told so and closed; when there are many of those it is closed
+// here. While descriptors are few, connections are accepted one at a time, so that a burst of them
+// does not use up what the spool needs. Out of descriptors all the same (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM), accepting pauses for kRearmDelay; it is logged when that begins and when it is over.
 #pragma once
 
@@ -14,6 +14,7 @@
 
 #include "core/base/result.h"
 #include "core/io/shard.h"
+#include "core/net/listening_sockets.h"
 #include "core/net/tcp_stream.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task.h"
@@ -30,6 +31,9 @@ class Listener {
     explicit Listener(Shard& shard, Knows knows = {});
     ~Listener();
     IoResult<void> open(const SocketAddress& address, Sharing sharing = Sharing::join);
+    // Listens with a socket that was passed to this process; it is the listener's from now on.
+    void adopt(Handle handle);
+    Handle handle() const { return handle_; }
     const SocketAddress& address() const { return address_; }  // with the port chosen for port 0
     Task<std::unique_ptr<TcpStream>> accept();
     // Refuses new connections; awaits the last completion, then closes the socket.
@@ -40,6 +44,7 @@ class Listener {
 
   private:
     class Accept;
+    void begin(Handle handle);
     std::unique_ptr<TcpStream> stream_of(Handle handle);
     Shard& shard_;
     const Knows knows_;
@@ -50,5 +55,13 @@ class Listener {
     Event arrived_;
     bool stopped_ = false;
 };
+
+// A shard's listeners at an address: those of the sockets that were passed, or one that is opened
+// and remembered for the next process. Without sockets: opened.
+IoResult<std::vector<std::unique_ptr<Listener>>> listen_at(Shard& shard,
+                                                           const Listener::Knows& knows,
+                                                           const SocketAddress& address,
+                                                           Sharing sharing,
+                                                           ListeningSockets* sockets);
 
 }  // namespace core

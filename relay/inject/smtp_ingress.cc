@@ -1,5 +1,7 @@
 #include "relay/inject/smtp_ingress.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -50,33 +52,36 @@ SmtpIngress::~SmtpIngress() {
 }
 
 core::IoResult<core::SocketAddress> SmtpIngress::open(const core::SocketAddress& address,
-                                                      core::Sharing sharing) {
-    auto listener = std::make_unique<core::Listener>(
-        shard_, [this](const core::IpAddress& peer) { return admission_->allows(peer); });
-    if (const auto opened = listener->open(address, sharing); !opened) {
-        return std::unexpected(opened.error());
-    }
-    const core::SocketAddress chosen = listener->address();
-    listeners_.push_back(std::move(listener));
+                                                      core::Sharing sharing,
+                                                      core::ListeningSockets* sockets) {
+    const auto knows = [this](const core::IpAddress& peer) { return admission_->allows(peer); };
+    auto opened = core::listen_at(shard_, knows, address, sharing, sockets);
+    if (!opened) return std::unexpected(opened.error());
+    const core::SocketAddress chosen = opened->front()->address();
+    std::ranges::move(*opened, std::back_inserter(listeners_));
     return chosen;
 }
 
 core::Task<void> SmtpIngress::run() {
-    for (const auto& listener : listeners_)
+    for (const auto& listener : listeners_) {
+        ++accepting_;
         tasks_.spawn(accept_from(listener.get()));
+    }
     co_await closed_.wait();
 }
 
 core::Task<void> SmtpIngress::accept_from(core::Listener* listener) {
     for (;;) {
         std::unique_ptr<core::TcpStream> stream = co_await listener->accept();
-        if (stream == nullptr) co_return;
+        if (stream == nullptr) break;
         const bool welcome =
             !draining_ && !stream->excess() && is_in(admission_->enter(stream->peer().ip));
         const bool spawned =
             tasks_.spawn(welcome ? serve(std::move(stream)) : turn_away(std::move(stream)));
         PH_ASSERT(spawned);  // the group closes after this task has ended
     }
+    --accepting_;
+    quiet_.notify_all();
 }
 
 core::Task<void> SmtpIngress::serve(std::unique_ptr<core::ByteStream> stream) {
@@ -125,11 +130,26 @@ core::Task<void> SmtpIngress::refuse_politely(std::unique_ptr<core::ByteStream> 
     --refusals_;
 }
 
+// What was accepted before is served; then no more comes.
+core::Task<void> SmtpIngress::stop_accepting() {
+    for (const auto& listener : listeners_)
+        listener->stop();
+    while (accepting_ > 0)
+        co_await quiet_.wait();
+}
+
+core::Task<void> SmtpIngress::leave_to_others(core::Instant limit) {
+    co_await stop_accepting();
+    while (open_sessions_ > 0) {
+        const bool quiet = co_await quiet_.wait(limit);
+        if (!quiet) co_return;
+    }
+}
+
 core::Task<void> SmtpIngress::drain_and_close() {
     PH_ASSERT(!draining_);
     draining_ = true;
-    for (const auto& listener : listeners_)
-        listener->stop();
+    co_await stop_accepting();
     sessions_.for_each([](SmtpSession& session) { session.drain(); });
     const core::Instant limit = shard_.now() + options_.drain_limit;
     while (open_sessions_ > 0) {

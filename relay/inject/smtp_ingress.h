@@ -53,17 +53,22 @@ class SmtpIngress {
 
     // Listens; answers the address with the port that was chosen for port 0.
     core::IoResult<core::SocketAddress> open(const core::SocketAddress& address,
-                                             core::Sharing sharing = core::Sharing::join);
+                                             core::Sharing sharing = core::Sharing::join,
+                                             core::ListeningSockets* sockets = nullptr);
     // Serves until drain_and_close() is done.
     core::Task<void> run();
     // No new connections; the next command of a client gets 421 4.3.2; content that is arriving may
     // be finished within drain_limit. Afterwards nothing of this listener is left.
     core::Task<void> drain_and_close();
+    // Before that, when others accept from these sockets from now on: no new connections, and the
+    // sessions go on until they end or the limit is over.
+    core::Task<void> leave_to_others(core::Instant limit);
 
     std::size_t sessions() const { return open_sessions_; }
 
   private:
     core::Task<void> accept_from(core::Listener* listener);
+    core::Task<void> stop_accepting();
     core::Task<void> serve(std::unique_ptr<core::ByteStream> stream);
     core::Task<void> turn_away(std::unique_ptr<core::ByteStream> stream);
     core::Task<void> refuse_politely(std::unique_ptr<core::ByteStream> stream, bool with_words);
@@ -79,10 +84,11 @@ class SmtpIngress {
     core::TaskGroup tasks_;
     core::IntrusiveList<SmtpSession, SmtpSessionTag> sessions_;
     SmtpSessionContext context_;
+    std::size_t accepting_ = 0;  // tasks
     std::size_t open_sessions_ = 0;
     std::size_t refusals_ = 0;  // under way
     bool draining_ = false;
-    core::Event quiet_;   // the last session has ended
+    core::Event quiet_;   // the last session has ended, or an accepting task
     core::Event closed_;  // drain_and_close() is done
 };
 

@@ -71,7 +71,7 @@ core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config) {
 }
 
 Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> log,
-           std::unique_ptr<NodeSpool> spool_on_disk)
+           std::unique_ptr<NodeSpool> spool_on_disk, core::ListeningSockets passed)
     : first(std::make_shared<const CheckedConfig>(std::move(checked))),
       config(first->config),
       latest(first),
@@ -84,6 +84,7 @@ Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> 
       egress(egress_of(config)),
       memory_limit(relay::memory_limit(config.memory)),
       exchange(shards),
+      sockets(std::move(passed)),
       sts_file((config.node.data_dir / "mta-sts").string()),
       liveness(shards),
       addresses(config.listeners.size()),
@@ -117,7 +118,7 @@ void Node::share_descriptors() {
     std::size_t open = core::Descriptors::count_open();
     std::size_t wanted = 0;
     for (const ListenerConfig& listener : config.listeners) {
-        open += listener.addresses.size() * shard_count;
+        open += 2 * listener.addresses.size() * shard_count;  // and each once more for the next
         wanted += listener.max_connections;
     }
     const std::size_t limit = core::Descriptors::raise_limit();

@@ -16,6 +16,7 @@
 #include "core/file/posix_disk.h"
 #include "core/io/descriptors.h"
 #include "core/io/shard.h"
+#include "core/net/listening_sockets.h"
 #include "core/runtime/task.h"
 #include "dns/mx.h"
 #include "dns/shared_answers.h"
@@ -65,7 +66,7 @@ inline constexpr std::size_t kSteps = 6;
 class Node {
   public:
     Node(CheckedConfig checked, std::size_t shard_count, std::unique_ptr<EventLog> log,
-         std::unique_ptr<NodeSpool> spool_on_disk);
+         std::unique_ptr<NodeSpool> spool_on_disk, core::ListeningSockets passed);
 
     // Waits until every shard has come to the step.
     core::Task<void> arrive(core::Shard& shard, Step step);
@@ -103,6 +104,7 @@ class Node {
     Exchange exchange;
     core::PosixDisk disk;
     core::Descriptors descriptors;
+    core::ListeningSockets sockets;
     const std::string sts_file;
     StsStore sts_store;
     dns::SharedAnswers dns_answers;

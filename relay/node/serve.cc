@@ -9,6 +9,7 @@
 #include "core/io/preflight.h"
 #include "core/io/runtime.h"
 #include "relay/events/event_room.h"
+#include "relay/node/handover.h"
 #include "relay/node/node.h"
 #include "relay/node/reload.h"
 #include "relay/node/shard_services.h"
@@ -19,6 +20,7 @@ namespace {
 
 void stop_all(Node& node, core::Shard& shard) {
     node.start_draining();
+    node.sockets.close();
     for (std::size_t i = 0; i < node.shard_count; ++i) {
         shard.send(i, {[](void* event, void*) { static_cast<core::Event*>(event)->set(); },
                        node.stop_events[i], nullptr});
@@ -60,6 +62,17 @@ core::Task<void> watch_signals(Node* node, core::Shard* shard, core::SignalSourc
     co_await reloading.close();
 }
 
+// A next process may have our sockets as soon as we listen.
+core::Task<void> watch_handover(Node* node, core::Shard* shard, Handover* handover) {
+    co_await node->until_serving(*shard);
+    if (node->failed()) co_return;
+    if (auto opened = handover->open(); !opened) core::log_warning("{}", opened.error());
+    const bool handed_over = co_await handover->handed_over();
+    if (!handed_over) co_return;
+    core::log_info("the listening sockets were handed over to a next process: draining");
+    stop_all(*node, *shard);
+}
+
 core::Task<void> shard_main(Node* node, core::Shard* shard, std::filesystem::path config_file) {
     if (shard->id() != 0) {
         co_await run_shard(node, shard);
@@ -68,8 +81,11 @@ core::Task<void> shard_main(Node* node, core::Shard* shard, std::filesystem::pat
     core::SignalSource signals(*shard, {SIGTERM, SIGINT, SIGHUP});
     core::TaskGroup watching(shard->reactor());
     watching.spawn(watch_signals(node, shard, &signals, std::move(config_file)));
+    Handover handover(*shard, node->config.node.data_dir, node->sockets);
+    watching.spawn(watch_handover(node, shard, &handover));
     co_await run_shard(node, shard);
     signals.stop();
+    handover.stop();
     co_await watching.close();
 }
 
@@ -97,7 +113,21 @@ int check(const std::filesystem::path& config_file) {
     return 0;
 }
 
-int serve(const std::filesystem::path& config_file) {
+// The sockets that this process need not open itself.
+core::Result<core::ListeningSockets> passed_sockets(const Config& config, Start start) {
+    core::ListeningSockets sockets;
+    if (auto adopted = sockets.adopt_from_environment(); !adopted) {
+        return std::unexpected(adopted.error());
+    }
+    if (start == Start::fresh) return sockets;
+    const auto taken = take_over(config.node.data_dir, sockets);
+    if (!taken) return std::unexpected(taken.error());
+    if (!*taken)
+        core::log_info("nobody serves {}: a start like any other", config.node.data_dir.string());
+    return sockets;
+}
+
+int serve(const std::filesystem::path& config_file, Start start) {
     auto checked = check_config(config_file);
     if (!checked) {
         print(checked.error(), "");
@@ -105,6 +135,8 @@ int serve(const std::filesystem::path& config_file) {
     }
     print(checked->warnings, " (warning)");
     if (const auto unavailable = core::io_uring_unavailable()) return refuse(*unavailable);
+    auto sockets = passed_sockets(checked->config, start);
+    if (!sockets) return refuse(sockets.error());
     core::block_signals({SIGTERM, SIGINT, SIGHUP, SIGPIPE});
     core::Descriptors::raise_limit();
 
@@ -117,7 +149,8 @@ int serve(const std::filesystem::path& config_file) {
     core::RuntimeOptions options;
     options.shards =
         checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
-    Node node(std::move(*checked), options.shards, std::move(*log), std::move(*spool));
+    Node node(std::move(*checked), options.shards, std::move(*log), std::move(*spool),
+              std::move(*sockets));
     options.descriptors = &node.descriptors;
     core::Runtime runtime(options);
     const auto ran =

@@ -191,7 +191,7 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     const auto wanted = shard_.id() == 0 ? listener.addresses : addresses;
     const auto sharing = shard_.id() == 0 ? core::Sharing::first : core::Sharing::join;
     for (const core::SocketAddress& address : wanted) {
-        const auto opened = ingress->open(address, sharing);
+        const auto opened = ingress->open(address, sharing, &node_.sockets);
         if (!opened) return core::failure(cannot_listen(address, opened.error()));
         if (shard_.id() == 0) addresses.push_back(*opened);
     }
@@ -237,10 +237,10 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
     const auto wanted = shard_.id() == 0 ? listener.addresses : addresses;
     const auto sharing = shard_.id() == 0 ? core::Sharing::first : core::Sharing::join;
     for (const core::SocketAddress& address : wanted) {
-        const auto opened = http.server->open(address, sharing);
+        const auto opened = http.server->open(address, sharing, &node_.sockets);
         if (!opened) return core::failure(cannot_listen(address, opened.error()));
+        if (shard_.id() == 0) addresses.push_back(*opened);
     }
-    if (shard_.id() == 0) addresses = http.server->addresses();
     http.server->start();
     http_.push_back(std::move(http));
     return {};
@@ -296,6 +296,12 @@ void ShardServices::announce() const {
         }
     }
     core::log_info("{}", line);
+    for (const core::SocketAddress& address : node_.sockets.unclaimed()) {
+        core::log_warning(
+            "a socket for {} was passed to this process, but no listener has exactly "
+            "that address: connections to it wait in vain",
+            address.to_string());
+    }
 }
 
 void ShardServices::publish() {
@@ -303,6 +309,7 @@ void ShardServices::publish() {
     const core::IoStats& io = shard_.io().stats();
     metrics_.publish(metrics::EngineTotals{.turns = loop.turns,
                                            .enters = io.enters,
+                                           .long_waits = io.long_waits,
                                            .submitted = io.submitted,
                                            .completed = io.completed,
                                            .sends = io.sends,
@@ -402,7 +409,19 @@ core::Task<void> ShardServices::run() {
     co_await drain();
 }
 
+// Others accept from our sockets from now on: clients finish here what they have begun.
+core::Task<void> ShardServices::leave_to_others() {
+    core::TaskGroup leaving(shard_.reactor());
+    const core::Instant limit = shard_.now() + kLeaveGrace;
+    for (auto& ingress : smtp_)
+        leaving.spawn(ingress->leave_to_others(limit));
+    for (HttpListener& http : http_)
+        leaving.spawn(http.server->leave_to_others(limit));
+    co_await leaving.close();
+}
+
 core::Task<void> ShardServices::drain() {
+    if (node_.sockets.are_kept()) co_await leave_to_others();
     if (spool_ != nullptr) spool_->stop_recovery();
     co_await recovery_.close();
     if (origin_ != nullptr) origin_->start_draining();

@@ -1,8 +1,9 @@
 // ShardServices: everything that runs on one shard of the relay, wired together: event writer, DNS,
 // origin (queue), dispatcher (delivery) and the listeners. Built, run and closed on its shard by
 // run_shard(); the one place besides serve.cc that knows every concrete type.
-// Stopping: listeners first (421, 503), then up to kDrainGrace for what is ready to be delivered,
-// then connections finish what is in flight; what still waits is counted and logged.
+// Stopping: where others accept from our sockets by now, clients have kLeaveGrace to finish; then
+// the listeners (421, 503), then up to kDrainGrace for what is ready to be delivered, then
+// connections finish what is in flight; what still waits is counted and logged.
 #pragma once
 
 #include <memory>
@@ -31,6 +32,7 @@ namespace relay {
 
 class ShardServices {
   public:
+    static constexpr core::Duration kLeaveGrace = std::chrono::seconds{5};
     static constexpr core::Duration kDrainGrace = std::chrono::seconds{20};
     static constexpr core::Duration kCutOff = std::chrono::seconds{10};
     static constexpr core::Duration kPublishEvery = std::chrono::milliseconds{250};
@@ -58,6 +60,7 @@ class ShardServices {
     core::Result<void> listen_http(std::size_t index);
     core::Router http_routes(const ListenerConfig& listener, HttpListener& http);
     void announce() const;
+    core::Task<void> leave_to_others();
     core::Task<void> drain();
     core::Task<void> end_lookups();
     core::Task<void> publish_metrics();

@@ -35,6 +35,7 @@ class SimBackend final : public core::IoBackend {
     std::string_view name() const override { return "sim"; }
     core::IoResult<core::Handle> listen(const core::SocketAddress& address,
                                         core::Sharing sharing) override;
+    void adopt_listener(core::Handle) override { PH_ASSERT(false); }  // nobody passes any
     core::IoResult<core::Handle> open_socket(const core::SocketAddress& peer,
                                              const core::SocketAddress* source) override;
     core::IoResult<core::SocketAddress> local_address(core::Handle handle) override;

@@ -74,20 +74,38 @@ def connects(port, host="127.0.0.1"):
         return False
 
 
+def passing(count):
+    """What runs a program with so many passed sockets: LISTEN_PID is its own pid."""
+    script = f'LISTEN_PID=$$ LISTEN_FDS={count} exec "$@"'
+    return ["/bin/sh", "-c", script, "sh"] if count else []
+
+
+def place(sockets):
+    """In the child: copies first, since the places may be taken by one another."""
+    copies = [os.dup(each.fileno()) for each in sockets]
+    high = [os.dup2(copy, 100 + number) for number, copy in enumerate(copies)]
+    for number, copy in enumerate(high):
+        os.dup2(copy, 3 + number)
+
+
 class Process:
     """One program in a process group of its own, its standard error in a file."""
 
     running = []  # all of this test session, for reports of failures
 
-    def __init__(self, command, log, name=None, env=None, cwd=None):
+    def __init__(self, command, log, name=None, env=None, cwd=None, sockets=()):
+        """sockets are passed as systemd does it: from descriptor 3 on, with LISTEN_FDS and _PID."""
         self.command = [str(part) for part in command]
         self.name = name or pathlib.Path(self.command[0]).name
         self.log = pathlib.Path(log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as output:
             self.popen = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, cwd=cwd, env=None if env is None else {**os.environ, **env})
+                passing(len(sockets)) + self.command, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, start_new_session=True, cwd=cwd,
+                env=None if env is None else {**os.environ, **env},
+                pass_fds=range(3, 3 + len(sockets)),
+                preexec_fn=(lambda: place(sockets)) if sockets else None)
         Process.running.append(self)
 
     @property

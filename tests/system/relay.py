@@ -83,10 +83,12 @@ class Relay:
     def _address(hop):
         return f"127.0.0.1:{hop}" if isinstance(hop, int) else hop
 
-    def start(self, wait=True):
+    def start(self, wait=True, options=(), sockets=(), log="relay.log"):
         self.config_file.write_text(toml_text(self.config))
-        command = self.launcher + [program("posthaste"), "serve", "--config", self.config_file]
-        self.process = Process(command, self.folder / "relay.log", name="posthaste", env=self.env)
+        command = self.launcher + [program("posthaste"), "serve", "--config", self.config_file,
+                                   *options]
+        self.process = Process(command, self.folder / log, name="posthaste", env=self.env,
+                               sockets=sockets)
         if wait:
             self.process.wait_for_output("ready")
         return self

@@ -424,8 +424,16 @@ TEST_F(HttpSession, RequestsPerConnectionAreLimited) {
 }
 
 TEST_F(HttpSession, DrainingEndsAfterTheResponse) {
-    shared_.draining = true;
+    shared_.phase = core::HttpPhase::draining;
     EXPECT_EQ(answer({"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}), "");
+}
+
+TEST_F(HttpSession, leaving_answers_one_more_request_and_says_close) {
+    shared_.phase = core::HttpPhase::leaving;
+    const std::string one = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::string text = answer({one + one});
+    EXPECT_EQ(count(text, "200 OK"), 1U);
+    EXPECT_EQ(count(text, "Connection: close"), 1U);
 }
 
 TEST_F(HttpSession, PeerThatIsGoneEndsTheSession) {
