@@ -152,7 +152,8 @@ inline constexpr std::array kCatalogue{
     &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kIoEnters, &kIoLongWaits,
     &kIoSubmitted, &kIoCompleted, &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoCopied,
-    &kIoHeldInput, &kIoOverflows, &kShardBusyRatio, &kShardBusySeconds, &kLongestTurn, &kIoBackendInfo,
+    &kIoHeldInput, &kIoOverflows, &kShardBusyRatio, &kShardBusySeconds, &kLongestTurn,
+    &kIoBackendInfo,
     &kBuildInfo, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart};
 
