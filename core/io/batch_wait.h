@@ -2,8 +2,8 @@
 // busy loop that wakes for each completion enters the kernel for each; a loop with one client that
 // waited for a second completion would only add delay. So it asks what a longer wait brings: one
 // wait in kProbeEvery is a long one, and while long waits bring kWorthwhile completions or more on
-// average all are long. What counts is what the outside causes (received octets, letters of other
-// shards), not the ends of our own sends.
+// average all are long. What counts is what arrives from clients and servers: a lone client causes
+// two receives at most before it waits for us, its own and that of its mail's server.
 // A long wait ends with kMost completions or after kLongest, and never after what the loop's timers
 // ask for. A client thus waits at most kLongest more for a step, and only beside others.
 // Pure; part of one backend, on its thread.
@@ -21,7 +21,7 @@ class BatchWait {
   public:
     static constexpr Duration kLongest = std::chrono::microseconds{100};
     static constexpr unsigned kMost = 12;        // completions that end a long wait
-    static constexpr unsigned kWorthwhile = 3;   // completions from outside, on average
+    static constexpr unsigned kWorthwhile = 4;   // receives on average
     static constexpr unsigned kProbeEvery = 64;  // waits
 
     // Asked once before each wait that may sleep: should this one be long?
@@ -31,10 +31,10 @@ class BatchWait {
         state_ = State::probing;
         return true;
     }
-    // What a long wait brought from outside.
-    void note(std::size_t completions) {
+    // How many receives a long wait brought.
+    void note(std::size_t receives) {
         PH_ASSERT(state_ != State::single);
-        average_ += (static_cast<double>(completions) - average_) * kWeight;
+        average_ += (static_cast<double>(receives) - average_) * kWeight;
         state_ = average_ >= kWorthwhile ? State::batched : State::single;
     }
     bool batched() const { return state_ == State::batched; }

@@ -136,7 +136,7 @@ void UringBackend::submit_and_wait(unsigned completions, Instant now, Instant un
     io_uring_submit_and_wait_timeout(&ring_, &completion, completions, &timeout, nullptr);
 }
 
-// Delivers all that is there; returns how much of it the outside caused.
+// Delivers all that is there; returns how many receives were among it.
 std::size_t UringBackend::reap() {
     if (io_uring_cq_has_overflow(&ring_)) {
         stats_.overflows += 1;
@@ -151,19 +151,18 @@ std::size_t UringBackend::reap() {
     io_uring_cq_advance(&ring_, static_cast<unsigned>(reaped_.size()));
     stats_.completed += reaped_.size();
 
-    std::size_t from_outside = 0;
+    std::size_t receives = 0;
     for (const Reaped& one : reaped_) {
         if (one.user_data == kIgnored) continue;
         if (one.user_data == kWake) {
             wake_armed_ = false;
-            ++from_outside;
             continue;
         }
         const bool has_buffer = (one.flags & IORING_CQE_F_BUFFER) != 0;
         if (has_buffer) {
             stats_.receives += 1;
             lent_ += 1;
-            ++from_outside;
+            ++receives;
         }
         if (one.result == -ENOBUFS) stats_.buffers_exhausted += 1;
         const Completion result{
@@ -171,7 +170,7 @@ std::size_t UringBackend::reap() {
             has_buffer ? static_cast<int>(one.flags >> IORING_CQE_BUFFER_SHIFT) : kNoBuffer};
         reinterpret_cast<Operation*>(one.user_data)->deliver(result);
     }
-    return from_outside;
+    return receives;
 }
 
 // SO_REUSEPORT lets any process of the same user join. So the first socket listens without it,
