@@ -71,7 +71,11 @@ inline constexpr Metric kSpoolOutcomesDropped{"posthaste_spool_outcomes_dropped_
 inline constexpr Metric kSpoolRecovered{"posthaste_spool_recovered_recipients_total",
     Kind::counter, "Recipients found in the spool at the start."};
 inline constexpr Metric kSpoolDamaged{"posthaste_spool_damaged_records_total", Kind::counter,
-    "Records or batches found damaged in the spool at the start."};
+    "Places found damaged in the spool at the start: records, segments, chains, strangers."};
+inline constexpr Metric kSpoolHeld{"posthaste_spool_held_messages", Kind::gauge,
+    "Messages held back in the spool, since the process died with them in hand.", {"reason"}};
+inline constexpr Metric kSpoolUnnoted{"posthaste_spool_unnoted_total", Kind::counter,
+    "Messages sent without a note that they are in hand, as the table was full."};
 inline constexpr Metric kContentsEvicted{"posthaste_contents_evicted_total", Kind::counter,
     "Contents that left memory because of memory.limit."};
 inline constexpr Metric kContentsReadBack{"posthaste_contents_read_back_total", Kind::counter,
@@ -147,7 +151,8 @@ inline constexpr std::array kCatalogue{
     &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kTlsSessions, &kQueueRecipients,
     &kQueueOldest, &kContentBytes, &kMemoryLimitBytes, &kCommitSeconds, &kSpoolBytes,
     &kSpoolFreeBytes, &kSpoolState, &kSpoolBatches, &kSpoolWritten, &kSpoolMoved, &kSpoolOutcomes,
-    &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kContentsEvicted, &kContentsReadBack,
+    &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kSpoolHeld, &kSpoolUnnoted,
+    &kContentsEvicted, &kContentsReadBack,
     &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kIoEnters, &kIoLongWaits,
@@ -177,6 +182,7 @@ inline constexpr std::array<std::string_view, kQueues> kQueueWords{
     "scheduled", "ready", "in_flight"};
 inline constexpr std::array<std::string_view, 4> kSpoolStateWords{
     "off", "ready", "full", "failed"};
+inline constexpr std::array<std::string_view, 2> kHeldWords{"suspect", "set_aside"};
 inline constexpr std::array<std::string_view, kThrottles> kThrottleWords{
     "message_rate", "connection_rate", "connection_limit"};
 inline constexpr std::array<std::string_view, kDnsTypes> kDnsTypeWords{

@@ -197,6 +197,12 @@ void spool(Page& page, Shards shards, const NodeFacts& node) {
     spool_count(page, shards, kSpoolOutcomesDropped, &SpoolCounters::outcomes_dropped);
     spool_count(page, shards, kSpoolRecovered, &SpoolCounters::recovered);
     spool_count(page, shards, kSpoolDamaged, &SpoolCounters::damaged);
+    page.family(kSpoolHeld);
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.spool().suspects; }),
+                {kHeldWords[0]});
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.spool().set_aside; }),
+                {kHeldWords[1]});
+    spool_count(page, shards, kSpoolUnnoted, &SpoolCounters::unnoted);
     spool_count(page, shards, kContentsEvicted, &SpoolCounters::contents_evicted);
     spool_count(page, shards, kContentsReadBack, &SpoolCounters::contents_read_back);
 }

@@ -55,6 +55,7 @@ void SpoolCounters::publish(const SpoolTotals& totals) {
     outcomes.set(totals.outcomes);
     outcomes_dropped.set(totals.outcomes_dropped);
     moved_octets.set(totals.moved_octets);
+    unnoted.set(totals.unnoted);
 }
 
 }  // namespace metrics

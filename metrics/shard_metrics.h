@@ -112,11 +112,14 @@ struct SpoolTotals {
     std::uint64_t outcomes = 0;
     std::uint64_t outcomes_dropped = 0;
     std::uint64_t moved_octets = 0;
+    std::uint64_t unnoted = 0;
 };
 
 struct SpoolCounters {
     Counter batches, octets, outcomes, outcomes_dropped, moved_octets;
-    Counter recovered, damaged;                    // recipients; records or batches
+    Counter recovered, damaged;                    // recipients; places
+    Gauge suspects, set_aside;                     // messages that are held back
+    Counter unnoted;                               // as the table of those in hand was full
     Counter contents_evicted, contents_read_back;  // by memory.limit, for delivery
     CommitHistogram commit_seconds;                // how long a message waited for its commit
 

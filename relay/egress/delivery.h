@@ -12,6 +12,7 @@
 #include "relay/message/message.h"
 #include "relay/message/verp.h"
 #include "relay/smtp/client_dialogue.h"
+#include "relay/spool/in_hand.h"
 
 namespace relay {
 
@@ -19,6 +20,7 @@ struct Delivery {
     Transaction transaction;
     std::vector<Recipient*> recipients;  // empty: this slot is free
     std::string verp;  // the sender of this transaction, if it is not the message's
+    InHand::Note note;
 
     void fill_transaction(core::WallTime now) {
         const Message& message = *recipients.front()->message;

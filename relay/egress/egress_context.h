@@ -14,6 +14,7 @@
 #include "relay/queue/exchange.h"
 #include "relay/security/session_counts.h"
 #include "relay/smtp/client_dialogue.h"
+#include "relay/spool/in_hand.h"
 
 namespace relay {
 
@@ -42,8 +43,13 @@ struct EgressContext {
     EgressTls& tls;
     HostMemory& hosts;
     SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
+    InHand* in_hand = nullptr;          // where it is noted what is being sent; null: nowhere
     std::size_t idle = 0;               // connections that wait for mail
     core::ShardLog* log = nullptr;      // the dispatcher's: what an operator asks why mail waits
+
+    InHand::Note take_in_hand(const Message& message) const {
+        return in_hand == nullptr ? InHand::Note() : in_hand->note(message.id);
+    }
 };
 
 }  // namespace relay

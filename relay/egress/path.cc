@@ -228,6 +228,7 @@ Path::Taken Path::take_transaction(Delivery& delivery, const Allowance& allowanc
     context_.metrics.entered(metrics::Queue::in_flight, count);
     for (Recipient* recipient : delivery.recipients)
         recipient->move_to(RecipientState::in_flight);
+    delivery.note = context_.take_in_hand(*delivery.recipients.front()->message);
     return Taken::taken;
 }
 
@@ -292,6 +293,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
         context_.exchange.to_origin(context_.shard, recipient);
     }
     delivery.recipients.clear();
+    delivery.note = {};
     if (reached) outage_.worked(context_.shard.now());
     if (!detours_.empty()) open_detour();
 }

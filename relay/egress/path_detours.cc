@@ -137,6 +137,7 @@ Path::Taken Path::take_detour(Delivery& delivery, const Allowance& allowance,
         recipient->clear_disposition();
         recipient->move_to(RecipientState::in_flight);
     }
+    delivery.note = context_.take_in_hand(*delivery.recipients.front()->message);
     return Taken::taken;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include <unistd.h>
@@ -34,13 +35,38 @@ EgressOptions egress_of(const Config& config) {
     return options;
 }
 
+// Another one after each start of the machine. Empty: it cannot be told.
+std::string boot_of_machine() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string boot;
+    std::getline(file, boot);
+    return boot;
+}
+
+core::Result<void> open_held_back(NodeSpool& spool, std::size_t shards) {
+    const std::string path = spool.directory + "/" + std::string(kInHandFile);
+    auto file = core::MappedFile::open(path, InHandTable::kWords * sizeof(std::uint64_t));
+    if (file) {
+        spool.in_hand_file = std::move(*file);
+    } else {
+        core::log_warning(
+            "cannot map {}: {}; a message that kills this process will not be noticed", path,
+            file.error().message());
+        spool.in_hand_memory.resize(InHandTable::kWords);
+    }
+    const std::span<std::uint64_t> words =
+        file ? spool.in_hand_file->words() : std::span(spool.in_hand_memory);
+    spool.back = std::make_unique<HeldBack>(spool.disk, spool.directory, words);
+    return spool.back->open(boot_of_machine(), shards);
+}
+
 }  // namespace
 
 NodeSpool::~NodeSpool() {
     if (lock != core::kNoHandle) disk.close(lock);
 }
 
-core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config) {
+core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config, std::size_t shards) {
     if (config.spool.durability == Durability::memory) return nullptr;
     std::error_code error;
     std::filesystem::create_directories(config.node.data_dir, error);
@@ -67,6 +93,9 @@ core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config) {
     core::log_info("spool {}: {}, segments of {} octets", spool->directory,
                    place->direct ? "direct writes" : "writes through the page cache",
                    config.spool.segment_size);
+    if (auto opened = open_held_back(*spool, shards); !opened) {
+        return std::unexpected(opened.error());
+    }
     return spool;
 }
 

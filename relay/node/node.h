@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/file/mapped_file.h"
 #include "core/file/posix_disk.h"
 #include "core/io/descriptors.h"
 #include "core/io/shard.h"
@@ -29,6 +30,7 @@
 #include "relay/queue/exchange.h"
 #include "relay/queue/retry_schedule.h"
 #include "relay/security/sts_store.h"
+#include "relay/spool/held_back.h"
 #include "relay/spool/spool.h"
 
 namespace relay {
@@ -45,12 +47,15 @@ struct NodeSpool {
     SpoolOptions options;
     SpoolSpace space;
     core::Handle lock = core::kNoHandle;
+    std::unique_ptr<core::MappedFile> in_hand_file;  // null: it cannot be mapped
+    std::vector<std::uint64_t> in_hand_memory;       // then
+    std::unique_ptr<HeldBack> back;
 
     explicit NodeSpool(std::string where) : directory(where), space(disk, std::move(where)) {}
     ~NodeSpool();
 };
 // Takes the spool of a configuration, or says why not. Null: there is to be none.
-core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config);
+core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config, std::size_t shards);
 
 // All shards pass these in order, each only when all have come to it.
 enum class Step : std::uint8_t {

@@ -144,11 +144,11 @@ int serve(const std::filesystem::path& config_file, Start start) {
     auto log = EventLog::open(
         {events.log_dir, events.log_rotate_size, events.log_keep, event_room(checked->config)});
     if (!log) return refuse(log.error());
-    auto spool = open_spool(checked->config);
-    if (!spool) return refuse(spool.error());
     core::RuntimeOptions options;
     options.shards =
         checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
+    auto spool = open_spool(checked->config, options.shards);
+    if (!spool) return refuse(spool.error());
     Node node(std::move(*checked), options.shards, std::move(*log), std::move(*spool),
               std::move(*sockets));
     options.descriptors = &node.descriptors;
@@ -158,6 +158,7 @@ int serve(const std::filesystem::path& config_file, Start start) {
     node.events->close();
     if (!ran) return refuse(ran.error());
     if (node.failed()) return refuse(node.failure());
+    if (node.spool != nullptr) node.spool->back->end();
     core::log_info("stopped");
     return 0;
 }

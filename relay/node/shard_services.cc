@@ -103,7 +103,8 @@ core::Result<void> ShardServices::build() {
         .delay_warning = node_.config.retry.delay_warning};
     origin_ = std::make_unique<Origin>(shard_, options, node_.schedule,
                                        RouterParts{checked_, node_.rules, *resolver_, sts_.get()},
-                                       node_.exchange, events_, metrics_, spool_.get());
+                                       node_.exchange, events_, metrics_, spool_.get(),
+                                       spool_ == nullptr ? nullptr : node_.spool->back.get());
     if (spool_ != nullptr) spool_->start(*origin_);
     tls_ = std::make_unique<EgressTls>(shard_, roots_of(*checked_));
     hosts_ = std::make_unique<HostMemory>(node_.egress.pauses());
@@ -112,7 +113,8 @@ core::Result<void> ShardServices::build() {
     }
     dispatcher_ = std::make_unique<Dispatcher>(
         EgressContext{shard_, node_.egress, *resolver_, node_.rules, node_.route_rules,
-                      node_.exchange, metrics_, *tls_, *hosts_, sessions_.get()});
+                      node_.exchange, metrics_, *tls_, *hosts_, sessions_.get(),
+                      spool_ == nullptr ? nullptr : &node_.spool->back->in_hand(shard_.id())});
     if (node_.config.tls_report.enabled && shard_.id() == 0) build_tls_reporter();
     node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
     tasks_.spawn(publish_metrics());
@@ -331,11 +333,13 @@ void ShardServices::publish() {
     metrics_.oldest(origin_->oldest());
     if (spool_ == nullptr) return;
     const JournalStats spool = spool_->stats();
+    const std::uint64_t unnoted = node_.spool->back->in_hand(shard_.id()).unnoted();
     metrics_.spool().publish(metrics::SpoolTotals{.batches = spool.batches,
                                                   .octets = spool.octets,
                                                   .outcomes = spool.outcomes,
                                                   .outcomes_dropped = spool.outcomes_dropped,
-                                                  .moved_octets = spool.moved});
+                                                  .moved_octets = spool.moved,
+                                                  .unnoted = unnoted});
 }
 
 core::Task<void> ShardServices::publish_metrics() {
@@ -363,6 +367,21 @@ core::Task<void> ShardServices::watch_space() {
     } while (!co_await stop_.wait(shard_.now() + std::chrono::seconds{1}));
 }
 
+// What died young is looked at by the next start (docs/decisions/0022).
+core::Task<void> ShardServices::watch_life() {
+    if (co_await stop_.wait(shard_.now() + HeldBack::kYouth)) co_return;
+    node_.spool->back->has_lived();
+    const core::MappedFile* const file = node_.spool->in_hand_file.get();
+    while (file != nullptr && !file->lost()) {
+        if (co_await stop_.wait(shard_.now() + HeldBack::kYouth)) co_return;
+    }
+    if (file == nullptr) co_return;
+    core::log_error(
+        "the disk took the file {} away: a message that kills this process will not be "
+        "noticed",
+        kInHandFile);
+}
+
 // The policies that were fetched outlive the process.
 core::Task<void> ShardServices::keep_policies() {
     std::uint64_t kept = node_.sts_store.changes();
@@ -388,6 +407,7 @@ core::Task<void> ShardServices::run() {
     co_await node_.arrive(shard_, Step::built);
     if (!node_.failed() && shard_.id() == 0) {
         node_.share_descriptors();
+        if (spool_ != nullptr) node_.spool->back->begin();
         if (auto listening = listen(); !listening) node_.fail(listening.error());
     }
     co_await node_.arrive(shard_, Step::first_listens);
@@ -399,6 +419,7 @@ core::Task<void> ShardServices::run() {
         if (shard_.id() == 0) announce();
         if (spool_ != nullptr) recovery_.spawn(recover());
         if (spool_ != nullptr && shard_.id() == 0) tasks_.spawn(watch_space());
+        if (spool_ != nullptr && shard_.id() == 0) tasks_.spawn(watch_life());
         if (tls_reporter_ != nullptr) tls_reporter_->start();
         if (sessions_ != nullptr) {
             tasks_.spawn(sessions_->keep_handing_over(0, node_.tls_reporter, &stop_));

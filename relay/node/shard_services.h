@@ -66,6 +66,7 @@ class ShardServices {
     core::Task<void> publish_metrics();
     core::Task<void> recover();
     core::Task<void> watch_space();
+    core::Task<void> watch_life();
     core::Task<void> keep_policies();
     void publish();
     std::string unready() const;

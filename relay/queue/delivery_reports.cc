@@ -152,6 +152,7 @@ core::Task<void> DeliveryReports::report(Message* original, Collected collected)
 core::Task<bool> DeliveryReports::tell(Message* original, Collected* collected) {
     bool told = true;
     const bool quotes = original->tls != TlsRequest::required;
+    const InHand::Note note = mail_.take_in_hand(*original);
     const bool held = quotes && co_await mail_.hold_content(*original);
     for (const DsnAction action : {DsnAction::failed, DsnAction::delayed, DsnAction::relayed}) {
         std::vector<DsnRecipient> alike;

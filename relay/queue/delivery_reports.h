@@ -30,6 +30,7 @@
 #include "relay/dsn/report.h"
 #include "relay/inject/acceptance.h"
 #include "relay/message/message.h"
+#include "relay/spool/in_hand.h"
 
 namespace relay {
 
@@ -39,6 +40,7 @@ class ReportedMail {
     virtual ~ReportedMail() = default;
     virtual core::Task<bool> hold_content(Message& message) = 0;
     virtual void let_content_go(Message& message) = 0;
+    virtual InHand::Note take_in_hand(const Message& message) = 0;
     // The outcome may be recorded: the sender was told, or never will be.
     virtual void record(Recipient& recipient, Outcome outcome) = 0;
     // No report keeps the message any more.

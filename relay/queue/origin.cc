@@ -47,7 +47,7 @@ metrics::Outcome metric_of(Outcome outcome) {
 
 Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
                RouterParts router, Exchange& exchange, EventWriter& events,
-               metrics::ShardMetrics& metrics, Spool* spool)
+               metrics::ShardMetrics& metrics, Spool* spool, HeldBack* back)
     : shard_(shard),
       options_(options),
       schedule_(schedule),
@@ -63,9 +63,12 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
       ids_(static_cast<std::uint16_t>(shard.id()), shard.prng().next()),
       spool_(spool),
       contents_(shard, metrics, options.memory_limit),
+      held_(shard, metrics, back, *this),
+      in_hand_(back == nullptr ? nullptr : &back->in_hand(shard.id())),
       came_to_rest_(shard.reactor()),
       fetches_(shard.reactor()),
       walks_(shard.reactor()),
+      trials_(shard.reactor()),
       reports_(shard, {options_.hostname, options_.delay_warning}, *this, *this, metrics) {}
 
 Origin::~Origin() {
@@ -134,6 +137,7 @@ void Origin::dispatch(Recipient& recipient) {
         return scheduled_.add(recipient, kStayHome);
     }
     ++on_the_way_;
+    held_.sent_out(recipient);
     recipient.detours = 0;
     router_.route(recipient);
 }
@@ -156,6 +160,7 @@ void Origin::take(Recipient& recipient) {
 void Origin::settle(Recipient& recipient) {
     PH_ASSERT(on_the_way_ > 0);
     --on_the_way_;
+    held_.came_home(recipient);
     if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
     switch (recipient.disposition().outcome) {
         case Outcome::none:  // the path, or all, closed before it was tried
@@ -299,6 +304,7 @@ std::unique_ptr<Message> Origin::take_out(Message& message) {
         core::IntrusiveList<Message, MessageListTag>::remove(message);
     }
     --messages_count_;
+    held_.gone(message);
     contents_.remove(message);
     return std::unique_ptr<Message>(&message);
 }
@@ -324,6 +330,7 @@ core::WallTime Origin::oldest() {
 
 void Origin::start_closing() {
     closing_ = true;
+    held_.stop();
     router_.stop_waiting();
 }
 
@@ -341,6 +348,9 @@ core::Task<void> Origin::end_reports() {
 
 core::Task<std::size_t> Origin::close() {
     PH_ASSERT(closing_);
+    held_.stop();
+    co_await trials_.close();
+    held_.forget_all();
     co_await fetches_.close();
     co_await walks_.close();
     co_await router_.close();

@@ -23,6 +23,7 @@
 #include "relay/queue/content_store.h"
 #include "relay/queue/delivery_reports.h"
 #include "relay/queue/exchange.h"
+#include "relay/queue/held_mail.h"
 #include "relay/queue/retry_schedule.h"
 #include "relay/queue/router.h"
 #include "relay/queue/scheduled_queue.h"
@@ -41,11 +42,12 @@ class Origin final : public Acceptance,
                      public RouteReceiver,
                      public MessageKeeper,
                      public ReportedMail,
-                     public RecoveredMail {
+                     public RecoveredMail,
+                     public HeldMailOwner {
   public:
     Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
            RouterParts router, Exchange& exchange, EventWriter& events,
-           metrics::ShardMetrics& metrics, Spool* spool = nullptr);
+           metrics::ShardMetrics& metrics, Spool* spool = nullptr, HeldBack* back = nullptr);
     ~Origin() override;
 
     // Acceptance
@@ -110,8 +112,13 @@ class Origin final : public Acceptance,
     void free_moved(Message& message) override { free_message(message); }
     void record(Recipient& recipient, Outcome outcome) override;
     void let_go(Message& message) override;
-    void schedule_recovered(Recipient& recipient);
-    core::Task<void> schedule_many(Message* message);
+    // Mail that is overdue goes now, or is spread over the first interval of [retry]: a restart
+    // must not be a herd.
+    enum class Overdue : std::uint8_t { now, spread };
+    void schedule_recovered(Recipient& recipient, Overdue overdue);
+    core::Task<void> schedule_many(Message* message, Overdue overdue);
+    core::Task<void> let_out(Message& message) override;
+    InHand::Note take_in_hand(const Message& message) override;
     core::Task<void> bury(std::unique_ptr<Message> message);
     Message* any_message();
 
@@ -127,6 +134,8 @@ class Origin final : public Acceptance,
     MessageIdGenerator ids_;
     Spool* spool_;  // null: durability "memory"
     ContentStore contents_;
+    HeldMail held_;
+    InHand* in_hand_;  // null: nothing is noted
     // Without a spool: oldest first. With one, a message is on the list of its segment.
     core::IntrusiveList<Message, MessageListTag> messages_;
     std::size_t messages_count_ = 0;
@@ -134,6 +143,7 @@ class Origin final : public Acceptance,
     core::Event came_to_rest_;
     core::TaskGroup fetches_;
     core::TaskGroup walks_;  // through recipients of large messages
+    core::TaskGroup trials_;
     DeliveryReports reports_;
     bool draining_ = false;
     bool accepting_over_ = false;

@@ -11,6 +11,7 @@
 
 #include "core/base/json_text.h"
 #include "core/file/posix_disk.h"
+#include "relay/spool/held_back.h"
 #include "relay/spool/journal_files.h"
 #include "relay/spool/segment_format.h"
 
@@ -33,7 +34,8 @@ std::string place(const SegmentName& name, std::size_t offset) {
                        offset);
 }
 
-std::string line_of(const SegmentName& name, const RecordView& view) {
+std::string line_of(const SegmentName& name, const RecordView& view,
+                    const std::set<MessageId>& set_aside) {
     std::string line;
     if (view.type == RecordType::outcome) {
         const auto record = decode_outcome(view.body);
@@ -65,12 +67,18 @@ std::string line_of(const SegmentName& name, const RecordView& view) {
             "{{\"recipient\":{},\"address\":{},\"attempts\":{},\"next_attempt\":{}}}",
             recipient.index, address, recipient.attempts, seconds(recipient.next_attempt));
     }
-    return line + "]}\n";
+    line += ']';
+    if (set_aside.contains(record->id)) line += ",\"set_aside\":true";
+    return line + "}\n";
 }
 
 class Dump {
   public:
-    Dump(std::string spool, std::FILE* out) : spool_(std::move(spool)), out_(out) {}
+    Dump(std::string spool, std::FILE* out) : spool_(std::move(spool)), out_(out) {
+        const auto held = set_aside_in(disk_, spool_);
+        if (held) set_aside_.insert(held->begin(), held->end());
+        if (!held) stranger(spool_ + "/" + std::string(kSetAsideFolder), held.error().message());
+    }
 
     // False: something is damaged, or could not be read.
     bool run(const std::vector<std::uint32_t>& journals) {
@@ -178,7 +186,7 @@ class Dump {
 
     void print_records(const SegmentName& name, const SegmentScan& scan) {
         for (const RecordView& record : scan.records) {
-            const std::string line = line_of(name, record);
+            const std::string line = line_of(name, record, set_aside_);
             print(line);
             if (line.empty()) damage(name, {record.offset, record.body.size(), "not as specified"});
         }
@@ -193,6 +201,7 @@ class Dump {
     core::PosixDisk disk_;
     std::string spool_;
     std::FILE* out_;
+    std::set<MessageId> set_aside_;
     bool whole_ = true;
     std::map<std::uint64_t, Seal> seals_;
     std::set<std::uint64_t> runs_;  // begin with these segments, or may

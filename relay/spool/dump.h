@@ -2,7 +2,7 @@
 // first by journal. Reads files as they are and writes nothing but to out: it may look at a spool
 // in use, whose newest batch may then be half there, and at a copy. Contents are not printed. What
 // a start would report is reported: segments that are missing, cut or changed, and names that are
-// none of the spool's. Memory: one segment.
+// none of the spool's. Messages that are set aside are named as such. Memory: one segment.
 #pragma once
 
 #include <cstdio>

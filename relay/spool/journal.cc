@@ -7,6 +7,7 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/file/file.h"
+#include "core/runtime/next_turn.h"
 #include "relay/spool/octets.h"
 
 namespace relay {
@@ -226,7 +227,12 @@ core::Task<std::unique_ptr<char[]>> Journal::read_content(Message& message) {
                         segment_file_name(segment.name.sequence), read.error().message());
         co_return nullptr;
     }
-    if (crc32c(segment.seed, {octets.get(), size}) != expected) {
+    std::uint32_t checksum = segment.seed;
+    for (std::size_t at = 0; at < size; at += kCheckStep) {
+        if (at > 0) co_await core::NextTurn{shard_.reactor()};
+        checksum = crc32c(checksum, {octets.get() + at, std::min(kCheckStep, size - at)});
+    }
+    if (checksum != expected) {
         core::log_error("message {} is damaged in {}", message.id.to_string(),
                         segment_file_name(segment.name.sequence));
         co_return nullptr;
@@ -282,11 +288,11 @@ core::Task<void> Journal::move_survivors() {
 core::Task<std::size_t> Journal::move_some(Segment& oldest) {
     std::vector<Message*> chosen;
     std::size_t octets = 0;
-    oldest.live.for_each([&](Message& message) {
-        if (octets >= most_at_once(kCompactionStep)) return;
+    oldest.live.for_each_while([&](Message& message) {
         octets += message.place.octets;
         message.moving = true;
         chosen.push_back(&message);
+        return octets < most_at_once(kCompactionStep) && chosen.size() < kMostMoved;
     });
     std::size_t moved = 0;
     core::TaskGroup moves(shard_.reactor());

@@ -60,6 +60,8 @@ class Journal {
     static constexpr std::uint64_t kSlack = 2;                     // sealed octets per live octet
     static constexpr std::uint64_t kCompactionRate = 64ULL << 20;  // octets a second
     static constexpr std::size_t kCompactionStep = 1 << 20;        // octets moved at a time
+    static constexpr std::size_t kMostMoved = 1000;                // messages, likewise
+    static constexpr std::size_t kCheckStep = 1 << 20;             // octets checked in one step
 
     Journal(core::Shard& shard, core::Disk& disk, SpoolSpace& space, metrics::ShardMetrics& metrics,
             JournalOptions options);

@@ -9,13 +9,13 @@
 #include "core/base/log.h"
 #include "core/file/file.h"
 #include "core/runtime/event.h"
+#include "core/runtime/next_turn.h"
+#include "core/runtime/slices.h"
 
 namespace relay {
 
 namespace {
 
-constexpr std::size_t kRecordsATurn = 256;
-constexpr std::size_t kReadStep = 4 << 20;
 constexpr core::Duration kPatience = std::chrono::seconds{1};
 constexpr std::uint64_t kLargestSegment = 1ULL << 32;  // offsets in it are of 32 bits
 
@@ -78,26 +78,36 @@ core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
     const std::span<char> octets = buffer.first(segment.size);
     if (!co_await read(segment, octets, stop)) co_return;
     const std::string_view text(octets.data(), octets.size());
-    SegmentScan scan = scan_segment(text, segment.name);
+    SegmentScanner scanner(text, segment.name);
+    while (!take_step(scanner)) {
+        if (stop) co_return;
+        co_await core::NextTurn{shard_.reactor()};
+    }
+    SegmentScan scan = scanner.take();
     segment.used = scan.seal.end;
     segment.seed = scan.seed;
     segment.seal = scan.seal;
     verify(segment, text, scan);
-    report(segment, scan);
+    co_await report(segment, scan);
     std::size_t turn = 0;
     for (const RecordView& record : scan.records | std::views::reverse) {
         if (record.type == RecordType::outcome) {
             take_outcome(record, segment);
         } else {
-            take_message(record, segment);
+            co_await take_message(record, segment);
         }
         if (++turn % kRecordsATurn != 0) continue;
         if (stop) co_return;
-        co_await core::Yield(shard_.reactor());
+        co_await core::NextTurn{shard_.reactor()};
     }
     ++report_.segments;
     segment.scanned = true;
     journal_.store().close_reader(segment);
+}
+
+bool Recovery::take_step(SegmentScanner& scanner) {
+    ++report_.steps;
+    return scanner.step(kScanStep, kPiecesATurn);
 }
 
 // False: it was stopped. What cannot be read for good is zeros; what cannot be opened because there
@@ -144,14 +154,18 @@ void Recovery::verify(Segment& segment, std::string_view octets, SegmentScan& sc
     may_be_torn_ = !header || header->begins_run;
 }
 
-void Recovery::report(Segment& segment, const SegmentScan& scan) {
-    for (const Damage& damage : scan.damages)
+core::Task<void> Recovery::report(Segment& segment, const SegmentScan& scan) {
+    core::Slices slices(shard_.reactor(), kLinesATurn);
+    for (const Damage& damage : scan.damages) {
         damaged(segment, damage.offset, damage.what);
+        co_await slices.next();
+    }
     for (const Damage& one : scan.interrupted) {
         core::log_warning(
             "spool {} {} at octet {}: {}; the write was interrupted, nobody was promised it",
             journal_.store().options().directory, segment_file_name(segment.name.sequence),
             one.offset, one.what);
+        co_await slices.next();
     }
 }
 
@@ -177,19 +191,24 @@ void Recovery::take_outcome(const RecordView& record, Segment& segment) {
     }
 }
 
-void Recovery::take_message(const RecordView& view, Segment& segment) {
+core::Task<void> Recovery::take_message(const RecordView& view, Segment& segment) {
     const auto record = decode_message(view.body);
-    if (!record) return damaged(segment, view.offset, record.error());
+    if (!record) {
+        damaged(segment, view.offset, record.error());
+        co_return;
+    }
     if (view.content_octets > Content::kMost) {
-        return damaged(segment, view.offset, "a content larger than any that is taken");
+        damaged(segment, view.offset, "a content larger than any that is taken");
+        co_return;
     }
     const bool superseded = moved_.contains(record->id);
     if (superseded && !record->moved) moved_.erase(record->id);
-    if (superseded) return;
+    if (superseded) co_return;
     if (record->moved) moved_.insert(record->id);
 
     auto message = rebuild(*record);
-    if (message->recipients.empty()) return;
+    co_await add_recipients(*message, *record);
+    if (message->recipients.empty()) co_return;
     message->content.declare(view.content_octets, record->leading_dots);
     message->place.holders.evicted_from_the_start();
     message->place.content_offset = static_cast<std::uint32_t>(view.content_offset);
@@ -221,15 +240,20 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record) {
     if (!record.tenant.empty() || !record.campaign.empty()) {
         message->edit_labels() = {std::string(record.tenant), std::string(record.campaign)};
     }
+    return message;
+}
+
+core::Task<void> Recovery::add_recipients(Message& message, const MessageRecord& record) {
+    core::Slices slices(shard_.reactor());
     for (const RecipientRecord& written : record.recipients) {
         const auto later = outcomes_.extract({record.id, written.index});
         const Known* const known = later.empty() ? nullptr : &later.mapped();
         if (known == nullptr || known->outcome == Outcome::deferred) {
-            add_recipient(*message, written, known);
+            add_recipient(message, written, known);
         }
         if (known != nullptr) mail_.replies().release(known->reply);
+        co_await slices.next();
     }
-    return message;
 }
 
 // later: what became of it after the record; null: nothing.

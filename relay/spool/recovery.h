@@ -3,7 +3,9 @@
 // as soon as it is found, while older segments are still being read. Torn tails are cut, damage is
 // reported and skipped, and so is a segment that is missing: the chain says which there must be,
 // and the segment that follows one, or the chain, what that one held. When all was read, segments
-// that nothing vouched for are sealed. One task per journal, on its shard; it yields often. Memory:
+// that nothing vouched for are sealed. One task per journal, on its shard; no
+// step of it is longer than the limits below, whatever a segment holds, but that the head of one
+// record is read at once. Memory:
 // one segment, and the outcomes of messages not met yet.
 #pragma once
 
@@ -36,10 +38,18 @@ struct RecoveryReport {
     std::uint64_t messages = 0;
     std::uint64_t recipients = 0;
     std::uint64_t damaged = 0;  // records, batches or segments that were lost
+    std::uint64_t steps = 0;    // of scanning
 };
 
 class Recovery {
   public:
+    // What one step of the loop does at most; of recipients core::kSlice.
+    static constexpr std::size_t kReadStep = 1 << 20;  // octets read
+    static constexpr std::size_t kScanStep = 1 << 20;  // octets of contents checked
+    static constexpr std::size_t kPiecesATurn = 2048;  // blocks and records looked at
+    static constexpr std::size_t kRecordsATurn = 256;  // records taken
+    static constexpr std::size_t kLinesATurn = 64;     // of damage, in the log
+
     Recovery(core::Shard& shard, Journal& journal, RecoveredMail& mail)
         : shard_(shard), journal_(journal), mail_(mail) {}
     ~Recovery();
@@ -70,11 +80,13 @@ class Recovery {
     core::Task<void> recover(Segment& segment, const bool& stop);
     core::Task<bool> read(Segment& segment, std::span<char> octets, const bool& stop);
     void verify(Segment& segment, std::string_view octets, SegmentScan& scan);
-    void report(Segment& segment, const SegmentScan& scan);
+    bool take_step(SegmentScanner& scanner);
+    core::Task<void> report(Segment& segment, const SegmentScan& scan);
     void report_missing();
     void take_outcome(const RecordView& record, Segment& segment);
-    void take_message(const RecordView& record, Segment& segment);
+    core::Task<void> take_message(const RecordView& record, Segment& segment);
     std::unique_ptr<Message> rebuild(const MessageRecord& record);
+    core::Task<void> add_recipients(Message& message, const MessageRecord& record);
     void add_recipient(Message& message, const RecipientRecord& written, const Known* later);
     void damaged(Segment& segment, std::size_t offset, std::string_view what);
 

@@ -59,101 +59,6 @@ std::optional<RecordView> read_record(std::string_view octets, std::size_t at, s
     return record;
 }
 
-// The salt of a segment whose header is lost stands in each of its batches, too.
-std::uint32_t seed_of(std::string_view octets, const SegmentName& name) {
-    if (const auto header = read_segment_header(octets, name)) {
-        return checksum_seed(name, header->salt);
-    }
-    for (std::size_t at = kSegmentBlock; at + kBatchHeader <= octets.size(); at += kSegmentBlock) {
-        const auto salt = get_at<std::uint64_t>(octets.data() + at + kBatchSaltAt);
-        const std::uint32_t seed = checksum_seed(name, salt);
-        if (read_batch_header(octets, at, seed)) return seed;
-    }
-    return checksum_seed(name, 0);
-}
-
-class Scanner {
-  public:
-    Scanner(std::string_view octets, const SegmentName& name)
-        : octets_(octets), seed_(seed_of(octets, name)) {}
-
-    SegmentScan run() {
-        std::size_t at = kSegmentBlock;
-        scan_.seed = scan_.seal.checksum = seed_;
-        while (at + kBatchHeader <= octets_.size()) {
-            if (const auto batch = read_batch_header(octets_, at, seed_);
-                batch && batch->number > scan_.last_batch) {
-                const std::size_t end = scan_.seal.end;
-                if (at > end) suspect(scan_.last_batch + 1, {end, at - end, "no batch"});
-                convict_before(batch->number - batch->unfinished);
-                scan_.last_batch = batch->number;
-                read_batch(at, *batch);
-                const char* const header = octets_.data() + at;
-                at += batch_octets(batch->octets);
-                scan_.seal.add_batch(header, at);
-            } else {
-                at += kSegmentBlock;
-            }
-        }
-        for (Suspect& one : suspects_)
-            scan_.interrupted.push_back(std::move(one.damage));
-        return std::move(scan_);
-    }
-
-  private:
-    // What is unreadable in a batch: damage if a later batch knew that one to be durable, and
-    // otherwise a write that was interrupted.
-    struct Suspect {
-        std::uint64_t batch = 0;
-        Damage damage;
-    };
-
-    void suspect(std::uint64_t batch, Damage damage) {
-        suspects_.push_back({batch, std::move(damage)});
-    }
-
-    void convict_before(std::uint64_t batch) {
-        std::erase_if(suspects_, [&](Suspect& one) {
-            if (one.batch >= batch) return false;
-            scan_.damages.push_back(std::move(one.damage));
-            return true;
-        });
-    }
-
-    void read_batch(std::size_t start, const BatchHeader& batch) {
-        const std::size_t limit = start + kBatchHeader + batch.octets;
-        std::size_t at = start + kBatchHeader;
-        std::uint32_t seen = 0;
-        while (at < limit) {
-            const auto record = read_record(octets_, at, limit, seed_);
-            if (!record) {
-                // Where the next one begins is not known: the rest of the batch is lost.
-                suspect(batch.number, {at, limit - at, "a record is damaged"});
-                return;
-            }
-            ++seen;
-            const std::size_t end = record->content_offset + record->content_octets;
-            const std::string_view content =
-                octets_.substr(record->content_offset, record->content_octets);
-            if (crc32c(seed_, content) == record->content_checksum) {
-                scan_.records.push_back(*record);
-                scan_.seal.add_record(octets_.data() + at);
-            } else {
-                suspect(batch.number, {at, end - at, "the content of a record is damaged"});
-            }
-            at = end;
-        }
-        if (seen != batch.records) {
-            suspect(batch.number, {start, limit - start, "a batch counts other records"});
-        }
-    }
-
-    std::string_view octets_;
-    std::uint32_t seed_;
-    SegmentScan scan_;
-    std::vector<Suspect> suspects_;
-};
-
 }  // namespace
 
 std::uint32_t checksum_seed(const SegmentName& name, std::uint64_t salt) {
@@ -189,8 +94,141 @@ void write_record_header(std::uint32_t seed, RecordType type, std::string_view b
     put_at(out, crc32c(crc32c(seed, {out + 4, kRecordHeader - 4}), body));
 }
 
+// ---- SegmentScanner
+
+SegmentScanner::SegmentScanner(std::string_view octets, const SegmentName& name)
+    : octets_(octets), name_(name) {
+    const auto header = read_segment_header(octets, name);
+    if (header) begin(checksum_seed(name, header->salt));
+}
+
+void SegmentScanner::begin(std::uint32_t seed) {
+    stage_ = Stage::between;
+    at_ = kSegmentBlock;
+    scan_.seed = scan_.seal.checksum = seed;
+}
+
+bool SegmentScanner::step(std::size_t octets, std::size_t pieces) {
+    while (stage_ != Stage::over && octets > 0 && pieces > 0) {
+        --pieces;
+        switch (stage_) {
+            case Stage::seed:
+                look_for_salt();
+                break;
+            case Stage::between:
+                look_for_batch();
+                break;
+            case Stage::record:
+                begin_record();
+                break;
+            case Stage::content:
+                octets -= check_content(octets);
+                break;
+            case Stage::over:
+                break;
+        }
+    }
+    return stage_ == Stage::over;
+}
+
+// The salt of a segment whose header is lost stands in each of its batches, too.
+void SegmentScanner::look_for_salt() {
+    if (at_ + kBatchHeader > octets_.size()) return begin(checksum_seed(name_, 0));
+    const auto salt = get_at<std::uint64_t>(octets_.data() + at_ + kBatchSaltAt);
+    const std::uint32_t seed = checksum_seed(name_, salt);
+    if (read_batch_header(octets_, at_, seed)) return begin(seed);
+    at_ += kSegmentBlock;
+}
+
+void SegmentScanner::look_for_batch() {
+    if (at_ + kBatchHeader > octets_.size()) {
+        for (Suspect& one : suspects_)
+            scan_.interrupted.push_back(std::move(one.damage));
+        suspects_.clear();
+        stage_ = Stage::over;
+        return;
+    }
+    const auto batch = read_batch_header(octets_, at_, scan_.seed);
+    if (!batch || batch->number <= scan_.last_batch) {
+        at_ += kSegmentBlock;
+        return;
+    }
+    const std::size_t end = scan_.seal.end;
+    if (at_ > end) suspect(scan_.last_batch + 1, {end, at_ - end, "no batch"});
+    convict_before(batch->number - batch->unfinished);
+    scan_.last_batch = batch->number;
+    batch_ = *batch;
+    seen_ = 0;
+    record_at_ = at_ + kBatchHeader;
+    limit_ = record_at_ + batch->octets;
+    stage_ = Stage::record;
+}
+
+void SegmentScanner::begin_record() {
+    if (record_at_ >= limit_) {
+        if (seen_ != batch_.records) {
+            suspect(batch_.number, {at_, limit_ - at_, "a batch counts other records"});
+        }
+        return end_batch();
+    }
+    const auto record = read_record(octets_, record_at_, limit_, scan_.seed);
+    if (!record) {
+        // Where the next one begins is not known: the rest of the batch is lost.
+        suspect(batch_.number, {record_at_, limit_ - record_at_, "a record is damaged"});
+        return end_batch();
+    }
+    ++seen_;
+    record_ = *record;
+    checked_ = 0;
+    checksum_ = scan_.seed;
+    stage_ = Stage::content;
+}
+
+// How many octets were looked at.
+std::size_t SegmentScanner::check_content(std::size_t most) {
+    const std::size_t left = static_cast<std::size_t>(record_.content_octets) - checked_;
+    const std::size_t part = std::min(left, most);
+    checksum_ = crc32c(checksum_, octets_.substr(record_.content_offset + checked_, part));
+    checked_ += part;
+    if (part < left) return part;
+    const std::size_t end = record_.content_offset + checked_;
+    if (checksum_ == record_.content_checksum) {
+        scan_.records.push_back(record_);
+        scan_.seal.add_record(octets_.data() + record_at_);
+    } else {
+        suspect(batch_.number,
+                {record_at_, end - record_at_, "the content of a record is damaged"});
+    }
+    const std::size_t whole = part + kRecordHeader + record_.body.size();
+    record_at_ = end;
+    stage_ = Stage::record;
+    return std::min(whole, most);
+}
+
+void SegmentScanner::end_batch() {
+    const char* const header = octets_.data() + at_;
+    at_ += batch_octets(batch_.octets);
+    scan_.seal.add_batch(header, at_);
+    stage_ = Stage::between;
+}
+
+void SegmentScanner::suspect(std::uint64_t batch, Damage damage) {
+    suspects_.push_back({batch, std::move(damage)});
+}
+
+void SegmentScanner::convict_before(std::uint64_t batch) {
+    std::erase_if(suspects_, [&](Suspect& one) {
+        if (one.batch >= batch) return false;
+        scan_.damages.push_back(std::move(one.damage));
+        return true;
+    });
+}
+
 SegmentScan scan_segment(std::string_view octets, const SegmentName& name) {
-    return Scanner(octets, name).run();
+    SegmentScanner scanner(octets, name);
+    while (!scanner.step(octets.size() + 1, octets.size() + 1)) {
+    }
+    return scanner.take();
 }
 
 void take_as_left_in_order(SegmentScan& scan) {

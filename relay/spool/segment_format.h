@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "relay/spool/record.h"
@@ -66,7 +67,51 @@ struct SegmentScan {
     Seal seal;                        // of what was found
 };
 
-// With the header or without it: a header that cannot be read is damage of its own.
+// Scans a segment step by step, so that nobody has to wait for the whole of it: a segment has 64
+// MiB, and one record of it may have as much. With the header or without it: a header that cannot
+// be read is damage of its own. The octets stay where they are until take().
+class SegmentScanner {
+  public:
+    SegmentScanner(std::string_view octets, const SegmentName& name);
+    // Looks at so many octets of records more, and at so many records and blocks: at one at least.
+    // The head of a record is looked at as a whole. True: all was looked at.
+    bool step(std::size_t octets, std::size_t pieces);
+    SegmentScan take() { return std::move(scan_); }
+
+  private:
+    enum class Stage : std::uint8_t { seed, between, record, content, over };
+    // What is unreadable in a batch: damage if a later batch knew that one to be durable, and
+    // otherwise a write that was interrupted.
+    struct Suspect {
+        std::uint64_t batch = 0;
+        Damage damage;
+    };
+
+    void begin(std::uint32_t seed);
+    void look_for_salt();
+    void look_for_batch();
+    void begin_record();
+    std::size_t check_content(std::size_t most);
+    void end_batch();
+    void suspect(std::uint64_t batch, Damage damage);
+    void convict_before(std::uint64_t batch);
+
+    std::string_view octets_;
+    SegmentName name_;
+    Stage stage_ = Stage::seed;
+    std::size_t at_ = kSegmentBlock;  // of the block, or of the batch that is being read
+    BatchHeader batch_;
+    std::size_t limit_ = 0;  // where its records end
+    std::uint32_t seen_ = 0;
+    std::size_t record_at_ = 0;
+    RecordView record_;
+    std::size_t checked_ = 0;  // octets of its content
+    std::uint32_t checksum_ = 0;
+    SegmentScan scan_;
+    std::vector<Suspect> suspects_;
+};
+
+// The same at once.
 SegmentScan scan_segment(std::string_view octets, const SegmentName& name);
 // Compares what was found with what the segment held when it was left: what is missing becomes
 // damage, and so does what looked like an interrupted write, since it was none.

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/file/file.h"
 #include "core/runtime/event.h"
+#include "core/runtime/next_turn.h"
 #include "relay/spool/patient_write.h"
 
 namespace relay {
@@ -339,6 +340,8 @@ core::Task<void> SegmentStore::give_up_dead() {
             fail("cannot give up a segment of", gone.error());
             co_return;
         }
+        // Each takes its time of the disk: a start may find a thousand of them.
+        co_await core::NextTurn{shard_.reactor()};
     }
     // Before anything of it, or of what stood behind it, is written over.
     if (const auto synced = co_await core::sync(shard_, directory_); !synced) {

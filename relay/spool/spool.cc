@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "relay/spool/held_back.h"
 
 namespace relay {
 
@@ -15,7 +16,8 @@ void name_strangers(core::Disk& disk, const std::string& directory) {
     const auto names = disk.list(directory);
     if (!names) return;
     for (const std::string& name : *names) {
-        const bool ours = name == "lock" || name == "probe" || name.ends_with(".chain.new");
+        const bool ours = name == "lock" || name == "probe" || name.ends_with(".chain.new") ||
+                          name == kInHandFile || name == kSetAsideFolder;
         const auto facts = disk.facts(directory + "/" + name);
         const bool is_directory = facts && facts->kind == core::FileKind::directory;
         const bool is_chain = name.ends_with(".chain");
@@ -76,6 +78,7 @@ core::Task<RecoveryReport> Spool::recover(RecoveredMail& mail) {
         total.messages += report.messages;
         total.recipients += report.recipients;
         total.damaged += report.damaged;
+        total.steps += report.steps;
         if (stop_recovery_) break;
         journal->recovered();
     }

@@ -92,15 +92,16 @@ struct SimRelay::Place {
                   .delay_warning = relay.delay_warning_},
                  relay.schedule_,
                  relay::RouterParts{relay.checked_, relay.rules_, resolver, sts.get()},
-                 relay.exchange_, events, metrics, spool.get()),
+                 relay.exchange_, events, metrics, spool.get(), relay.back_.get()),
           tls(on, roots_of(*relay.checked_)),
           hosts(relay.egress_.pauses()),
           sessions(options.reports == nullptr
                        ? nullptr
                        : std::make_unique<relay::SessionCounts>(on, known_policies(options))),
-          dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
-                                          relay.route_rules_, relay.exchange_, metrics, tls, hosts,
-                                          sessions.get()}),
+          dispatcher(relay::EgressContext{
+              on, relay.egress_, resolver, relay.rules_, relay.route_rules_, relay.exchange_,
+              metrics, tls, hosts, sessions.get(),
+              relay.back_ == nullptr ? nullptr : &relay.back_->in_hand(on.id())}),
           stopped(on.reactor()) {
         relay.exchange_.attach(on.id(), origin, dispatcher);
     }
@@ -157,6 +158,12 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
         space_->set_limits(options.space);
         closing_ = std::make_unique<core::Event>(world.shard().reactor());
     }
+    if (!options.in_hand.empty()) {
+        back_ = std::make_unique<relay::HeldBack>(*disk_, on_disk.directory, options.in_hand);
+        const auto opened = back_->open("the boot of a machine", world.shards());
+        PH_ASSERT(opened.has_value());
+        back_->begin();
+    }
     for (std::size_t i = 0; i < world.shards(); ++i) {
         places_.push_back(std::make_unique<Place>(*this, world.shard(i), zone, options, on_disk));
     }
@@ -171,6 +178,7 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
         world_.spawn(place->shard, recover(*place));
     }
     world_.spawn(world_.shard(), watch_space());
+    if (back_ != nullptr) world_.spawn(world_.shard(), watch_life());
     if (options.reports == nullptr) return;
     Place& first = *places_.front();
     reporter_ = std::make_unique<relay::TlsReporter>(
@@ -202,6 +210,11 @@ core::Task<void> SimRelay::watch_space() {
     } while (!co_await closing_->wait(world_.shard().now() + std::chrono::seconds{1}));
 }
 
+core::Task<void> SimRelay::watch_life() {
+    const core::Instant end = world_.shard().now() + relay::HeldBack::kYouth;
+    if (!co_await closing_->wait(end)) back_->has_lived();
+}
+
 relay::RecoveryReport SimRelay::recovered() const {
     relay::RecoveryReport total;
     for (const auto& place : places_) {
@@ -209,6 +222,7 @@ relay::RecoveryReport SimRelay::recovered() const {
         total.messages += place->report.messages;
         total.recipients += place->report.recipients;
         total.damaged += place->report.damaged;
+        total.steps += place->report.steps;
     }
     return total;
 }
@@ -390,6 +404,7 @@ bool SimRelay::close(core::Duration deadline) {
         world_.spawn(place->shard, counted(close_place(*place, end), left));
     }
     closed_ = world_.run_until([&left] { return left == 0; }, std::chrono::hours{2});
+    if (closed_ && back_ != nullptr) back_->end();
     return closed_;
 }
 

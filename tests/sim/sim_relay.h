@@ -50,6 +50,9 @@ struct RelayOptions {
     std::uint64_t segment_size = 64 << 10;
     std::size_t memory_limit = std::size_t{1} << 30;  // of a shard
     relay::SpaceLimits space{};
+    // With a disk: the table of what is in hand, as a mapped file holds it; InHandTable::kWords, or
+    // none. A kill is a copy of it, too.
+    std::span<std::uint64_t> in_hand{};
     // Reports about TLS; they need a disk. Null: none are sent.
     SimReports* reports = nullptr;
     dns::RoutingRules rules{};  // own hosts, prohibited ones
@@ -101,6 +104,7 @@ class SimRelay {
 
     // ---- the spool
     const relay::Spool& spool(std::size_t shard) const;
+    relay::HeldBack& held_back() { return *back_; }
     relay::SpoolSpace& space() { return *space_; }
     relay::RecoveryReport recovered() const;  // so far; all shards
     bool recovery_over() const;
@@ -135,6 +139,7 @@ class SimRelay {
     core::Task<void> commit(Place& place, std::vector<std::string> recipients, std::string content);
     core::Task<void> recover(Place& place);
     core::Task<void> watch_space();
+    core::Task<void> watch_life();
     core::Task<void> close_place(Place& place, core::Instant deadline);
 
     SimWorld& world_;
@@ -151,6 +156,7 @@ class SimRelay {
     SimDisk* disk_ = nullptr;
     core::Handle lock_ = core::kNoHandle;
     std::unique_ptr<relay::SpoolSpace> space_;
+    std::unique_ptr<relay::HeldBack> back_;  // null: nothing is noted
     std::unique_ptr<core::Event> closing_;
     std::unique_ptr<relay::TlsReporter> reporter_;  // on shard 0
     mutable std::vector<Recorded> events_;          // parsed so far

@@ -535,6 +535,30 @@ TEST(SpoolDump, finds_the_spool_below_a_data_directory_or_says_what_is_wrong) {
     EXPECT_NE(testing::internal::GetCapturedStderr().find("cannot be read"), std::string::npos);
 }
 
+TEST(SpoolDump, names_what_is_set_aside) {
+    const SmallSpool spool;
+    const Folder folder(*spool.copy());
+    std::string text;
+    ASSERT_EQ(folder.dump("", &text), 0);
+    EXPECT_EQ(text.find("set_aside"), std::string::npos);
+    const std::size_t message = text.find("\"type\":\"message\"");
+    const std::size_t at = text.find("\"id\":\"", message) + 6;
+    const std::string id = text.substr(at, 26);
+    std::filesystem::create_directory(folder.path() / "spool/set-aside");
+    std::ofstream(folder.path() / "spool/set-aside" / id) << "because";
+    std::ofstream(folder.path() / "spool/set-aside/README") << "not an id";
+    text.clear();
+    ASSERT_EQ(folder.dump("", &text), 0);
+    std::size_t named = 0;
+    for (std::size_t line = 0; line < text.size(); line = text.find('\n', line) + 1) {
+        const std::string one = text.substr(line, text.find('\n', line) - line);
+        const bool of_it = one.contains(id) && one.contains("\"type\":\"message\"");
+        EXPECT_EQ(one.contains("\"set_aside\":true"), of_it) << one;
+        named += of_it ? 1U : 0U;
+    }
+    EXPECT_GE(named, 1U);
+}
+
 TEST(SpoolDump, survives_whatever_stands_in_place_of_a_segment) {
     const SmallSpool spool;
     const std::string name = spool.segments().at(1);

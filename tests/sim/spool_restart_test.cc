@@ -80,5 +80,32 @@ TEST(SpoolRestart, messages_of_a_failed_write_are_refused) {
               relay::Refusal::spool_failed);
 }
 
+// Recovery lets others run while it reads: no step of it looks at more than a megabyte of contents,
+// at more than kPiecesATurn records, or takes more than kRecordsATurn of them.
+TEST(SpoolRestart, a_segment_is_scanned_in_steps) {
+    SimDisk disk(6);
+    RelayOptions options = quick_retries();
+    options.segment_size = 16 << 20;
+    constexpr std::size_t kSmall = 6000;  // messages
+    {
+        SpoolScene scene(disk, 1, 1, options);
+        scene.relay->inject(0, {mailbox(1, "down.example")}, 9 << 20);
+        for (std::size_t i = 0; i < kSmall; ++i)
+            scene.relay->inject(0, {"v" + std::to_string(i) + "@down.example"}, 100);
+        scene.world.run_for(minutes{1});
+        ASSERT_EQ(accepted(*scene.relay), kSmall + 1);
+    }
+    SpoolScene scene(disk, 2, 1, options, hours{1});
+    const auto turns = [&scene] { return scene.world.shard().reactor().stats().turns; };
+    ASSERT_TRUE(scene.world.run_until([&] { return scene.relay->recovery_over(); }));
+    EXPECT_EQ(scene.relay->recovered().messages, kSmall + 1);
+    const std::uint64_t by_octets = (9 << 20) / relay::Recovery::kScanStep;
+    const std::uint64_t by_records = kSmall / relay::Recovery::kPiecesATurn;
+    EXPECT_GE(scene.relay->recovered().steps, by_octets + by_records);
+    EXPECT_GE(turns(), by_octets + by_records + kSmall / relay::Recovery::kRecordsATurn);
+    scene.heal();
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{2}));
+}
+
 }  // namespace
 }  // namespace sim

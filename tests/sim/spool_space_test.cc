@@ -254,6 +254,41 @@ TEST(SpoolRelay, stragglers_do_not_keep_a_spool_full) {
     EXPECT_TRUE(scene.world.run_until([&] { return scene.relay->waiting() == 0; }, hours{12}));
 }
 
+// New mail fills what it may, to the last block; in each segment one message stays. If it had taken
+// the last segment too, nothing could be copied into it, no outcome noted, and it would be full for
+// as long as the stragglers stay.
+TEST(SpoolRelay, the_last_segment_is_left_to_compaction) {
+    SimDisk disk(17);
+    RelayOptions options = quick_retries();
+    options.space.max_octets = 8 * kSegment;
+    SpoolScene scene(disk, 17, 1, options);
+    int number = 0;
+    // Four blocks each, then single ones: what is left of a segment holds no message.
+    for (const std::size_t octets : {std::size_t{14'000}, std::size_t{3000}, std::size_t{100}}) {
+        for (const std::size_t before = refused(*scene.relay, Refusal::spool_full);
+             refused(*scene.relay, Refusal::spool_full) < before + 3; ++number) {
+            const char* domain = number % 2 == 0 ? "down.example" : "slow.example";
+            scene.relay->inject(0, {mailbox(number, domain)}, octets);
+            scene.world.run_for(milliseconds{20});
+            ASSERT_LT(number, 100);
+        }
+    }
+    EXPECT_EQ(scene.relay->check(0, 0), Refusal::spool_full);
+    scene.world.run_for(hours{1});  // slow.example has taken its mail
+    EXPECT_EQ(scene.relay->check(0, 0), std::nullopt) << "nothing could make room";
+    const std::size_t before = accepted(*scene.relay);
+    scene.relay->inject(0, {mailbox(1000, "good.example")}, 6000);
+    scene.world.run_for(seconds{2});
+    EXPECT_EQ(accepted(*scene.relay), before + 1);
+    EXPECT_GT(scene.relay->spool(0).stats().moved, 0U);
+    // Every outcome was noted: nobody gets it a second time after a kill.
+    const SpoolState state = read_spool(*disk.after_kill(1));
+    for (const auto& [recipient, one] : state.recipients)
+        EXPECT_TRUE(recipient.ends_with("@down.example")) << recipient;
+    scene.heal();
+    EXPECT_TRUE(scene.world.run_until([&] { return scene.relay->waiting() == 0; }, hours{12}));
+}
+
 // Small messages that came one by one take a block each; copied forward they must share blocks, or
 // what was copied is slack again, for ever.
 TEST(SpoolRelay, compaction_comes_to_an_end) {

@@ -364,6 +364,41 @@ TEST(SegmentFormat, content_that_looks_like_a_batch_is_content) {
 }
 
 // Whatever is changed in a segment that was sealed is damage, the last batch too.
+// No step of a scan is longer than it may be, and where it is interrupted changes nothing.
+TEST(SegmentFormat, a_scan_in_steps_looks_at_no_more_than_it_may_and_finds_the_same) {
+    SegmentBuilder built(kName, 96 * kSegmentBlock);
+    std::vector<BuiltRecord> many;
+    for (int i = 0; i < 500; ++i)
+        many.push_back({RecordType::outcome, "outcome " + std::to_string(i), {}});
+    built.add_batch(many);
+    built.add_batch({{RecordType::message, "large", std::string(40'000, 'x')}});
+    built.add_batch({{RecordType::message, "small", "content"}});
+    std::string damaged = built.octets();
+    damaged[built.starts()[1] + 20'000] ^= 1;
+    std::string headless = built.octets();
+    std::fill_n(headless.begin(), kSegmentBlock, '\0');
+    for (const std::string& octets : {built.octets(), damaged, headless}) {
+        const SegmentScan whole = scan_segment(octets, kName);
+        for (const std::size_t most : {1UL, 7UL, 100UL, 5000UL}) {
+            for (const std::size_t pieces : {1UL, 3UL, 64UL}) {
+                SegmentScanner scanner(octets, kName);
+                std::size_t steps = 1;
+                while (!scanner.step(most, pieces))
+                    ++steps;
+                const SegmentScan scan = scanner.take();
+                EXPECT_EQ(scan.seal, whole.seal);
+                EXPECT_EQ(SegmentBuilder::found(octets, scan),
+                          SegmentBuilder::found(octets, whole));
+                EXPECT_EQ(scan.damages.size(), whole.damages.size());
+                EXPECT_EQ(scan.interrupted.size(), whole.interrupted.size());
+                // 40,000 octets and 500 records take so many steps, and no less.
+                EXPECT_GE(steps, 40'000 / most);
+                EXPECT_GE(steps, 500 / pieces);
+            }
+        }
+    }
+}
+
 TEST(SegmentFormat, a_seal_shows_every_flipped_bit) {
     const SegmentBuilder built = small_segment();
     SegmentScan whole = scan_segment(built.octets(), kName);
