@@ -22,7 +22,7 @@ enum class SpoolState : std::uint8_t { off, ready, full, failed };
 struct NodeFacts {
     std::string_view version;
     std::string_view io_backend = "io_uring";
-    std::string_view io_backend_reason;  // why this one: "configured", "probed"
+    std::string_view io_backend_reason;  // why this one: "configured", "probed", "EPERM"
     std::uint64_t memory_limit_bytes = 0;
     SpoolState spool_state = SpoolState::off;
     std::uint64_t spool_bytes = 0;

@@ -1,5 +1,6 @@
 // IoBackend: the seam between coroutines and the operating system. uring_backend is the engine,
-// sim_backend (tests/sim) a network with a virtual clock; an epoll backend comes later.
+// epoll_backend stands in where io_uring is refused (core/io/probe.h), sim_backend (tests/sim) is a
+// network with a virtual clock.
 // Completion style: the caller owns an Operation, starts it, and must keep it, the iovec array and
 // the bytes it names alive until complete() was called with more == false. cancel() only asks: the
 // last completion still comes. complete() runs inside the loop's reaping and must only note the
@@ -32,6 +33,13 @@ struct Completion {
 
 class Operation {
   public:
+    // Where a backend that has to search for an operation at cancel() keeps it while it is in
+    // flight: what it is of which handle. The backend's alone.
+    struct Place {
+        Handle handle = kNoHandle;
+        std::uint8_t role = 0;
+    };
+
     Operation() = default;
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
@@ -47,12 +55,14 @@ class Operation {
         PH_ASSERT(!in_flight_);
         in_flight_ = true;
     }
+    Place& place() { return place_; }
 
   protected:
     virtual void complete(const Completion& completion) = 0;
 
   private:
     bool in_flight_ = false;
+    Place place_;
 };
 
 // How much one receive may take: buffers until the end of the stream, one buffer, or kSip octets.
@@ -101,7 +111,8 @@ class IoBackend : public EventSource {
     virtual void start_connect(Handle handle, const SocketAddress& peer, Operation& operation) = 0;
     // One send per handle at a time; may complete short.
     virtual void start_send(Handle handle, std::span<const iovec> parts, Operation& operation) = 0;
-    // One-shot: completes with the ready poll(2) events.
+    // One-shot, for a handle that others read, write and close: completes with the ready poll(2)
+    // events. One at a time for each handle, and cancelled before the handle is closed.
     virtual void start_poll(Handle handle, short events, Operation& operation) = 0;
     // Files, opened by a core::Disk. May complete short, as read(2) and write(2) may. A synced
     // write completes once its octets and what is needed to find them are durable (RWF_DSYNC);

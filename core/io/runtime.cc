@@ -21,7 +21,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/text_file.h"
-#include "core/io/preflight.h"
+#include "core/io/epoll_backend.h"
 #include "core/io/uring_backend.h"
 #include "core/runtime/task_group.h"
 
@@ -120,16 +120,30 @@ std::size_t available_cpus() {
 
 namespace {
 
-void run_shard(Together& together, const RuntimeOptions& options, std::size_t id,
-               const std::function<Task<void>(Shard&)>& shard_main) {
-    const SystemClock clock;
+// Or why there is none, as a sentence.
+Result<std::unique_ptr<IoBackend>> make_backend(const RuntimeOptions& options, const Clock& clock) {
+    if (options.engine == Engine::epoll) {
+        auto made = EpollBackend::create({.receive_buffers = options.receive_buffers,
+                                          .receive_buffer_size = options.receive_buffer_size},
+                                         clock);
+        if (!made) return failure("cannot set up epoll: " + made.error().message());
+        return std::move(*made);
+    }
     UringOptions ring;
     ring.receive_buffers = options.receive_buffers;
     ring.receive_buffer_size = options.receive_buffer_size;
-    auto backend = UringBackend::create(ring, clock);
+    auto made = UringBackend::create(ring, clock);
+    if (!made) return failure(explain_io_uring_error(made.error().value()));
+    return std::move(*made);
+}
+
+void run_shard(Together& together, const RuntimeOptions& options, std::size_t id,
+               const std::function<Task<void>(Shard&)>& shard_main) {
+    const SystemClock clock;
+    auto backend = make_backend(options, clock);
     if (!backend) {
         const std::scoped_lock lock(together.mutex);
-        together.error = explain_io_uring_error(backend.error().value());
+        together.error = backend.error();
         together.failed = true;
         together.built.arrive_and_wait();
         return;

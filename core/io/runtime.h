@@ -1,7 +1,7 @@
-// Runtime: starts one thread per shard, pins it, builds its ring on it, and runs its loop.
+// Runtime: starts one thread per shard, pins it, builds its backend on it, and runs its loop.
 // The program gives a function that, on each shard's thread, builds the shard's services and
 // returns the task to run; when every shard's task has returned, run() returns. Signals go to one
-// handler on shard 0. Errors of start-up (no io_uring) are returned as a sentence before any thread
+// handler on shard 0. Errors of start-up (no ring) are returned as a sentence before any thread
 // serves.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "core/io/probe.h"
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
 
@@ -20,6 +21,7 @@ namespace core {
 struct RuntimeOptions {
     std::size_t shards = 1;   // see available_cpus()
     bool pin_threads = true;  // shard i to the i-th allowed CPU
+    Engine engine = Engine::io_uring;
     // Few and large: the kernel cycles through all of them, so together they should fit a cache.
     std::size_t receive_buffers = 512;        // per shard; power of two
     std::size_t receive_buffer_size = 16384;  // octets

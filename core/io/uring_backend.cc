@@ -4,11 +4,12 @@
 #include <climits>
 
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "core/io/sockets.h"
 
 namespace core {
 
@@ -17,13 +18,6 @@ namespace {
 constexpr std::uint64_t kIgnored = 0;  // user_data of a cancel request
 constexpr std::uint64_t kWake = 1;     // of the read that other threads complete
 
-IoResult<SocketAddress> name_of(int (*query)(int, sockaddr*, socklen_t*), Handle handle) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (query(handle, reinterpret_cast<sockaddr*>(&storage), &length) < 0) return io_error(errno);
-    return SocketAddress::from_native(reinterpret_cast<sockaddr*>(&storage));
-}
-
 // One operation moves no more; the caller goes on with the rest. A multiple of every block size.
 constexpr std::size_t kMostFileOctets = std::size_t{1} << 30;
 
@@ -31,9 +25,18 @@ unsigned file_octets(std::size_t octets) {
     return static_cast<unsigned>(std::min(octets, kMostFileOctets));
 }
 
-void set_option(Handle handle, int level, int name) {
-    const int on = 1;
-    ::setsockopt(handle, level, name, &on, sizeof on);
+// A sandbox's io_uring may know fewer operations than its kernel.
+bool knows_operations(io_uring& ring) {
+    io_uring_probe* const known = io_uring_get_probe_ring(&ring);
+    if (known == nullptr) return false;
+    bool all = true;
+    for (const int operation : {IORING_OP_ACCEPT, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG,
+                                IORING_OP_CONNECT, IORING_OP_POLL_ADD, IORING_OP_READ,
+                                IORING_OP_WRITE, IORING_OP_FSYNC, IORING_OP_ASYNC_CANCEL}) {
+        if (io_uring_opcode_supported(known, operation) == 0) all = false;
+    }
+    io_uring_free_probe(known);
+    return all;
 }
 
 }  // namespace
@@ -62,7 +65,11 @@ IoResult<void> UringBackend::open(const UringOptions& options) {
     }
     wake_fd_ = ::eventfd(0, EFD_CLOEXEC);
     if (wake_fd_ < 0) return io_error(errno);
+    if (!knows_operations(ring_)) return io_error(EOPNOTSUPP);
     arm_wake();
+    // A sandbox may allow the ring and refuse to enter it.
+    const int entered = io_uring_submit(&ring_);
+    if (entered < 0) return io_error(-entered);
     return {};
 }
 
@@ -173,25 +180,8 @@ std::size_t UringBackend::reap() {
     return receives;
 }
 
-// SO_REUSEPORT lets any process of the same user join. So the first socket listens without it,
-// which fails where anybody does already, and allows it from then on: the kernel makes a group of
-// it and of those that join. Two processes that start at once cannot both be first.
 IoResult<Handle> UringBackend::listen(const SocketAddress& address, Sharing sharing) {
-    sockaddr_storage storage{};
-    const socklen_t length = address.to_native(storage);
-    const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return io_error(errno);
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR);
-    if (sharing == Sharing::join) set_option(fd, SOL_SOCKET, SO_REUSEPORT);
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it
-    if (storage.ss_family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-    if (::bind(fd, reinterpret_cast<sockaddr*>(&storage), length) < 0 || ::listen(fd, 4096) < 0) {
-        const int error = errno;
-        ::close(fd);
-        return io_error(error);
-    }
-    set_option(fd, SOL_SOCKET, SO_REUSEPORT);
-    return fd;
+    return sockets::listen(address, sharing, 0);
 }
 
 // An accept on a socket that does not block would end at once when nobody waits.
@@ -201,41 +191,23 @@ void UringBackend::adopt_listener(Handle listener) {
 }
 
 IoResult<Handle> UringBackend::open_socket(const SocketAddress& peer, const SocketAddress* source) {
-    const int fd = ::socket(peer.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return io_error(errno);
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY);
-    if (source != nullptr) {
-        // The port is chosen at connect, so that one source reaches many peers from one port.
-        set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
-        sockaddr_storage storage{};
-        const socklen_t length = source->to_native(storage);
-        if (::bind(fd, reinterpret_cast<sockaddr*>(&storage), length) < 0) {
-            const int error = errno;
-            ::close(fd);
-            return io_error(error);
-        }
-    }
-    return fd;
+    return sockets::open(peer, source, 0);
 }
 
 IoResult<SocketAddress> UringBackend::local_address(Handle handle) {
-    return name_of(::getsockname, handle);
+    return sockets::local_address(handle);
 }
 
 IoResult<SocketAddress> UringBackend::peer_address(Handle handle) {
-    return name_of(::getpeername, handle);
+    return sockets::peer_address(handle);
 }
 
 void UringBackend::shutdown(Handle handle) {
-    ::shutdown(handle, SHUT_RDWR);
+    sockets::shutdown(handle);
 }
 
 void UringBackend::close(Handle handle, bool reset) {
-    if (reset) {
-        const linger now{1, 0};
-        ::setsockopt(handle, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    }
-    ::close(handle);
+    sockets::close(handle, reset);
 }
 
 void UringBackend::start_accept(Handle listener, Operation& operation, Shots shots) {

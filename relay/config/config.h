@@ -18,6 +18,7 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 #include "core/base/units.h"
+#include "core/io/probe.h"
 #include "relay/config/named_file.h"
 #include "relay/config/smarthost.h"
 #include "relay/shaping/limits.h"
@@ -33,7 +34,7 @@ struct SizeOrShare {
     bool operator==(const SizeOrShare&) const = default;
 };
 
-enum class IoChoice : std::uint8_t { automatic, io_uring };
+using core::IoChoice;
 
 struct NodeConfig {
     std::string hostname;   // load_config() fills it with the machine's FQDN when the key is absent

@@ -158,8 +158,9 @@ void ConfigParser::node() {
         node.data_dir_line = from.take("data_dir")->line;
     }
     from.choice<IoChoice>("io_backend", node.io_backend,
-                          {{"auto", IoChoice::automatic}, {"io_uring", IoChoice::io_uring}},
-                          {"epoll"});
+                          {{"auto", IoChoice::automatic},
+                           {"io_uring", IoChoice::io_uring},
+                           {"epoll", IoChoice::epoll}});
     from.finish();
 }
 

@@ -99,12 +99,14 @@ core::Result<std::unique_ptr<NodeSpool>> open_spool(const Config& config, std::s
     return spool;
 }
 
-Node::Node(CheckedConfig checked, std::size_t shards, std::unique_ptr<EventLog> log,
-           std::unique_ptr<NodeSpool> spool_on_disk, core::ListeningSockets passed)
+Node::Node(CheckedConfig checked, std::size_t shards, core::ChosenEngine chosen,
+           std::unique_ptr<EventLog> log, std::unique_ptr<NodeSpool> spool_on_disk,
+           core::ListeningSockets passed)
     : first(std::make_shared<const CheckedConfig>(std::move(checked))),
       config(first->config),
       latest(first),
       shard_count(shards),
+      engine(std::move(chosen)),
       events(std::move(log)),
       spool(std::move(spool_on_disk)),
       schedule(config.retry.intervals, config.retry.max_age),
@@ -175,8 +177,8 @@ std::string Node::metrics_text(const std::vector<std::string>& provider_names,
                                core::WallTime now) const {
     metrics::NodeFacts facts;
     facts.version = kVersion;
-    facts.io_backend_reason =
-        config.node.io_backend == IoChoice::io_uring ? "configured" : "probed";
+    facts.io_backend = core::name_of(engine.engine);
+    facts.io_backend_reason = engine.reason;
     facts.memory_limit_bytes = memory_limit;
     if (spool != nullptr) {
         const SpoolSpace& space = spool->space;

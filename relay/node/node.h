@@ -16,6 +16,7 @@
 #include "core/file/mapped_file.h"
 #include "core/file/posix_disk.h"
 #include "core/io/descriptors.h"
+#include "core/io/probe.h"
 #include "core/io/shard.h"
 #include "core/net/listening_sockets.h"
 #include "core/runtime/task.h"
@@ -70,8 +71,9 @@ inline constexpr std::size_t kSteps = 6;
 
 class Node {
   public:
-    Node(CheckedConfig checked, std::size_t shard_count, std::unique_ptr<EventLog> log,
-         std::unique_ptr<NodeSpool> spool_on_disk, core::ListeningSockets passed);
+    Node(CheckedConfig checked, std::size_t shard_count, core::ChosenEngine chosen,
+         std::unique_ptr<EventLog> log, std::unique_ptr<NodeSpool> spool_on_disk,
+         core::ListeningSockets passed);
 
     // Waits until every shard has come to the step.
     core::Task<void> arrive(core::Shard& shard, Step step);
@@ -99,6 +101,7 @@ class Node {
     const Config& config;
     std::shared_ptr<const CheckedConfig> latest;
     const std::size_t shard_count;
+    const core::ChosenEngine engine;
     const std::unique_ptr<EventLog> events;
     const std::unique_ptr<NodeSpool> spool;
     const RetrySchedule schedule;

@@ -6,7 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/io/descriptors.h"
-#include "core/io/preflight.h"
+#include "core/io/probe.h"
 #include "core/io/runtime.h"
 #include "relay/events/event_room.h"
 #include "relay/node/handover.h"
@@ -100,6 +100,15 @@ int refuse(const std::string& sentence) {
     return 1;
 }
 
+void tell(const core::ChosenEngine& chosen) {
+    const std::string_view name = core::name_of(chosen.engine);
+    if (chosen.refusal.empty()) {
+        core::log_info("I/O backend: {} ({})", name, chosen.reason);
+    } else {
+        core::log_warning("I/O backend: {}, which costs more CPU; {}", name, chosen.refusal);
+    }
+}
+
 }  // namespace
 
 int check(const std::filesystem::path& config_file) {
@@ -134,7 +143,9 @@ int serve(const std::filesystem::path& config_file, Start start) {
         return 1;
     }
     print(checked->warnings, " (warning)");
-    if (const auto unavailable = core::io_uring_unavailable()) return refuse(*unavailable);
+    const auto engine = core::choose_engine(checked->config.node.io_backend);
+    if (!engine) return refuse(engine.error());
+    tell(*engine);
     auto sockets = passed_sockets(checked->config, start);
     if (!sockets) return refuse(sockets.error());
     core::block_signals({SIGTERM, SIGINT, SIGHUP, SIGPIPE});
@@ -149,9 +160,10 @@ int serve(const std::filesystem::path& config_file, Start start) {
         checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
     auto spool = open_spool(checked->config, options.shards);
     if (!spool) return refuse(spool.error());
-    Node node(std::move(*checked), options.shards, std::move(*log), std::move(*spool),
+    Node node(std::move(*checked), options.shards, *engine, std::move(*log), std::move(*spool),
               std::move(*sockets));
     options.descriptors = &node.descriptors;
+    options.engine = engine->engine;
     core::Runtime runtime(options);
     const auto ran =
         runtime.run([&](core::Shard& shard) { return shard_main(&node, &shard, config_file); });

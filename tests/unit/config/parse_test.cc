@@ -364,6 +364,17 @@ TEST(ParseConfig, TheAdBitCountsOnlyWhenToldSo) {
     EXPECT_TRUE(parse_config(kLeast + "[dns]\ntrust_ad = true\n", "p.toml")->dns.trust_ad);
 }
 
+TEST(ParseConfig, AsksForAnIoBackendByName) {
+    const auto choice = [](const std::string& name) {
+        return parse_config(kLeast + "[node]\nio_backend = \"" + name + "\"\n", "p.toml")
+            ->node.io_backend;
+    };
+    EXPECT_EQ(choice("auto"), IoChoice::automatic);
+    EXPECT_EQ(choice("io_uring"), IoChoice::io_uring);
+    EXPECT_EQ(choice("epoll"), IoChoice::epoll);
+    EXPECT_TRUE(has(problem_of("[node]\nio_backend = \"kqueue\"\n"), "io_backend"));
+}
+
 TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
     const std::vector<std::string> asked{
         "tls = \"starttls\"\n",
@@ -371,7 +382,6 @@ TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
         "auth = \"required\"\n",
         "certificate = \"/a.pem\"\n",
         "private_key = \"/a.pem\"\n",
-        "[node]\nio_backend = \"epoll\"\n",
         "[[credential]]\nname = \"a\"\n",
         "[[egress_source]]\nname = \"a\"\n",
         "[[egress_pool]]\nname = \"a\"\n",

@@ -215,7 +215,7 @@ TEST_P(HttpServer, a_new_stranger_takes_the_place_of_the_oldest) {
     EXPECT_EQ(server.stats().connections_refused, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, HttpServer, ::testing::Values("uring", "sim", "ragged"),
+INSTANTIATE_TEST_SUITE_P(Backends, HttpServer, ::testing::Values("uring", "epoll", "sim", "ragged"),
                          [](const auto& kind) { return std::string(kind.param); });
 
 }  // namespace

@@ -163,7 +163,8 @@ TEST_P(SmtpIngressTest, DrainsIdleSessionsAndThoseInContent) {
     EXPECT_TRUE(acceptance.messages.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, SmtpIngressTest, testing::Values("uring", "sim", "ragged"),
+INSTANTIATE_TEST_SUITE_P(Backends, SmtpIngressTest,
+                         testing::Values("uring", "epoll", "sim", "ragged"),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -64,10 +64,16 @@ Task<void> pass_a_token(Ring& ring, Shard& shard) {
     }
 }
 
-TEST(Runtime, shards_wake_each_other) {
+class RuntimeTest : public testing::TestWithParam<Engine> {};
+
+TEST_P(RuntimeTest, shards_wake_each_other) {
     Ring ring;
     ring.shards.resize(2);
-    Runtime runtime({.shards = 2, .receive_buffers = 16, .receive_buffer_size = 256, .seed = 1});
+    Runtime runtime({.shards = 2,
+                     .engine = GetParam(),
+                     .receive_buffers = 16,
+                     .receive_buffer_size = 256,
+                     .seed = 1});
     const auto result = runtime.run([&ring](Shard& shard) { return pass_a_token(ring, shard); });
     ASSERT_TRUE(result) << result.error();
     EXPECT_EQ(ring.hops, 20'001);
@@ -77,9 +83,10 @@ Task<void> return_at_once() {
     co_return;
 }
 
-TEST(Runtime, ends_when_every_main_has_returned) {
+TEST_P(RuntimeTest, ends_when_every_main_has_returned) {
     std::atomic<int> started{0};
-    Runtime runtime({.shards = 3, .receive_buffers = 16, .receive_buffer_size = 256});
+    Runtime runtime(
+        {.shards = 3, .engine = GetParam(), .receive_buffers = 16, .receive_buffer_size = 256});
     const auto result = runtime.run([&started](Shard&) {
         ++started;
         return return_at_once();
@@ -98,14 +105,20 @@ Task<void> hear_signals(Shard& shard, std::vector<int>& heard) {
     heard.push_back(co_await signals.next());
 }
 
-TEST(Runtime, signals_arrive_as_values) {
+TEST_P(RuntimeTest, signals_arrive_as_values) {
     block_signals({SIGUSR1, SIGUSR2});
     std::vector<int> heard;
-    Runtime runtime({.shards = 1, .receive_buffers = 16, .receive_buffer_size = 256});
+    Runtime runtime(
+        {.shards = 1, .engine = GetParam(), .receive_buffers = 16, .receive_buffer_size = 256});
     const auto result = runtime.run([&heard](Shard& shard) { return hear_signals(shard, heard); });
     ASSERT_TRUE(result) << result.error();
     EXPECT_EQ(heard, (std::vector{SIGUSR1, SIGUSR2, 0}));
 }
+
+INSTANTIATE_TEST_SUITE_P(Engines, RuntimeTest, testing::Values(Engine::io_uring, Engine::epoll),
+                         [](const auto& parameter) {
+                             return std::string(name_of(parameter.param));
+                         });
 
 TEST(Runtime, counts_the_cpus_it_may_use) {
     EXPECT_GE(available_cpus(), 1U);

@@ -338,7 +338,7 @@ TEST_P(ListenerTest, a_source_address_is_used) {
     EXPECT_NE(seen.port, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, ListenerTest, testing::Values("uring", "sim", "ragged"),
+INSTANTIATE_TEST_SUITE_P(Backends, ListenerTest, testing::Values("uring", "epoll", "sim", "ragged"),
                          [](const auto& parameter) { return parameter.param; });
 
 Task<void> connect_until(Shard& shard, SocketAddress peer, Duration patience, int& error,
@@ -368,8 +368,10 @@ TEST(Connect, a_black_hole_ends_at_the_deadline) {
     EXPECT_EQ(world.network().open_handles(), 0U);
 }
 
+class ConnectOverKernel : public testing::TestWithParam<std::string> {};
+
 // The kernel's own black hole: a listener whose queue is full drops what comes more.
-TEST(Connect, a_full_accept_queue_ends_at_the_deadline) {
+TEST_P(ConnectOverKernel, a_full_accept_queue_ends_at_the_deadline) {
     const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_storage storage{};
     const socklen_t length = kLoopback.to_native(storage);
@@ -381,7 +383,7 @@ TEST(Connect, a_full_accept_queue_ends_at_the_deadline) {
     const int filler = ::socket(AF_INET, SOCK_STREAM, 0);
     ASSERT_EQ(::connect(filler, reinterpret_cast<sockaddr*>(&storage), size), 0);
 
-    const auto rig = test::make_rig("uring");
+    const auto rig = test::make_rig(GetParam());
     int error = 0;
     Duration took{};
     rig->run(connect_until(rig->shard(), peer, milliseconds{150}, error, took));
@@ -390,6 +392,9 @@ TEST(Connect, a_full_accept_queue_ends_at_the_deadline) {
     ::close(filler);
     ::close(listener);
 }
+
+INSTANTIATE_TEST_SUITE_P(Backends, ConnectOverKernel, testing::Values("uring", "epoll"),
+                         [](const auto& parameter) { return parameter.param; });
 
 }  // namespace
 }  // namespace core

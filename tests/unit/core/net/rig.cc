@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include "core/io/epoll_backend.h"
 #include "core/io/uring_backend.h"
 #include "core/runtime/task_group.h"
 #include "tests/sim/sim_world.h"
@@ -16,19 +17,28 @@ Task<void> run_then_stop(Task<void> task, Reactor& reactor) {
     reactor.stop();
 }
 
-class UringRig final : public Rig {
-  public:
-    explicit UringRig(const RigOptions& options) {
-        UringOptions ring;
-        ring.submission_entries = 64;
-        ring.completion_entries = 256;
-        ring.receive_buffers = options.receive_buffers;
-        ring.receive_buffer_size = options.receive_buffer_size;
-        auto created = UringBackend::create(ring, clock_);
-        PH_ASSERT(created.has_value());
-        backend_ = std::move(*created);
-        shard_ = std::make_unique<Shard>(0, clock_, *backend_, mailroom_, 1);
+std::unique_ptr<IoBackend> make_backend(const std::string& kind, const RigOptions& options,
+                                        const Clock& clock) {
+    if (kind == "epoll") {
+        auto made =
+            EpollBackend::create({options.receive_buffers, options.receive_buffer_size}, clock);
+        PH_ASSERT(made.has_value());
+        return std::move(*made);
     }
+    auto made = UringBackend::create({.submission_entries = 64,
+                                      .completion_entries = 256,
+                                      .receive_buffers = options.receive_buffers,
+                                      .receive_buffer_size = options.receive_buffer_size},
+                                     clock);
+    PH_ASSERT(made.has_value());
+    return std::move(*made);
+}
+
+class KernelRig final : public Rig {
+  public:
+    KernelRig(const std::string& kind, const RigOptions& options)
+        : backend_(make_backend(kind, options, clock_)),
+          shard_(std::make_unique<Shard>(0, clock_, *backend_, mailroom_, 1)) {}
     Shard& shard() override { return *shard_; }
     void run(Task<void> task) override {
         TaskGroup group(shard_->reactor());
@@ -40,7 +50,7 @@ class UringRig final : public Rig {
   private:
     SystemClock clock_;
     Mailroom mailroom_{1};
-    std::unique_ptr<UringBackend> backend_;
+    std::unique_ptr<IoBackend> backend_;
     std::unique_ptr<Shard> shard_;
 };
 
@@ -79,7 +89,7 @@ class SimRig final : public Rig {
 }  // namespace
 
 std::unique_ptr<Rig> make_rig(const std::string& kind, RigOptions options) {
-    if (kind == "uring") return std::make_unique<UringRig>(options);
+    if (kind == "uring" || kind == "epoll") return std::make_unique<KernelRig>(kind, options);
     return std::make_unique<SimRig>(options, kind == "ragged");
 }
 

@@ -1,8 +1,7 @@
-// Rig: one shard on which stream tests run, over either backend. The same test body runs on
-// io_uring over loopback and on the simulated network, so that the simulation is held to what the
-// kernel does. run() drives the shard until the task ends; a test that hangs is ended by ctest's
-// time limit (real) or reported at once (simulated). Limits of the receive buffers are the test's
-// choice.
+// Rig: one shard on which stream tests run, over any backend. The same test body runs on io_uring
+// and on epoll over loopback and on the simulated network, so that all are held to the same. run()
+// drives the shard until the task ends; a test that hangs is ended by ctest's time limit (real) or
+// reported at once (simulated). Limits of the receive buffers are the test's choice.
 #pragma once
 
 #include <memory>
@@ -28,7 +27,8 @@ class Rig {
     virtual void half_close(Handle handle) = 0;  // FIN, but keeps receiving
 };
 
-// kind: "uring", "sim" (orderly) or "ragged" (short writes, one-octet segments, late completions).
+// kind: "uring", "epoll", "sim" (orderly) or "ragged" (short writes, one-octet segments, late
+// completions).
 std::unique_ptr<Rig> make_rig(const std::string& kind, RigOptions options = {});
 
 // A raw operation and all its completions; the test awaits them one by one.

@@ -1,4 +1,4 @@
-// The same expectations on io_uring and on the simulated network, orderly and ragged.
+// The same expectations on io_uring, on epoll and on the simulated network, orderly and ragged.
 #include "core/net/tcp_stream.h"
 
 #include <string>
@@ -474,7 +474,8 @@ TEST_P(TcpStreamTest, an_idle_reader_holds_few_buffers_and_the_writer_waits) {
     EXPECT_TRUE(identical);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, TcpStreamTest, testing::Values("uring", "sim", "ragged"),
+INSTANTIATE_TEST_SUITE_P(Backends, TcpStreamTest,
+                         testing::Values("uring", "epoll", "sim", "ragged"),
                          [](const auto& parameter) { return parameter.param; });
 
 // ---- With few buffers
@@ -514,7 +515,7 @@ TEST_P(FewBuffers, streams_go_on_after_the_buffers_were_exhausted) {
     EXPECT_GT(rig->shard().io().stats().buffers_exhausted, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, FewBuffers, testing::Values("uring", "sim", "ragged"),
+INSTANTIATE_TEST_SUITE_P(Backends, FewBuffers, testing::Values("uring", "epoll", "sim", "ragged"),
                          [](const auto& parameter) { return parameter.param; });
 
 // ---- Input and deadline at the same moment

@@ -125,7 +125,7 @@ class TlsStreamTest : public testing::TestWithParam<std::string> {
     Handle server_handle_ = kNoHandle;
 };
 
-INSTANTIATE_TEST_SUITE_P(Rigs, TlsStreamTest, testing::Values("uring", "sim", "ragged"));
+INSTANTIATE_TEST_SUITE_P(Rigs, TlsStreamTest, testing::Values("uring", "epoll", "sim", "ragged"));
 
 TEST_P(TlsStreamTest, carries_lines_both_ways) {
     static constexpr auto kBody = [](TlsStreamTest* self) -> Task<void> {

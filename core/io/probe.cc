@@ -1,4 +1,4 @@
-#include "core/io/preflight.h"
+#include "core/io/probe.h"
 
 #include <cstring>
 
@@ -7,6 +7,7 @@
 #include "core/base/ascii.h"
 #include "core/base/text_file.h"
 #include "core/io/uring_backend.h"
+#include "core/runtime/clock.h"
 
 namespace core {
 
@@ -50,20 +51,35 @@ std::string explain_io_uring_error(int error) {
         case EINVAL:
             return start + "kernel " + kernel_release() +
                    " lacks what Posthaste needs of it (EINVAL); 6.1 or newer is required";
+        case EOPNOTSUPP:
+            return start + "the kernel's io_uring lacks operations that Posthaste submits";
         default:
             return start + std::strerror(error);
     }
 }
 
-std::optional<std::string> io_uring_unavailable() {
+std::string_view name_of(Engine engine) {
+    return engine == Engine::epoll ? "epoll" : "io_uring";
+}
+
+std::optional<int> io_uring_refusal() {
     const SystemClock clock;
-    UringOptions options;
-    options.submission_entries = 8;
-    options.completion_entries = 16;
-    options.receive_buffers = 8;
-    const auto backend = UringBackend::create(options, clock);
-    if (backend) return std::nullopt;
-    return explain_io_uring_error(backend.error().value());
+    const auto backend = UringBackend::create({}, clock);
+    if (!backend) return backend.error().value();
+    return std::nullopt;
+}
+
+Result<ChosenEngine> choose_engine(IoChoice choice) {
+    if (choice == IoChoice::epoll) return ChosenEngine{Engine::epoll, "configured", {}};
+    const auto refused = io_uring_refusal();
+    if (!refused) {
+        return ChosenEngine{
+            Engine::io_uring, choice == IoChoice::io_uring ? "configured" : "probed", {}};
+    }
+    std::string sentence = explain_io_uring_error(*refused);
+    if (choice == IoChoice::io_uring) return failure(std::move(sentence));
+    const char* const name = ::strerrorname_np(*refused);
+    return ChosenEngine{Engine::epoll, name != nullptr ? name : "refused", std::move(sentence)};
 }
 
 }  // namespace core
