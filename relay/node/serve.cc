@@ -131,8 +131,9 @@ core::Result<core::ListeningSockets> passed_sockets(const Config& config, Start 
     if (start == Start::fresh) return sockets;
     const auto taken = take_over(config.node.data_dir, sockets);
     if (!taken) return std::unexpected(taken.error());
-    if (!*taken)
+    if (!*taken) {
         core::log_info("nobody serves {}: a start like any other", config.node.data_dir.string());
+    }
     return sockets;
 }
 
