@@ -100,7 +100,7 @@ struct SimRelay::Place {
                        : std::make_unique<relay::SessionCounts>(on, known_policies(options))),
           dispatcher(relay::EgressContext{on, relay.egress_, resolver, relay.rules_,
                                           relay.route_rules_, relay.exchange_, metrics, tls, hosts,
-                                          sessions.get()}),
+                                          sessions.get(), &largest}),
           stopped(on.reactor()) {
         relay.exchange_.attach(on.id(), origin, dispatcher);
     }
@@ -122,6 +122,7 @@ struct SimRelay::Place {
     relay::EgressTls tls;
     relay::HostMemory hosts;
     std::unique_ptr<relay::SessionCounts> sessions;  // null: nobody reports
+    relay::LargestSites largest;
     relay::Dispatcher dispatcher;
     core::Event stopped;
     std::unique_ptr<relay::SmtpIngress> ingress;
@@ -399,6 +400,10 @@ metrics::ShardMetrics& SimRelay::metrics(std::size_t shard) {
 
 const relay::Router& SimRelay::router(std::size_t shard) const {
     return places_.at(shard)->origin.router();
+}
+
+const relay::LargestSites& SimRelay::largest(std::size_t shard) const {
+    return places_.at(shard)->largest;
 }
 
 relay::EgressTls& SimRelay::tls(std::size_t shard) {
