@@ -1,15 +1,16 @@
 // AresChannel: asks real DNS servers. c-ares is the transport only (servers, retries, sockets); the
 // messages are built and parsed by dns/wire. Its sockets are polled by the shard's IoBackend, one
 // one-shot poll per socket, its timeouts wait in one coroutine, so that nothing here ever blocks.
-// UDP first; a truncated or garbled answer, or one that does not repeat the question to the letter
-// (it may be forged), is asked for again by TCP. A server that does not know
-// EDNS (FORMERR without OPT) makes the whole channel go without.
-// query() is patient; query_briefly() tries each server once, for kBriefTimeout divided by their
-// number but at least kBriefestTimeout.
+// UDP first; an answer that is truncated or garbled, or that does not repeat the question exactly
+// (it may be forged), is asked for again over TCP. A server that does not know EDNS (FORMERR
+// without OPT) switches EDNS off for the whole channel. query() waits for kTries rounds over the
+// servers; query_briefly() tries each server once, for kBriefTimeout divided by their number but at
+// least kBriefestTimeout.
 // One per shard. open() reads /etc/resolv.conf: call it before serving. close() ends pending
 // queries as servfail, then closes the sockets; await it before the channel dies (asserted).
 // Limits: kMaxServers servers; kTries rounds over them (10.5 s in all for a server that is silent);
-// kMaxInFlight queries, further ones are answered servfail at once.
+// kMaxInFlight queries, further ones are answered servfail at once. Each holds its question and
+// bookkeeping, no answer, so all of them stay below some MiB, which memory.limit does not count.
 #pragma once
 
 #include <array>

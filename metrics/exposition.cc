@@ -334,7 +334,7 @@ void node_and_process(Page& page, const NodeFacts& node) {
     page.sample(1, {node.io_backend, node.io_backend_reason});
     page.family(kBuildInfo);
     page.sample(1, {node.version});
-    const ProcessFacts process = process_facts();
+    const ProcessFacts process = process_facts(node.known_fds);
     page.family(kProcessCpu);
     page.sample(process.cpu_seconds);
     page.family(kProcessResident);

@@ -29,6 +29,7 @@ struct NodeFacts {
     std::uint64_t spool_free_bytes = 0;
     std::uint64_t events_written = 0;
     std::uint64_t events_dropped = 0;
+    std::uint64_t known_fds = 0;  // open, at least: where the kernel does not count them
 };
 
 // provider_names: by provider number, "other" first; those without a name are not shown.

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/text_file.h"
@@ -41,9 +42,28 @@ double boot_time() {
     return static_cast<double>(number(next_word(rest)));
 }
 
+std::uint64_t count_fds(std::uint64_t known_fds) {
+    struct stat facts{};
+    if (::stat("/proc/self/fd", &facts) == 0 && facts.st_size > 0) {
+        return static_cast<std::uint64_t>(facts.st_size);
+    }
+    const std::uint64_t listed = listed_fds(kMostListed);
+    return listed < kMostListed ? listed : std::max(listed, known_fds);
+}
+
 }  // namespace
 
-ProcessFacts process_facts() {
+std::uint64_t listed_fds(std::uint64_t most) {
+    std::uint64_t count = 0;
+    std::error_code error;
+    for (std::filesystem::directory_iterator it("/proc/self/fd", error), end;
+         !error && it != end && count <= most; it.increment(error)) {
+        ++count;
+    }
+    return count > 0 ? count - 1 : 0;  // without the one that lists them
+}
+
+ProcessFacts process_facts(std::uint64_t known_fds) {
     ProcessFacts facts;
     // The fields of /proc/self/stat from the third on: the second is a name that may hold anything
     // but ends in the last parenthesis.
@@ -63,12 +83,7 @@ ProcessFacts process_facts() {
     }
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.max_fds = limit.rlim_cur;
-    std::error_code error;
-    for (std::filesystem::directory_iterator it("/proc/self/fd", error), end; !error && it != end;
-         it.increment(error)) {
-        ++facts.open_fds;
-    }
-    if (facts.open_fds > 0) --facts.open_fds;  // the one that lists them
+    facts.open_fds = count_fds(known_fds);
     return facts;
 }
 

@@ -15,6 +15,12 @@ struct ProcessFacts {
     std::uint64_t max_fds = 0;
 };
 
-ProcessFacts process_facts();
+// A scrape must stay short with a million descriptors open: the kernel says how many there are
+// (from Linux 6.2 on, as the size of /proc/self/fd). Where it does not, so many are listed and
+// counted, and beyond them the answer is known_fds, what the caller knows to be open.
+inline constexpr std::uint64_t kMostListed = 4096;
+ProcessFacts process_facts(std::uint64_t known_fds = 0);
+// Counts by listing, up to `most` of them.
+std::uint64_t listed_fds(std::uint64_t most);
 
 }  // namespace metrics

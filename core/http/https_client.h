@@ -9,7 +9,9 @@
 //   HttpsReply reply = co_await client->ask({...});   // any number at once
 //   co_await client->close();                         // ends what is under way; before it dies
 //
-// Limits: of each request: most_octets of body, timeout in all, kConnectTime to connect.
+// Limits: of each request: most_octets of body, timeout in all, kConnectTime to connect. How many
+// run at once is up to the callers, who bound it (MtaSts::kMostFetches, TlsReporter::kMostAtOnce):
+// each holds its body and the buffers of libcurl and OpenSSL, which memory.limit does not count.
 #pragma once
 
 #include <chrono>

@@ -7,14 +7,20 @@
 
 namespace core {
 
-namespace {
-
-// One connect in flight, awaited once; the deadline cancels it and the last completion ends the
-// wait.
-class Connect final : public Operation, public Timer {
+// One connect in flight, awaited once; the deadline, or who stops it, cancels it and the last
+// completion ends the wait.
+class ConnectUnderWay final : public Operation, public Timer {
   public:
-    Connect(Shard& shard, Handle handle, const SocketAddress& peer, Instant deadline)
-        : shard_(shard), handle_(handle), peer_(peer), deadline_(deadline) {}
+    ConnectUnderWay(Shard& shard, Handle handle, const SocketAddress& peer, Instant deadline,
+                    ConnectStop* stop)
+        : shard_(shard), handle_(handle), peer_(peer), deadline_(deadline), stop_(stop) {
+        if (stop_ != nullptr) stop_->deadline_ = this;
+    }
+    ConnectUnderWay(const ConnectUnderWay&) = delete;
+    ConnectUnderWay& operator=(const ConnectUnderWay&) = delete;
+    ~ConnectUnderWay() override {
+        if (stop_ != nullptr) stop_->deadline_ = nullptr;
+    }
 
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> waiter) {
@@ -25,6 +31,8 @@ class Connect final : public Operation, public Timer {
     int await_resume() const noexcept { return timed_out_ && result_ < 0 ? -ETIMEDOUT : result_; }
 
     void expire() override {
+        if (armed()) shard_.reactor().timers().disarm(*this);
+        if (timed_out_ || !in_flight()) return;
         timed_out_ = true;
         shard_.io().cancel(*this);
     }
@@ -40,10 +48,13 @@ class Connect final : public Operation, public Timer {
     Handle handle_;
     SocketAddress peer_;
     Instant deadline_;
+    ConnectStop* stop_;
     std::coroutine_handle<> waiter_;
     int result_ = 0;
     bool timed_out_ = false;
 };
+
+namespace {
 
 constexpr Duration kFirstWait = std::chrono::milliseconds{10};  // doubles up to
 constexpr Duration kMostWait = std::chrono::seconds{1};
@@ -69,11 +80,13 @@ IoResult<Socket> open_socket(Shard& shard, const SocketAddress& peer, const Sock
 
 Task<IoResult<std::unique_ptr<TcpStream>>> connect(Shard& shard, SocketAddress peer,
                                                    std::optional<SocketAddress> source,
-                                                   Instant deadline) {
+                                                   Instant deadline, ConnectStop* stop) {
     auto socket = open_socket(shard, peer, source ? &*source : nullptr);
     const Instant begun = shard.now();
     Duration wait = kFirstWait;
-    while (!socket && is_shortage(socket.error().value()) && shard.now() - begun < kLongestWait) {
+    const auto stopped = [stop] { return stop != nullptr && stop->stopped(); };
+    while (!socket && is_shortage(socket.error().value()) && !stopped() &&
+           shard.now() - begun < kLongestWait) {
         Event never(shard.reactor());
         co_await never.wait(shard.now() + wait);
         wait = std::min(2 * wait, kMostWait);
@@ -84,7 +97,7 @@ Task<IoResult<std::unique_ptr<TcpStream>>> connect(Shard& shard, SocketAddress p
     const Handle handle = socket->handle;
     int result = 0;
     {
-        Connect operation(shard, handle, peer, deadline);
+        ConnectUnderWay operation(shard, handle, peer, stopped() ? Instant{} : deadline, stop);
         result = co_await operation;
     }
     if (result < 0) {

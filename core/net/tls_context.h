@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -60,13 +61,17 @@ class TlsContext {
     SSL_CTX* native() { return context_; }
     bool is_server() const { return server_; }
     std::array<char, kRecord>& scratch() { return scratch_; }
+    // Input of all handshakes that are under way; OpenSSL keeps about as much.
+    std::size_t handshake_octets() const { return handshake_octets_; }
 
   private:
+    friend class TlsEngine;
     TlsContext(SSL_CTX* context, bool server) : context_(context), server_(server) {}
     Result<void> use(const TlsIdentity& identity);
 
     SSL_CTX* context_;
     bool server_;
+    std::size_t handshake_octets_ = 0;
     std::array<char, kRecord> scratch_;
 };
 

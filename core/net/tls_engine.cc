@@ -119,6 +119,7 @@ TlsEngine::TlsEngine(TlsContext& context) : context_(context), ssl_(SSL_new(cont
 }
 
 TlsEngine::~TlsEngine() {
+    handshake_over();
     // Without close_notify OpenSSL would call the session spoilt; in SMTP the end is said in words.
     SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(ssl_);
@@ -198,16 +199,31 @@ void TlsEngine::handshake() {
     }
 }
 
+void TlsEngine::count_handshake(std::size_t octets) {
+    if (state_ != State::handshaking) return handshake_over();
+    handshake_octets_ += octets;
+    context_.handshake_octets_ += octets;
+    if (handshake_octets_ > kMostHandshakeOctets) {
+        fail(TlsFault::protocol, "the handshake is too long");
+    } else if (handshake_octets_ > kModestHandshake && context_.handshake_octets_ > kMostOfAll) {
+        // Our trouble, not a fault of its TLS: no reason for clear text.
+        fail(TlsFault::network, "no room for a long handshake at the moment");
+    }
+    if (state_ != State::handshaking) handshake_over();
+}
+
+void TlsEngine::handshake_over() {
+    PH_ASSERT(context_.handshake_octets_ >= handshake_octets_);
+    context_.handshake_octets_ -= std::exchange(handshake_octets_, 0);
+}
+
 void TlsEngine::receive(std::string_view ciphertext, std::string& plaintext) {
     if (state_ == State::failed || state_ == State::closed) return;
     ERR_clear_error();
     input_ = ciphertext;
     if (state_ == State::handshaking) {
-        handshake_octets_ += ciphertext.size();
         handshake();
-        if (state_ == State::handshaking && handshake_octets_ > kMostHandshakeOctets) {
-            fail(TlsFault::protocol, "the handshake is too long");
-        }
+        count_handshake(ciphertext.size());
     }
     std::array<char, TlsContext::kRecord>& scratch = context_.scratch();
     while (state_ == State::open) {

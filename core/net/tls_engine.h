@@ -7,8 +7,10 @@
 //   engine.send(plaintext);                // open only; at most TlsContext::kRecord octets
 //   engine.close();                        // close_notify
 //
-// state() failed: fault() and reason() say why, and an alert may be in the output. Limits: the
-// handshake takes at most kMostHandshakeOctets of input. An idle engine holds no buffers.
+// state() failed: fault() and reason() say why, and an alert may be in the output. An idle engine
+// holds no buffers. Limits: a handshake takes at most kMostHandshakeOctets of input, and once those
+// of a context have taken kMostOfAll together, kModestHandshake: what servers send there is held,
+// and it is before anybody knows who they are.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +51,8 @@ class TlsEngine {
   public:
     enum class State : std::uint8_t { handshaking, open, closed, failed };
     static constexpr std::size_t kMostHandshakeOctets = 256U << 10;
+    static constexpr std::size_t kMostOfAll = 16U << 20;
+    static constexpr std::size_t kModestHandshake = 32U << 10;
 
     TlsEngine(TlsContext& context, const TlsClientStart& start);
     explicit TlsEngine(TlsContext& context);  // a server's
@@ -88,6 +92,8 @@ class TlsEngine {
     bool expect_dane(const TlsExpectation& expectation);
     void resume(const TlsClientStart& start);
     void handshake();
+    void count_handshake(std::size_t octets);
+    void handshake_over();
     void note_failure();
     void fail(TlsFault fault, std::string reason);
 

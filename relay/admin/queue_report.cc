@@ -1,9 +1,12 @@
 #include "relay/admin/queue_report.h"
 
 #include <algorithm>
+#include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/base/log.h"
 
@@ -22,6 +25,23 @@ void append_counts(std::string& line, std::string_view start, std::initializer_l
     for (const Named& each : counts) {
         if (each.count == 0) continue;
         line += fmt::format("{}{} ({})", before, each.name, each.count);
+        before = ", ";
+    }
+}
+
+constexpr std::size_t kSiteText = 100;  // octets; a site with many hosts has a long name
+
+// "; most for one.example (300), two.example (2)": of all shards; a site is at home in one of them.
+void append_sites(std::string& line, std::span<const LargestSites* const> shards) {
+    std::vector<SiteBacklog> all;
+    for (const LargestSites* shard : shards)
+        std::ranges::move(shard->get(), std::back_inserter(all));
+    std::ranges::sort(all, std::greater<>{}, &SiteBacklog::recipients);
+    if (all.size() > LargestSites::kMost) all.resize(LargestSites::kMost);
+    std::string_view before = "; most for ";
+    for (const SiteBacklog& each : all) {
+        line +=
+            fmt::format("{}{} ({})", before, core::escaped(each.site, kSiteText), each.recipients);
         before = ", ";
     }
 }
@@ -78,6 +98,7 @@ QueueReport::Totals QueueReport::read(std::span<const metrics::ShardMetrics* con
 }
 
 std::optional<std::string> QueueReport::line(std::span<const metrics::ShardMetrics* const> shards,
+                                             std::span<const LargestSites* const> largest,
                                              core::WallTime now) {
     const Totals totals = read(shards);
     const Totals before = std::exchange(before_, totals);
@@ -93,6 +114,7 @@ std::optional<std::string> QueueReport::line(std::span<const metrics::ShardMetri
         std::max<std::int64_t>(totals.in_flight, 0), age_text(age),
         totals.delivered - before.delivered, totals.deferred - before.deferred,
         totals.bounced - before.bounced, totals.expired - before.expired);
+    append_sites(text, largest);
     append_counts(text, "; failed: ",
                   {{"connections", totals.connects_failed - before.connects_failed},
                    {"DNS lookups", totals.lookups_failed - before.lookups_failed}});
@@ -104,10 +126,12 @@ std::optional<std::string> QueueReport::line(std::span<const metrics::ShardMetri
 }
 
 core::Task<void> report_queue(std::span<const metrics::ShardMetrics* const> shards,
-                              core::Shard* shard, core::Event* stop) {
+                              std::span<const LargestSites* const> largest, core::Shard* shard,
+                              core::Event* stop) {
     QueueReport report;
     while (!co_await stop->wait(shard->now() + kReportQueueEvery)) {
-        if (const auto line = report.line(shards, shard->wall())) core::log_info("{}", *line);
+        if (const auto line = report.line(shards, largest, shard->wall()))
+            core::log_info("{}", *line);
     }
 }
 

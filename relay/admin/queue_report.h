@@ -1,8 +1,9 @@
 // QueueReport: why mail waits, as one line of the log a minute: how much waits for what, how old
 // the oldest is, what became of attempts since the last line, and what held them back. The counters
-// of all shards are read; the log of each shard names the sites and reasons
-// (core/runtime/shard_log.h). Nothing is said while everything that is queued is young and has not
-// been deferred. Owned by one shard, which calls line() once a minute.
+// of all shards are read, and the sites that hold up most (largest_sites.h); the log of each shard
+// names further sites and reasons (core/runtime/shard_log.h). Nothing is said while everything that
+// is queued is young and has not been deferred. Owned by one shard, which calls line() once a
+// minute.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "core/runtime/event.h"
 #include "core/runtime/task.h"
 #include "metrics/shard_metrics.h"
+#include "relay/egress/largest_sites.h"
 
 namespace relay {
 
@@ -24,6 +26,7 @@ class QueueReport {
   public:
     // None: nothing waits for longer than it should.
     std::optional<std::string> line(std::span<const metrics::ShardMetrics* const> shards,
+                                    std::span<const LargestSites* const> largest,
                                     core::WallTime now);
 
   private:
@@ -49,6 +52,7 @@ class QueueReport {
 
 // Logs it until stop is set. The arguments outlive it.
 core::Task<void> report_queue(std::span<const metrics::ShardMetrics* const> shards,
-                              core::Shard* shard, core::Event* stop);
+                              std::span<const LargestSites* const> largest, core::Shard* shard,
+                              core::Event* stop);
 
 }  // namespace relay

@@ -107,6 +107,7 @@ void Connection::retire() {
 
 void Connection::abort() {
     aborted_ = true;
+    connecting_.stop();
     if (stream_ != nullptr) stream_->abort();
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/net/byte_stream.h"
+#include "core/net/connector.h"
 #include "core/runtime/task.h"
 #include "relay/egress/delivery.h"
 #include "relay/egress/egress_context.h"
@@ -50,6 +51,7 @@ class Connection {
     void abort();   // at once; what is in flight counts as lost connection
 
     bool was_established() const { return established_; }
+    bool is_opening() const { return !established_; }
     std::size_t completed() const { return dialogue_ ? dialogue_->completed() : 0; }
     bool has_no_route() const { return no_route_ || unrouted_.has_value(); }
     const Detour* detour() const { return detour_ ? &*detour_ : nullptr; }
@@ -120,6 +122,7 @@ class Connection {
     Path& path_;
     const TimeLimits times_;
     std::unique_ptr<core::ByteStream> stream_;
+    core::ConnectStop connecting_;
     std::optional<ClientDialogue> dialogue_;
     std::array<Delivery, ClientDialogue::kMaxOpenTransactions> deliveries_;
     std::uint32_t deliveries_left_;

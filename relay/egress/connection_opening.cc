@@ -109,7 +109,8 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     peer_name_ = candidate.host;
     peer_address_ = address.to_string();
     const core::Instant deadline = context_.shard.now() + times_.connect;
-    auto connected = co_await core::connect(context_.shard, peer, std::nullopt, deadline);
+    auto connected =
+        co_await core::connect(context_.shard, peer, std::nullopt, deadline, &connecting_);
     const std::size_t provider = path_.site().provider;
     if (!connected) {
         context_.metrics.connect(provider, metric_of(connected.error()));
@@ -128,6 +129,7 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
         co_return false;
     }
     stream_ = std::move(*connected);
+    if (aborted_) stream_->abort();  // it was there just before
     source_address_ = stream_->local().ip.to_string();
     if (demand_.avoided) {
         count_tls(metrics::TlsResult::avoided);

@@ -69,14 +69,17 @@ void Dispatcher::sweep(Walk& walk) {
         paths_.size() > context_.options.many_paths ? kForgetSoon : kForgetAfter;
     for (std::size_t seen = 0; walk.stripe < Paths::kStripes && seen < core::kSlice;) {
         seen += 1 + paths_.stripe(walk.stripe).size();
-        for (auto& [name, path] : paths_.stripe(walk.stripe))
+        for (auto& [name, path] : paths_.stripe(walk.stripe)) {
             path->expire_waiting();
+            if (context_.largest != nullptr) context_.largest->offer(name, path->take_backlog());
+        }
         paths_.erase_if(walk.stripe++, [&](const auto& entry) {
             return entry.second->ready() == 0 && entry.second->unused_since(now - keep);
         });
     }
     if (walk.stripe < Paths::kStripes) return arm(walk, core::kAtOnce);
     walk.stripe = 0;
+    if (context_.largest != nullptr) context_.largest->publish();
     arm(walk, now + kSweepEvery);
 }
 

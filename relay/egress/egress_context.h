@@ -11,6 +11,7 @@
 #include "metrics/shard_metrics.h"
 #include "relay/egress/egress_tls.h"
 #include "relay/egress/host_memory.h"
+#include "relay/egress/largest_sites.h"
 #include "relay/queue/exchange.h"
 #include "relay/security/session_counts.h"
 #include "relay/smtp/client_dialogue.h"
@@ -44,6 +45,7 @@ struct EgressContext {
     HostMemory& hosts;
     SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
     InHand* in_hand = nullptr;          // where it is noted what is being sent; null: nowhere
+    LargestSites* largest = nullptr;    // for the log; null: nobody reads it
     std::size_t idle = 0;               // connections that wait for mail
     core::ShardLog* log = nullptr;      // the dispatcher's: what an operator asks why mail waits
 

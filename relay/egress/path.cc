@@ -288,6 +288,7 @@ void Path::settle(Delivery& delivery, const Connection& connection) {
             make_detour(recipient, std::move(result));
             continue;
         }
+        if (result.outcome == Outcome::deferred) ++deferred_;
         recipient.set_disposition(std::move(result));
         log_outcome(recipient);
         context_.exchange.to_origin(context_.shard, recipient);
@@ -383,6 +384,7 @@ void Path::send_home(Recipient& recipient) {
 
 void Path::send_all_home(const Disposition& why) {
     for (ReadyQueue* queue : {&fetched_, &ready_, &detours_}) {
+        if (why.outcome == Outcome::deferred) deferred_ += queue->size();
         leaving_.add(*queue, [this, why](Recipient& recipient) {
             recipient.set_disposition(why);
             send_home(recipient);
@@ -418,11 +420,21 @@ bool Path::unused_since(core::Instant instant) const {
 
 core::Task<void> Path::close(core::Instant deadline) {
     closing_ = true;
+    // Millions that a failed site defers take longer than there is time: nothing is said of those
+    // that are left, and the next run tries them.
+    leaving_.handle_all([this](Recipient& recipient) {
+        recipient.clear_disposition();
+        send_home(recipient);
+    });
     send_all_home({});
     for (Connection* connection : idle_)
         connection->wake();
     idle_.clear();
     if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
+    // Nothing of theirs is in flight, and they would get nothing any more.
+    for (Connection* connection : connections_) {
+        if (connection->is_opening()) connection->abort();
+    }
     core::Event never(context_.shard.reactor());
     while (!connections_.empty() && context_.shard.now() < deadline) {
         const core::Instant step = context_.shard.now() + std::chrono::milliseconds{50};

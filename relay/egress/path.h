@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/intrusive_list.h"
@@ -58,8 +59,9 @@ class Path {
     // open keep what they have; those above a lower connection_limit, and all of them when TLS or
     // login changed, end behind what they have begun.
     void adopt(const CheckedConfig& checked);
-    // No new transactions, ready recipients go home untried; awaits the connections, which finish
-    // what is in flight. At the deadline they are cut off.
+    // No new transactions, ready recipients go home untried. Connections that are only being opened
+    // end at once; awaits the others, which finish what is in flight. At the deadline they are cut
+    // off.
     core::Task<void> close(core::Instant deadline);
 
     bool unused_since(core::Instant instant) const;
@@ -68,6 +70,8 @@ class Path {
     const SiteFacts& site() const { return site_; }
     std::size_t connections() const { return connections_.size(); }
     std::size_t ready() { return backlog() + detours_.size() + fetching_ + leaving_.size(); }
+    // What waits here, and what was deferred since the last call.
+    std::uint64_t take_backlog() { return ready() + std::exchange(deferred_, 0); }
 
     // ---- for its connections
     // What one session may still be given (RFC 9422, and [shaping]).
@@ -186,6 +190,7 @@ class Path {
     Outage outage_;
     core::Instant hosts_rest_until_{};
     core::Instant last_used_{};
+    std::uint64_t deferred_ = 0;  // since take_backlog()
     WakeTimer timer_;
     ReadyWalk leaving_;      // given up, on their way home
     bool expiring_ = false;  // so many at once that they leave in slices, and nothing else does

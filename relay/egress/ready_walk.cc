@@ -26,6 +26,11 @@ void ReadyWalk::add(ReadyQueue& queue, Each each) {
     if (!armed()) reactor_.timers().arm(*this, core::kAtOnce);
 }
 
+void ReadyWalk::handle_all(const Each& each) {
+    for (Batch& batch : batches_)
+        batch.each = each;
+}
+
 void ReadyWalk::expire() {
     core::SliceCount slice;
     while (!batches_.empty()) {

@@ -25,6 +25,8 @@ class ReadyWalk final : public core::Timer {
     ~ReadyWalk() override;
 
     void add(ReadyQueue& queue, Each each);
+    // Everybody who has not been handled yet is handled so instead.
+    void handle_all(const Each& each);
     bool empty() const { return size_ == 0; }
     std::size_t size() const { return size_; }
     core::Task<void> finish();

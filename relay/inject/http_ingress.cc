@@ -153,7 +153,7 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
         const std::size_t room = seven_bit_room(submission.message().content.size());
         const auto full = acceptance_.check(shares_.total() + room);
         if (full) co_return unavailable(*full);
-        co_await make_seven_bit(reactor_, &submission.message());
+        if (!co_await make_seven_bit(reactor_, &submission.message())) co_return out_of_memory();
     }
     std::unique_ptr<Message> message = submission.take_message();
     const auto committed = co_await acceptance_.commit(std::move(message));

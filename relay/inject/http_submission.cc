@@ -222,7 +222,7 @@ bool HttpSubmission::wants_seven_bit() const {
 std::size_t HttpSubmission::memory() const {
     std::size_t octets = request_.memory() + failed_recipients_.size();
     if (message_ != nullptr) {
-        octets += message_->content.size() + 8 * std::size_t{message_->content.leading_dots()};
+        octets += message_->content.size() + 4 * std::size_t{message_->content.leading_dots()};
     }
     return octets;
 }

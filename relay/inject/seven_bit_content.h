@@ -21,6 +21,7 @@ constexpr std::size_t seven_bit_room(std::size_t octets) {
     return octets * 12 / 5;
 }
 
-core::Task<void> make_seven_bit(core::Reactor& reactor, Message* message);
+// False: memory ran out; the message is as it was.
+core::Task<bool> make_seven_bit(core::Reactor& reactor, Message* message);
 
 }  // namespace relay

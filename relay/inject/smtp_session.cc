@@ -17,7 +17,7 @@ namespace relay {
 namespace {
 
 constexpr std::size_t kMaxLinger = 4 << 20;  // octets read and dropped
-constexpr std::size_t kLeadingDot = 8;       // octets for each line that begins with one
+constexpr std::size_t kLeadingDot = 4;       // octets for each line that begins with one
 
 metrics::Rejection counted_as(RejectReason reason) {
     switch (reason) {
@@ -225,45 +225,58 @@ void SmtpSession::drop_content() {
     message_.reset();
 }
 
-core::Task<void> SmtpSession::commit() {
-    std::unique_ptr<Message> message = std::move(message_);
-    drop_content();
+// What the dialogue knows goes into the message. False: memory ran out.
+bool SmtpSession::complete(Message& message) try {
     Envelope& envelope = dialogue_.envelope();
-    message->sender = envelope.sender;
-    message->recipients.reserve(envelope.recipients.size());
+    message.sender = envelope.sender;
+    message.recipients.reserve(envelope.recipients.size());
     for (std::string& mailbox : envelope.recipients) {
-        message->recipients.push_back(std::make_unique<Recipient>(*message, std::move(mailbox)));
+        message.recipients.push_back(std::make_unique<Recipient>(message, std::move(mailbox)));
     }
     for (EnvelopeDsn& asked : envelope.recipients_dsn) {
-        Recipient& recipient = *message->recipients[asked.recipient];
+        Recipient& recipient = *message.recipients[asked.recipient];
         recipient.notify = asked.notify;
         recipient.set_original(std::move(asked.original));
     }
-    message->set_dsn(std::move(envelope.dsn));
-    if (envelope.by) message->set_deliver_by(DeliverBy::from(message->created, *envelope.by));
-    message->bounces = context_.bounces;
-    message->verp = context_.verp;
-    set_expiry(*message, core::Duration{}, context_.max_age);
-    if (dialogue_.content().header().tls_waived()) message->tls = TlsRequest::waived;
+    message.set_dsn(std::move(envelope.dsn));
+    if (envelope.by) message.set_deliver_by(DeliverBy::from(message.created, *envelope.by));
+    message.bounces = context_.bounces;
+    message.verp = context_.verp;
+    set_expiry(message, core::Duration{}, context_.max_age);
+    if (dialogue_.content().header().tls_waived()) message.tls = TlsRequest::waived;
     if (envelope.require_tls)
-        message->tls = TlsRequest::required;  // outweighs (RFC 8689 section 4.1)
-    message->content.seal();
-    message->eight_bit = dialogue_.content().eight_bit();
-    message->utf8 = dialogue_.content().header().has_utf8();
-    message->edit_injection() = {
+        message.tls = TlsRequest::required;  // outweighs (RFC 8689 section 4.1)
+    message.content.seal();
+    message.eight_bit = dialogue_.content().eight_bit();
+    message.utf8 = dialogue_.content().header().has_utf8();
+    message.edit_injection() = {
         .protocol = std::string(dialogue_.protocol()),
         .session_id = id_,
         .client_name = std::string(dialogue_.client_name()),
         .client_address = stream_.peer().ip.to_string(),
     };
+    return true;
+} catch (const std::bad_alloc&) {
+    return false;
+}
 
+core::Task<void> SmtpSession::commit() {
+    std::unique_ptr<Message> message = std::move(message_);
+    drop_content();
+    if (!complete(*message)) {
+        refuse(Refusal::memory_full);
+        co_return;
+    }
     if (message->eight_bit && context_.convert_eight_bit && !message->utf8) {
         const std::size_t room = seven_bit_room(message->content.size());
         if (const auto full = context_.acceptance.check(context_.shares.total() + room)) {
             refuse(*full);
             co_return;
         }
-        co_await make_seven_bit(context_.reactor, message.get());
+        if (!co_await make_seven_bit(context_.reactor, message.get())) {
+            refuse(Refusal::memory_full);
+            co_return;
+        }
     }
     const auto id = co_await context_.acceptance.commit(std::move(message));
     if (!id) {

@@ -77,6 +77,7 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDo
     core::Task<void> take(std::string_view input);
     ServerDialogue::Step feed(std::string_view input);
     core::Task<void> commit();
+    bool complete(Message& message);
     core::Task<void> flush();
     core::Task<void> linger();
 

@@ -71,12 +71,11 @@ void Content::seal() {
         last.octets = std::move(fitting);
         last.capacity = last.used;
     }
-    body_->leading_dots.shrink_to_fit();
+    body_->leading_dots.shrink();
 }
 
 void Content::restore(std::unique_ptr<char[]> octets, std::size_t size) {
     body_ = std::make_unique<Body>();
-    body_->leading_dots.reserve(leading_dots_);
     const std::string_view text(octets.get(), size);
     if (text.starts_with('.')) body_->leading_dots.push_back(0);
     for (std::size_t at = text.find("\n."); at != text.npos; at = text.find("\n.", at + 1)) {
@@ -98,7 +97,7 @@ void Content::declare(std::size_t size, std::uint32_t leading_dots) {
 std::size_t Content::memory() const {
     if (body_ == nullptr) return 0;
     std::size_t octets = sizeof(Body) + body_->chunks.capacity() * sizeof(Chunk);
-    octets += body_->leading_dots.capacity() * sizeof(std::uint32_t);
+    octets += body_->leading_dots.memory();
     for (const Chunk& chunk : body_->chunks)
         octets += chunk.capacity;
     return octets;

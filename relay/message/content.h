@@ -15,6 +15,8 @@
 
 #include <sys/uio.h>
 
+#include "relay/message/leading_dots.h"
+
 namespace relay {
 
 class Content {
@@ -59,7 +61,7 @@ class Content {
     };
     struct Body {
         std::vector<Chunk> chunks;
-        std::vector<std::uint32_t> leading_dots;  // ascending offsets
+        LeadingDots leading_dots;
     };
     Body& body();
 

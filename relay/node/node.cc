@@ -10,6 +10,7 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "metrics/exposition.h"
+#include "relay/config/descriptor_demand.h"
 
 namespace relay {
 
@@ -125,6 +126,8 @@ Node::Node(CheckedConfig checked, std::size_t shards, core::ChosenEngine chosen,
         // Room for every name that a reload may bring.
         metrics.push_back(std::make_unique<metrics::ShardMetrics>(metrics::kMostProviders));
         all_metrics.push_back(metrics.back().get());
+        largest.push_back(std::make_unique<LargestSites>());
+        all_largest.push_back(largest.back().get());
     }
     for (const ListenerConfig& listener : config.listeners) {
         admissions.push_back(std::make_shared<Admission>(listener.allow, listener.max_connections));
@@ -145,21 +148,27 @@ core::Task<void> Node::until_serving(core::Shard& shard) {
         co_await never.wait(shard.now() + kStepPoll);
 }
 
+std::uint64_t Node::queued() const {
+    using metrics::Queue;
+    std::int64_t all = 0;
+    for (const metrics::ShardMetrics* shard : all_metrics) {
+        for (const Queue queue : {Queue::scheduled, Queue::ready, Queue::in_flight})
+            all += shard->queue(queue).value();
+    }
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(all, 0));
+}
+
 void Node::share_descriptors() {
     std::size_t open = core::Descriptors::count_open();
-    std::size_t wanted = 0;
-    for (const ListenerConfig& listener : config.listeners) {
+    for (const ListenerConfig& listener : config.listeners)
         open += 2 * listener.addresses.size() * shard_count;  // and each once more for the next
-        wanted += listener.max_connections;
-    }
     const std::size_t limit = core::Descriptors::raise_limit();
+    open_beside_ = open;
     descriptors.set_limit(limit, open, shard_count);
-    const std::size_t inbound = descriptors.room() * 3 / 4;
-    if (inbound >= wanted) return;
-    core::log_warning(
-        "the limit of file descriptors (RLIMIT_NOFILE, {}) has room for {} connections, {} of them "
-        "inbound; the listeners' max_connections allow {}: raise LimitNOFILE or lower those",
-        limit, descriptors.room(), inbound, wanted);
+    const auto complaint =
+        descriptor_complaint(descriptor_demand(config, first->shaping, shard_count, open), limit);
+    if (!complaint) return;
+    core::log_warning("{}; there is room for {} connections now", *complaint, descriptors.room());
 }
 
 void Node::fail(const std::string& sentence) {
@@ -190,6 +199,7 @@ std::string Node::metrics_text(const std::vector<std::string>& provider_names,
     }
     facts.events_written = events->written();
     facts.events_dropped = events->dropped();
+    facts.known_fds = open_beside_ + descriptors.leased();
     return metrics::render(all_metrics, provider_names, facts, now);
 }
 

@@ -89,6 +89,8 @@ class Node {
     bool serving() const {
         return arrived_[static_cast<std::size_t>(Step::all_listen)].load() >= shard_count;
     }
+    // Recipients of all shards, in any state, as counted.
+    std::uint64_t queued() const;
     // Waits for that, or for a start that failed.
     core::Task<void> until_serving(core::Shard& shard);
     // What connections may take of the descriptors that are left now; before anybody listens.
@@ -120,6 +122,8 @@ class Node {
     Liveness liveness;
     std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics;
     std::vector<const metrics::ShardMetrics*> all_metrics;    // the same, to read
+    std::vector<std::unique_ptr<LargestSites>> largest;       // by shard
+    std::vector<const LargestSites*> all_largest;             // the same, to read
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener
     std::vector<std::vector<core::SocketAddress>> addresses;  // by listener; shard 0 writes them
     std::vector<core::Event*> stop_events;                    // by shard
@@ -129,6 +133,7 @@ class Node {
     std::array<std::atomic<std::size_t>, kSteps> arrived_{};
     std::atomic<bool> failed_{false};
     std::atomic<bool> draining_{false};
+    std::size_t open_beside_ = 0;  // descriptors, beside connections, as of the start
     std::mutex mutex_;
     std::string failure_;
 };

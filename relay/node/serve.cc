@@ -8,6 +8,7 @@
 #include "core/io/descriptors.h"
 #include "core/io/probe.h"
 #include "core/io/runtime.h"
+#include "relay/config/descriptor_demand.h"
 #include "relay/events/event_room.h"
 #include "relay/node/handover.h"
 #include "relay/node/node.h"
@@ -95,6 +96,10 @@ void print(const Problems& problems, const char* kind) {
     }
 }
 
+std::size_t shards_of(const Config& config) {
+    return config.node.shards != 0 ? config.node.shards : core::available_cpus();
+}
+
 int refuse(const std::string& sentence) {
     core::log_error("{}", sentence);
     return 1;
@@ -118,6 +123,12 @@ int check(const std::filesystem::path& config_file) {
         return 1;
     }
     print(checked->warnings, " (warning)");
+    const std::size_t shards = shards_of(checked->config);
+    const auto complaint =
+        descriptor_complaint(descriptor_demand(checked->config, checked->shaping, shards,
+                                               estimated_open(checked->config, shards)),
+                             descriptors_allowed());
+    if (complaint) std::fprintf(stderr, "%s (warning)\n", complaint->c_str());
     std::printf("%s: ok\n", config_file.c_str());
     return 0;
 }
@@ -157,8 +168,7 @@ int serve(const std::filesystem::path& config_file, Start start) {
         {events.log_dir, events.log_rotate_size, events.log_keep, event_room(checked->config)});
     if (!log) return refuse(log.error());
     core::RuntimeOptions options;
-    options.shards =
-        checked->config.node.shards != 0 ? checked->config.node.shards : core::available_cpus();
+    options.shards = shards_of(checked->config);
     auto spool = open_spool(checked->config, options.shards);
     if (!spool) return refuse(spool.error());
     Node node(std::move(*checked), options.shards, *engine, std::move(*log), std::move(*spool),

@@ -114,11 +114,14 @@ core::Result<void> ShardServices::build() {
     dispatcher_ = std::make_unique<Dispatcher>(
         EgressContext{shard_, node_.egress, *resolver_, node_.rules, node_.route_rules,
                       node_.exchange, metrics_, *tls_, *hosts_, sessions_.get(),
-                      spool_ == nullptr ? nullptr : &node_.spool->back->in_hand(shard_.id())});
+                      spool_ == nullptr ? nullptr : &node_.spool->back->in_hand(shard_.id()),
+                      node_.largest[shard_.id()].get()});
     if (node_.config.tls_report.enabled && shard_.id() == 0) build_tls_reporter();
     node_.exchange.attach(shard_.id(), *origin_, *dispatcher_);
     tasks_.spawn(publish_metrics());
-    if (shard_.id() == 0) tasks_.spawn(report_queue(node_.all_metrics, &shard_, &stop_));
+    if (shard_.id() == 0) {
+        tasks_.spawn(report_queue(node_.all_metrics, node_.all_largest, &shard_, &stop_));
+    }
     tasks_.spawn(node_.liveness.keep_stamping(&shard_, &stop_));
     return {};
 }
@@ -463,7 +466,7 @@ core::Task<void> ShardServices::drain() {
     if (dispatcher_ != nullptr) {
         origin_->start_closing();
         co_await end_lookups();  // silent servers must not hold up connections that only opened
-        co_await dispatcher_->close(shard_.now() + kCutOff);
+        co_await dispatcher_->close(shard_.now() + cut_off(node_.queued()));
         // Every recipient of this shard is home once all paths are closed, on whichever shard.
         co_await origin_->settled(core::kNever);
     }

@@ -3,7 +3,8 @@
 // run_shard(); the one place besides serve.cc that knows every concrete type.
 // Stopping: where others accept from our sockets by now, clients have kLeaveGrace to finish; then
 // the listeners (421, 503), then up to kDrainGrace for what is ready to be delivered, then
-// connections finish what is in flight; what still waits is counted and logged.
+// connections finish what is in flight, for cut_off() at most; what still waits is counted and
+// logged. The last two come to 30 s, with seven million recipients too.
 #pragma once
 
 #include <memory>
@@ -34,7 +35,14 @@ class ShardServices {
   public:
     static constexpr core::Duration kLeaveGrace = std::chrono::seconds{5};
     static constexpr core::Duration kDrainGrace = std::chrono::seconds{20};
+    // All of it comes to 30 s, so the time that it takes to forget what waits comes off the second.
     static constexpr core::Duration kCutOff = std::chrono::seconds{10};
+    static constexpr core::Duration kForgetMillion = std::chrono::seconds{1};
+    static constexpr core::Duration kLeastCutOff = std::chrono::seconds{3};
+    static constexpr core::Duration cut_off(std::uint64_t recipients) {
+        const core::Duration forgetting = kForgetMillion / 1000 * (recipients / 1000);
+        return forgetting > kCutOff - kLeastCutOff ? kLeastCutOff : kCutOff - forgetting;
+    }
     static constexpr core::Duration kPublishEvery = std::chrono::milliseconds{250};
     static constexpr core::Duration kKeepPoliciesEvery = std::chrono::seconds{10};
 

@@ -23,6 +23,12 @@ bool told_of_delays(const Recipient& recipient) {
     return recipient.message->bounces != BouncePolicy::record;
 }
 
+// With its share of the lists that it is in.
+std::size_t octets_of(const DsnRecipient& told) {
+    return 2 * sizeof(DsnRecipient) + 2 * sizeof(std::pair<Recipient*, Outcome>) +
+           told.address.size() + told.original.size() + told.text.size() + told.remote_mta.size();
+}
+
 }  // namespace
 
 DeliveryReports::DeliveryReports(core::Shard& shard, ReportOptions options, Acceptance& door,
@@ -36,7 +42,7 @@ DeliveryReports::DeliveryReports(core::Shard& shard, ReportOptions options, Acce
       tasks_(shard.reactor()) {}
 
 DeliveryReports::~DeliveryReports() {
-    PH_ASSERT(collected_.empty() && waiting_.empty());
+    PH_ASSERT(collected_.empty() && waiting_.empty() && memory_ == 0);
     if (timer_.armed()) shard_.reactor().timers().disarm(timer_);
 }
 
@@ -94,6 +100,9 @@ DeliveryReports::Collected& DeliveryReports::add(Recipient& recipient, DsnAction
     }
     const auto [place, first] = collected_.try_emplace(&message);
     if (first) ++message.open_recipients;
+    const std::size_t octets = octets_of(told);
+    place->second.octets += octets;
+    memory_ += octets;
     place->second.told.push_back(std::move(told));
     if (!timer_.armed()) shard_.reactor().timers().arm(timer_, shard_.now() + kGather);
     return place->second;
@@ -125,6 +134,7 @@ void DeliveryReports::begin_report(Message& original, Collected collected) {
         ++makers_;
     } else if (makers_ == 0) {
         // Closing: what it tells of was not recorded, so the next run comes to it again.
+        forget(waiting_.back().collected);
         waiting_.pop_back();
         mail_.let_go(original);
     }
@@ -145,7 +155,13 @@ core::Task<void> DeliveryReports::report(Message* original, Collected collected)
         for (const auto& [recipient, outcome] : collected.ended)
             mail_.record(*recipient, outcome);
     }
+    forget(collected);
     mail_.let_go(*original);
+}
+
+void DeliveryReports::forget(const Collected& collected) {
+    PH_ASSERT(memory_ >= collected.octets);
+    memory_ -= collected.octets;
 }
 
 // False: not all of it, since all is closing; the next run comes to it again.

@@ -10,7 +10,8 @@
 // read back if it left memory. One per shard, owned by the Origin. close() commits what was
 // collected, or leaves it to the next run. However many messages fail at once, a step of the loop
 // begins core::kSlice reports at most. Limits: kMostPerReport; kMostAtOnce being made, the others
-// wait in order.
+// wait in order; what is collected counts against memory.limit (memory()), so that new mail is
+// refused before failures that cannot be reported, as the spool is full, fill the memory.
 #pragma once
 
 #include <cstddef>
@@ -73,6 +74,8 @@ class DeliveryReports {
     // Nobody else of the message will end: what was collected about it is reported now.
     void message_ends(Message& message);
     core::Task<void> close();
+    // Octets of what is collected or waits.
+    std::size_t memory() const { return memory_; }
 
   private:
     class GatherTimer final : public core::Timer {
@@ -87,6 +90,7 @@ class DeliveryReports {
     struct Collected {
         std::vector<DsnRecipient> told;
         std::vector<std::pair<Recipient*, Outcome>> ended;
+        std::size_t octets = 0;
     };
 
     Collected& add(Recipient& recipient, DsnAction action, core::WallTime until = {});
@@ -101,6 +105,7 @@ class DeliveryReports {
     // Makes reports one after the other while some wait.
     core::Task<void> make_reports();
     core::Task<void> report(Message* original, Collected collected);
+    void forget(const Collected& collected);
     core::Task<bool> tell(Message* original, Collected* collected);
     core::Task<bool> report_alike(const Message* original, std::vector<DsnRecipient> recipients,
                                   std::string to);
@@ -116,6 +121,7 @@ class DeliveryReports {
     GatherTimer timer_{*this};
     std::deque<Waiting> waiting_;
     std::size_t makers_ = 0;
+    std::size_t memory_ = 0;
     core::Event closing_;
     core::TaskGroup tasks_;
 };

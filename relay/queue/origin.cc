@@ -79,7 +79,8 @@ std::optional<Refusal> Origin::check(std::size_t octets) const {
     if (draining_) return Refusal::draining;
     if (spool_ != nullptr && spool_->failed()) return Refusal::spool_failed;
     if (spool_ != nullptr && spool_->full()) return Refusal::spool_full;
-    if (!contents_.has_room(octets + router_.memory())) return Refusal::memory_full;
+    if (!contents_.has_room(octets + router_.memory() + reports_.memory()))
+        return Refusal::memory_full;
     return std::nullopt;
 }
 

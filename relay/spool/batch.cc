@@ -48,7 +48,7 @@ void Batch::refuse_new_mail(core::Reactor& reactor) {
 }
 
 // Outcomes stand before messages: a copy has the state that they led to.
-void Batch::encode(Segment& segment, std::uint32_t unfinished, std::string& noted,
+void Batch::encode(Segment& segment, std::uint32_t unfinished, NotedOutcomes& noted,
                    std::size_t most) {
     const std::size_t left = (segment.size - segment.used) / kSegmentBlock * kSegmentBlock;
     const std::size_t room = std::min(left - kBatchHeader, most);
@@ -81,21 +81,17 @@ void Batch::encode(Segment& segment, std::uint32_t unfinished, std::string& note
     collect_pieces();
 }
 
-void Batch::encode_outcomes(std::string& noted, std::size_t room) {
-    std::size_t taken = 0;
-    while (taken < noted.size()) {
-        const auto octets = get_at<std::uint32_t>(noted.data() + taken);
-        const std::string_view body = std::string_view(noted).substr(taken + sizeof octets, octets);
-        if (room < kRecordHeader + octets) break;
-        room -= kRecordHeader + octets;
-        taken += sizeof octets + octets;
+void Batch::encode_outcomes(NotedOutcomes& noted, std::size_t room) {
+    for (; !noted.empty(); noted.pop()) {
+        const std::string_view body = noted.front();
+        if (room < kRecordHeader + body.size()) break;
+        room -= kRecordHeader + body.size();
         char header[kRecordHeader];
         write_record_header(segment_->seed, RecordType::outcome, body, 0, segment_->seed, header);
         segment_->seal.add_record(header);
         heads_.append(header, sizeof header).append(body);
         ++outcome_count_;
     }
-    noted.erase(0, taken);
 }
 
 void Batch::encode_message(Entry& entry) {

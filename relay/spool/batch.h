@@ -23,6 +23,7 @@
 #include "core/file/aligned_buffer.h"
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
+#include "relay/spool/noted_outcomes.h"
 #include "relay/spool/segment.h"
 
 namespace relay {
@@ -61,9 +62,9 @@ class Batch {
     std::uint64_t number() const { return number_; }
     std::size_t octets() const { return octets_; }  // on the disk, when it was encoded
 
-    // noted: bodies of outcome records, each behind its length (u32). It takes them from the front,
-    // as far as there is room in the segment and all records come to no more than `most` octets.
-    void encode(Segment& segment, std::uint32_t unfinished, std::string& noted, std::size_t most);
+    // It takes outcomes from the front, as far as there is room in the segment and all records come
+    // to no more than `most` octets.
+    void encode(Segment& segment, std::uint32_t unfinished, NotedOutcomes& noted, std::size_t most);
     core::Task<core::IoResult<void>> write(core::Shard& shard);
     template <typename Observe>  // void(const PendingMessage&), of each that is written
     void settle(bool written, core::Reactor& reactor, Observe observe);
@@ -78,7 +79,7 @@ class Batch {
         std::uint32_t checksum = 0;
     };
 
-    void encode_outcomes(std::string& noted, std::size_t room);
+    void encode_outcomes(NotedOutcomes& noted, std::size_t room);
     void encode_message(Entry& entry);
     void collect_pieces();
     void place(const Entry& entry);

@@ -8,7 +8,6 @@
 #include "core/base/log.h"
 #include "core/file/file.h"
 #include "core/runtime/next_turn.h"
-#include "relay/spool/octets.h"
 
 namespace relay {
 
@@ -78,15 +77,12 @@ core::Task<bool> Journal::commit(Message& message) {
 }
 
 void Journal::note(const OutcomeRecord& outcome) {
-    if (noted_.size() > kMostNoted || space_.failed()) {
+    if (noted_.octets() > kMostNoted || space_.failed()) {
         ++stats_.outcomes_dropped;
         return;
     }
-    const std::size_t at = noted_.size();
-    relay::put(noted_, std::uint32_t{0});
-    encode_outcome(outcome, noted_);
-    put_at(noted_.data() + at, static_cast<std::uint32_t>(noted_.size() - at - 4));
-    if (++noted_count_ > 1) return;
+    noted_.add(outcome);
+    if (noted_.count() > 1) return;
     noted_since_ = shard_.now();
     work_.notify_one();
 }
@@ -114,7 +110,7 @@ core::Task<void> Journal::write_batches(std::size_t writer) {
 core::Task<void> Journal::wait_for_work() {
     while (!work_due()) {
         if (ending_ && !anything_to_write()) co_return;
-        const bool patient = noted_count_ > 0 && !choosing_ && under_way_.empty();
+        const bool patient = !noted_.empty() && !choosing_ && under_way_.empty();
         co_await work_.wait(patient ? noted_since_ + kNotedPatience : core::kNever);
     }
 }
@@ -137,7 +133,6 @@ core::Task<bool> Journal::write_batch(Batch& batch) {
     // Outcomes may have come while it waited for the segment.
     batch.encode(*segment, unfinished_before(*segment), noted_,
                  std::max(most, most_at_once(kBatchOctets)));
-    noted_count_ -= batch.outcomes();
     under_way_.push_back(&batch);
     choosing_ = false;
     if (work_due()) work_.notify_one();
@@ -149,7 +144,7 @@ core::Task<bool> Journal::write_batch(Batch& batch) {
 // Takes messages off the queue as far as a batch goes; answers for how much there must be room.
 std::size_t Journal::choose(Batch& batch) {
     std::size_t most =
-        std::min(noted_.size() + noted_count_ * kRecordHeader, most_at_once(kBatchOctets));
+        std::min(noted_.octets() + noted_.count() * kRecordHeader, most_at_once(kBatchOctets));
     while (!pending_.empty()) {
         const std::size_t octets = Batch::most_octets(*pending_.front().message);
         if (batch.has_messages() && most + octets > most_at_once(kBatchOctets)) break;
@@ -183,7 +178,7 @@ core::Task<Segment*> Journal::find_room(Batch& batch, std::size_t octets) {
 void Journal::give_up(Batch& batch) {
     batch.settle(false, shard_.reactor(), [](const PendingMessage&) {});
     if (space_.failed()) {
-        stats_.outcomes_dropped += std::exchange(noted_count_, 0);
+        stats_.outcomes_dropped += noted_.count();
         noted_.clear();
     } else {
         noted_since_ = shard_.now() + kNoSpacePatience - kNotedPatience;

@@ -100,7 +100,7 @@ class Journal {
     std::size_t most_at_once(std::size_t octets) const;
     std::uint32_t unfinished_before(const Segment& segment) const;
     void settle(Batch& batch, const core::IoResult<void>& written);
-    bool anything_to_write() const { return pending_count_ > 0 || noted_count_ > 0; }
+    bool anything_to_write() const { return pending_count_ > 0 || !noted_.empty(); }
 
     // ---- house-keeping
     core::Task<void> keep_house();
@@ -118,9 +118,7 @@ class Journal {
 
     core::IntrusiveList<PendingMessage, PendingTag> pending_;
     std::size_t pending_count_ = 0;
-    std::string noted_;  // bodies of outcome records, each behind its length
-    std::uint32_t noted_count_ = 0;
-
+    NotedOutcomes noted_;
     core::Instant noted_since_{};
 
     std::array<Batch, kWriters> batches_;  // one per writer

@@ -220,6 +220,77 @@ TEST(RelayCrowd, the_end_comes_in_time_with_many_waiting) {
     EXPECT_EQ(ready(town), 0);
 }
 
+// M7: SIGTERM in the middle of that: who was not told of goes home untried, which costs little.
+TEST(RelayCrowd, the_end_leaves_the_rest_of_a_failed_site_untried) {
+    constexpr int kWaiting = 5000;
+    Town town(with_lanes());
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.add_server(1);
+    town.world.network().set_planner(
+        [](const Opening&) { return plan_of(ConnectResult::black_hole); });
+    std::vector<std::string> all;
+    for (int i = 0; i < kWaiting; ++i)
+        all.push_back("u" + std::to_string(i) + "@one.example");
+    town.relay.inject(0, all);
+    EXPECT_TRUE(town.world.run_until([&] { return ready(town) == kWaiting; }));
+    EXPECT_TRUE(town.world.run_until([&] { return ready(town) < kWaiting; }, hours{1}));
+    EXPECT_TRUE(town.relay.close(seconds{10}));
+    EXPECT_EQ(ready(town), 0);
+    const std::size_t told = town.relay.count("TransientFailure");
+    EXPECT_GT(told, 0U);
+    EXPECT_LT(told, 4 * core::kSlice);
+    town.world.network().set_planner({});
+}
+
+// M7: what waits does so for a site that lets no connection be opened, in each way there is:
+// nothing is in flight, so the end does not wait for its deadline.
+TEST(RelayCrowd, connections_that_are_only_being_opened_do_not_hold_up_the_end) {
+    for (const bool silent : {false, true}) {
+        Town town(with_lanes());
+        town.zone.add_mx("one.example", 10, "mx1.example");
+        town.add_server(
+            1, {.script = [](const Moment& moment) {
+                const bool greets = moment.stage == Stage::greeting;
+                return Verdict{.ending = greets ? Verdict::Ending::stall : Verdict::Ending::none};
+            }});
+        if (!silent) {
+            town.world.network().set_planner(
+                [](const Opening&) { return plan_of(ConnectResult::black_hole); });
+        }
+        town.inject(300, "one.example");
+        town.world.run_for(seconds{2});
+        EXPECT_EQ(ready(town), 300);
+        const core::Duration begin = town.world.elapsed();
+        EXPECT_TRUE(town.relay.close(seconds{10}));
+        EXPECT_LT(town.world.elapsed() - begin, seconds{1}) << silent;
+        EXPECT_EQ(ready(town), 0);
+        town.world.network().set_planner({});
+    }
+}
+
+// U8: what the line of the log about the queue names: mail that waits, and mail that is deferred.
+TEST(RelayCrowd, the_sites_that_hold_up_most_are_known) {
+    Town town({.limits = {.max_message_rate = {1, hours{1}}}, .intervals = {seconds{40}}});
+    const std::vector<int> messages = {20, 5, 40, 10};
+    for (int i = 1; i <= 4; ++i) {
+        const std::string domain = "d" + std::to_string(i) + ".example";
+        town.zone.add_mx(domain, 10, "mx" + std::to_string(i) + ".example");
+        town.add_server(i);
+        town.inject(messages.at(static_cast<std::size_t>(i) - 1), domain);
+    }
+    town.world.network().set_planner([](const Opening& opening) {
+        return plan_of(opening.server == address_of(4) ? ConnectResult::refuse
+                                                       : ConnectResult::accept);
+    });
+    town.world.run_for(seconds{65});
+    const std::vector<relay::SiteBacklog> most = town.relay.largest().get();
+    ASSERT_EQ(most.size(), 3U);
+    EXPECT_EQ(most[0], (relay::SiteBacklog{"mx3.example", 39}));
+    EXPECT_EQ(most[1].site, "mx4.example");  // refused: all are deferred, again and again
+    EXPECT_GE(most[1].recipients, 10U);
+    EXPECT_EQ(most[2].site, "mx1.example");
+}
+
 // A reload reaches every path, however many there are.
 TEST(RelayCrowd, a_reload_reaches_every_path) {
     constexpr std::size_t kPaths = 300;

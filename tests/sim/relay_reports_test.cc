@@ -106,6 +106,29 @@ TEST(RelayReports, one_lists_all_recipients_of_a_message_that_failed) {
     EXPECT_EQ(post.relay->count("Bounce"), 2U);  // bounces = "both"
 }
 
+// Failures that wait to be reported take memory, which new mail does not get.
+TEST(RelayReports, what_is_collected_for_one_counts_against_the_memory) {
+    constexpr std::size_t kLimit = 1 << 20;
+    RelayOptions options = with(by_mail);
+    options.memory_limit = kLimit;
+    Post post(std::move(options), refusing("550 5.1.1 " + std::string(900, 'x')));
+    std::vector<std::string> all{"yes@one.example"};
+    for (int i = 0; i < 400; ++i)
+        all.push_back("no" + std::to_string(i) + "@one.example");
+    const auto room = [&] {  // octets that a message may have
+        std::size_t most = 0;
+        for (std::size_t step = kLimit; step > 0; step /= 2)
+            if (!post.relay->check(0, most + step)) most += step;
+        return most;
+    };
+    post.relay->inject(0, all);
+    EXPECT_TRUE(post.world.run_until([&] { return post.relay->waiting() == 0; }, hours{1}));
+    const std::size_t meanwhile = room();
+    post.world.run_for(minutes{5});
+    EXPECT_EQ(post.reports().size(), 1U);
+    EXPECT_GT(room(), meanwhile + 400 * 900);
+}
+
 // RFC 8689 section 5: so that the notification itself needs no TLS.
 TEST(RelayReports, one_about_mail_with_requiretls_holds_nothing_of_it) {
     Post post(with([](relay::Message& message) {

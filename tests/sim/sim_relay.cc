@@ -101,7 +101,7 @@ struct SimRelay::Place {
           dispatcher(relay::EgressContext{
               on, relay.egress_, resolver, relay.rules_, relay.route_rules_, relay.exchange_,
               metrics, tls, hosts, sessions.get(),
-              relay.back_ == nullptr ? nullptr : &relay.back_->in_hand(on.id())}),
+              relay.back_ == nullptr ? nullptr : &relay.back_->in_hand(on.id()), &largest}),
           stopped(on.reactor()) {
         relay.exchange_.attach(on.id(), origin, dispatcher);
     }
@@ -123,6 +123,7 @@ struct SimRelay::Place {
     relay::EgressTls tls;
     relay::HostMemory hosts;
     std::unique_ptr<relay::SessionCounts> sessions;  // null: nobody reports
+    relay::LargestSites largest;
     relay::Dispatcher dispatcher;
     core::Event stopped;
     std::unique_ptr<relay::SmtpIngress> ingress;
@@ -414,6 +415,10 @@ metrics::ShardMetrics& SimRelay::metrics(std::size_t shard) {
 
 const relay::Router& SimRelay::router(std::size_t shard) const {
     return places_.at(shard)->origin.router();
+}
+
+const relay::LargestSites& SimRelay::largest(std::size_t shard) const {
+    return places_.at(shard)->largest;
 }
 
 relay::EgressTls& SimRelay::tls(std::size_t shard) {

@@ -120,6 +120,7 @@ class SimRelay {
     metrics::ShardMetrics& metrics(std::size_t shard = 0);
     relay::EgressTls& tls(std::size_t shard = 0);
     std::size_t paths() const;  // of all shards
+    const relay::LargestSites& largest(std::size_t shard = 0) const;
     const relay::Router& router(std::size_t shard = 0) const;
     const relay::TlsReporter& reporter() const { return *reporter_; }
     // All so far; grows at its end only.

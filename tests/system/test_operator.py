@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -107,6 +108,36 @@ def test_a_fifo_blocks_neither_a_reload_nor_the_end(make_relay, tmp_path):
     relay.process.signal(signal.SIGHUP)
     relay.process.signal(signal.SIGTERM)
     assert relay.process.wait(30) == 0
+
+
+# Descriptors ---------------------------------------------------------------------------------------
+def test_too_few_descriptors_are_a_warning_with_the_number_to_write(make_relay):
+    """`check` and the log at the start name the limit, what may be used, and what to write; with
+    that number neither says anything."""
+    wanted = {"max_connections": 400}
+    relay = make_relay({"*": free_port()}, smtp=wanted, http=wanted, start=False)
+    relay.config_file.write_text(toml_text(relay.config))
+
+    def check(limit):
+        done = subprocess.run(["prlimit", f"--nofile={limit}:{limit}", program("posthaste"), "check",
+                               "--config", relay.config_file], capture_output=True, text=True,
+                              check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    said = re.fullmatch(r".*\(RLIMIT_NOFILE\) is 256, .* use (\d+): 800 connections of clients .*"
+                        r"LimitNOFILE=(\d+) .*\n", check(256))
+    assert said and said[1] == said[2] and int(said[1]) > 800 * 4 / 3
+    assert check(int(said[1])) == ""
+    assert "LimitNOFILE" in check(int(said[1]) - 1)
+    relay.launcher = ["prlimit", "--nofile=100:256"]  # the soft limit does not matter
+    relay.start()
+    assert re.search(r"RLIMIT_NOFILE\) is 256, .*LimitNOFILE=\d+", relay.process.output())
+    relay.stop()
+    relay.launcher = ["prlimit", f"--nofile={said[1]}:{said[1]}"]
+    relay.process.log.unlink()
+    relay.start()
+    assert "NOFILE" not in relay.process.output()
 
 
 # The event folder ----------------------------------------------------------------------------------

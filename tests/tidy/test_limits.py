@@ -1,4 +1,4 @@
-"""docs/limits.md says what the source says: the last column of every row names the constants, and their
+"""docs/limits.md says what the source says, and so does the table of docs/http-api.md: the last column of every row names the constants, and their
 values must be the numbers of the row. The form of a row is explained at the top of limits.md."""
 
 import ast
@@ -11,6 +11,7 @@ import pytest
 from source_files import TOP
 
 LIMITS = "docs/limits.md"
+HTTP_API = "docs/http-api.md"  # its section "Limits of a connection" has the same columns
 UNITS = {  # of a quantity in the document: what kind of thing it is, and how much
     "KiB": ("count", 1 << 10), "MiB": ("count", 1 << 20), "GiB": ("count", 1 << 30),
     "%": ("count", 1), "ms": ("time", 10**6), "µs": ("time", 10**3), "s": ("time", 10**9),
@@ -34,20 +35,27 @@ class Row:
     default: str
     behaviour: str
     source: str
+    page: str = LIMITS
 
     def __str__(self):
-        return f"{LIMITS}:{self.line}: {self.bound}"
+        return f"{self.page}:{self.line}: {self.bound}"
 
 
-def rows_of(text):
+def rows_of(text, page=LIMITS, heading=None):
+    """Of the whole page, or of the section below this heading."""
     rows = []
+    section = None
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.startswith("| ") or line.startswith("| bound |"):
+        if line.startswith("## "):
+            section = line.removeprefix("## ")
+        if heading not in (None, section):
+            continue
+        if not line.startswith("| ") or line.startswith(("| bound |", "| limit |")):
             continue
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
         if len(cells) != 4:
-            raise ValueError(f"{LIMITS}:{number}: {len(cells)} columns instead of 4")
-        rows.append(Row(number, *cells))
+            raise ValueError(f"{page}:{number}: {len(cells)} columns instead of 4")
+        rows.append(Row(number, *cells, page))
     return rows
 
 
@@ -194,9 +202,10 @@ def problems_of(row):
 
 
 ROWS = rows_of((TOP / LIMITS).read_text())
+HTTP_ROWS = rows_of((TOP / HTTP_API).read_text(), HTTP_API, "Limits of a connection")
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.bound)
+@pytest.mark.parametrize("row", ROWS + HTTP_ROWS, ids=lambda row: row.bound)
 def test_the_row_says_what_the_source_says(row):
     problems = problems_of(row)
     assert not problems, "\n" + "\n".join(problems)
@@ -204,6 +213,7 @@ def test_the_row_says_what_the_source_says(row):
 
 def test_the_document_has_rows():
     assert len(ROWS) > 100
+    assert len(HTTP_ROWS) >= 10
 
 
 def test_a_wrong_number_a_lost_constant_and_a_lost_file_are_found():

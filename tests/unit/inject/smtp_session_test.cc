@@ -9,6 +9,7 @@
 #include "relay/events/event_sink.h"
 #include "tests/unit/http/scripted_stream.h"
 #include "tests/unit/inject/kept_acceptance.h"
+#include "tests/unit/inject/scarce_memory.h"
 
 namespace relay {
 namespace {
@@ -356,6 +357,65 @@ TEST_F(SmtpSessionTest, AClientThatStopsReadingInsideAGroupIsLeft) {
     stream.break_writes_after(2);
     loop.run(session.run());
     EXPECT_TRUE(stream.heard().ends_with("250 HELP\r\n"));
+}
+
+string eight_bit_lines(std::size_t octets) {
+    string text =
+        "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n"
+        "Content-Transfer-Encoding: 8bit\r\n\r\n";
+    while (text.size() < octets)
+        text +=
+            "Gr\xc3\xbc\xc3\x9f"
+            "e an alle, die es lesen\r\n";
+    return text;
+}
+
+// Whatever needs the memory: content that arrives, its conversion, what is made for the commit.
+// The message gets 421 or 452, no more, and the process lives.
+TEST_F(SmtpSessionTest, memory_that_runs_out_ends_one_message) {
+    std::size_t refused_later = 0;
+    bool failed = true;
+    for (std::size_t which = 1; failed; ++which) {
+        ASSERT_LT(which, 200U);
+        http_test::ScriptedStream client(loop.reactor());
+        SmtpSession session(context, client, true, "SESSION");
+        client.say(string(kEhlo) + string(kEnvelope) + "DATA\r\n");
+        client.say(eight_bit_lines(100'000) + ".\r\n");
+        client.say(string(kEnvelope) + "DATA\r\n", milliseconds{1});
+        client.say("Subject: small\r\n\r\nhello\r\n.\r\nQUIT\r\n", milliseconds{1});
+        {
+            const relay_test::ScarceMemory memory(which);
+            loop.run(session.run());
+            failed = memory.failed();
+        }
+        const string& heard = client.heard();
+        const bool closed = heard.contains("\r\n421 4.3.1 ");
+        const bool refused = heard.contains("\r\n452 4.3.1 No room for more mail now\r\n");
+        EXPECT_EQ(failed, closed || refused) << which << ": " << heard;
+        EXPECT_EQ(heard.contains("\r\n221 "), !closed) << heard;  // what comes after it is served
+        if (refused) ++refused_later;
+        EXPECT_EQ(shares.total(), 0U);
+    }
+    EXPECT_GT(refused_later, 2U);  // while it was converted
+}
+
+// A vector would be copied again and again, and take three times as much meanwhile.
+TEST_F(SmtpSessionTest, many_lines_with_dots_need_no_large_piece_of_memory) {
+    string lines;
+    while (lines.size() < 3'000'000)
+        lines += "..\r\n";
+    stream.say(string(kEhlo) + string(kEnvelope) + "DATA\r\n");
+    stream.say("Subject: x\r\n\r\n" + lines + ".\r\nQUIT\r\n");
+    SmtpSession session(context, stream, true, "SESSION");
+    {
+        const relay_test::ScarceMemory memory;
+        loop.run(session.run());
+        EXPECT_LE(memory.largest(), Content::kLargestChunk);
+    }
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    const Content& content = acceptance.messages[0]->content;
+    EXPECT_EQ(content.leading_dots(), lines.size() / 4);
+    EXPECT_LE(content.memory(), content.size() + 4U * content.leading_dots() + (1U << 17));
 }
 
 }  // namespace

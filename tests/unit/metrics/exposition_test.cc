@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -170,6 +171,20 @@ TEST(Process, CountsTheTimeItUses) {
     while (process_facts().cpu_seconds < before + 0.02)
         work = work + 1;
     EXPECT_GT(work, 0U);
+}
+
+// Listing them all would stop the loop where there are hundreds of thousands.
+TEST(Process, counts_its_descriptors_without_listing_all) {
+    const std::uint64_t before = process_facts().open_fds;
+    std::vector<int> more;
+    for (int i = 0; i < 100; ++i)
+        more.push_back(::dup(STDERR_FILENO));
+    EXPECT_EQ(process_facts().open_fds, before + more.size());
+    EXPECT_EQ(listed_fds(kMostListed), before + more.size());
+    EXPECT_EQ(listed_fds(50), 50U);
+    for (const int each : more)
+        ::close(each);
+    EXPECT_EQ(process_facts().open_fds, before);
 }
 
 TEST_F(ExpositionTest, IsTheCatalogueAndNothingElse) {

@@ -1,6 +1,7 @@
 // Records as octets: what goes in comes out, and nothing else does.
 #include "relay/spool/record.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/prng.h"
+#include "relay/spool/noted_outcomes.h"
 
 namespace relay {
 namespace {
@@ -274,6 +276,37 @@ TEST(SpoolRecord, random_octets_never_crash_the_decoders) {
         EXPECT_TRUE(message || !message.error().empty());
         EXPECT_TRUE(outcome || !outcome.error().empty());
     }
+}
+
+// However they are added and taken, they come in order, and nothing is kept of those that are gone.
+TEST(NotedOutcomes, come_out_as_they_went_in) {
+    constexpr std::uint32_t kMany = 10'000;
+    NotedOutcomes noted;
+    core::Prng prng(7);
+    std::uint32_t added = 0;
+    std::uint32_t taken = 0;
+    std::size_t most = 0;
+    while (taken < kMany) {
+        for (std::uint64_t n = prng.below(40); n > 0 && added < kMany; --n) {
+            OutcomeRecord record = outcome(Outcome::deferred);
+            record.index = added++;
+            noted.add(record);
+        }
+        most = std::max(most, noted.octets());
+        for (std::uint64_t n = prng.below(40); n > 0 && !noted.empty(); --n) {
+            const auto record = decode_outcome(noted.front());
+            ASSERT_TRUE(record.has_value()) << record.error();
+            EXPECT_EQ(record->index, taken++);
+            noted.pop();
+        }
+        EXPECT_EQ(noted.count(), added - taken);
+    }
+    EXPECT_EQ(noted.octets(), 0U);
+    EXPECT_GT(most, 0U);
+    noted.add(outcome(Outcome::delivered));
+    noted.clear();
+    EXPECT_TRUE(noted.empty());
+    EXPECT_EQ(noted.octets(), 0U);
 }
 
 }  // namespace

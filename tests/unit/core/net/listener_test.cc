@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/net/connector.h"
+#include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 #include "tests/sim/sim_world.h"
 #include "tests/unit/core/net/rig.h"
@@ -350,6 +351,48 @@ Task<void> connect_until(Shard& shard, SocketAddress peer, Duration patience, in
     if (stream) co_await (*stream)->close();
 }
 
+Task<void> stop_after(Shard& shard, ConnectStop& stop, Duration delay) {
+    Event never(shard.reactor());
+    co_await never.wait(shard.now() + delay);
+    stop.stop();
+    stop.stop();  // and again, which changes nothing
+}
+
+// Somebody ends it before its deadline, or before it began.
+Task<void> connect_and_stop(Shard& shard, SocketAddress peer, Duration delay, int& error,
+                            Duration& took) {
+    const Instant start = shard.now();
+    ConnectStop stop;
+    TaskGroup stopping(shard.reactor());
+    if (delay == Duration{}) stop.stop();
+    if (delay > Duration{}) stopping.spawn(stop_after(shard, stop, delay));
+    const auto stream = co_await connect(shard, peer, std::nullopt, start + seconds{60}, &stop);
+    error = stream ? 0 : stream.error().value();
+    took = shard.now() - start;
+    if (stream) co_await (*stream)->close();
+    co_await stopping.close();
+}
+
+TEST(Connect, a_black_hole_ends_when_it_is_stopped) {
+    sim::SimWorld world{1};
+    world.network().set_planner([](const sim::Opening&) {
+        sim::LinkPlan plan;
+        plan.connect = sim::ConnectResult::black_hole;
+        return plan;
+    });
+    const SocketAddress peer{IpAddress::v4(0x0a000002), 25};
+    for (const Duration delay : {Duration{}, Duration{seconds{2}}}) {
+        int error = 0;
+        Duration took{};
+        ASSERT_TRUE(
+            world.run(world.shard(), connect_and_stop(world.shard(), peer, delay, error, took)));
+        EXPECT_EQ(error, ETIMEDOUT);
+        EXPECT_GE(took, delay);
+        EXPECT_LT(took, delay + seconds{1});
+        EXPECT_EQ(world.network().open_handles(), 0U);
+    }
+}
+
 TEST(Connect, a_black_hole_ends_at_the_deadline) {
     sim::SimWorld world{1};
     world.network().set_planner([](const sim::Opening&) {
@@ -389,6 +432,9 @@ TEST_P(ConnectOverKernel, a_full_accept_queue_ends_at_the_deadline) {
     rig->run(connect_until(rig->shard(), peer, milliseconds{150}, error, took));
     EXPECT_EQ(error, ETIMEDOUT);
     EXPECT_GE(took, milliseconds{150});
+    rig->run(connect_and_stop(rig->shard(), peer, milliseconds{50}, error, took));
+    EXPECT_EQ(error, ETIMEDOUT);
+    EXPECT_LT(took, seconds{10});
     ::close(filler);
     ::close(listener);
 }

@@ -3,7 +3,9 @@
 #include "core/net/tls_engine.h"
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
@@ -454,6 +456,45 @@ TEST(TlsEngine, an_endless_handshake_ends) {
         if (engine.state() == State::failed) break;
     }
     EXPECT_EQ(engine.state(), State::failed);
+}
+
+// Each of many servers sends most of a long chain of certificates and then nothing: together they
+// hold little more than kMostOfAll, and an honest one goes through meanwhile.
+TEST(TlsEngine, many_endless_handshakes_are_bounded_together) {
+    constexpr std::size_t kEngines = 400;
+    TlsIdentity identity = authority().issue();
+    while (identity.certificate.size() < 100'000)  // as PEM; a message holds 100 KiB
+        identity.certificate += authority().pem();
+    const auto client = client_context();
+    const auto server = server_context(identity);
+    std::vector<std::unique_ptr<TlsEngine>> endless;
+    std::string nothing;
+    std::size_t crowded = 0;
+    for (std::size_t i = 0; i < kEngines; ++i) {
+        TlsEngine other(*server);
+        other.start();
+        TlsEngine& engine = *endless.emplace_back(
+            std::make_unique<TlsEngine>(*client, TlsClientStart{{}, kNow, nullptr, {}}));
+        engine.start();
+        other.receive(engine.take_output(), nothing);
+        const std::string flight = other.take_output();
+        ASSERT_GT(flight.size(), 2 * TlsEngine::kModestHandshake);
+        std::string_view left = std::string_view(flight).substr(0, flight.size() - 2000);
+        while (!left.empty() && engine.state() == State::handshaking) {
+            engine.receive(left.substr(0, 4096), nothing);
+            left.remove_prefix(std::min<std::size_t>(left.size(), 4096));
+        }
+        if (engine.fault() == TlsFault::network) ++crowded;
+    }
+    EXPECT_LE(client->handshake_octets(), TlsEngine::kMostOfAll + TlsEngine::kMostHandshakeOctets);
+    EXPECT_GT(client->handshake_octets(), TlsEngine::kMostOfAll / 2);
+    EXPECT_GT(crowded, 0U);
+    const auto plain_server = server_context(authority().issue());
+    Ends honest(*client, *plain_server, {named(TlsLevel::pkix, "mx.example"), kNow, nullptr, {}});
+    honest.settle();
+    EXPECT_EQ(honest.client.state(), State::open) << honest.client.reason();
+    endless.clear();
+    EXPECT_EQ(client->handshake_octets(), 0U);
 }
 
 TEST(TlsContext, refuses_keys_that_do_not_fit) {
