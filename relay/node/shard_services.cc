@@ -7,6 +7,7 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/file/replace_file.h"
+#include "core/runtime/slices.h"
 #include "relay/admin/probes.h"
 #include "relay/admin/queue_report.h"
 #include "relay/security/policy_file.h"
@@ -393,8 +394,12 @@ core::Task<void> ShardServices::keep_policies() {
         stopping = co_await stop_.wait(shard_.now() + kKeepPoliciesEvery);
         const std::uint64_t changes = node_.sts_store.changes();
         if (changes == kept) continue;
-        const auto saved = co_await core::replace_file(shard_, node_.disk, node_.sts_file,
-                                                       node_.sts_store.text(shard_.wall()));
+        std::string text;
+        node_.sts_store.begin_text(text);
+        while (node_.sts_store.add_text(text, shard_.wall(), core::kSlice))
+            co_await core::NextTurn{shard_.reactor()};
+        const auto saved =
+            co_await core::replace_file(shard_, node_.disk, node_.sts_file, std::move(text));
         if (saved) {
             kept = changes;
         } else {

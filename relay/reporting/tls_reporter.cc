@@ -1,11 +1,13 @@
 #include "relay/reporting/tls_reporter.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/base/log.h"
 #include "core/file/file.h"
 #include "core/file/replace_file.h"
+#include "core/runtime/slices.h"
 #include "dns/alias.h"
 #include "relay/security/txt_texts.h"
 #include "relay/tlsrpt/report_mail.h"
@@ -35,25 +37,37 @@ void TlsReporter::start() {
     tasks_.spawn(run());
 }
 
-void TlsReporter::take(const TlsTally& tally, bool last) {
-    if (!tally.empty() || tally.dropped() > 0) ++changes_;
-    // The clock went back: that day is looked at anew.
-    if (!tally.empty()) planned_ = std::min(planned_, tally.domains().begin()->first.first - 1);
-    tally_.merge(tally);
-    if (tally_.dropped() > told_dropped_) {
-        core::log_warning("TLS reports: {} sessions found no room and are not counted",
-                          tally_.dropped() - told_dropped_);
-        told_dropped_ = tally_.dropped();
+void TlsReporter::take(std::unique_ptr<TlsTally> tally, bool last) {
+    arrived_.push_back({std::move(tally), last});
+    if (!merging_) merging_ = tasks_.spawn(merge_arrived());
+}
+
+core::Task<void> TlsReporter::merge_arrived() {
+    while (!arrived_.empty()) {
+        TlsTally& tally = *arrived_.front().tally;
+        if (!tally.empty() || tally.dropped() > 0) ++changes_;
+        const UtcDay first = tally.empty() ? planned_ + 1 : tally.domains().begin()->first.first;
+        while (tally_.merge_some(tally, kCountsAStep))
+            co_await core::NextTurn{parts_.shard.reactor()};
+        // The clock went back, or the day was looked at meanwhile: it is looked at anew.
+        planned_ = std::min(planned_, first - 1);
+        if (arrived_.front().last) {
+            ++ended_shards_;
+            ended_.notify_all();
+        }
+        arrived_.pop_front();
     }
-    if (!last) return;
-    ++ended_shards_;
-    ended_.notify_all();
+    merging_ = false;
+    if (tally_.dropped() == told_dropped_) co_return;
+    core::log_warning("TLS reports: {} sessions found no room and are not counted",
+                      tally_.dropped() - told_dropped_);
+    told_dropped_ = tally_.dropped();
 }
 
 core::Task<void> TlsReporter::run() {
     co_await restore();
     while (!co_await stop_.wait(parts_.shard.now() + kLookEvery)) {
-        plan();
+        co_await plan();
         begin_due();
         if (changes_ != kept_ && parts_.shard.now() - kept_at_ >= kKeepEvery) co_await keep();
     }
@@ -75,17 +89,28 @@ core::Task<void> TlsReporter::restore() {
         core::log_warning("{} cannot be read; what it counted is lost", parts_.file);
         co_return;
     }
-    tally_.read(text);
+    TlsTallyReader reader(tally_, text);
+    while (reader.advance(kCountsAStep))
+        co_await core::NextTurn{parts_.shard.reactor()};
     planned_ = -1;
     core::log_info("counts of TLS sessions for {} domains and days from {}",
                    tally_.domains().size(), parts_.file);
 }
 
+core::Task<std::string> TlsReporter::text() {
+    std::string text;
+    std::optional<Key> last;
+    while (tally_.add_text(text, last, kCountsAStep))
+        co_await core::NextTurn{parts_.shard.reactor()};
+    co_return text;
+}
+
 core::Task<void> TlsReporter::keep() {
     const std::uint64_t changes = changes_;
     kept_at_ = parts_.shard.now();
+    std::string content = co_await text();
     const auto saved =
-        co_await core::replace_file(parts_.shard, parts_.disk, parts_.file, tally_.text());
+        co_await core::replace_file(parts_.shard, parts_.disk, parts_.file, std::move(content));
     if (saved) {
         kept_ = changes;
     } else {
@@ -95,18 +120,23 @@ core::Task<void> TlsReporter::keep() {
 }
 
 // Every domain of a day that is over gets its time.
-void TlsReporter::plan() {
+core::Task<void> TlsReporter::plan() {
     const core::WallTime now = parts_.shard.wall();
     const UtcDay over = utc_day(now - kGrace) - 1;
-    if (over <= planned_) return;
+    if (over <= planned_) co_return;
     planned_ = over;
-    for (const auto& [key, counts] : tally_.domains()) {
-        if (key.first > over) break;
-        if (!sendings_.try_emplace(key).second) continue;
-        const auto span = static_cast<std::uint64_t>(parts_.delay.count()) + 1;
-        const core::Duration delay{
-            static_cast<core::Duration::rep>(parts_.shard.prng().below(span))};
-        due_.emplace(now + delay, key);
+    core::Slices slices(parts_.shard.reactor());
+    const TlsTally::Domains& domains = tally_.domains();
+    for (auto next = domains.begin(); next != domains.end() && next->first.first <= over;) {
+        const Key key = next->first;
+        if (sendings_.try_emplace(key).second) {
+            const auto span = static_cast<std::uint64_t>(parts_.delay.count()) + 1;
+            const core::Duration delay{
+                static_cast<core::Duration::rep>(parts_.shard.prng().below(span))};
+            due_.emplace(now + delay, key);
+        }
+        co_await slices.next();
+        next = domains.upper_bound(key);
     }
 }
 

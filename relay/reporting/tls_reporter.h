@@ -17,7 +17,9 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -59,7 +61,8 @@ class TlsReporter final : public TallyTaker {
 
     // Reads what an earlier run counted, then goes on until close().
     void start();
-    void take(const TlsTally& tally, bool last) override;
+    // It is merged in steps: tally() shows all of it some turns later.
+    void take(std::unique_ptr<TlsTally> tally, bool last) override;
     // Waits a moment for the last counts of so many shards.
     core::Task<void> close(std::size_t shards);
 
@@ -70,10 +73,18 @@ class TlsReporter final : public TallyTaker {
         core::Duration pause = kFirstPause;  // after the next failure
         std::vector<ReportPlace> done;
     };
+    struct Arrived {
+        std::unique_ptr<TlsTally> tally;
+        bool last = false;
+    };
     using Key = TlsTally::Key;
+    // In one step of the loop.
+    static constexpr std::size_t kCountsAStep = 64;
 
     core::Task<void> run();
     core::Task<void> restore();
+    core::Task<void> merge_arrived();
+    core::Task<std::string> text();
     core::Task<void> keep();
     core::Task<void> send(Key key);
     core::Task<void> attempt(Key key);
@@ -81,7 +92,7 @@ class TlsReporter final : public TallyTaker {
                              const std::string* file);
     core::Task<bool> mail(const ReportPlace* place, const TlsReport* report,
                           const std::string* file);
-    void plan();
+    core::Task<void> plan();
     void begin_due();
     void again(const Key& key, const std::string& why);
     void forget(const Key& key);
@@ -89,6 +100,8 @@ class TlsReporter final : public TallyTaker {
     TlsReporterParts parts_;
     TlsReportSender sender_;
     TlsTally tally_;
+    std::deque<Arrived> arrived_;  // not merged yet
+    bool merging_ = false;
     std::map<Key, Sending> sendings_;         // of days that are over
     std::multimap<core::WallTime, Key> due_;  // of these, the ones that wait
     UtcDay planned_ = -1;                     // the last day of which all are in sendings_

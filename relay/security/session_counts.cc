@@ -66,7 +66,7 @@ struct Parcel {
 
 void deliver(void* taker, void* parcel) {
     const std::unique_ptr<Parcel> ours(static_cast<Parcel*>(parcel));
-    static_cast<TallyTaker*>(taker)->take(*ours->tally, ours->last);
+    static_cast<TallyTaker*>(taker)->take(std::move(ours->tally), ours->last);
 }
 
 }  // namespace

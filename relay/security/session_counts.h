@@ -43,7 +43,7 @@ class TallyTaker {
   public:
     virtual ~TallyTaker() = default;
     // last: there comes no more from that shard.
-    virtual void take(const TlsTally& tally, bool last) = 0;
+    virtual void take(std::unique_ptr<TlsTally> tally, bool last) = 0;
 };
 
 class SessionCounts {

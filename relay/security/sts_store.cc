@@ -4,7 +4,6 @@
 #include <charconv>
 #include <iterator>
 #include <optional>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -78,9 +77,10 @@ std::string text_of(const std::string& domain, const StsKnown& known) {
 StsKnown& StsStore::touch(const std::string& domain) {
     const auto found = by_domain_.find(domain);
     if (found != by_domain_.end()) {
+        if (found->second != entries_.begin()) walk_past(found->second);
         entries_.splice(entries_.begin(), entries_, found->second);
     } else {
-        entries_.push_front({domain, {}, 0});
+        entries_.push_front({domain, {}, 0, 0});
         by_domain_.emplace(entries_.front().domain, entries_.begin());
     }
     return entries_.front().known;
@@ -97,9 +97,16 @@ void StsStore::weigh() {
 }
 
 void StsStore::erase(Entries::iterator entry) {
+    walk_past(entry);
     octets_ -= entry->octets;
     by_domain_.erase(entry->domain);
     entries_.erase(entry);
+}
+
+// The walk goes from the back to the front, where it finds what was used meanwhile.
+void StsStore::walk_past(Entries::iterator entry) {
+    if (walked_to_ != entry) return;
+    walked_to_ = entry == entries_.begin() ? entries_.end() : std::prev(entry);
 }
 
 StsKnown StsStore::find(const std::string& domain, core::WallTime now) {
@@ -115,6 +122,7 @@ void StsStore::keep(const std::string& domain, std::shared_ptr<const StsPolicy> 
                     std::string id, core::WallTime now) {
     const std::lock_guard lock(mutex_);
     touch(domain) = {.policy = std::move(policy), .id = std::move(id), .fetched = now};
+    entries_.front().written = 0;
     weigh();
     ++changes_;
 }
@@ -129,14 +137,31 @@ void StsStore::note_failure(const std::string& domain, std::string id, TlsFailur
     weigh();
 }
 
-std::string StsStore::text(core::WallTime now) const {
-    const std::lock_guard lock(mutex_);
-    std::string text = std::string(kHeader) + '\n';
-    // Read again in this order, so that the one used last is in front again.
-    for (const Entry& entry : std::ranges::reverse_view(entries_)) {
-        if (counts(entry.known, now)) text += text_of(entry.domain, entry.known);
-    }
+std::string StsStore::text(core::WallTime now) {
+    std::string text;
+    begin_text(text);
+    while (add_text(text, now, size()))
+        continue;
     return text;
+}
+
+void StsStore::begin_text(std::string& text) {
+    const std::lock_guard lock(mutex_);
+    text = std::string(kHeader) + '\n';
+    ++walk_;
+    walked_to_ = entries_.empty() ? entries_.end() : std::prev(entries_.end());
+}
+
+// Read again in this order, so that the one used last is in front again.
+bool StsStore::add_text(std::string& text, core::WallTime now, std::size_t most) {
+    const std::lock_guard lock(mutex_);
+    for (; most > 0 && walked_to_ != entries_.end(); --most) {
+        Entry& entry = *walked_to_;
+        const bool again = std::exchange(entry.written, walk_) == walk_;
+        if (!again && counts(entry.known, now)) text += text_of(entry.domain, entry.known);
+        walk_past(walked_to_);
+    }
+    return walked_to_ != entries_.end();
 }
 
 std::size_t StsStore::read(std::string_view text, core::WallTime now) {

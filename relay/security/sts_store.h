@@ -2,8 +2,9 @@
 // held for a lookup in a table). A policy counts until its max_age has passed since it was fetched,
 // whatever DNS says meanwhile (RFC 8461 section 5.1). Also what failed lately, so that a broken
 // policy host is not asked for every message. text() and read() are its file's content: one line
-// for each policy. Limit: kMostOctets of memory, about 100,000 usual policies; beyond it the ones
-// unused for longest are forgotten and have to be discovered anew.
+// for each policy; add_text() makes it in steps, since a loop must not write all in one. Limit:
+// kMostOctets of memory, about 100,000 usual policies; beyond it the ones unused for longest are
+// forgotten and have to be discovered anew.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +44,12 @@ class StsStore {
     void note_failure(const std::string& domain, std::string id, TlsFailureType why,
                       core::WallTime retry_at);
 
-    std::string text(core::WallTime now) const;
+    std::string text(core::WallTime now);
+    // The same in steps: begin_text(), then add_text(), which looks at so many policies, until it
+    // answers false. One walk at a time. What changes meanwhile may stand there twice: the later
+    // line counts.
+    void begin_text(std::string& text);
+    bool add_text(std::string& text, core::WallTime now, std::size_t most);
     // Lines that make no sense are passed over. How many policies there are afterwards.
     std::size_t read(std::string_view text, core::WallTime now);
     std::uint64_t changes() const;  // grows with each policy that is kept
@@ -54,12 +60,14 @@ class StsStore {
         std::string domain;
         StsKnown known;
         std::size_t octets = 0;
+        std::uint64_t written = 0;  // by this walk
     };
     using Entries = std::list<Entry>;  // used last in front
 
     StsKnown& touch(const std::string& domain);
     void weigh();
     void erase(Entries::iterator entry);
+    void walk_past(Entries::iterator entry);
 
     const std::size_t most_octets_;
     mutable std::mutex mutex_;
@@ -67,6 +75,8 @@ class StsStore {
     std::unordered_map<std::string_view, Entries::iterator> by_domain_;
     std::size_t octets_ = 0;
     std::uint64_t changes_ = 0;
+    std::uint64_t walk_ = 0;                        // its number
+    Entries::iterator walked_to_ = entries_.end();  // what it looks at next; the end: it is over
 };
 
 }  // namespace relay

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <span>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "relay/dsn/dsn_text.h"
@@ -94,66 +94,25 @@ void append_line(std::string& text, std::initializer_list<std::string_view> fiel
     text.back() = '\n';
 }
 
-// Reads what text() wrote: a line of kind P, its lines S and H, its counts O and F, for each
-// policy.
-class Reader {
-  public:
-    explicit Reader(TlsTally& tally) : tally_(tally) {}
-
-    void take(std::string_view line) {
-        const std::vector<std::string_view> all = fields_of(line);
-        const std::span<const std::string_view> fields = std::span(all).subspan(1);
-        if (all[0] == "policy") {
-            known_ = begin(fields);
-        } else if (known_ && all[0] == "line" && fields.size() == 1) {
-            policy_.lines.emplace_back(fields[0]);
-        } else if (known_ && all[0] == "host" && fields.size() == 1) {
-            policy_.hosts.emplace_back(fields[0]);
-        } else if (known_ && all[0] == "succeeded" && fields.size() == 1) {
-            std::uint64_t sessions = 0;
-            if (read_number(fields[0], sessions)) count(std::nullopt, sessions);
-        } else if (known_ && all[0] == "failed") {
-            take_failure(fields);
+void add_lines(std::string& text, const TlsTally::Key& key,
+               const std::vector<PolicyCounts>& policies) {
+    for (const PolicyCounts& each : policies) {
+        append_line(text, {"policy", std::to_string(key.first), key.second,
+                           to_string(each.policy.kind), each.policy.domain});
+        for (const std::string& line : each.policy.lines)
+            append_line(text, {"line", line});
+        for (const std::string& host : each.policy.hosts)
+            append_line(text, {"host", host});
+        if (each.successes > 0) {
+            append_line(text, {"succeeded", std::to_string(each.successes)});
+        }
+        for (const auto& [failure, sessions] : each.failed) {
+            append_line(text,
+                        {"failed", std::to_string(sessions), to_string(failure.type),
+                         failure.sending_ip, failure.host, failure.receiving_ip, failure.reason});
         }
     }
-
-  private:
-    bool begin(std::span<const std::string_view> fields) {
-        policy_ = {};
-        if (fields.size() != 4 || !read_number(fields[0], key_.first) ||
-            !read_word(fields[2], kTlsPolicyKindWords, policy_.kind)) {
-            return false;
-        }
-        key_.second = cleaned(fields[1], 255);
-        policy_.domain = fields[3];
-        return key_.first >= 0 && key_.first <= kLastDay && !key_.second.empty();
-    }
-
-    void take_failure(std::span<const std::string_view> fields) {
-        TlsFailure failure;
-        std::uint64_t sessions = 0;
-        if (fields.size() != 6 || !read_number(fields[0], sessions) ||
-            !read_word(fields[1], kTlsFailureWords, failure.type)) {
-            return;
-        }
-        failure.sending_ip = fields[2];
-        failure.host = fields[3];
-        failure.receiving_ip = fields[4];
-        failure.reason = fields[5];
-        count(failure, sessions);
-    }
-
-    void count(const std::optional<TlsFailure>& failure, std::uint64_t sessions) {
-        constexpr std::uint64_t kMostSessions = 1ULL << 50;  // sums of these do not overflow
-        if (sessions > 0 && sessions <= kMostSessions)
-            tally_.count(key_, policy_, failure, sessions);
-    }
-
-    TlsTally& tally_;
-    TlsTally::Key key_;
-    ReportedPolicy policy_;
-    bool known_ = false;
-};
+}
 
 }  // namespace
 
@@ -206,15 +165,36 @@ void TlsTally::count(const Key& key, const ReportedPolicy& policy,
     place->sessions += sessions;
 }
 
-void TlsTally::merge(const TlsTally& other) {
-    dropped_ += other.dropped_;
-    for (const auto& [key, policies] : other.domains_) {
-        for (const PolicyCounts& each : policies) {
-            if (each.successes > 0) count(key, each.policy, std::nullopt, each.successes);
-            for (const FailureCount& failed : each.failed)
-                count(key, each.policy, failed.failure, failed.sessions);
+void TlsTally::merge(TlsTally other) {
+    while (merge_some(other, kMostFailures))
+        continue;
+}
+
+bool TlsTally::merge_some(TlsTally& other, std::size_t most) {
+    dropped_ += std::exchange(other.dropped_, 0);
+    while (most > 0 && !other.domains_.empty()) {
+        const auto entry = other.domains_.begin();
+        std::vector<PolicyCounts>& policies = entry->second;
+        if (policies.empty()) {
+            other.erase(Key(entry->first));
+            continue;
+        }
+        PolicyCounts& first = policies.front();
+        if (first.successes > 0) {
+            count(entry->first, first.policy, std::nullopt, std::exchange(first.successes, 0));
+            --most;
+        } else if (!first.failed.empty()) {
+            const FailureCount& failed = first.failed.front();
+            count(entry->first, first.policy, failed.failure, failed.sessions);
+            other.octets_ -= weight(failed.failure);
+            first.failed.erase(first.failed.begin());
+            --most;
+        } else {
+            other.octets_ -= weight(first.policy);
+            policies.erase(policies.begin());
         }
     }
+    return !other.domains_.empty();
 }
 
 void TlsTally::erase(const Key& key) {
@@ -232,40 +212,98 @@ void TlsTally::erase(const Key& key) {
 }
 
 std::string TlsTally::text() const {
-    std::string text = std::string(kHeader) + '\n';
-    for (const auto& [key, policies] : domains_) {
-        for (const PolicyCounts& each : policies) {
-            append_line(text, {"policy", std::to_string(key.first), key.second,
-                               to_string(each.policy.kind), each.policy.domain});
-            for (const std::string& line : each.policy.lines)
-                append_line(text, {"line", line});
-            for (const std::string& host : each.policy.hosts)
-                append_line(text, {"host", host});
-            if (each.successes > 0) {
-                append_line(text, {"succeeded", std::to_string(each.successes)});
-            }
-            for (const auto& [failure, sessions] : each.failed) {
-                append_line(
-                    text, {"failed", std::to_string(sessions), to_string(failure.type),
-                           failure.sending_ip, failure.host, failure.receiving_ip, failure.reason});
-            }
-        }
-    }
+    std::string text;
+    std::optional<Key> last;
+    while (add_text(text, last, domains_.size()))
+        continue;
     return text;
 }
 
-void TlsTally::read(std::string_view text) {
-    Reader reader(*this);
-    bool first = true;
-    while (!text.empty()) {
-        const std::size_t end = text.find('\n');
-        if (end == std::string_view::npos) return;  // cut off
-        const std::string_view line = text.substr(0, end);
-        text.remove_prefix(end + 1);
-        if (first && line != kHeader) return;
-        if (!first) reader.take(line);
-        first = false;
+bool TlsTally::add_text(std::string& text, std::optional<Key>& last, std::size_t most) const {
+    if (!last) text = std::string(kHeader) + '\n';
+    auto next = last ? domains_.upper_bound(*last) : domains_.begin();
+    for (; most > 0 && next != domains_.end(); ++next, --most) {
+        add_lines(text, next->first, next->second);
+        last = next->first;
     }
+    return next != domains_.end();
+}
+
+void TlsTally::read(std::string_view text) {
+    TlsTallyReader reader(*this, text);
+    while (reader.advance(kMostFailures))
+        continue;
+}
+
+// A line of kind P, its lines S and H, its counts O and F, for each policy.
+TlsTallyReader::TlsTallyReader(TlsTally& tally, std::string_view text)
+    : tally_(tally), rest_(text) {
+    if (next_line() != kHeader) rest_ = {};
+}
+
+bool TlsTallyReader::advance(std::size_t lines) {
+    for (; lines > 0; --lines) {
+        const auto line = next_line();
+        if (!line) return false;
+        take(*line);
+    }
+    return !rest_.empty();
+}
+
+// None: that was all, or the last one is cut off.
+std::optional<std::string_view> TlsTallyReader::next_line() {
+    const std::size_t end = rest_.find('\n');
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::string_view line = rest_.substr(0, end);
+    rest_.remove_prefix(end + 1);
+    return line;
+}
+
+void TlsTallyReader::take(std::string_view line) {
+    const std::vector<std::string_view> all = fields_of(line);
+    const std::span<const std::string_view> fields = std::span(all).subspan(1);
+    if (all[0] == "policy") {
+        known_ = begin(fields);
+    } else if (known_ && all[0] == "line" && fields.size() == 1) {
+        policy_.lines.emplace_back(fields[0]);
+    } else if (known_ && all[0] == "host" && fields.size() == 1) {
+        policy_.hosts.emplace_back(fields[0]);
+    } else if (known_ && all[0] == "succeeded" && fields.size() == 1) {
+        std::uint64_t sessions = 0;
+        if (read_number(fields[0], sessions)) count(std::nullopt, sessions);
+    } else if (known_ && all[0] == "failed") {
+        take_failure(fields);
+    }
+}
+
+bool TlsTallyReader::begin(std::span<const std::string_view> fields) {
+    policy_ = {};
+    if (fields.size() != 4 || !read_number(fields[0], key_.first) ||
+        !read_word(fields[2], kTlsPolicyKindWords, policy_.kind)) {
+        return false;
+    }
+    key_.second = cleaned(fields[1], 255);
+    policy_.domain = fields[3];
+    return key_.first >= 0 && key_.first <= kLastDay && !key_.second.empty();
+}
+
+void TlsTallyReader::take_failure(std::span<const std::string_view> fields) {
+    TlsFailure failure;
+    std::uint64_t sessions = 0;
+    if (fields.size() != 6 || !read_number(fields[0], sessions) ||
+        !read_word(fields[1], kTlsFailureWords, failure.type)) {
+        return;
+    }
+    failure.sending_ip = fields[2];
+    failure.host = fields[3];
+    failure.receiving_ip = fields[4];
+    failure.reason = fields[5];
+    count(failure, sessions);
+}
+
+void TlsTallyReader::count(const std::optional<TlsFailure>& failure, std::uint64_t sessions) {
+    constexpr std::uint64_t kMostSessions = 1ULL << 50;  // sums of these do not overflow
+    if (sessions > 0 && sessions <= kMostSessions) tally_.count(key_, policy_, failure, sessions);
 }
 
 }  // namespace relay

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,7 +58,9 @@ class TlsTally {
     // failure none: they succeeded.
     void count(const Key& key, const ReportedPolicy& policy,
                const std::optional<TlsFailure>& failure, std::uint64_t sessions = 1);
-    void merge(const TlsTally& other);
+    void merge(TlsTally other);
+    // In steps of so many counts, which leave the other one; true: there are more.
+    bool merge_some(TlsTally& other, std::size_t most);
     void erase(const Key& key);
 
     const Domains& domains() const { return domains_; }
@@ -66,6 +69,9 @@ class TlsTally {
     std::uint64_t dropped() const { return dropped_; }  // sessions that found no room
 
     std::string text() const;
+    // The same in steps: lines of so many domains behind `last`, which becomes the last of these
+    // (at first none: then the header stands before them); true: there are more.
+    bool add_text(std::string& text, std::optional<Key>& last, std::size_t most) const;
     // Adds what it says. Lines that make no sense are passed over.
     void read(std::string_view text);
 
@@ -78,6 +84,27 @@ class TlsTally {
     Domains domains_;
     std::size_t octets_ = 0;
     std::uint64_t dropped_ = 0;
+};
+
+// Reads what text() wrote, in steps. The text and the tally outlive it.
+class TlsTallyReader {
+  public:
+    TlsTallyReader(TlsTally& tally, std::string_view text);
+    // So many lines; true: there are more.
+    bool advance(std::size_t lines);
+
+  private:
+    void take(std::string_view line);
+    bool begin(std::span<const std::string_view> fields);
+    void take_failure(std::span<const std::string_view> fields);
+    void count(const std::optional<TlsFailure>& failure, std::uint64_t sessions);
+    std::optional<std::string_view> next_line();
+
+    TlsTally& tally_;
+    std::string_view rest_;
+    TlsTally::Key key_;
+    ReportedPolicy policy_;
+    bool known_ = false;
 };
 
 }  // namespace relay

@@ -1,5 +1,9 @@
 #include "relay/security/sts_store.h"
 
+#include <algorithm>
+#include <memory>
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace relay {
@@ -87,6 +91,68 @@ TEST(StsStore, ATextThatIsDamagedGivesWhatIsWhole) {
     EXPECT_EQ(other.read("posthaste mta-sts 1\na.example id x y\n  \n", kNow), 0U);
     // A time that has not come would make it last.
     EXPECT_EQ(other.read(text, kNow - hours{1}), 0U);
+}
+
+// The file of all policies is no work for one step of a loop.
+TEST(StsStore, ItsTextIsWrittenInSteps) {
+    StsStore store;
+    constexpr int kMany = 100'000;
+    for (int i = 0; i < kMany; ++i)
+        store.keep("d" + std::to_string(i) + ".example", policy(hours{2}), "id1", kNow);
+    const std::string whole = store.text(kNow);
+    std::string text;
+    store.begin_text(text);
+    std::size_t steps = 1;
+    std::size_t longest = 0;
+    for (bool more = true; more; ++steps) {
+        const std::size_t before = text.size();
+        more = store.add_text(text, kNow, 256);
+        longest = std::max(longest, text.size() - before);
+    }
+    EXPECT_EQ(text, whole);
+    EXPECT_GT(store.size(), 80'000U);
+    EXPECT_GE(steps, store.size() / 256);
+    EXPECT_LE(longest, 256U * 200U);
+}
+
+TEST(StsStore, ItsTextHoldsWhatIsUsedAndChangedMeanwhile) {
+    StsStore store;
+    const auto name = [](int i) { return "d" + std::to_string(i) + ".example"; };
+    for (int i = 0; i < 100; ++i)
+        store.keep(name(i), policy(hours{2}), "id1", kNow);
+    std::string text;
+    store.begin_text(text);
+    int used = 0;
+    while (store.add_text(text, kNow, 3)) {
+        store.find(name(used % 100), kNow);         // one that stands there already
+        store.find(name((used + 50) % 100), kNow);  // one that comes later, or next
+        if (used == 10) store.keep(name(2), policy(hours{1}), "id2", kNow);
+        if (used == 20) store.keep("new.example", policy(hours{1}), "id3", kNow);
+        ++used;
+    }
+    StsStore again;
+    EXPECT_EQ(again.read(text, kNow), 101U);
+    EXPECT_EQ(again.find(name(2), kNow).id, "id2");
+    EXPECT_EQ(again.find("new.example", kNow).id, "id3");
+    for (int i = 3; i < 100; ++i)
+        EXPECT_EQ(again.find(name(i), kNow).id, "id1") << i;
+}
+
+TEST(StsStore, ItsTextGoesOnWhenPoliciesAreForgottenMeanwhile) {
+    StsStore store(64 << 10);
+    for (int i = 0; i < 1000; ++i)
+        store.keep("d" + std::to_string(i) + ".example", policy(hours{2}), "id", kNow);
+    std::string text;
+    store.begin_text(text);
+    EXPECT_TRUE(store.add_text(text, kNow, 1));
+    for (int i = 0; i < 1000; ++i)  // all that were there
+        store.keep("e" + std::to_string(i) + ".example", policy(hours{2}), "id", kNow);
+    while (store.add_text(text, kNow, 7))
+        continue;
+    StsStore again;
+    again.read(text, kNow);
+    EXPECT_NE(again.find("e999.example", kNow).policy, nullptr);
+    EXPECT_EQ(again.size(), store.size() + 1);
 }
 
 }  // namespace

@@ -126,6 +126,55 @@ TEST(TlsTally, ItsTextIsReadBack) {
     }
 }
 
+// 8 MiB of counts are no work for one step of a loop: neither to write, nor to read, nor to merge.
+TEST(TlsTally, ItIsWrittenReadAndMergedInSteps) {
+    TlsTally tally;
+    for (int i = 0; i < 10'000; ++i) {
+        const TlsTally::Key key{1 + i % 2, "d" + std::to_string(i) + ".example"};
+        tally.count(key, sts(), std::nullopt);
+        tally.count(key, sts(), failure("192.0.2.2"), 2);
+    }
+    std::string text;
+    std::optional<TlsTally::Key> last;
+    std::size_t steps = 1;
+    while (tally.add_text(text, last, 64))
+        ++steps;
+    EXPECT_EQ(steps, (10'000 + 63) / 64);
+    EXPECT_EQ(text, tally.text());
+
+    TlsTally read;
+    TlsTallyReader reader(read, text);
+    for (steps = 1; reader.advance(64);)
+        ++steps;
+    const auto lines = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+    EXPECT_EQ(steps, (lines + 63) / 64);
+    EXPECT_EQ(read, tally);
+
+    TlsTally merged;
+    for (steps = 1; merged.merge_some(read, 64);)
+        ++steps;
+    EXPECT_GE(steps, 20'000U / 64);
+    EXPECT_EQ(merged, tally);
+    EXPECT_EQ(merged.octets(), tally.octets());
+    EXPECT_TRUE(read.empty());
+    EXPECT_EQ(read.octets(), 0U);
+}
+
+// What is counted or forgotten between two steps leaves no gap.
+TEST(TlsTally, ItsTextGoesOnBehindADomainThatIsNoMore) {
+    TlsTally tally;
+    for (const char* name : {"a.example", "b.example", "c.example"})
+        tally.count({1, name}, sts(), std::nullopt);
+    std::string text;
+    std::optional<TlsTally::Key> last;
+    EXPECT_TRUE(tally.add_text(text, last, 2));
+    tally.erase({1, "b.example"});
+    EXPECT_FALSE(tally.add_text(text, last, 2));
+    TlsTally again;
+    again.read(text);
+    EXPECT_EQ(again.domains().size(), 3U);
+}
+
 TEST(TlsTally, LinesThatMakeNoSenseArePassedOver) {
     const std::string header = "posthaste tls-report 1\n";
     for (const char* lines :
