@@ -40,6 +40,9 @@ class Acceptance {
     // A new message with id, creation time and origin set; content empty, no recipients.
     virtual std::unique_ptr<Message> begin() = 0;
 
+    // Frees a message that is not committed: one for many takes several turns of the loop.
+    virtual void drop(std::unique_ptr<Message> message) { message.reset(); }
+
     // Takes a message with sealed content and at least one recipient; answers its id once
     // committed.
     virtual core::Task<std::expected<MessageId, Refusal>> commit(

@@ -148,12 +148,21 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
     if (const auto full = acceptance_.check(shares_.total() + queued)) co_return unavailable(*full);
     Refused refused(*this, intake);
     HttpSubmission submission(options_, acceptance_, std::move(*parsed), intake.client, refused);
-    if (auto refusal = co_await build(&intake, &submission)) co_return std::move(*refusal);
+    if (auto refusal = co_await build(&intake, &submission)) {
+        acceptance_.drop(submission.take_message());
+        co_return std::move(*refusal);
+    }
     if (submission.wants_seven_bit()) {
         const std::size_t room = seven_bit_room(submission.message().content.size());
         const auto full = acceptance_.check(shares_.total() + room);
-        if (full) co_return unavailable(*full);
-        if (!co_await make_seven_bit(reactor_, &submission.message())) co_return out_of_memory();
+        if (full) {
+            acceptance_.drop(submission.take_message());
+            co_return unavailable(*full);
+        }
+        if (!co_await make_seven_bit(reactor_, &submission.message())) {
+            acceptance_.drop(submission.take_message());
+            co_return out_of_memory();
+        }
     }
     std::unique_ptr<Message> message = submission.take_message();
     const auto committed = co_await acceptance_.commit(std::move(message));

@@ -103,6 +103,7 @@ core::Task<void> SmtpSession::run() {
         const std::size_t length = input->size();
         co_await take(*input);
         stream_.consume(length);
+        co_await free_recipients();
         count_memory();
         since_turn = stream_.has_input() ? since_turn + length : 0;  // it waits anyway
         if (since_turn >= kInputPerTurn) {
@@ -115,6 +116,8 @@ core::Task<void> SmtpSession::run() {
         }
     }
     drop_content();
+    dialogue_.forget();
+    co_await free_recipients();
     if (!gone_ && !dialogue_.said_quit()) co_await linger();
     co_await stream_.close();
 }
@@ -220,24 +223,43 @@ bool SmtpSession::has_room() const {
     return !context_.acceptance.check(context_.shares.total() + hold_.must_be_left());
 }
 
+// Of transactions that are over, where they were many.
+core::Task<void> SmtpSession::free_recipients() {
+    while (dialogue_.free_some(kRecipientsPerTurn))
+        co_await core::NextTurn{context_.reactor};
+}
+
 void SmtpSession::drop_content() {
     hold_.set(0);
     message_.reset();
 }
 
-// What the dialogue knows goes into the message. False: memory ran out.
-bool SmtpSession::complete(Message& message) try {
+// Some of them. False: memory ran out.
+bool SmtpSession::add_recipients(Message& message, Added& added) try {
     Envelope& envelope = dialogue_.envelope();
-    message.sender = envelope.sender;
-    message.recipients.reserve(envelope.recipients.size());
-    for (std::string& mailbox : envelope.recipients) {
-        message.recipients.push_back(std::make_unique<Recipient>(message, std::move(mailbox)));
+    const std::vector<std::string>& all = envelope.recipients;
+    std::vector<EnvelopeDsn>& dsn = envelope.recipients_dsn;
+    if (added.recipients == 0) message.recipients.reserve(all.size());
+    const std::size_t end = std::min(added.recipients + kRecipientsPerTurn, all.size());
+    for (; added.recipients < end; ++added.recipients) {
+        message.recipients.push_back(
+            std::make_unique<Recipient>(message, all[added.recipients]));
     }
-    for (EnvelopeDsn& asked : envelope.recipients_dsn) {
+    for (; added.dsn < dsn.size() && dsn[added.dsn].recipient < end; ++added.dsn) {
+        EnvelopeDsn& asked = dsn[added.dsn];
         Recipient& recipient = *message.recipients[asked.recipient];
         recipient.notify = asked.notify;
         recipient.set_original(std::move(asked.original));
     }
+    return true;
+} catch (const std::bad_alloc&) {
+    return false;
+}
+
+// What else the dialogue knows goes into the message. False: memory ran out.
+bool SmtpSession::complete(Message& message) try {
+    Envelope& envelope = dialogue_.envelope();
+    message.sender = envelope.sender;
     message.set_dsn(std::move(envelope.dsn));
     if (envelope.by) message.set_deliver_by(DeliverBy::from(message.created, *envelope.by));
     message.bounces = context_.bounces;
@@ -263,17 +285,27 @@ bool SmtpSession::complete(Message& message) try {
 core::Task<void> SmtpSession::commit() {
     std::unique_ptr<Message> message = std::move(message_);
     drop_content();
-    if (!complete(*message)) {
+    Added added;
+    const std::size_t all = dialogue_.envelope().recipients.size();
+    bool room = add_recipients(*message, added);
+    while (room && added.recipients < all) {
+        co_await core::NextTurn{context_.reactor};
+        room = add_recipients(*message, added);
+    }
+    if (!room || !complete(*message)) {
+        context_.acceptance.drop(std::move(message));
         refuse(Refusal::memory_full);
         co_return;
     }
     if (message->eight_bit && context_.convert_eight_bit && !message->utf8) {
-        const std::size_t room = seven_bit_room(message->content.size());
-        if (const auto full = context_.acceptance.check(context_.shares.total() + room)) {
+        const std::size_t octets = seven_bit_room(message->content.size());
+        if (const auto full = context_.acceptance.check(context_.shares.total() + octets)) {
+            context_.acceptance.drop(std::move(message));
             refuse(*full);
             co_return;
         }
         if (!co_await make_seven_bit(context_.reactor, message.get())) {
+            context_.acceptance.drop(std::move(message));
             refuse(Refusal::memory_full);
             co_return;
         }

@@ -63,6 +63,8 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDo
     static constexpr std::size_t kRoomStep = 1 << 20;
     // Input that is there already is handled so much at a time, then others get a turn.
     static constexpr std::size_t kInputPerTurn = 64 * 1024;
+    // Made, or freed.
+    static constexpr std::size_t kRecipientsPerTurn = 1000;
 
     SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, bool may_relay,
                 std::string id);
@@ -74,10 +76,18 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDo
     void abort() { stream_.abort(); }
 
   private:
+    // How far recipients of the envelope have become those of the message.
+    struct Added {
+        std::size_t recipients = 0;
+        std::size_t dsn = 0;
+    };
+
     core::Task<void> take(std::string_view input);
     ServerDialogue::Step feed(std::string_view input);
     core::Task<void> commit();
+    bool add_recipients(Message& message, Added& added);
     bool complete(Message& message);
+    core::Task<void> free_recipients();
     core::Task<void> flush();
     core::Task<void> linger();
 

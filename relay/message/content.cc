@@ -74,15 +74,32 @@ void Content::seal() {
     body_->leading_dots.shrink();
 }
 
+DotSearch::DotSearch(std::string_view text) : text_(text) {
+    if (text.starts_with('.')) offsets_.push_back(0);
+}
+
+bool DotSearch::advance(std::size_t octets) {
+    const std::size_t end = at_ + std::min(octets, text_.size() - at_);
+    // A dot that stands just behind the end of a step belongs to it.
+    const std::string_view part = text_.substr(0, std::min(end + 1, text_.size()));
+    while ((at_ = part.find("\n.", at_)) != std::string_view::npos)
+        offsets_.push_back(static_cast<std::uint32_t>(++at_));
+    at_ = end;
+    return at_ < text_.size();
+}
+
 void Content::restore(std::unique_ptr<char[]> octets, std::size_t size) {
-    body_ = std::make_unique<Body>();
-    const std::string_view text(octets.get(), size);
-    if (text.starts_with('.')) body_->leading_dots.push_back(0);
-    for (std::size_t at = text.find("\n."); at != text.npos; at = text.find("\n.", at + 1)) {
-        body_->leading_dots.push_back(static_cast<std::uint32_t>(at + 1));
-    }
-    leading_dots_ = static_cast<std::uint32_t>(body_->leading_dots.size());
+    DotSearch dots(std::string_view(octets.get(), size));
+    dots.advance(size);
+    restore(std::move(octets), size, dots.take());
+}
+
+void Content::restore(std::unique_ptr<char[]> octets, std::size_t size,
+                      LeadingDots leading_dots) {
     PH_ASSERT(size <= kMost);
+    body_ = std::make_unique<Body>();
+    body_->leading_dots = std::move(leading_dots);
+    leading_dots_ = static_cast<std::uint32_t>(body_->leading_dots.size());
     size_ = static_cast<std::uint32_t>(size);
     body_->chunks.push_back({std::move(octets), size, size});
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <sys/uio.h>
@@ -18,6 +19,20 @@
 #include "relay/message/leading_dots.h"
 
 namespace relay {
+
+// Finds the lines of a text that begin with a dot, in steps of so many octets.
+class DotSearch {
+  public:
+    explicit DotSearch(std::string_view text);
+    // True: there is more.
+    bool advance(std::size_t octets);
+    LeadingDots take() { return std::move(offsets_); }
+
+  private:
+    std::string_view text_;
+    std::size_t at_ = 0;
+    LeadingDots offsets_;
+};
 
 class Content {
   public:
@@ -42,6 +57,9 @@ class Content {
     void evict() { body_.reset(); }
     // The octets as sealed, of size() or, in a content made anew, any size; finds the leading dots.
     void restore(std::unique_ptr<char[]> octets, std::size_t size);
+    // With the dots that DotSearch found in it.
+    void restore(std::unique_ptr<char[]> octets, std::size_t size,
+                 LeadingDots leading_dots);
     // A content that was not read yet: its sizes only.
     void declare(std::size_t size, std::uint32_t leading_dots);
     std::uint32_t leading_dots() const { return leading_dots_; }

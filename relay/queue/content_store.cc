@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/runtime/next_turn.h"
 #include "relay/spool/spool.h"
 
 namespace relay {
@@ -13,6 +14,8 @@ namespace {
 // texts (tests/unit/message), rounded up; bench/run --restart measures the whole.
 constexpr std::size_t kMessageOctets = 256;
 constexpr std::size_t kRecipientOctets = 160;
+
+constexpr std::size_t kDotsStep = 256 * 1024;  // octets, each of which may begin a line
 
 std::size_t overhead(const Message& message) {
     return kMessageOctets + message.recipients.size() * kRecipientOctets;
@@ -85,7 +88,10 @@ core::Task<bool> ContentStore::hold(Message& message) {
         auto octets = co_await Spool::read_content(message);
         if (octets != nullptr) {
             const std::size_t size = message.size();
-            message.content.restore(std::move(octets), size);
+            DotSearch dots(std::string_view(octets.get(), size));
+            while (dots.advance(kDotsStep))
+                co_await core::NextTurn{shard_.reactor()};
+            message.content.restore(std::move(octets), size, dots.take());
             message.place.holders.restored(1);
             count(0, message.content.memory());
             fresh_.push_front(message);

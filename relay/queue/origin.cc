@@ -94,12 +94,16 @@ std::unique_ptr<Message> Origin::begin() {
 
 core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Message> owned) {
     PH_ASSERT(owned != nullptr && !owned->recipients.empty());
-    if (accepting_over_ && !owned->ours) co_return std::unexpected(Refusal::draining);
+    if (accepting_over_ && !owned->ours) {
+        drop(std::move(owned));
+        co_return std::unexpected(Refusal::draining);
+    }
     Message& message = *owned;
     message.open_recipients = static_cast<std::uint32_t>(message.recipients.size());
     ++messages_count_;
     if (spool_ != nullptr && !co_await spool_->commit(message)) {
         --messages_count_;
+        drop(std::move(owned));
         co_return std::unexpected(spool_->failed() ? Refusal::spool_failed : Refusal::spool_full);
     }
     [[maybe_unused]] const Message* freed_with_the_last_recipient = owned.release();
@@ -292,9 +296,12 @@ void Origin::let_go(Message& message) {
 }
 
 void Origin::free_message(Message& message) {
-    std::unique_ptr<Message> owned = take_out(message);
-    if (owned == nullptr || owned->recipients.size() <= core::kSlice) return;
-    walks_.spawn(bury(std::move(owned)));
+    drop(take_out(message));
+}
+
+void Origin::drop(std::unique_ptr<Message> message) {
+    if (message == nullptr || message->recipients.size() <= core::kSlice) return;
+    walks_.spawn(bury(std::move(message)));
 }
 
 // Null: the spool is copying it forward, and free_moved() will come.

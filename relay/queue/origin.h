@@ -56,6 +56,7 @@ class Origin final : public Acceptance,
         return router_.takes_no_mail(domain);
     }
     std::unique_ptr<Message> begin() override;
+    void drop(std::unique_ptr<Message> message) override;
     core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) override;
 
     // OriginEnd: a recipient comes home; a path wants the content of what it will send next.

@@ -478,6 +478,11 @@ void ServerDialogue::reset_transaction() {
     command_ = {};
     in_transaction_ = chunks_begun_ = false;
     envelope_.sender.clear();
+    if (envelope_.recipients.size() > kManyRecipients && over_.recipients.empty()) {
+        over_.recipients.swap(envelope_.recipients);
+        over_.recipients_dsn.swap(envelope_.recipients_dsn);
+        named_.clear();
+    }
     if (envelope_.recipients.capacity() > kFewRecipients) {
         envelope_.recipients = {};
         envelope_.recipients_dsn = {};
@@ -491,6 +496,17 @@ void ServerDialogue::reset_transaction() {
     envelope_.eight_bit = envelope_.utf8 = envelope_.utf8_address = false;
     envelope_.require_tls = false;
     envelope_.by.reset();
+}
+
+bool ServerDialogue::free_some(std::size_t recipients) {
+    const auto shorten = [recipients](auto& list) {
+        list.erase(list.end() - static_cast<std::ptrdiff_t>(std::min(recipients, list.size())),
+                   list.end());
+        if (list.empty()) list = {};
+        return !list.empty();
+    };
+    const bool more = shorten(over_.recipients);
+    return shorten(over_.recipients_dsn) || more;
 }
 
 std::string_view ServerDialogue::protocol() const {

@@ -111,6 +111,8 @@ class ServerDialogue {
     static constexpr std::size_t kMaxJunk = 100;   // commands that lead nowhere, likewise
     // So many are compared one by one, and their memory is kept for the next transaction.
     static constexpr std::size_t kFewRecipients = 16;
+    // More are not freed in one step, when their transaction is over, but by free_some().
+    static constexpr std::size_t kManyRecipients = 1000;
 
     struct Step {
         std::size_t used;  // octets
@@ -138,6 +140,8 @@ class ServerDialogue {
     // Says this last and closes: idle too long, out of step.
     void close(ReplyLine reply);
     void forget();
+    // Frees so many recipients of a transaction that is over; true: there are more.
+    bool free_some(std::size_t recipients);
     // A TLS handshake was done: what was said before is forgotten, and REQUIRETLS is offered.
     void secured();
 
@@ -224,6 +228,7 @@ class ServerDialogue {
     std::string client_name_;
     std::string output_;
     Envelope envelope_;
+    Envelope over_;       // recipients that are to be freed
     RecipientSet named_;  // the recipients, once they are more than kFewRecipients
     Rejection rejection_;
     ContentDecoder decoder_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/runtime/next_turn.h"
 #include "relay/spool/octets.h"
 #include "relay/spool/patient_write.h"
 
@@ -19,7 +20,9 @@ std::string_view view(const iovec& part) {
 }  // namespace
 
 // The fixed parts are smaller than the numbers here (relay/spool/record.cc).
-std::size_t Batch::most_octets(const Message& message) {
+std::size_t Batch::most_octets(const PendingMessage& pending) {
+    const Message& message = *pending.message;
+    if (!pending.body.empty()) return kRecordHeader + pending.body.size() + message.size();
     std::size_t octets = kRecordHeader + 192 + message.sender.size() + message.size() +
                          message.labels().tenant.size() + message.labels().campaign.size() +
                          message.dsn().envelope_id.size();
@@ -57,20 +60,20 @@ void Batch::encode(Segment& segment, std::uint32_t unfinished, NotedOutcomes& no
     number_ = ++segment.batches;
     begin_ = segment.used;
     heads_.assign(kBatchHeader, '\0');
-    contents_.clear();
     encode_outcomes(noted, room - most_octets());
     first_octets_ = heads_.size();
-    std::uint64_t contents = 0;
+    std::uint64_t beside = 0;  // octets that are not in heads_
     for (Entry& entry : entries_) {
         const std::size_t before = heads_.size();
         encode_message(entry);
         entry.head_octets = heads_.size() - before;
-        entry.content_offset = static_cast<std::uint32_t>(begin_ + heads_.size() + contents);
-        contents += entry.pending->message->size();
+        beside += entry.pending->body.size();
+        entry.content_offset = static_cast<std::uint32_t>(begin_ + heads_.size() + beside);
+        beside += entry.pending->message->size();
     }
     const BatchHeader header{
         .number = number_,
-        .octets = heads_.size() - kBatchHeader + contents,
+        .octets = heads_.size() - kBatchHeader + beside,
         .records = outcome_count_ + static_cast<std::uint32_t>(entries_.size()),
         .unfinished = unfinished};
     write_batch_header(header, segment.salt, segment.seed, heads_.data());
@@ -94,18 +97,37 @@ void Batch::encode_outcomes(NotedOutcomes& noted, std::size_t room) {
     }
 }
 
+core::Task<void> Batch::sum_up(const Segment& segment, core::Reactor& reactor) {
+    contents_.clear();
+    std::size_t in_step = 0;
+    for (Entry& entry : entries_) {
+        const std::size_t before = contents_.size();
+        entry.pending->message->content.gather(contents_);
+        entry.parts = contents_.size() - before;
+        entry.checksum = segment.seed;
+        for (std::size_t i = before; i < contents_.size(); ++i) {
+            for (std::string_view rest = view(contents_[i]); !rest.empty();) {
+                const std::string_view piece = rest.substr(0, kStep);
+                rest.remove_prefix(piece.size());
+                entry.checksum = crc32c(entry.checksum, piece);
+                in_step += piece.size();
+                if (in_step < kStep) continue;
+                in_step = 0;
+                co_await core::NextTurn{reactor};
+            }
+        }
+    }
+}
+
 void Batch::encode_message(Entry& entry) {
     const Message& message = *entry.pending->message;
-    const std::size_t before = contents_.size();
-    message.content.gather(contents_);
-    entry.parts = contents_.size() - before;
-    entry.checksum = segment_->seed;
-    for (std::size_t i = before; i < contents_.size(); ++i)
-        entry.checksum = crc32c(entry.checksum, view(contents_[i]));
     const std::size_t at = heads_.size();
     heads_.resize(at + kRecordHeader);
-    relay::encode_message(message, entry.pending->moved, heads_);
-    const std::string_view body = std::string_view(heads_).substr(at + kRecordHeader);
+    std::string_view body = entry.pending->body;
+    if (body.empty()) {
+        relay::encode_message(message, entry.pending->moved, heads_);
+        body = std::string_view(heads_).substr(at + kRecordHeader);
+    }
     char header[kRecordHeader];
     write_record_header(segment_->seed, RecordType::message, body, message.size(), entry.checksum,
                         header);
@@ -123,6 +145,7 @@ void Batch::collect_pieces() {
         head += entry.head_octets;
         pieces_.push_back(heads.substr(0, head));
         heads.remove_prefix(std::exchange(head, 0));
+        if (!entry.pending->body.empty()) pieces_.push_back(entry.pending->body);
         for (std::size_t i = 0; i < entry.parts; ++i)
             pieces_.push_back(view(*content++));
     }
@@ -163,7 +186,8 @@ void Batch::place(const Entry& entry) {
     if (entry.pending->moved) message.place.segment->drop(message);
     message.place.content_offset = entry.content_offset;
     message.place.content_checksum = entry.checksum;
-    message.place.octets = static_cast<std::uint32_t>(entry.head_octets + message.size());
+    message.place.octets =
+        static_cast<std::uint32_t>(entry.head_octets + entry.pending->body.size() + message.size());
     segment_->keep(message);
 }
 

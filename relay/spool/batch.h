@@ -2,7 +2,8 @@
 // end of a segment. A Journal owns a few and uses them again and again; several may be on their way
 // to the disk at the same time, each in its own place, and each is durable (or not) by itself.
 //
-//   batch.add(pending);
+//   batch.add(pending, most);
+//   co_await batch.sum_up(segment, reactor);
 //   batch.encode(segment, unfinished, noted, most);  // takes its place in the segment
 //   co_await batch.write(shard);          // durable, or an error after which nothing is known
 //   batch.settle(written);                // messages know where they are, who waits is resumed
@@ -35,6 +36,9 @@ struct PendingMessage : core::ListLink<PendingTag> {
     explicit PendingMessage(Message& owner) : message(&owner) {}
 
     Message* message;
+    // Its body, made beforehand: a message for many is not encoded in one step of the loop. Empty:
+    // the batch does that.
+    std::string body{};
     bool moved = false;  // it was durable before: a copy by compaction
     bool written = false;
     std::coroutine_handle<> waiter;
@@ -45,11 +49,13 @@ class Batch {
   public:
     static constexpr std::size_t kBuffer = 1 << 20;
 
-    // More than the record of the message can take.
-    static std::size_t most_octets(const Message& message);
+    static constexpr std::size_t kStep = 4 << 20;  // octets of contents summed up in one step
 
-    void add(PendingMessage& pending) {
-        entries_.push_back({.pending = &pending, .most = most_octets(*pending.message)});
+    // More than the record of the message can take.
+    static std::size_t most_octets(const PendingMessage& pending);
+
+    void add(PendingMessage& pending, std::size_t most) {
+        entries_.push_back({.pending = &pending, .most = most});
     }
     // More than the records of its messages take.
     std::size_t most_octets() const;
@@ -62,6 +68,8 @@ class Batch {
     std::uint64_t number() const { return number_; }
     std::size_t octets() const { return octets_; }  // on the disk, when it was encoded
 
+    // Sums up the contents for that segment, in steps. Before encode().
+    core::Task<void> sum_up(const Segment& segment, core::Reactor& reactor);
     // It takes outcomes from the front, as far as there is room in the segment and all records come
     // to no more than `most` octets.
     void encode(Segment& segment, std::uint32_t unfinished, NotedOutcomes& noted, std::size_t most);
@@ -73,7 +81,7 @@ class Batch {
     struct Entry {
         PendingMessage* pending = nullptr;
         std::size_t most = 0;         // octets of the record
-        std::size_t head_octets = 0;  // of the record's header and body
+        std::size_t head_octets = 0;  // of the record's header and body, in heads_
         std::size_t parts = 0;        // of the content, in contents_
         std::uint32_t content_offset = 0;
         std::uint32_t checksum = 0;
@@ -94,7 +102,7 @@ class Batch {
     std::uint64_t number_ = 0;
     std::uint64_t begin_ = 0;  // in the segment
     std::uint64_t octets_ = 0;
-    std::string heads_;             // all but contents: header, outcomes, heads of messages
+    std::string heads_;             // all but contents and bodies made beforehand
     std::size_t first_octets_ = 0;  // of heads_: what stands before the first message
     std::vector<iovec> contents_;
     std::vector<std::string_view> pieces_;

@@ -7,7 +7,7 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/file/file.h"
-#include "core/runtime/next_turn.h"
+#include "core/runtime/slices.h"
 
 namespace relay {
 
@@ -69,10 +69,19 @@ class Journal::Committing final : public PendingMessage {
 };
 
 core::Task<bool> Journal::commit(Message& message) {
-    PH_ASSERT(!closing_);
-    for (std::uint32_t index = 0; index < message.recipients.size(); ++index)
-        message.recipients[index]->index = index;
     Committing committing(*this, message);
+    core::Slices slices(shard_.reactor());
+    std::uint32_t index = 0;
+    for (const auto& recipient : message.recipients) {
+        recipient->index = index++;
+        co_await slices.next();
+    }
+    if (index > core::kSlice) {
+        MessageEncoder encoder(message, false, committing.body);
+        while (encoder.advance(core::kSlice))
+            co_await core::NextTurn{shard_.reactor()};
+    }
+    PH_ASSERT(!closing_);
     co_return co_await committing;
 }
 
@@ -130,7 +139,8 @@ core::Task<bool> Journal::write_batch(Batch& batch) {
         choosing_ = false;
         co_return false;
     }
-    // Outcomes may have come while it waited for the segment.
+    co_await batch.sum_up(*segment, shard_.reactor());
+    // Outcomes may have come while it waited.
     batch.encode(*segment, unfinished_before(*segment), noted_,
                  std::max(most, most_at_once(kBatchOctets)));
     under_way_.push_back(&batch);
@@ -146,10 +156,10 @@ std::size_t Journal::choose(Batch& batch) {
     std::size_t most =
         std::min(noted_.octets() + noted_.count() * kRecordHeader, most_at_once(kBatchOctets));
     while (!pending_.empty()) {
-        const std::size_t octets = Batch::most_octets(*pending_.front().message);
+        const std::size_t octets = Batch::most_octets(pending_.front());
         if (batch.has_messages() && most + octets > most_at_once(kBatchOctets)) break;
         most += octets;
-        batch.add(pending_.pop_front());
+        batch.add(pending_.pop_front(), octets);
         --pending_count_;
     }
     return most;
@@ -212,24 +222,25 @@ void Journal::settle(Batch& batch, const core::IoResult<void>& written) {
 
 core::Task<std::unique_ptr<char[]>> Journal::read_content(Message& message) {
     Segment& segment = *message.place.segment;
+    const std::string name = segment_file_name(segment.name.sequence);
+    std::uint32_t checksum = segment.seed;
     const std::uint32_t expected = message.place.content_checksum;
     const std::size_t size = message.size();
     auto octets = std::make_unique_for_overwrite<char[]>(size);
     const auto read =
         co_await store_.read(segment, {octets.get(), size}, message.place.content_offset);
     if (!read) {
-        core::log_error("reading message {} back from {} failed: {}", message.id.to_string(),
-                        segment_file_name(segment.name.sequence), read.error().message());
+        core::log_error("reading message {} back from {} failed: {}", message.id.to_string(), name,
+                        read.error().message());
         co_return nullptr;
     }
-    std::uint32_t checksum = segment.seed;
+    // The segment may be gone from here on: a copy of the message may live elsewhere.
     for (std::size_t at = 0; at < size; at += kCheckStep) {
         if (at > 0) co_await core::NextTurn{shard_.reactor()};
         checksum = crc32c(checksum, {octets.get() + at, std::min(kCheckStep, size - at)});
     }
     if (checksum != expected) {
-        core::log_error("message {} is damaged in {}", message.id.to_string(),
-                        segment_file_name(segment.name.sequence));
+        core::log_error("message {} is damaged in {}", message.id.to_string(), name);
         co_return nullptr;
     }
     co_return std::move(octets);

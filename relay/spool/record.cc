@@ -134,7 +134,8 @@ void put_recipient(std::string& out, const Recipient& recipient) {
 
 }  // namespace
 
-void encode_message(const Message& message, bool moved, std::string& out) {
+MessageEncoder::MessageEncoder(const Message& message, bool moved, std::string& out)
+    : message_(message), out_(out) {
     put_id(out, message.id);
     put(out, nanoseconds(message.created));
     const int flags = (message.eight_bit ? kEightBit : 0) | (message.utf8 ? kUtf8 : 0) |
@@ -145,29 +146,42 @@ void encode_message(const Message& message, bool moved, std::string& out) {
     put(out, static_cast<std::uint8_t>(flags));
     put(out, message.content.leading_dots());
     put_text(out, message.sender);
-    const std::size_t count_at = out.size();
+    count_at_ = out.size();
     put(out, std::uint32_t{0});
-    std::uint32_t count = 0;
-    for (const auto& recipient : message.recipients) {
-        if (recipient->settled) continue;
-        ++count;
-        put_recipient(out, *recipient);
+}
+
+bool MessageEncoder::advance(std::size_t recipients) {
+    for (; recipients > 0 && next_ < message_.recipients.size(); --recipients, ++next_) {
+        const Recipient& recipient = *message_.recipients[next_];
+        if (recipient.settled) continue;
+        ++count_;
+        put_recipient(out_, recipient);
     }
-    put_at(out.data() + count_at, count);
-    put_field(out, Field::tenant, message.labels().tenant);
-    put_field(out, Field::campaign, message.labels().campaign);
-    put_field(out, Field::envelope_id, message.dsn().envelope_id);
-    if (message.dsn().content != ReturnContent::unsaid) {
-        put_field(out, Field::returned, message.dsn().content == ReturnContent::full ? "F" : "H");
+    if (next_ < message_.recipients.size()) return true;
+    finish();
+    return false;
+}
+
+void MessageEncoder::finish() {
+    put_at(out_.data() + count_at_, count_);
+    put_field(out_, Field::tenant, message_.labels().tenant);
+    put_field(out_, Field::campaign, message_.labels().campaign);
+    put_field(out_, Field::envelope_id, message_.dsn().envelope_id);
+    if (message_.dsn().content != ReturnContent::unsaid) {
+        put_field(out_, Field::returned, message_.dsn().content == ReturnContent::full ? "F" : "H");
     }
-    if (message.deliver_by().asked()) put_deliver_by(out, message.deliver_by());
-    if (message.expires() != core::WallTime{}) {
+    if (message_.deliver_by().asked()) put_deliver_by(out_, message_.deliver_by());
+    if (message_.expires() != core::WallTime{}) {
         std::string time;
-        put(time, nanoseconds(message.expires()));
-        put_field(out, Field::expires, time);
+        put(time, nanoseconds(message_.expires()));
+        put_field(out_, Field::expires, time);
     }
-    if (message.tls == TlsRequest::waived) put_field(out, Field::tls, kTlsWaived);
-    if (message.tls == TlsRequest::required) put_field(out, Field::tls, kTlsRequired);
+    if (message_.tls == TlsRequest::waived) put_field(out_, Field::tls, kTlsWaived);
+    if (message_.tls == TlsRequest::required) put_field(out_, Field::tls, kTlsRequired);
+}
+
+void encode_message(const Message& message, bool moved, std::string& out) {
+    MessageEncoder(message, moved, out).advance(message.recipients.size());
 }
 
 core::Result<MessageRecord> decode_message(std::string_view octets) {

@@ -55,7 +55,23 @@ struct MessageRecord {
     std::vector<RecipientRecord> recipients;  // those that were not final
 };
 
-// Encodes the recipients that are not settled.
+// Encodes a message and its recipients that are not settled, in steps: advance() does so many
+// recipients, and answers true while there are more.
+class MessageEncoder {
+  public:
+    MessageEncoder(const Message& message, bool moved, std::string& out);
+    bool advance(std::size_t recipients);
+
+  private:
+    void finish();
+
+    const Message& message_;
+    std::string& out_;
+    std::size_t count_at_ = 0;  // in out_
+    std::size_t next_ = 0;      // recipient
+    std::uint32_t count_ = 0;
+};
+// In one step.
 void encode_message(const Message& message, bool moved, std::string& out);
 core::Result<MessageRecord> decode_message(std::string_view octets);
 

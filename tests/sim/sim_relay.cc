@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/file/file.h"
+#include "core/runtime/slices.h"
 #include "dns/cached_resolver.h"
 #include "relay/message/header_scan.h"
 
@@ -280,8 +281,13 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
     std::vector<std::string> addresses;
     for (const auto& recipient : message->recipients)
         addresses.emplace_back(recipient->address.view());
+    if (addresses.size() > core::kSlice) {
+        place.shard.reactor().excuse_step();  // the test's own work
+        co_await core::NextTurn{place.shard.reactor()};
+    }
     const auto committed = co_await place.origin.commit(std::move(message));
     if (!committed) ++refused_;
+    place.shard.reactor().excuse_step();  // the test's own work
     for (const std::string& address : addresses) {
         Promise& promise = promises_[address];
         promise.accepted = committed.has_value();

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/runtime/slices.h"
 #include "tests/sim/sim_spool.h"
 #include "tests/sim/spool_scene.h"
 
@@ -133,6 +134,50 @@ TEST(SpoolRelay, more_outcomes_than_a_batch_takes) {
         EXPECT_EQ(one.attempts, 2U) << address;
     disk.set_listener({});
     disk.set_pace({});
+}
+
+// ---- a message for many
+
+// M7: it is numbered, encoded, told to the event log and sent on its way some recipients at a time.
+TEST(SpoolRelay, a_message_for_many_takes_many_steps) {
+    constexpr int kMany = 20'000;
+    SimDisk disk(1);
+    SpoolScene scene(disk, 1, 1, quick_retries());
+    const auto turns = [&] { return scene.world.shard().reactor().stats().turns; };
+    std::vector<std::string> all;
+    for (int i = 0; i < kMany; ++i)
+        all.push_back(mailbox(i, "down.example"));
+    const std::uint64_t before = turns();
+    scene.relay->inject(0, all, 500);
+    EXPECT_TRUE(scene.world.run_until([&] { return accepted(*scene.relay) == kMany; }, minutes{1}));
+    EXPECT_GE(turns() - before, 3 * kMany / core::kSlice);
+    const SpoolState state = read_spool(*disk.after_power_loss(1), {.shards = 1});
+    EXPECT_EQ(state.recipients.size(), static_cast<std::size_t>(kMany));
+    scene.heal();
+    EXPECT_TRUE(scene.relay->run_until_drained(hours{2}));
+    EXPECT_EQ(scene.taken(), static_cast<std::size_t>(kMany));
+}
+
+// And it is freed likewise, when there is no room for it.
+TEST(SpoolRelay, a_message_for_many_that_is_refused_goes_in_many_steps) {
+    constexpr int kMany = 20'000;
+    SimDisk disk(1);
+    RelayOptions options = quick_retries();
+    options.space.max_octets = 8 * kSegment;
+    options.space.most_wanted = 2 * kSegment;
+    SpoolScene scene(disk, 1, 1, options);
+    std::vector<std::string> all;
+    for (int i = 0; i < kMany; ++i)
+        all.push_back(mailbox(i, "down.example"));
+    scene.relay->inject(0, all, 500);
+    const auto turns = [&] { return scene.world.shard().reactor().stats().turns; };
+    const auto refused_all = [&] {
+        return refused(*scene.relay, Refusal::spool_full) == static_cast<std::size_t>(kMany);
+    };
+    EXPECT_TRUE(scene.world.run_until(refused_all, minutes{1}));
+    const std::uint64_t before = turns();
+    scene.world.run_for(milliseconds{1});
+    EXPECT_GE(turns() - before, kMany / core::kSlice / 2);
 }
 
 // ---- failures

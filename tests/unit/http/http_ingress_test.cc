@@ -82,6 +82,7 @@ class HttpIngress : public ::testing::Test {
         loop.run(converse(&session));
         ingress.close();
         events.close();
+        turns_ = loop.reactor().stats().turns;
         return stream.heard();
     }
     static std::string request(const std::string& recipients,
@@ -102,6 +103,7 @@ class HttpIngress : public ::testing::Test {
     metrics::ShardMetrics metrics_;
     relay::MemoryEventSink events_;
     std::string peer_ = "192.0.2.7:4711";
+    std::uint64_t turns_ = 0;  // of the loop
 };
 
 const std::string kOne = R"([{"email":"c@d.example"}])";
@@ -176,6 +178,23 @@ TEST_F(HttpIngress, ManyRecipientsTakeSeveralTurns) {
     ASSERT_EQ(acceptance_.messages.size(), 1U);
     EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 5000U);
     EXPECT_EQ(acceptance_.messages[0]->recipients[4999]->address, "user4999@example.com");
+}
+
+// L11: a body in chunks of one octet is read in pieces, each in a turn of its own.
+TEST_F(HttpIngress, chunks_of_one_octet_come_in_pieces) {
+    std::string lines;
+    while (lines.size() < 90'000)
+        lines += std::string(100, 'x') + "\\n";
+    const std::string body = request(kOne, "\"Subject: x\\n\\n" + lines + "\"");
+    std::string chunks;
+    for (const char octet : body)
+        chunks.append("1\r\n").append(1, octet).append("\r\n");
+    const std::string heard = talk(
+        "POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n" +
+        chunks + "0\r\n\r\n");
+    EXPECT_TRUE(has(heard, " 200 OK")) << heard;
+    EXPECT_GE(turns_, chunks.size() / core::HttpSession::kOctetsPerTurn);
 }
 
 TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {

@@ -85,6 +85,8 @@ class ScriptedStream final : public core::ByteStream {
     void say(std::string octets, core::Duration delay = {}) {
         script_.push_back({std::move(octets), delay});
     }
+    // A read answers so much of a piece, as a socket's does; the rest is there already.
+    void read_at_most(std::size_t octets) { most_ = octets; }
     void stay_silent() { silent_ = true; }
     void set_peer(std::string_view address) { peer_ = core::SocketAddress::parse(address).value(); }
     const std::string& heard() const { return heard_; }
@@ -134,7 +136,7 @@ class ScriptedStream final : public core::ByteStream {
     core::IoResult<std::string_view> take_input() override {
         if (failure_ != 0) return core::io_error(failure_);
         if (std::exchange(interrupted_, false)) return core::io_error(EINTR);
-        return std::string_view(current_).substr(offset_);
+        return std::string_view(current_).substr(offset_, most_);
     }
     bool start_write(std::span<const iovec> parts, std::coroutine_handle<>) override {
         if (failure_ != 0 || writes_fail_) return false;
@@ -196,6 +198,7 @@ class ScriptedStream final : public core::ByteStream {
     std::deque<Piece> script_;
     std::string current_;
     std::size_t offset_ = 0;
+    std::size_t most_ = SIZE_MAX;  // octets of a read
     bool silent_ = false;
     bool writes_fail_ = false;
     bool interrupted_ = false;

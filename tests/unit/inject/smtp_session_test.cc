@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "relay/events/event_sink.h"
+#include "relay/inject/seven_bit_content.h"
 #include "tests/unit/http/scripted_stream.h"
 #include "tests/unit/inject/kept_acceptance.h"
 #include "tests/unit/inject/scarce_memory.h"
@@ -416,6 +417,102 @@ TEST_F(SmtpSessionTest, many_lines_with_dots_need_no_large_piece_of_memory) {
     const Content& content = acceptance.messages[0]->content;
     EXPECT_EQ(content.leading_dots(), lines.size() / 4);
     EXPECT_LE(content.memory(), content.size() + 4U * content.leading_dots() + (1U << 17));
+}
+
+// L11: whatever is sent, a step of the loop handles a bounded piece of it. Steps are counted, not
+// timed: each wait below is a turn of the loop of its own.
+class SmtpSteps : public SmtpSessionTest {
+  public:
+    std::uint64_t turns() { return loop.reactor().stats().turns; }
+    // All of it is there already, and is read as from a socket.
+    std::size_t say_at_once(const string& octets) {
+        stream.read_at_most(16 * 1024);
+        say(octets);
+        return octets.size();
+    }
+};
+
+TEST_F(SmtpSteps, newlines_without_end_come_in_pieces) {
+    say(kEhlo);
+    say(kEnvelope);
+    say("DATA\r\n");
+    string newlines;
+    while (newlines.size() < (50U << 20) - 4096)
+        newlines += "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+    const std::size_t octets = say_at_once(newlines);
+    say(".\r\nQUIT\r\n");
+    EXPECT_TRUE(play().contains("250 2.0.0 Ok"));
+    EXPECT_EQ(acceptance.messages.size(), 1U);
+    EXPECT_GE(turns(), octets / SmtpSession::kInputPerTurn);
+}
+
+TEST_F(SmtpSteps, chunks_of_one_octet_come_in_pieces) {
+    say(kEhlo);
+    say(kEnvelope);
+    string chunks;
+    for (int i = 0; i < 300'000; ++i) {
+        chunks += "BDAT 1\r\n";
+        chunks += i % 100 == 98 ? '\r' : i % 100 == 99 ? '\n' : 'x';
+    }
+    const std::size_t octets = say_at_once(chunks);
+    say("BDAT 2 LAST\r\n\r\nQUIT\r\n");
+    EXPECT_TRUE(play().contains("250 2.0.0 Ok: queued"));
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    EXPECT_GE(acceptance.messages[0]->size(), 300'002U);
+    EXPECT_GE(turns(), octets / SmtpSession::kInputPerTurn);
+}
+
+class SmtpBoundaries : public SmtpSteps {
+  public:
+    // Answers how many octets were sent.
+    std::size_t send(int parts, const string& text) {
+        say(kEhlo);
+        say(kEnvelope);
+        say("DATA\r\n");
+        string content = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+        for (int i = 0; i < parts; ++i)
+            content += "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + text + "\r\n";
+        const std::size_t octets = say_at_once(content + "--b--\r\n");
+        say(".\r\nQUIT\r\n");
+        play();
+        return octets;
+    }
+};
+
+TEST_F(SmtpBoundaries, many_are_converted_in_pieces) {
+    const std::size_t octets = send(9'000, "\xc3\xa9" + string(900, 'x'));
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    EXPECT_FALSE(acceptance.messages[0]->eight_bit);
+    // Read, looked at, written.
+    EXPECT_GE(turns(), octets / SmtpSession::kInputPerTurn + 2 * (octets / kOctetsPerTurn));
+}
+
+TEST_F(SmtpBoundaries, a_hundred_thousand_are_left_as_they_are) {
+    const std::size_t octets = send(100'000, "\xc3\xa9");
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    EXPECT_TRUE(acceptance.messages[0]->eight_bit);
+    EXPECT_GE(turns(), octets / SmtpSession::kInputPerTurn);
+}
+
+// Their recipients are made, and those of the envelope freed, some at a time.
+TEST_F(SmtpSteps, a_message_for_many_is_made_in_pieces) {
+    constexpr std::size_t kMany = 200'000;
+    dialogue.max_recipients = kMany;
+    say(kEhlo);
+    string recipients = "MAIL FROM:<a@example.com>\r\n";
+    for (std::size_t i = 0; i < kMany; ++i)
+        recipients += "RCPT TO:<recipient" + std::to_string(i) + "@example.com>\r\n";
+    const std::size_t octets = say_at_once(recipients);
+    say("DATA\r\n");
+    say("Subject: x\r\n\r\n.\r\n");
+    say("QUIT\r\n");
+    play();
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    EXPECT_EQ(acceptance.messages[0]->recipients.size(), kMany);
+    // 4 pieces of 16 KiB are a turn, and so are the recipients made and freed.
+    const std::size_t steps = 2 * kMany / SmtpSession::kRecipientsPerTurn;
+    EXPECT_GE(turns(), octets / SmtpSession::kInputPerTurn + steps);
+    EXPECT_LE(turns(), 4 * (octets / SmtpSession::kInputPerTurn + steps));
 }
 
 }  // namespace

@@ -155,4 +155,24 @@ TEST(Content, leaves_memory_and_comes_back) {
     EXPECT_EQ(stuffed_text(content), "..one\r\ntwo\r\n...three\r\n");
 }
 
+// Wherever a step ends, also between the end of a line and its dot.
+TEST(DotSearch, finds_them_in_steps) {
+    const std::string text = ".a\r\n.\r\n..b\r\nc.\r\n.d\r\n\r\n.\r\n";
+    const std::vector<std::uint32_t> expected{0, 4, 7, 16, 22};
+    for (std::size_t octets = 1; octets <= text.size(); ++octets) {
+        DotSearch dots(text);
+        std::size_t steps = 1;
+        while (dots.advance(octets))
+            ++steps;
+        EXPECT_EQ(steps, (text.size() + octets - 1) / octets);
+        const LeadingDots found = dots.take();
+        ASSERT_EQ(found.size(), expected.size()) << octets;
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            EXPECT_EQ(found[i], expected[i]) << octets;
+    }
+    DotSearch none("");
+    EXPECT_FALSE(none.advance(1));
+    EXPECT_EQ(none.take().size(), 0U);
+}
+
 }  // namespace relay

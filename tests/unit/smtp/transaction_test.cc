@@ -39,5 +39,27 @@ TEST(Transaction, a_refusal_of_its_message_ends_it_too) {
     EXPECT_EQ(driver.messages[0].recipients, std::vector<std::string>{"two@to.example"});
 }
 
+// A hundred thousand recipients are freed in steps: the octet that ends their transaction is in the
+// input of one step of the loop.
+TEST(Transaction, its_many_recipients_are_freed_in_steps) {
+    constexpr std::size_t kMany = 100'000;
+    DialogueDriver driver({.hostname = "mx.example", .max_recipients = kMany});
+    driver.say("EHLO me.example\r\nMAIL FROM:<a@from.example>\r\n");
+    for (std::size_t i = 0; i < kMany; ++i)
+        driver.say("RCPT TO:<recipient" + std::to_string(i) + "@to.example> NOTIFY=NEVER\r\n");
+    ASSERT_EQ(driver.dialogue.envelope().recipients.size(), kMany);
+    driver.say("RSET\r\n");
+    EXPECT_TRUE(driver.dialogue.envelope().recipients.empty());
+    EXPECT_TRUE(driver.dialogue.envelope().recipients_dsn.empty());
+    std::size_t steps = 1;
+    while (driver.dialogue.free_some(1000))
+        ++steps;
+    EXPECT_EQ(steps, kMany / 1000);
+    EXPECT_FALSE(driver.dialogue.free_some(1000));
+    driver.say(kToTwo + kContent);
+    ASSERT_EQ(driver.messages.size(), 1U);
+    EXPECT_EQ(driver.messages[0].recipients, std::vector<std::string>{"two@to.example"});
+}
+
 }  // namespace
 }  // namespace relay_test

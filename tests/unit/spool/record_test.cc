@@ -309,5 +309,26 @@ TEST(NotedOutcomes, come_out_as_they_went_in) {
     EXPECT_EQ(noted.octets(), 0U);
 }
 
+// A message for a million recipients is encoded in steps; the octets are the same.
+TEST(SpoolRecord, is_encoded_in_steps) {
+    const auto made = message(1000);
+    made->recipients[17]->settled = true;
+    made->recipients[999]->settled = true;
+    const std::string whole = encoded(*made);
+    std::string octets;
+    MessageEncoder encoder(*made, false, octets);
+    std::size_t steps = 1;
+    std::size_t longest = 0;
+    for (bool more = true; more; ++steps) {
+        const std::size_t before = octets.size();
+        more = encoder.advance(10);
+        longest = std::max(longest, octets.size() - before);
+    }
+    EXPECT_EQ(octets, whole);
+    EXPECT_EQ(steps, 101U);
+    EXPECT_LE(longest, 10U * 64U);
+    EXPECT_EQ(decode_message(octets)->recipients.size(), 998U);
+}
+
 }  // namespace
 }  // namespace relay
