@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/base/time.h"
+#include "relay/egress/single_probe.h"
 
 namespace relay {
 
@@ -16,14 +17,10 @@ class Belief {
   public:
     static constexpr core::Duration kFirst = std::chrono::minutes{5};
     static constexpr core::Duration kLongest = std::chrono::minutes{40};
-    static constexpr core::Duration kProbe = std::chrono::minutes{5};  // one session has so long
 
     // True: act on it. False: nothing is believed, or the caller is the one that tries again.
     bool ask(core::Instant now) {
-        if (!holds_at_all(now)) return false;
-        if (now < until_ || now < probing_until_) return true;
-        probing_until_ = now + kProbe;
-        return false;
+        return holds_at_all(now) && (now < until_ || !probe_.begin(now));
     }
     // The same without becoming the one that tries.
     bool holds(core::Instant now) const { return holds_at_all(now) && now < until_; }
@@ -33,7 +30,7 @@ class Belief {
         if (holds(now)) return {};
         hold_ = holds_at_all(now) ? std::min<core::Duration>(hold_ * 2, kLongest) : kFirst;
         until_ = now + hold_;
-        probing_until_ = {};
+        probe_.end();
         return hold_;
     }
     // The contrary was observed. True: it was believed until now.
@@ -50,7 +47,7 @@ class Belief {
 
     core::Duration hold_{};  // zero: nothing is believed
     core::Instant until_{};
-    core::Instant probing_until_{};
+    SingleProbe probe_;
 };
 
 }  // namespace relay

@@ -7,7 +7,7 @@ bool SessionCap::closed_silently(std::size_t messages, core::Instant began, core
     if (limit_ > 0) {
         if (messages == limit_) {
             hold_until_ = now + kHold;
-            probing_until_ = {};
+            probe_.end();
         }
         if (messages <= limit_) return false;
         limit_ = 0;
@@ -23,7 +23,7 @@ bool SessionCap::closed_silently(std::size_t messages, core::Instant began, core
     if (++facts_ < kEnough) return false;
     limit_ = messages;
     hold_until_ = now + kHold;
-    probing_until_ = {};
+    probe_.end();
     return true;
 }
 
@@ -41,9 +41,7 @@ std::size_t SessionCap::most(core::Instant now) {
         suspected_ = facts_ = 0;
         return 0;
     }
-    if (now < hold_until_ || now < probing_until_) return limit_;
-    probing_until_ = now + kProbe;
-    return 0;
+    return now >= hold_until_ && probe_.begin(now) ? 0 : limit_;
 }
 
 }  // namespace relay

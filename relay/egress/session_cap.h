@@ -11,6 +11,7 @@
 #include <cstddef>
 
 #include "core/base/time.h"
+#include "relay/egress/single_probe.h"
 
 namespace relay {
 
@@ -19,7 +20,6 @@ class SessionCap {
     static constexpr unsigned kEnough = 3;
     static constexpr core::Duration kApart = std::chrono::seconds{10};
     static constexpr core::Duration kHold = std::chrono::minutes{10};
-    static constexpr core::Duration kProbe = std::chrono::minutes{5};
 
     // A session that began then ended between two messages. True: a limit begins to bind.
     bool closed_silently(std::size_t messages, core::Instant began, core::Instant now);
@@ -31,7 +31,7 @@ class SessionCap {
   private:
     std::size_t limit_ = 0;  // 0: none
     core::Instant hold_until_{};
-    core::Instant probing_until_{};
+    SingleProbe probe_;
     std::size_t suspected_ = 0;
     unsigned facts_ = 0;  // for it
     core::Instant latest_{};

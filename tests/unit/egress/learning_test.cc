@@ -29,7 +29,7 @@ TEST(Belief, holds_for_minutes_and_then_one_tries_again_for_all) {
     const core::Instant over = kStart + Belief::kFirst;
     EXPECT_FALSE(belief.ask(over));                   // this one tries
     EXPECT_TRUE(belief.ask(over + seconds{1}));       // and nobody else
-    EXPECT_FALSE(belief.ask(over + Belief::kProbe));  // nothing was heard of it
+    EXPECT_FALSE(belief.ask(over + SingleProbe::kTime));  // nothing was heard of it
 }
 
 TEST(Belief, holds_longer_each_time_it_is_seen_again_up_to_its_limit) {
