@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <optional>
 
+#include "core/runtime/next_turn.h"
+
 namespace sim {
 
 namespace {
@@ -72,6 +74,9 @@ class SimMx::Session {
     SimMx& mx_;
     std::unique_ptr<core::ByteStream>& stream_;
     std::uint64_t number_;
+    // Read at once, and in one step of the loop.
+    static constexpr std::size_t kFill = 16 * 1024;
+    std::size_t since_turn_ = 0;
     std::string input_;
     std::string output_;
     std::uint64_t said_ = 0;    // octets of replies so far
@@ -162,14 +167,20 @@ core::Task<bool> SimMx::Session::fill() {
     if (patience > core::Duration{}) stream_->set_deadline(mx_.shard_.now() + patience);
     const auto input = co_await stream_->read();
     if (!input || input->empty()) co_return false;
+    std::size_t taken = input->size();
     input_ += *input;
     stream_->consume(input->size());
-    while (stream_->has_input()) {
+    while (stream_->has_input() && taken < kFill) {
         const auto more = co_await stream_->read();
         if (!more || more->empty()) break;
+        taken += more->size();
         input_ += *more;
         stream_->consume(more->size());
     }
+    since_turn_ = stream_->has_input() ? since_turn_ + taken : 0;
+    if (since_turn_ < kFill) co_return true;
+    since_turn_ = 0;
+    co_await core::NextTurn{mx_.shard_.reactor()};
     co_return true;
 }
 
