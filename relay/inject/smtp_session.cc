@@ -242,8 +242,7 @@ bool SmtpSession::add_recipients(Message& message, Added& added) try {
     if (added.recipients == 0) message.recipients.reserve(all.size());
     const std::size_t end = std::min(added.recipients + kRecipientsPerTurn, all.size());
     for (; added.recipients < end; ++added.recipients) {
-        message.recipients.push_back(
-            std::make_unique<Recipient>(message, all[added.recipients]));
+        message.recipients.push_back(std::make_unique<Recipient>(message, all[added.recipients]));
     }
     for (; added.dsn < dsn.size() && dsn[added.dsn].recipient < end; ++added.dsn) {
         EnvelopeDsn& asked = dsn[added.dsn];

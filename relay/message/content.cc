@@ -94,8 +94,7 @@ void Content::restore(std::unique_ptr<char[]> octets, std::size_t size) {
     restore(std::move(octets), size, dots.take());
 }
 
-void Content::restore(std::unique_ptr<char[]> octets, std::size_t size,
-                      LeadingDots leading_dots) {
+void Content::restore(std::unique_ptr<char[]> octets, std::size_t size, LeadingDots leading_dots) {
     PH_ASSERT(size <= kMost);
     body_ = std::make_unique<Body>();
     body_->leading_dots = std::move(leading_dots);

@@ -58,8 +58,7 @@ class Content {
     // The octets as sealed, of size() or, in a content made anew, any size; finds the leading dots.
     void restore(std::unique_ptr<char[]> octets, std::size_t size);
     // With the dots that DotSearch found in it.
-    void restore(std::unique_ptr<char[]> octets, std::size_t size,
-                 LeadingDots leading_dots);
+    void restore(std::unique_ptr<char[]> octets, std::size_t size, LeadingDots leading_dots);
     // A content that was not read yet: its sizes only.
     void declare(std::size_t size, std::uint32_t leading_dots);
     std::uint32_t leading_dots() const { return leading_dots_; }

@@ -27,8 +27,8 @@ TEST(Belief, holds_for_minutes_and_then_one_tries_again_for_all) {
     EXPECT_EQ(belief.learn(kStart + seconds{1}), core::Duration{});  // the same fact
     EXPECT_TRUE(belief.ask(kStart + Belief::kFirst - seconds{1}));
     const core::Instant over = kStart + Belief::kFirst;
-    EXPECT_FALSE(belief.ask(over));                   // this one tries
-    EXPECT_TRUE(belief.ask(over + seconds{1}));       // and nobody else
+    EXPECT_FALSE(belief.ask(over));                       // this one tries
+    EXPECT_TRUE(belief.ask(over + seconds{1}));           // and nobody else
     EXPECT_FALSE(belief.ask(over + SingleProbe::kTime));  // nothing was heard of it
 }
 

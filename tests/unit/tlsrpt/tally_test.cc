@@ -1,5 +1,7 @@
 #include "relay/tlsrpt/tally.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
