@@ -138,7 +138,10 @@ core::Task<void> probe_all(core::Shard& shard, const ProbeOptions& options, std:
 
 int run(const ProbeOptions& options) {
     std::string error;
-    core::Runtime runtime({.shards = 1, .pin_threads = false, .receive_buffers = 16});
+    core::Runtime runtime({.shards = 1,
+                           .pin_threads = false,
+                           .engine = core::choose_engine(core::IoChoice::automatic)->engine,
+                           .receive_buffers = 16});
     const auto result =
         runtime.run([&](core::Shard& shard) { return probe_all(shard, options, error); });
     if (!result) error = result.error();

@@ -103,7 +103,8 @@ inline constexpr Metric kLoopTurns{"posthaste_loop_turns_total", Kind::counter,
 inline constexpr Metric kLoopTurnSeconds{"posthaste_loop_turn_seconds", Kind::histogram,
     "Length of the turns of the shard's loop.", {"shard"}};
 inline constexpr Metric kIoEnters{"posthaste_io_enters_total", Kind::counter,
-    "System calls of the shard's loop (io_uring_enter).", {"shard"}};
+    "System calls of the shard's loop: io_uring_enter, or with epoll every call for a socket.",
+    {"shard"}};
 inline constexpr Metric kIoLongWaits{"posthaste_io_long_waits_total", Kind::counter,
     "Waits of a busy loop for several completions at once.", {"shard"}};
 inline constexpr Metric kIoSubmitted{"posthaste_io_submitted_total", Kind::counter,

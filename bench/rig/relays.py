@@ -117,6 +117,7 @@ class Posthaste(Relay):
     memory_limit = None  # octets
     retry = None         # intervals
     data_is_new = True   # False: a restart with what is there
+    io_backend = "auto"
 
     @property
     def durability(self):
@@ -135,6 +136,7 @@ class Posthaste(Relay):
         config.write_text(f"""
 [node]
 hostname = "relay.example"
+io_backend = "{self.io_backend}"
 shards = {self.options.shards}
 data_dir = {json.dumps(str(self.data))}
 
@@ -216,6 +218,20 @@ class Committed(Posthaste):
     """Posthaste with durability "commit", beside the one in memory."""
 
     name = "committed"
+    durability = "commit"
+
+
+class Epoll(Posthaste):
+    """As where io_uring is refused."""
+
+    name = "epoll"
+    io_backend = "epoll"
+
+
+class CommittedEpoll(Epoll):
+    """The same with durability "commit"."""
+
+    name = "committed-epoll"
     durability = "commit"
 
 
@@ -339,5 +355,6 @@ smtp_tls_security_level = none
         self._write(root / "etc/postfix/master.cf", "\n".join(services) + "\n")
 
 
-RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Committed, Before,
-                                         CommittedBefore, Postfix)}
+RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Committed, Epoll,
+                                         CommittedEpoll, Before, CommittedBefore,
+                                         Postfix)}

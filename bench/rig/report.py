@@ -133,7 +133,15 @@ def targets(rows, options):
     check("messages/s on one connection, 50 ms, DATA", "rtt50-data", "rate", 19)
     check("messages/s on one connection, 50 ms, BDAT", "rtt50-bdat", "rate", 19)
     checks += targets_committed(found, options)
-    return checks + targets_before(found)
+    return checks + targets_epoll(found) + targets_before(found)
+
+
+def targets_epoll(found):
+    pairs = (("epoll", "posthaste"), ("committed-epoll", "committed"))
+    return [target(f"CPU on epoll against io_uring, {other}, {scenario}", row[f"cpu_to_{other}"],
+                   1.6, at_most=True)
+            for (scenario, relay), row in found.items() for name, other in pairs
+            if relay == name and f"cpu_to_{other}" in row]
 
 
 def targets_before(found):

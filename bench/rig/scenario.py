@@ -33,8 +33,9 @@ class Scenario:
     warm_up: int = WARM_UP
 
     def messages_for(self, relay_name):
-        """An earlier build gets as many as this one; None: not measured."""
-        as_now = {"before": "posthaste", "committed-before": "committed"}
+        """Another build or backend gets as many as this one; None: not measured."""
+        as_now = {"before": "posthaste", "committed-before": "committed",
+                  "epoll": "posthaste", "committed-epoll": "committed"}
         return self.messages.get(as_now.get(relay_name, relay_name))
 
     def fits(self, relay):

@@ -84,8 +84,8 @@ void EpollBackend::forget(Handle handle) {
 // The kernel gave us this number, so whoever polled it before has closed it, and its event is gone.
 Handle EpollBackend::adopt(Handle made) {
     Watch* const known = find(made);
-    if (known != nullptr && known->at(Role::poll) != nullptr) {
-        finish(*known->at(Role::poll), -ECANCELED);
+    if (known != nullptr && known->waiting(Role::poll) != nullptr) {
+        finish(*known->waiting(Role::poll), -ECANCELED);
     }
     forget(made);
     return made;
@@ -146,8 +146,8 @@ EpollBackend::Watch& EpollBackend::begin(Handle handle, Role role, Operation& op
     operation.place() = {handle, static_cast<std::uint8_t>(role)};
     stats_.submitted += 1;
     Watch& known = watch(handle);
-    PH_ASSERT(known.at(role) == nullptr);
-    known.at(role) = &operation;
+    PH_ASSERT(known.waiting(role) == nullptr);
+    known.waiting(role) = &operation;
     return known;
 }
 
@@ -205,7 +205,7 @@ void EpollBackend::start_poll(Handle handle, short events, Operation& operation)
     Watch& known = watch(handle);
     PH_ASSERT(!known.registered);  // not a handle of ours
     // Another one's poll: its handle was closed, and this is a new one of the same number.
-    if (known.at(Role::poll) != nullptr) finish(*known.at(Role::poll), -ECANCELED);
+    if (known.waiting(Role::poll) != nullptr) finish(*known.waiting(Role::poll), -ECANCELED);
     begin(handle, Role::poll, operation);
     const auto wanted = static_cast<std::uint16_t>(events) | EPOLLONESHOT;
     if (control(EPOLL_CTL_ADD, handle, wanted)) return;
@@ -241,7 +241,7 @@ void EpollBackend::finish(Operation& operation, int result, int buffer) {
     const Operation::Place place = std::exchange(operation.place(), {});
     const Role role{place.role};
     PH_ASSERT(role != Role::none);
-    if (role != Role::file) find(place.handle)->at(role) = nullptr;
+    if (role != Role::file) find(place.handle)->waiting(role) = nullptr;
     finished_.push_back({&operation, {result, false, buffer}});
 }
 
@@ -292,7 +292,7 @@ void EpollBackend::note_event(const epoll_event& event) {
     if (handle == wake_fd_) return;
     Watch* const known = find(handle);
     if (known == nullptr) return;
-    if (Operation* const poll = known->at(Role::poll); poll != nullptr) {
+    if (Operation* const poll = known->waiting(Role::poll); poll != nullptr) {
         control(EPOLL_CTL_DEL, handle, 0);
         return finish(*poll, static_cast<int>(event.events & kPollEvents));
     }
@@ -319,14 +319,14 @@ void EpollBackend::attempt_due() {
 }
 
 void EpollBackend::attempt(Handle handle, Watch& watch) {
-    if (watch.writable && watch.at(Role::connect) != nullptr) end_connect(handle, watch);
-    if (watch.writable && watch.at(Role::send) != nullptr) send_some(handle, watch);
-    if (watch.readable && watch.at(Role::accept) != nullptr) accept_some(handle, watch);
-    if (watch.readable && watch.at(Role::receive) != nullptr) receive_one(handle, watch);
+    if (watch.writable && watch.waiting(Role::connect) != nullptr) end_connect(handle, watch);
+    if (watch.writable && watch.waiting(Role::send) != nullptr) send_some(handle, watch);
+    if (watch.readable && watch.waiting(Role::accept) != nullptr) accept_some(handle, watch);
+    if (watch.readable && watch.waiting(Role::receive) != nullptr) receive_one(handle, watch);
 }
 
 void EpollBackend::accept_some(Handle handle, Watch& watch) {
-    Operation& operation = *watch.at(Role::accept);
+    Operation& operation = *watch.waiting(Role::accept);
     const std::size_t most = watch.shots == Shots::many ? kMostAccepts : 1;
     for (std::size_t i = 0; i < most; ++i) {
         stats_.enters += 1;
@@ -344,7 +344,7 @@ void EpollBackend::accept_some(Handle handle, Watch& watch) {
 }
 
 void EpollBackend::receive_one(Handle handle, Watch& watch) {
-    Operation& operation = *watch.at(Role::receive);
+    Operation& operation = *watch.waiting(Role::receive);
     const int id = buffers_.take();
     if (id == kNoBuffer) {
         stats_.buffers_exhausted += 1;
@@ -372,11 +372,11 @@ void EpollBackend::end_connect(Handle handle, Watch& watch) {
     socklen_t size = sizeof error;
     stats_.enters += 1;
     if (::getsockopt(handle, SOL_SOCKET, SO_ERROR, &error, &size) < 0) error = errno;
-    finish(*watch.at(Role::connect), -error);
+    finish(*watch.waiting(Role::connect), -error);
 }
 
 void EpollBackend::send_some(Handle handle, Watch& watch) {
-    Operation& operation = *watch.at(Role::send);
+    Operation& operation = *watch.waiting(Role::send);
     const std::size_t most_parts = std::min<std::size_t>(watch.parts.size(), IOV_MAX);
     std::size_t parts = 1;
     std::size_t octets = watch.parts[0].iov_len;

@@ -99,10 +99,12 @@ class EpollBackend final : public IoBackend {
         bool ended = false;  // the peer said its last, or there is an error: readable to the end
         bool due = false;    // in due_
 
-        Operation*& at(Role role) { return operations[static_cast<std::size_t>(role)]; }
+        Operation*& waiting(Role role) { return operations[static_cast<std::size_t>(role)]; }
         bool ready() {
-            return (readable && (at(Role::accept) != nullptr || at(Role::receive) != nullptr)) ||
-                   (writable && (at(Role::connect) != nullptr || at(Role::send) != nullptr));
+            return (readable &&
+                    (waiting(Role::accept) != nullptr || waiting(Role::receive) != nullptr)) ||
+                   (writable &&
+                    (waiting(Role::connect) != nullptr || waiting(Role::send) != nullptr));
         }
     };
     struct Finished {

@@ -1,6 +1,10 @@
-"""The relay under test and the sink behind it, with generated configuration, on ports of their own."""
+"""The relay under test and the sink behind it, with generated configuration, on ports of their own.
+
+POSTHASTE_IO_BACKEND=epoll (or io_uring) runs every relay on that backend; a test's own `config` counts more.
+"""
 
 import json
+import os
 import pathlib
 import re
 import smtplib
@@ -9,6 +13,8 @@ import urllib.error
 import urllib.request
 
 from processes import Process, free_port, program, sanitized, wait_until
+
+IO_BACKEND = os.environ.get("POSTHASTE_IO_BACKEND")
 
 # As plain values; `toml_value` writes them. Tests change what they are about.
 DEFAULTS = {
@@ -62,6 +68,8 @@ class Relay:
         self.smtp_port, self.http_port = free_port(), free_port()
         self.env, self.launcher = env, list(launcher)
         self.config = merged(DEFAULTS, {"node": {"data_dir": str(self.folder / "data")}})
+        if IO_BACKEND:
+            self.config["node"]["io_backend"] = IO_BACKEND
         self.config["listener"] = [
             merged({"name": "smtp", "protocol": "smtp",
                     "address": [f"127.0.0.1:{self.smtp_port}"]}, smtp),

@@ -1,7 +1,9 @@
-"""The program as a process: start and mistakes of configuration, io_uring refused, SIGTERM."""
+"""The program as a process: start and mistakes of configuration, io_uring refused and what stands in,
+SIGTERM."""
 
 import json
 import pathlib
+import platform
 import re
 import signal
 import socket
@@ -93,9 +95,48 @@ def test_a_port_in_use_is_said(make_relay):
         relay.process = None
 
 
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "ENOMEM", "EINVAL"])
+def test_where_io_uring_is_refused_epoll_stands_in(make_relay, make_sink, error):
+    sink = make_sink()
+    relay = make_relay({"*": sink.port}, config={"node": {"io_backend": "auto"}}, launcher=[*DENY, error])
+    log = relay.process.output()
+    lines = [line for line in log.splitlines() if "I/O backend" in line]
+    assert len(lines) == 1 and "warn" in lines[0], log
+    assert "I/O backend: epoll" in lines[0] and "io_uring is unavailable" in lines[0], lines[0]
+    assert relay.metric("posthaste_io_backend_info") == 1
+    assert relay.metric("posthaste_io_backend_info", backend="epoll", reason=error) == 1
+    relay.inject(message("epoll", b"hello\r\n"), [f"r{i}@receiver.test" for i in range(3)])
+    relay.wait_for_events("Delivery", 3)
+    assert relay.metric("posthaste_io_submitted_total") > 0
+
+
+def test_epoll_is_used_when_it_is_asked_for(make_relay):
+    relay = make_relay({"*": free_port()}, config={"node": {"io_backend": "epoll"}})
+    assert "I/O backend: epoll (configured)" in relay.process.output()
+    assert relay.metric("posthaste_io_backend_info", backend="epoll", reason="configured") == 1
+
+
+def test_io_uring_is_used_where_it_works(make_relay):
+    relay = make_relay({"*": free_port()}, config={"node": {"io_backend": "auto"}})
+    assert "I/O backend: io_uring (probed)" in relay.process.output()
+    assert relay.metric("posthaste_io_backend_info", backend="io_uring", reason="probed") == 1
+
+
+# A sandbox that does not know RWF_DSYNC (gVisor): the octets are synced all the same.
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of pwritev2")
+def test_a_spool_is_written_where_synced_writes_are_refused(make_relay, make_sink):
+    sink = make_sink()
+    deny = [*DENY, "EOPNOTSUPP", "--also=328"]  # pwritev2
+    relay = make_relay({"*": sink.port}, config={"node": {"io_backend": "auto"}}, launcher=deny)
+    assert relay.metric("posthaste_io_backend_info", backend="epoll", reason="EOPNOTSUPP") == 1
+    relay.inject(message("epoll", b"hello\r\n"), ["r@receiver.test"])
+    relay.wait_for_events("Delivery", 1)
+
+
 @pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
-def test_io_uring_refused_is_one_clear_line(make_relay, error):
-    relay = make_relay({"*": free_port()}, start=False, launcher=[*DENY, error])
+def test_io_uring_refused_is_one_clear_line_for_who_insists(make_relay, error):
+    relay = make_relay({"*": free_port()}, config={"node": {"io_backend": "io_uring"}}, start=False,
+                       launcher=[*DENY, error])
     relay.start(wait=False)
     status = relay.process.wait()
     output = relay.process.output()

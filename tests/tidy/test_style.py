@@ -28,7 +28,8 @@ BANNED = [
       "dns/shared_answers.h", "core/net/listening_sockets."],
      "shards share nothing"),
     (r"\bstd::thread\b|\bstd::jthread\b",
-     ["core/io/runtime.cc", "relay/events/", "bench/", "tests/"], "one thread per shard"),
+     ["core/io/runtime.cc", "core/io/file_threads.", "relay/events/", "bench/", "tests/"],
+     "one thread per shard"),
     # What throws where a person, a disk or a stranger decides whether it does. A list names the places
     # that catch it, or whose input is their own.
     (r"\b[io]?fstream\b|\bistreambuf_iterator\b",
