@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include <unistd.h>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
+#include "core/base/text_file.h"
 #include "metrics/exposition.h"
 #include "relay/config/descriptor_demand.h"
 
@@ -38,10 +38,8 @@ EgressOptions egress_of(const Config& config) {
 
 // Another one after each start of the machine. Empty: it cannot be told.
 std::string boot_of_machine() {
-    std::ifstream file("/proc/sys/kernel/random/boot_id");
-    std::string boot;
-    std::getline(file, boot);
-    return boot;
+    const auto boot = core::read_text_file("/proc/sys/kernel/random/boot_id", 64);
+    return boot ? boot->substr(0, boot->find('\n')) : std::string();
 }
 
 core::Result<void> open_held_back(NodeSpool& spool, std::size_t shards) {

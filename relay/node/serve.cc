@@ -180,7 +180,10 @@ int serve(const std::filesystem::path& config_file, Start start) {
         runtime.run([&](core::Shard& shard) { return shard_main(&node, &shard, config_file); });
     node.events->close();
     if (!ran) return refuse(ran.error());
-    if (node.failed()) return refuse(node.failure());
+    if (node.failed()) {
+        if (node.spool != nullptr) node.spool->back->never_began();
+        return refuse(node.failure());
+    }
     if (node.spool != nullptr) node.spool->back->end();
     core::log_info("stopped");
     return 0;

@@ -47,6 +47,8 @@ class HeldBack {
     void begin() { table_.set_state(RunState::young); }
     void has_lived();
     bool lived() const { return lived_.load(); }
+    // The start failed before anybody was served: it says nothing of any message.
+    void never_began() { table_.set_state(RunState::counted); }
     // All shards have ended in order.
     void end() { table_.set_state(RunState::ended); }
 
