@@ -337,6 +337,7 @@ void crash_while_reading(const SimDisk& disk, const SpoolState& state, std::uint
 }
 
 RunResult crash_everywhere(const RunOptions& options) {
+    const Unwatched unwatched;
     RunResult result;
     SimDisk disk(options.seed);
     disk.set_direct_allowed(options.direct);

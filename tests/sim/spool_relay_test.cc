@@ -28,6 +28,7 @@ constexpr std::uint64_t kSegment = SpoolScene::kSegment;
 // A failure that the sender is to be told of: at every crash the mail is still there to be tried
 // again, or the notification is.
 TEST(SpoolRelay, no_crash_loses_a_notification) {
+    const Unwatched unwatched;
     SimDisk disk(1);
     std::size_t points = 0;
     bool sent = false;
