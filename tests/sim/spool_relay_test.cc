@@ -141,7 +141,7 @@ TEST(SpoolRelay, more_outcomes_than_a_batch_takes) {
 
 // M7: it is numbered, encoded, told to the event log and sent on its way some recipients at a time.
 TEST(SpoolRelay, a_message_for_many_takes_many_steps) {
-    constexpr int kMany = 20'000;
+    constexpr int kMany = 6'000;
     SimDisk disk(1);
     SpoolScene scene(disk, 1, 1, quick_retries());
     const auto turns = [&] { return scene.world.shard().reactor().stats().turns; };
@@ -161,7 +161,7 @@ TEST(SpoolRelay, a_message_for_many_takes_many_steps) {
 
 // And it is freed likewise, when there is no room for it.
 TEST(SpoolRelay, a_message_for_many_that_is_refused_goes_in_many_steps) {
-    constexpr int kMany = 20'000;
+    constexpr int kMany = 6'000;
     SimDisk disk(1);
     RelayOptions options = quick_retries();
     options.space.max_octets = 8 * kSegment;
