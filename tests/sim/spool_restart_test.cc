@@ -89,7 +89,7 @@ TEST(SpoolRestart, a_segment_is_scanned_in_steps) {
     constexpr std::size_t kSmall = 6000;  // messages
     {
         SpoolScene scene(disk, 1, 1, options);
-        scene.relay->inject(0, {mailbox(1, "down.example")}, 9 << 20);
+        scene.relay->inject(0, {mailbox(1, "down.example")}, 4 << 20);
         for (std::size_t i = 0; i < kSmall; ++i)
             scene.relay->inject(0, {"v" + std::to_string(i) + "@down.example"}, 100);
         scene.world.run_for(minutes{1});
@@ -99,7 +99,7 @@ TEST(SpoolRestart, a_segment_is_scanned_in_steps) {
     const auto turns = [&scene] { return scene.world.shard().reactor().stats().turns; };
     ASSERT_TRUE(scene.world.run_until([&] { return scene.relay->recovery_over(); }));
     EXPECT_EQ(scene.relay->recovered().messages, kSmall + 1);
-    const std::uint64_t by_octets = (9 << 20) / relay::Recovery::kScanStep;
+    const std::uint64_t by_octets = (4 << 20) / relay::Recovery::kScanStep;
     const std::uint64_t by_records = kSmall / relay::Recovery::kPiecesATurn;
     EXPECT_GE(scene.relay->recovered().steps, by_octets + by_records);
     EXPECT_GE(turns(), by_octets + by_records + kSmall / relay::Recovery::kRecordsATurn);
