@@ -160,10 +160,14 @@ core::Task<void> SmtpSession::take(std::string_view input) {
 ServerDialogue::Step SmtpSession::feed(std::string_view input) try {
     return dialogue_.feed(input);
 } catch (const std::bad_alloc&) {
+    out_of_memory();
+    return {input.size(), ServerEvent::closed};
+}
+
+void SmtpSession::out_of_memory() {
     drop_content();
     context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::memory_full);
     dialogue_.close("421 4.3.1 No memory for this message");
-    return {input.size(), ServerEvent::closed};
 }
 
 // Input behind a command that ends a group (RFC 2920 section 3.1) is harmless from a friend, but
@@ -178,7 +182,7 @@ void SmtpSession::answer_mail() {
     refusal ? refuse(*refusal) : dialogue_.accept_mail();
 }
 
-void SmtpSession::begin_content() {
+void SmtpSession::begin_content() try {
     const Envelope& envelope = dialogue_.envelope();
     const auto declared = static_cast<std::size_t>(envelope.declared_size);
     if (const auto refusal = context_.acceptance.check(context_.shares.total() + declared)) {
@@ -202,6 +206,8 @@ void SmtpSession::begin_content() {
     if (declared > 0) message_->content.reserve(declared + received.size());
     message_->content.append(received);
     dialogue_.begin_content(message_->content);
+} catch (const std::bad_alloc&) {
+    out_of_memory();
 }
 
 // Counts the envelope, and the content that is still arriving; asks for more room in steps.

@@ -93,6 +93,7 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private KnownDo
 
     void answer_mail();
     void begin_content();
+    void out_of_memory();
     void count_memory();
     void drop_content();
     void refuse(Refusal refusal);
