@@ -21,13 +21,12 @@ class Executioner:
         self.deaths = []  # ages of the process, in seconds
 
     def live(self, seconds):
-        """Starts it; False when it had to die within so many seconds."""
-        restart(self.relay)
+        """Since its start: False when it had to die within so many seconds."""
         begun, since = time.monotonic(), None
         while time.monotonic() - begun < seconds:
             in_flight = self.relay.metric("posthaste_queue_recipients", state="in_flight")
             since = (since or time.monotonic()) if in_flight else None
-            if since and time.monotonic() - since > 0.5:
+            if since and time.monotonic() - since > 2:
                 self.deaths.append(time.monotonic() - begun)
                 self.relay.process.kill()
                 return False
@@ -46,15 +45,16 @@ def test_a_message_that_kills_the_process_is_set_aside(make_relay, make_sink):
     aside = pathlib.Path(relay.config["node"]["data_dir"]) / "spool/set-aside" / guilty
 
     law = Executioner(relay)
-    for number in range(2):
+    for _ in range(2):
+        restart(relay)
         assert not law.live(20), "the message did not come in hand"
         assert not aside.exists()
     sent = set()
     for number in range(2):
         # It is held back: mail goes. After a minute it is tried.
+        restart(relay)
         killer = threading.Thread(target=lambda: setattr(law, "alive", law.live(100)))
         killer.start()
-        time.sleep(3)
         assert "was in hand at 3 ends in a row" in relay.process.output()
         sent.add(f"good{number}@good.test")
         relay.inject(b"Subject: good\r\n\r\nx\r\n", f"good{number}@good.test")
