@@ -125,9 +125,10 @@ TEST(Suspicion, deaths_in_company_on_trial_prove_nothing) {
 
 TEST(Suspicion, whoever_is_in_hand_at_late_ends_is_not_to_blame) {
     Ends ends;
-    for (int i = 0; i < 50; ++i)
+    for (int i = 0; i < 50; ++i) {
         EXPECT_TRUE(ends.late({1, 2, 3}).empty());
-    EXPECT_EQ(ends.known(), 0U);
+        EXPECT_EQ(ends.known(), 0U);
+    }
     // Only suspects are tried.
     EXPECT_TRUE(ends.late({}, {1}).empty());
     EXPECT_TRUE(ends.late({}, {1}).empty());
