@@ -65,7 +65,8 @@ def test_a_message_that_kills_the_process_is_set_aside(make_relay, make_sink):
     log = relay.process.output()
     assert f"message {guilty} was tried alone and the process died, 2 times" in log, log
     assert aside.is_file()
-    assert relay.metric("posthaste_spool_held_messages", reason="set_aside") == 1
+    wait_until(lambda: relay.metric("posthaste_spool_held_messages", reason="set_aside") == 1, 20,
+               "it is counted")
     time.sleep(3)
     assert relay.metric("posthaste_queue_recipients", state="in_flight") == 0
     relay.stop()
@@ -73,14 +74,15 @@ def test_a_message_that_kills_the_process_is_set_aside(make_relay, make_sink):
     dumped = [line for line in dump(relay).splitlines() if guilty in line and '"message"' in line]
     assert dumped and all('"set_aside":true' in line for line in dumped), dumped
     # A sink that takes it, and the file is removed while the relay runs.
-    mended = make_sink()
+    mended = make_sink()  # it goes on in the same ledger
     for route in relay.config["route"]:
         route["hosts"] = [f"127.0.0.1:{mended.port}"]
     restart(relay)
     time.sleep(2)
-    assert not mended.accepted()
+    assert {one for _, one in mended.accepted()} == sent
     aside.unlink()
-    wait_until(lambda: {one for _, one in mended.accepted()} == {"one@guilty.test"}, 30, "it goes")
+    wait_until(lambda: {one for _, one in mended.accepted()} == sent | {"one@guilty.test"}, 30,
+               "it goes")
     relay.stop()
 
 
