@@ -105,8 +105,6 @@ inline constexpr Metric kLoopTurnSeconds{"posthaste_loop_turn_seconds", Kind::hi
 inline constexpr Metric kIoEnters{"posthaste_io_enters_total", Kind::counter,
     "System calls of the shard's loop: io_uring_enter, or with epoll every call for a socket.",
     {"shard"}};
-inline constexpr Metric kIoLongWaits{"posthaste_io_long_waits_total", Kind::counter,
-    "Waits of a busy loop for several completions at once.", {"shard"}};
 inline constexpr Metric kIoSubmitted{"posthaste_io_submitted_total", Kind::counter,
     "Operations submitted to the kernel.", {"shard"}};
 inline constexpr Metric kIoCompleted{"posthaste_io_completed_total", Kind::counter,
@@ -156,7 +154,7 @@ inline constexpr std::array kCatalogue{
     &kContentsEvicted, &kContentsReadBack,
     &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
-    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kIoEnters, &kIoLongWaits,
+    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kIoEnters,
     &kIoSubmitted, &kIoCompleted, &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoCopied,
     &kIoHeldInput, &kIoOverflows, &kShardBusyRatio, &kShardBusySeconds, &kLongestTurn,
     &kIoBackendInfo,

@@ -315,7 +315,6 @@ void engine(Page& page, Shards shards) {
     per_shard(page, shards, kLoopTurns, &EngineCounters::turns, 1);
     turn_lengths(page, shards);
     per_shard(page, shards, kIoEnters, &EngineCounters::enters, 1);
-    per_shard(page, shards, kIoLongWaits, &EngineCounters::long_waits, 1);
     per_shard(page, shards, kIoSubmitted, &EngineCounters::submitted, 1);
     per_shard(page, shards, kIoCompleted, &EngineCounters::completed, 1);
     per_shard(page, shards, kIoSends, &EngineCounters::sends, 1);

@@ -11,7 +11,6 @@ ShardMetrics::ShardMetrics(std::size_t providers)
 void ShardMetrics::publish(const EngineTotals& totals) {
     engine_.turns.set(totals.turns);
     engine_.enters.set(totals.enters);
-    engine_.long_waits.set(totals.long_waits);
     engine_.submitted.set(totals.submitted);
     engine_.completed.set(totals.completed);
     engine_.sends.set(totals.sends);

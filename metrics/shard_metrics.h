@@ -129,8 +129,7 @@ struct SpoolCounters {
 // Totals since the start that the shard's loop and ring keep as plain numbers.
 struct EngineTotals {
     std::uint64_t turns = 0;
-    std::uint64_t enters = 0;      // system calls of the loop
-    std::uint64_t long_waits = 0;  // of a busy loop, for several completions
+    std::uint64_t enters = 0;  // system calls of the loop
     std::uint64_t submitted = 0;
     std::uint64_t completed = 0;
     std::uint64_t sends = 0;
@@ -147,8 +146,8 @@ struct EngineTotals {
 
 // EngineTotals as others may read them.
 struct EngineCounters {
-    Counter turns, enters, long_waits, submitted, completed, sends, receives, buffers_exhausted,
-        overflows, busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, copied, held_input;
+    Counter turns, enters, submitted, completed, sends, receives, buffers_exhausted, overflows,
+        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, copied, held_input;
     std::array<Counter, core::kTurnBounds.size() + 1> turns_by_length;
 };
 

@@ -77,9 +77,8 @@ enum class Sharing : std::uint8_t { first, join };
 enum class Shots : std::uint8_t { one, many };
 
 struct IoStats {
-    std::uint64_t enters = 0;      // system calls of the loop
-    std::uint64_t long_waits = 0;  // waits for several completions (batch_wait.h)
-    std::uint64_t submitted = 0;   // operations
+    std::uint64_t enters = 0;     // system calls of the loop
+    std::uint64_t submitted = 0;  // operations
     std::uint64_t completed = 0;
     std::uint64_t sends = 0;
     std::uint64_t receives = 0;

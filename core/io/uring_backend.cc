@@ -117,34 +117,26 @@ void UringBackend::wait(Instant until) {
         const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
         const bool pending = (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
         if (io_uring_sq_ready(&ring_) > 0 || pending) submit();
-        reap();
-    } else if (batch_wait_.next_is_long()) {
-        // Where nothing came a second call waits on; rare, so it needs no min_wait_usec (6.12).
-        submit_and_wait(BatchWait::kMost, now, std::min(until, now + BatchWait::kLongest));
-        if (io_uring_cq_ready(&ring_) == 0) submit_and_wait(1, clock_.now(), until);
-        stats_.long_waits += 1;
-        batch_wait_.note(reap());
     } else {
-        submit_and_wait(1, now, until);
-        reap();
+        submit_and_wait(now, until);
     }
+    reap();
 }
 
-// Submits what is queued and sleeps until so many completions are there, or until the time.
-void UringBackend::submit_and_wait(unsigned completions, Instant now, Instant until) {
+// Submits what is queued and sleeps until a completion is there, or until the time.
+void UringBackend::submit_and_wait(Instant now, Instant until) {
     stats_.enters += 1;
     if (until == kNever) {
-        io_uring_submit_and_wait(&ring_, completions);
+        io_uring_submit_and_wait(&ring_, 1);
         return;
     }
     const auto left = std::max(until - now, Duration{}).count();
     __kernel_timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
     io_uring_cqe* completion = nullptr;
-    io_uring_submit_and_wait_timeout(&ring_, &completion, completions, &timeout, nullptr);
+    io_uring_submit_and_wait_timeout(&ring_, &completion, 1, &timeout, nullptr);
 }
 
-// Delivers all that is there; returns how many receives were among it.
-std::size_t UringBackend::reap() {
+void UringBackend::reap() {
     if (io_uring_cq_has_overflow(&ring_)) {
         stats_.overflows += 1;
         io_uring_get_events(&ring_);
@@ -158,7 +150,6 @@ std::size_t UringBackend::reap() {
     io_uring_cq_advance(&ring_, static_cast<unsigned>(reaped_.size()));
     stats_.completed += reaped_.size();
 
-    std::size_t receives = 0;
     for (const Reaped& one : reaped_) {
         if (one.user_data == kIgnored) continue;
         if (one.user_data == kWake) {
@@ -169,7 +160,6 @@ std::size_t UringBackend::reap() {
         if (has_buffer) {
             stats_.receives += 1;
             lent_ += 1;
-            ++receives;
         }
         if (one.result == -ENOBUFS) stats_.buffers_exhausted += 1;
         const Completion result{
@@ -177,7 +167,6 @@ std::size_t UringBackend::reap() {
             has_buffer ? static_cast<int>(one.flags >> IORING_CQE_BUFFER_SHIFT) : kNoBuffer};
         reinterpret_cast<Operation*>(one.user_data)->deliver(result);
     }
-    return receives;
 }
 
 IoResult<Handle> UringBackend::listen(const SocketAddress& address, Sharing sharing) {

@@ -2,7 +2,6 @@
 // it must be created and used on its shard's thread. Operations are queued and submitted by wait(),
 // one enter per turn of the loop; completions are copied out of the ring before any is delivered,
 // so a completion may start new operations. A full submission queue is submitted early and counted.
-// A busy loop waits for several completions at once (BatchWait).
 // Limits: kSubmissionEntries queued operations; completions overflow into kernel memory, counted.
 #pragma once
 
@@ -12,7 +11,6 @@
 
 #include <liburing.h>
 
-#include "core/io/batch_wait.h"
 #include "core/io/buffer_ring.h"
 #include "core/io/io_backend.h"
 
@@ -83,8 +81,8 @@ class UringBackend final : public IoBackend {
     Arguments& arguments() { return arguments_[argument_index_++ % arguments_.size()]; }
     void arm_wake();
     void submit();
-    void submit_and_wait(unsigned completions, Instant now, Instant until);
-    std::size_t reap();
+    void submit_and_wait(Instant now, Instant until);
+    void reap();
 
     const Clock& clock_;
     io_uring ring_{};
@@ -97,7 +95,6 @@ class UringBackend final : public IoBackend {
     std::vector<Arguments> arguments_;
     std::size_t argument_index_ = 0;
     std::vector<Reaped> reaped_;
-    BatchWait batch_wait_;
     IoStats stats_;
 };
 

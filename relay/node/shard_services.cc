@@ -315,7 +315,6 @@ void ShardServices::publish() {
     const core::IoStats& io = shard_.io().stats();
     metrics_.publish(metrics::EngineTotals{.turns = loop.turns,
                                            .enters = io.enters,
-                                           .long_waits = io.long_waits,
                                            .submitted = io.submitted,
                                            .completed = io.completed,
                                            .sends = io.sends,
