@@ -58,7 +58,7 @@ std::uint64_t seed_of_sets() {
 }
 
 std::string cannot_listen(const core::SocketAddress& address, const std::error_code& error) {
-    const std::string sentence = "cannot listen on " + address.to_string() + ": " + error.message();
+    std::string sentence = "cannot listen on " + address.to_string() + ": " + error.message();
     if (error.value() != EADDRINUSE) return sentence;
     return sentence + "; another program, perhaps another Posthaste, listens there";
 }
