@@ -3,6 +3,7 @@
 #include "core/io/epoll_backend.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -243,10 +244,11 @@ TEST(FileThreads, far_more_jobs_than_are_handed_over_all_end_and_writes_go_first
     ASSERT_EQ(::ftruncate(files.file, 64 << 20), 0);
     std::vector<Counter> operations(kMany + 1);
     std::string space(64U << 10, '-');
+    std::vector<std::array<char, 1024>> pieces(kMany);  // two threads read at once
     using Call = FileThreads::Call;
     for (std::size_t i = 0; i < kMany; ++i) {
         files.threads.submit(
-            {&operations[i], Call::read, files.file, {space.data(), 1024}, 1024 * i, 0});
+            {&operations[i], Call::read, files.file, {pieces[i].data(), 1024}, 1024 * i, 0});
     }
     files.threads.submit(
         {&operations[kMany], Call::synced_write, files.file, {space.data(), space.size()}, 0, 0});
