@@ -184,7 +184,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view octets(copy.get(), size - 1);
     switch (data[0] % 4) {
         case 0:
-            (void)relay::read_segment_header(octets, kName);
+            if (relay::read_segment_header(octets, kName)) PH_ASSERT(!octets.empty());
             checked_scan(octets);
             break;
         case 1:

@@ -48,7 +48,7 @@ TEST(Descriptors, come_back_with_their_lease) {
     }
     Descriptors::Lease first = descriptors.take(Use::client);
     Descriptors::Lease second = std::move(first);
-    EXPECT_FALSE(first);
+    EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move): a lease says that it is empty
     EXPECT_TRUE(second);
     EXPECT_EQ(descriptors.leased(Use::client), 1U);
     second = {};
