@@ -23,9 +23,8 @@ Admission::Admission(std::vector<core::IpNetwork> allow, std::size_t max_connect
       stranger_places_(std::clamp<std::size_t>(max_connections / 10, 1, kStrangers)) {}
 
 bool Admission::allows(const core::IpAddress& client) const {
-    const core::IpAddress address = client.unmapped();
     return std::ranges::any_of(
-        allow_, [&address](const core::IpNetwork& network) { return network.contains(address); });
+        allow_, [&client](const core::IpNetwork& network) { return network.contains(client); });
 }
 
 Admission::Entry Admission::enter(const core::IpAddress& client, bool replacing) {
