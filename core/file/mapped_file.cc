@@ -26,9 +26,9 @@ struct Guard {
 };
 
 std::array<Guard, MappedFile::kMostGuarded> guards;  // NOLINT: the handler has nothing else
-struct sigaction handler_before;                     // NOLINT: likewise
+struct sigaction handler_before;                     // NOLINT: the same
 
-// The store is done again when this returns: into memory that is nobody else's.
+// When this returns, the processor repeats the store; it then goes into anonymous memory.
 void on_sigbus(int /*signal*/, siginfo_t* info, void* /*context*/) {
     const int error = errno;
     const auto at = reinterpret_cast<std::uintptr_t>(info->si_addr);
