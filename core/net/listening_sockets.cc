@@ -46,7 +46,7 @@ bool listens_by_tcp(Handle handle) {
 }  // namespace
 
 ListeningSockets::ListeningSockets(ListeningSockets&& other) noexcept
-    : sockets_(std::exchange(other.sockets_, {})), keeper_(other.keeper_) {}
+    : sockets_(std::exchange(other.sockets_, {})), kept_(other.kept_) {}
 
 Result<void> ListeningSockets::adopt(Handle handle) {
     sockaddr_storage storage{};
@@ -78,7 +78,7 @@ Result<void> ListeningSockets::adopt_from_environment() {
     for (Handle handle = kFirstPassed; handle < kFirstPassed + *count; ++handle) {
         if (auto taken = adopt(handle); !taken) return taken;
     }
-    if (*count > 0) keep_by(Keeper::starter);
+    if (*count > 0) keep();
     return {};
 }
 
@@ -127,14 +127,14 @@ std::vector<Handle> ListeningSockets::handles() {
     return handles;
 }
 
-void ListeningSockets::keep_by(Keeper keeper) {
+void ListeningSockets::keep() {
     const std::scoped_lock lock(mutex_);
-    keeper_ = keeper;
+    kept_ = true;
 }
 
 bool ListeningSockets::are_kept() {
     const std::scoped_lock lock(mutex_);
-    return keeper_ != Keeper::none;
+    return kept_;
 }
 
 void ListeningSockets::close() {

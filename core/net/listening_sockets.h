@@ -25,9 +25,6 @@ class ListeningSockets {
     ListeningSockets& operator=(ListeningSockets&&) = delete;
     ~ListeningSockets() { close(); }
 
-    // Who has them when this process ends: nobody, or those who started it, who listen on.
-    enum class Keeper : std::uint8_t { none, starter, successor };
-
     // Takes over a descriptor that was passed; a sentence when it is no listening TCP socket.
     Result<void> adopt(Handle handle);
     // The descriptors that LISTEN_FDS and LISTEN_PID of the environment name; none without them, or
@@ -43,8 +40,8 @@ class ListeningSockets {
     std::vector<SocketAddress> unclaimed();
 
     std::vector<Handle> handles();  // all of them, still owned by this
-    void keep_by(Keeper keeper);
-    // Somebody listens on with these sockets when this process ends.
+    // Somebody, who started this process or comes after it, listens on when it ends.
+    void keep();
     bool are_kept();
     void close();
 
@@ -57,7 +54,7 @@ class ListeningSockets {
     };
     std::mutex mutex_;
     std::vector<Socket> sockets_;
-    Keeper keeper_ = Keeper::none;
+    bool kept_ = false;
 };
 
 }  // namespace core

@@ -193,7 +193,7 @@ bool Handover::answer(int connection) {
         return false;
     }
     successor_ = connection;
-    sockets_.keep_by(core::ListeningSockets::Keeper::successor);
+    sockets_.keep();
     ::unlink(path_.c_str());
     bound_ = false;
     return true;
