@@ -266,10 +266,10 @@ TEST(InnocentMail, is_acquitted_when_its_trial_ends) {
     Lives lives(41);
     lives.deadly.clear();
     lives.slowness = minutes{2};
-    const auto killed_young = [&](SpoolScene& scene) { scene.world.run_for(seconds{5}); };
+    const auto killed_young = [&](SpoolScene& scene) { scene.world.run_for(seconds{50}); };
     lives.live(
         [&](SpoolScene& scene) {
-            scene.relay->inject(0, {mailbox(1, "slow.example")});
+            scene.relay->inject(0, {mailbox(1, "good.example")});
             scene.relay->inject(0, {mailbox(2, "good.example")});
             killed_young(scene);
         },
@@ -277,15 +277,21 @@ TEST(InnocentMail, is_acquitted_when_its_trial_ends) {
     lives.live(killed_young, true);
     lives.live(killed_young, true);
     lives.slowness = {};
+    const auto suspects = [](SpoolScene& scene) {
+        std::int64_t found = 0;
+        for (std::size_t shard = 0; shard < scene.world.shards(); ++shard)
+            found += scene.relay->metrics(shard).spool().suspects.value();
+        return found;
+    };
     lives.live(
         [&](SpoolScene& scene) {
             scene.world.run_for(seconds{50});
-            EXPECT_EQ(scene.relay->waiting(), 2U) << "it is held back for a minute";
+            EXPECT_EQ(suspects(scene), 2) << "they are held back for a minute";
             // The other one is deferred by its trial, and waits for its time.
             for (auto& server : scene.servers) {
                 server->options().script = [](const Moment& moment) {
                     const bool deferred = moment.stage == Stage::rcpt &&
-                                          moment.argument == mailbox(1, "slow.example");
+                                          moment.argument == mailbox(1, "good.example");
                     return deferred ? Verdict{.reply = "451 4.7.1 later"} : Verdict{};
                 };
             }
@@ -296,11 +302,10 @@ TEST(InnocentMail, is_acquitted_when_its_trial_ends) {
     EXPECT_GE(lives.delivered(mailbox(2, "good.example")), 1U);
     lives.live([&](SpoolScene& scene) {
         scene.world.run_for(seconds{5});
-        for (std::size_t shard = 0; shard < scene.world.shards(); ++shard)
-            EXPECT_EQ(scene.relay->metrics(shard).spool().suspects.value(), 0);
+        EXPECT_EQ(suspects(scene), 0);
         EXPECT_TRUE(scene.relay->run_until_drained(hours{1}));
     });
-    EXPECT_EQ(lives.delivered(mailbox(1, "slow.example")), 1U);
+    EXPECT_GE(lives.delivered(mailbox(1, "good.example")), 1U);
 }
 
 // A person may hold a message back by making the file.
