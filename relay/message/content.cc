@@ -21,9 +21,19 @@ iovec part(const char* octets, std::size_t length) {
 Content::Body& Content::body() {
     if (body_ == nullptr) {
         PH_ASSERT(size_ == 0);
-        body_ = std::make_unique<Body>();
+        body_ = std::make_shared<Body>();
     }
+    PH_ASSERT(body_.use_count() == 1);
     return *body_;
+}
+
+Content Content::share() const {
+    PH_ASSERT(resident());
+    Content shared;
+    shared.body_ = body_;
+    shared.leading_dots_ = leading_dots_;
+    shared.size_ = size_;
+    return shared;
 }
 
 void Content::mark_leading_dot() {
@@ -96,7 +106,7 @@ void Content::restore(std::unique_ptr<char[]> octets, std::size_t size) {
 
 void Content::restore(std::unique_ptr<char[]> octets, std::size_t size, LeadingDots leading_dots) {
     PH_ASSERT(size <= kMost);
-    body_ = std::make_unique<Body>();
+    body_ = std::make_shared<Body>();
     body_->leading_dots = std::move(leading_dots);
     leading_dots_ = static_cast<std::uint32_t>(body_->leading_dots.size());
     size_ = static_cast<std::uint32_t>(size);

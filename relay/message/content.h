@@ -2,8 +2,9 @@
 // not dot-stuffed) in chunks of memory, plus the offsets of lines that begin with a dot, so that
 // sending by DATA gathers straight from it (content_cursor.h; RFC 5321 section 4.5.2).
 // Built on the origin shard by append(), frozen by seal(), then read by the home shard of a path,
-// and freed by the origin only. Pure. Invariant: after seal() it ends in CRLF. A sealed content may
-// leave memory by evict() (the spool has it) and come back by restore(); its sizes stay known.
+// and freed by the origin only. Several contents may share their octets. Pure. Invariant: after
+// seal() it ends in CRLF. A sealed content may leave memory by evict() (the spool has it) and come
+// back by restore(); its sizes stay known.
 #pragma once
 
 #include <cstddef>
@@ -53,6 +54,10 @@ class Content {
     std::size_t memory() const;  // octets held
     bool ends_in_crlf() const;
 
+    // The same octets in another content. Either may be evicted or freed, and neither is written to
+    // any more. Both are of one origin shard. Sealed and in memory only.
+    Content share() const;
+
     bool resident() const { return body_ != nullptr; }
     void evict() { body_.reset(); }
     // The octets as sealed, of size() or, in a content made anew, any size; finds the leading dots.
@@ -82,7 +87,7 @@ class Content {
     };
     Body& body();
 
-    std::unique_ptr<Body> body_;  // null: empty, or evicted
+    std::shared_ptr<Body> body_;  // null: empty, or evicted
     std::uint32_t leading_dots_ = 0;
     std::uint32_t size_ = 0;
 };

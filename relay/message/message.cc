@@ -110,4 +110,10 @@ Labels& Message::edit_labels() {
     return extras_->labels;
 }
 
+void Message::take_extras_of(const Message& other) {
+    injection_ =
+        other.injection_ == nullptr ? nullptr : std::make_unique<Injection>(*other.injection_);
+    extras_ = other.extras_ == nullptr ? nullptr : std::make_unique<Extras>(*other.extras_);
+}
+
 }  // namespace relay

@@ -151,6 +151,10 @@ struct MessageListTag;
 struct ResidentTag;
 
 struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTag> {
+    // Mail for more is taken as several messages (relay/message/split.h), so that what is done with
+    // all recipients of a message at once is short.
+    static constexpr std::size_t kMostRecipients = 20'000;
+
     MessageId id;
     core::CompactText sender;  // reverse-path without <>; empty for the null sender
     std::vector<std::unique_ptr<Recipient>> recipients;
@@ -179,6 +183,8 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     void set_dsn(DsnEnvelope dsn);
     const DeliverBy& deliver_by() const;
     void set_deliver_by(DeliverBy by);
+    // Injection, labels, DSN and times as another message has them.
+    void take_extras_of(const Message& other);
     // The end of its time, where whoever injected it wanted one; the epoch: as schedules say.
     core::WallTime expires() const;
     void set_expires(core::WallTime when);
