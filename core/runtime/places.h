@@ -1,5 +1,5 @@
 // Places: so many tasks do something at once, further ones wait in order. take() before it, leave()
-// behind it: the place that is left goes to the one who waited longest, so that a newcomer cannot
+// after it: the place that is left goes to the one who waited longest, so that a newcomer cannot
 // take it. One shard; outlives whoever has a place or waits for one.
 #pragma once
 
