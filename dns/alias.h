@@ -1,5 +1,5 @@
 // Following aliases from question to question: servers may answer with the alias alone (a CNAME
-// whose target they do not know), and the asker begins anew with the target.
+// whose target they do not know), and the asker starts again with the target.
 #pragma once
 
 #include <string>

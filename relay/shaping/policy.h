@@ -74,7 +74,7 @@ class ShapingPolicy {
     // Names by provider number; "other" first, then the domains in order of the alphabet.
     const std::vector<std::string>& provider_names() const { return provider_names_; }
     // Of the policy that this one takes the place of: they stay what they are, for the counters'
-    // sake, and names that are new come behind them while there is room.
+    // sake, and names that are new come after them while there is room.
     void keep_numbers(const std::vector<std::string>& names);
 
   private:
