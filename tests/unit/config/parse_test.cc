@@ -36,7 +36,7 @@ std::vector<std::string> problems(const std::string& text) {
     return sentences;
 }
 
-// The one problem of kLeast with some lines behind it.
+// The one problem of kLeast with some lines after it.
 std::string problem_of(const std::string& lines) {
     const auto all = problems(kLeast + lines);
     EXPECT_EQ(all.size(), 1U) << lines;
