@@ -73,8 +73,8 @@ class ShapingPolicy {
     std::size_t provider_of(std::string_view domain) const;
     // Names by provider number; "other" first, then the domains in order of the alphabet.
     const std::vector<std::string>& provider_names() const { return provider_names_; }
-    // Of the policy that this one takes the place of: they stay what they are, for the counters'
-    // sake, and names that are new come after them while there is room.
+    // Keeps the numbers of the policy that this one replaces, so that counters continue. New names
+    // get the numbers after them while there is room.
     void keep_numbers(const std::vector<std::string>& names);
 
   private:
