@@ -1,5 +1,5 @@
-// Following aliases from question to question: servers may answer with the alias alone (a CNAME
-// whose target they do not know), and the asker begins anew with the target.
+// Follows aliases from question to question: a server that does not know the target of a CNAME may
+// answer with the alias alone, and the caller asks again for the target.
 #pragma once
 
 #include <string>

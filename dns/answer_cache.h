@@ -1,7 +1,7 @@
-// AnswerCache: answers of DNS by name and type, each until it expires; full, the least recently
-// used goes first. No I/O and no clock: the caller brings the time. Addresses come rotated by one
-// each time, so that hosts with many addresses share the load (RFC 5321 section 5.1). For one
-// thread. Limits (CacheLimits): entries and octets.
+// AnswerCache: an LRU cache of DNS answers by name and type, each kept until it expires. No I/O and
+// no clock: the caller passes the time. Addresses are rotated by one at each use, so that hosts
+// with many addresses share the load (RFC 5321 section 5.1). For one thread. Limits (CacheLimits):
+// entries and octets; a full cache evicts the least recently used answer.
 #pragma once
 
 #include <cstddef>

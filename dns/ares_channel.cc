@@ -240,7 +240,7 @@ void AresChannel::Transport::process() {
         if (socket->ready != 0) ready.push_back({fd, socket->generation});
     }
     for (const Ready& one : ready) {
-        // What c-ares did for the one before may have closed this one, or opened it anew.
+        // What c-ares did for the one before may have closed this one, or opened it again.
         const auto found = sockets_.find(one.fd);
         if (found == sockets_.end() || found->second->generation != one.generation) continue;
         const short events = std::exchange(found->second->ready, short{0});

@@ -1,13 +1,13 @@
-// CachedResolver: the resolver that the relay uses, one per shard. Answers from memory while the
-// TTL lasts (its own memory, then that of all shards); otherwise it asks the upstream resolver,
-// once for everybody who asks the same meanwhile; LookupLanes says when. Lives on the shard's
-// clock, so virtual time works. A TTL is held between kMinTtl and kMaxTtl, that of "no such" at
-// most kMaxNegativeTtl (RFC 2308 section 5), failures kFailureTtl. Limits (CacheLimits): those of
-// AnswerCache and of LookupLanes; what the fast lane refuses is answered servfail and not
-// remembered, what the slow lane refuses is a timeout. stop(): whoever waits for a place is
-// answered servfail, and so is every question from then on; those under way end with the
-// upstream resolver. No query may be pending when it is destroyed (asserted): stop() it, close the
-// upstream resolver, then the tasks that ask.
+// CachedResolver: the resolver that the relay uses, one per shard. It answers from memory while the
+// TTL lasts (its own memory, then that of all shards). Otherwise it asks the upstream resolver,
+// single-flight: one query for all who ask the same question meanwhile. LookupLanes says when.
+// Lives on the shard's clock, so virtual time works. A TTL is held between kMinTtl and kMaxTtl,
+// that of "no such" at most kMaxNegativeTtl (RFC 2308 section 5), failures kFailureTtl.
+// Limits (CacheLimits): those of AnswerCache and of LookupLanes. What the fast lane refuses is
+// answered servfail and not remembered; what the slow lane refuses is a timeout. After stop()
+// whoever waits for a place is answered servfail, and so is every later question; queries under way
+// end with the upstream resolver. No query may be pending when it is destroyed (asserted): stop()
+// it, close the upstream resolver, then the tasks that ask.
 #pragma once
 
 #include <chrono>

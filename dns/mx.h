@@ -86,7 +86,7 @@ using MxResult = std::expected<MxPlan, RouteFailure>;
 
 core::Task<MxResult> resolve_mx(Resolver& resolver, std::string domain, const RoutingRules& rules);
 
-// The order in which one connection tries the hosts: by preference, equals shuffled anew each time.
+// The order in which one connection tries the hosts: by preference, equals shuffled each time.
 std::vector<std::string> delivery_order(const MxPlan& plan, core::Prng& prng);
 
 // Sorted, common domain factored out: "(mx1|mx2).example.com", "(alt1|alt2)?.in.example.com". Sets

@@ -1,7 +1,7 @@
-// SharedAnswers: what the shards of a node have learned from DNS. A shard looks here when it does
-// not know an answer itself: mail for a domain is spread over the shards, and a lock costs less
-// than a question. One for all shards, made by the composition root, outlives their resolvers.
-// Failures stay with the shard that met them. Limits: those of AnswerCache, once more.
+// SharedAnswers: the DNS answers that any shard of the node has learned. A shard looks here when
+// its own cache has no answer: mail for a domain is spread over the shards, and a lock costs less
+// than a question. One for all shards; the composition root makes it, and it outlives their
+// resolvers. Failures stay with the shard that met them. Limits: those of AnswerCache, once more.
 #pragma once
 
 #include <mutex>

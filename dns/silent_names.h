@@ -1,6 +1,6 @@
-// SilentNames: names whose servers gave no answer lately, so that the next lookup for one of them
-// begins in the slow lane. No clock: the caller brings the time. One thread. Limit: kMost, the one
-// that was noted first is forgotten first.
+// SilentNames: names whose servers gave no answer lately. The next lookup for one of them begins in
+// the slow lane. No clock: the caller passes the time. One thread. Limit: kMost names; a full set
+// forgets the oldest (FIFO).
 #pragma once
 
 #include <chrono>

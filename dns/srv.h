@@ -40,7 +40,7 @@ using ServiceResult = std::expected<ServicePlan, RouteFailure>;
 // service: "_submissions._tcp.example.org".
 core::Task<ServiceResult> resolve_service(Resolver& resolver, std::string service);
 
-// The order in which one connection tries the hosts: by priority, within one drawn by weight, anew
+// The order in which one connection tries the hosts: by priority, within one drawn by weight, again
 // each time.
 std::vector<ServiceHost> service_order(const ServicePlan& plan, core::Prng& prng);
 

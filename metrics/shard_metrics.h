@@ -66,7 +66,7 @@ enum class TlsResult : std::uint8_t {
     untrusted,    // the certificate was not good enough
     refused,      // STARTTLS was offered, and answered with 4xx or 5xx
     not_offered,  // STARTTLS
-    stripped,     // likewise, by a host that offered it before
+    stripped,     // not offered, by a host that offered it before
     avoided,      // clear text, because TLS with this host failed in the last days
 };
 inline constexpr std::size_t kTlsResults = 8;

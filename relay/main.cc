@@ -84,6 +84,10 @@ int run(int argc, char** argv) {
         command->add_option("--config", config_file, "Configuration file (TOML)")
             ->capture_default_str();
     }
+    std::string against;
+    check->add_option("--against", against,
+                      "Another configuration: print each key that differs, old and new value, and "
+                      "whether a reload or a restart puts it in force.");
     bool take_over = false;
     serve->add_flag("--take-over", take_over,
                     "Take the listening sockets from the process that serves the same data "
@@ -104,7 +108,7 @@ int run(int argc, char** argv) {
         return explain(app, error);
     }
     if (dump->parsed()) return relay::dump_spool(directory, stdout);
-    if (check->parsed()) return relay::check(config_file);
+    if (check->parsed()) return relay::check(config_file, against);
     return relay::serve(config_file, take_over ? relay::Start::take_over : relay::Start::fresh);
 }
 

@@ -352,7 +352,7 @@ void Relay::reply(Connection& connection, int code) {
     if (--connection.awaited == 0) advance(connection);
 }
 
-// Sends the current content, with the next message's envelope behind it, once both are allowed.
+// Sends the current content, with the next message's envelope after it, once both are allowed.
 void Relay::advance(Connection& connection) {
     const bool ready = connection.greeted && connection.current && connection.awaited == 0 &&
                        !connection.dot_awaited && !connection.sending;

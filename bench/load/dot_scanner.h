@@ -41,7 +41,7 @@ class DotScanner {
     }
 
     // Nothing is matched before `from`: the end can only be around a dot that follows a CRLF.
-    // Goes behind that CRLF's dot, or to the end of the input, noting what the tail matches.
+    // Goes after that CRLF's dot, or to the end of the input, noting what the tail matches.
     std::size_t leap(std::string_view input, std::size_t from) {
         for (std::size_t at = from;;) {
             const void* hit = at < input.size()

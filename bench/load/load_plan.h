@@ -1,5 +1,5 @@
 // LoadPlan: which messages a source sends: message number n always has the same sender, recipients
-// and content, whichever session sends it. Content is one shared body behind a small header block
+// and content, whichever session sends it. Content is one shared body after a small header block
 // per message (X-Load-Id: <run>-<n>, From, To, Message-ID, Date), so a source copies nothing of
 // size. The body is ASCII with lines of up to 76 characters, no line begins with a dot but for
 // dot_lines of them, which are stuffed for DATA. Built once, read by all shards; claim() is atomic.

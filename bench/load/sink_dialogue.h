@@ -62,8 +62,8 @@ class SinkDialogue {
     const std::optional<Pause>& pause() const { return pause_; }
     void resume();
     std::string& out() { return out_; }
-    // STARTTLS was accepted: feed() took nothing behind it. Send out(), shake hands, say so; what
-    // the client had sent behind it must be dropped (CVE-2011-0411).
+    // STARTTLS was accepted: feed() took nothing after it. Send out(), shake hands, say so; what
+    // the client had sent after it must be dropped (CVE-2011-0411).
     bool wants_tls() const { return wants_tls_; }
     void secured();
     // Everything that had arrived was fed: what follows is another group.

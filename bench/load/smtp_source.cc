@@ -36,7 +36,7 @@ int run(int argc, char** argv) {
     app.add_option("--to", target, "address:port")->capture_default_str();
     declare_load(app, load, run_options);
     app.add_flag("--pipeline", pipelined, "MAIL, RCPT and DATA in one write (default: lock-step)");
-    app.add_flag("--pipeline-next", next, "also behind the content of the message before");
+    app.add_flag("--pipeline-next", next, "also after the content of the message before");
     app.add_flag("--bdat", bdat, "MAIL, RCPT and the content by BDAT in one write");
     app.add_option("--hostname", options.hostname)->capture_default_str();
     app.add_option("--messages-per-connection", options.messages_per_connection, "0: no limit");

@@ -240,7 +240,7 @@ def calibrate(folder, programs, options, messages, limit):
 
 
 def fill_in_slices(relay, messages, size, count, say):
-    """Equal slices behind a lead-in, which has no deferrals of a slice before it."""
+    """Equal slices after a lead-in, which has no deferrals of a slice before it."""
     lead = messages // LEAD_IN
     slices = []
     for number in range(-1, count):

@@ -264,7 +264,7 @@ class Postfix(Relay):
         if not (source / ".complete").exists():
             subprocess.run([TOP / "tests/system/peers/install", "postfix"], check=True)
         shutil.rmtree(root, ignore_errors=True)
-        subprocess.run(["cp", "-al", source, root], check=True)  # links: files are written anew
+        subprocess.run(["cp", "-al", source, root], check=True)  # links: files are replaced
         for folder in ("etc/postfix", "var/spool", "var/lib/postfix", "var/log"):
             shutil.rmtree(root / folder, ignore_errors=True)
         self._users(root)

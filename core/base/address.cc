@@ -100,7 +100,7 @@ Result<SocketAddress> SocketAddress::parse(std::string_view text, int default_po
         host = text.substr(1, close - 1);
         const std::string_view rest = text.substr(close + 1);
         if (!rest.empty() && rest.front() != ':') {
-            return failure(quoted(text) + " has text behind the ] that is not :port");
+            return failure(quoted(text) + " has text after the ] that is not :port");
         }
         has_port = !rest.empty();
         if (has_port) port = rest.substr(1);
@@ -175,7 +175,7 @@ Result<IpNetwork> IpNetwork::parse(std::string_view text) {
     }
     for (int bit = prefix; bit < width; ++bit) {
         if (bit_set(base->octets(), bit)) {
-            return failure(quoted(text) + " has bits set behind its prefix: is a single address " +
+            return failure(quoted(text) + " has bits set after its prefix: is a single address " +
                            "meant, or a network that begins elsewhere?");
         }
     }

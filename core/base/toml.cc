@@ -6,7 +6,7 @@
 #include "core/base/assert.h"
 
 // toml++ 3.3 asserts, and with NDEBUG even assumes, that what follows "[" begins a key, and only
-// then checks it: "[{x]" in a file would abort. Without assertions the check behind it gives an
+// then checks it: "[{x]" in a file would abort. Without assertions the check after it gives an
 // error.
 #undef NDEBUG
 #define TOML_ASSERT(condition) static_cast<void>(0)

@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "core/base/ascii.h"
 
@@ -135,6 +136,36 @@ Result<Rate> parse_rate(std::string_view text) {
     }
     if (count == 0) return failure(quoted(text) + " allows nothing: the number must be 1 or more");
     return Rate{count, std::chrono::seconds(static_cast<std::int64_t>(period->factor))};
+}
+
+std::string write_duration(std::chrono::nanoseconds duration) {
+    constexpr std::array<Unit, 5> kUnits{{{"d", 86'400 * kSecond},
+                                          {"h", 3600 * kSecond},
+                                          {"m", 60 * kSecond},
+                                          {"s", kSecond},
+                                          {"ms", 1'000'000}}};
+    const auto value = static_cast<std::uint64_t>(duration.count());
+    if (value == 0) return "0s";
+    for (const Unit& unit : kUnits) {
+        if (value % unit.factor == 0 || unit.name == "ms") {
+            return std::to_string(value / unit.factor).append(unit.name);
+        }
+    }
+    std::unreachable();
+}
+
+std::string write_size(std::uint64_t octets) {
+    for (auto unit = kSizeUnits.rbegin(); unit != kSizeUnits.rend(); ++unit) {
+        if (octets != 0 && octets % unit->factor == 0) {
+            return std::to_string(octets / unit->factor).append(unit->name);
+        }
+    }
+    return "0B";
+}
+
+std::string write_rate(const Rate& rate) {
+    const std::string period = write_duration(rate.period);  // "1s", "1m", "1h" or "1d"
+    return std::to_string(rate.count) + "/" + period.substr(1);
 }
 
 }  // namespace core

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/base/result.h"
@@ -23,5 +24,11 @@ struct Rate {
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 Result<std::uint64_t> parse_size(std::string_view text);  // octets
 Result<Rate> parse_rate(std::string_view text);
+
+// The same quantities as text that parses to the same value: "5d", "64MiB", "100/s". The largest
+// unit that divides the value without a rest is used.
+std::string write_duration(std::chrono::nanoseconds duration);  // a whole number of milliseconds
+std::string write_size(std::uint64_t octets);
+std::string write_rate(const Rate& rate);
 
 }  // namespace core

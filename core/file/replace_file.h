@@ -1,6 +1,6 @@
-// replace_file(): a small file written anew: beside, synced, then renamed over the old one, so that
-// there is always a whole one. One at a time for a path. What is half written when the process dies
-// lies beside as "<path>.new".
+// replace_file(): replaces a small file as a whole. It writes the new text to "<path>.new", syncs
+// it and renames it over the old file, so that a reader always finds a whole one. One call at a
+// time for a path. What is half written when the process dies stays as "<path>.new".
 #pragma once
 
 #include <string>

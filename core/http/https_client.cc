@@ -197,7 +197,7 @@ void HttpsClient::Multi::process() {
         if (socket->ready != 0) ready.emplace_back(fd, socket->generation);
     }
     for (const auto& [fd, generation] : ready) {
-        // What was done for the one before may have closed this one, or opened it anew.
+        // What was done for the one before may have closed this one, or opened it again.
         const auto found = sockets_.find(fd);
         if (found == sockets_.end() || found->second->generation != generation) continue;
         const short events = std::exchange(found->second->ready, short{0});

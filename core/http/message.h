@@ -30,7 +30,7 @@ class HttpBodySink;
 struct HttpRequest {
     std::string method;             // as sent; methods are case-sensitive
     std::string path;               // origin form, without the query, not percent-decoded
-    std::string query;              // behind the first '?', without it
+    std::string query;              // after the first '?', without it
     std::string authority;          // "host:port" of an absolute target, or the field Host
     int version = 11;               // 10 or 11
     std::vector<HttpField> fields;  // in the order sent; trailers are dropped

@@ -48,7 +48,7 @@ class RequestParser {
     void set_peer(const SocketAddress& peer, const SocketAddress& local);
 
     struct Progress {
-        std::size_t consumed = 0;  // of what was offered; offer the rest again with more behind it
+        std::size_t consumed = 0;  // of what was offered; offer the rest again with more after it
         std::optional<ParseFailure> failure;
         std::optional<HttpResponse> refusal;  // by the sink
     };

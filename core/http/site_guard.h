@@ -1,8 +1,8 @@
-// SiteGuard: was a request meant for us, or did a web page send it that a browser near us shows? A
-// page may make a browser post to any address, and a name of its own point at ours (DNS rebinding).
-// So Host (or the authority of an absolute target) must be an address, "localhost" or one of our
-// names, else 421 (RFC 9110 section 7.4); and a request with an Origin (RFC 6454) must come from
-// the site it goes to, or from one of our names, else 403. Programs send no Origin. A request
+// SiteGuard: refuses requests that a web page sends from the browser of somebody near us. A page
+// may make a browser post to any address, and it may point a name of its own at ours (DNS
+// rebinding). So Host (or the authority of an absolute target) must be an address, "localhost" or
+// one of our names, else 421 (RFC 9110 section 7.4). A request with an Origin (RFC 6454) must come
+// from the site it goes to, or from one of our names, else 403. Programs send no Origin. A request
 // without Host (HTTP/1.0) comes from no browser and passes. Pure; immutable after construction.
 #pragma once
 

@@ -1,12 +1,12 @@
-// Descriptors: who may hold how many of the process's file descriptors. Connections take a lease
-// before they open one, or right after they were accepted, and give it back after closing; what is
-// not leased stays for the spool, the event log, DNS, HTTPS and reloads. One for all shards; every
-// call is safe on any thread, is made once a connection, and neither locks nor waits. Without
-// set_limit() everything is granted.
+// Descriptors: shares the file descriptors of the process between those who open connections. A
+// connection takes a lease before it is opened, or right after it was accepted, and gives it back
+// after closing. What is not leased stays for the spool, the event log, DNS, HTTPS and reloads. One
+// for all shards; every call is safe on any thread, is made once a connection, and neither locks
+// nor waits. Without set_limit() everything is granted.
 // Limits, of the room that set_limit() finds: kReserve is never leased; strangers have a quarter of
-// the room, all who come to us three quarters, all whom we call three quarters. Beyond that:
-// whoever comes is told so and closed (Use::farewell, at most kFarewells at a time, then closed
-// without a word), whoever wants to call waits (core/net/connector.h).
+// the room, all who come to us three quarters, all whom we call three quarters. Beyond that a
+// client is told so and closed (Use::farewell, at most kFarewells at a time, then it is closed
+// without a word), and a call to a server waits (core/net/connector.h).
 #pragma once
 
 #include <array>

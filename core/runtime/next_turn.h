@@ -1,5 +1,6 @@
-// NextTurn: `co_await NextTurn{reactor}` lets the rest of the shard run before a long piece of work
-// goes on. One shard; resumed in the next turn of the reactor, whatever else happens.
+// NextTurn: `co_await NextTurn{reactor}` yields: the rest of the shard runs before a long piece of
+// work goes on. One shard; the reactor resumes the coroutine in its next turn, whatever else
+// happens.
 #pragma once
 
 #include <coroutine>

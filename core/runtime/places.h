@@ -1,6 +1,7 @@
-// Places: so many tasks do something at once, further ones wait in order. take() before it, leave()
-// behind it: the place that is left goes to the one who waited longest, so that a newcomer cannot
-// take it. One shard; outlives whoever has a place or waits for one.
+// Places: a fair semaphore. At most so many tasks hold a place; the others wait FIFO. A task calls
+// take() before its work and leave() after it. leave() hands the place to the task that waited
+// longest, so that a newcomer cannot take it. One shard; outlives whoever holds a place or waits
+// for one.
 #pragma once
 
 #include <cstddef>

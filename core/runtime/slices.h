@@ -1,7 +1,7 @@
-// Slices: for a coroutine that walks through something long. `co_await slices.next()` after each
-// piece lets the rest of the shard run after every `most` pieces, so that no step of the loop takes
-// longer than those, whatever is queued. On the walker's stack; one shard. What is walked must not
-// depend on staying as it was: others run in between. SliceCount is the same for who is no
+// Slices: splits a long walk, so that no step of the loop takes longer than a few pieces, whatever
+// is queued. The walker calls `co_await slices.next()` after each piece; after every `most` pieces
+// the rest of the shard runs. Lives on the walker's stack; one shard. Others run in between, so the
+// walk must not depend on what they may change. SliceCount is the same for code that is no
 // coroutine: full() says when to stop and to go on in a later turn, by a timer that is due at once.
 #pragma once
 

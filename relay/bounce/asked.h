@@ -1,5 +1,5 @@
-// Asked: what a reply answers, as far as its meaning depends on it, and its names in dispositions
-// and in files of bounce rules. Pure values.
+// Asked: which command a reply answers, as far as the meaning of the reply depends on it, and the
+// names of these commands in dispositions and in files of bounce rules. Pure values.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // The classes of bounces, by KumoMTA's names, and what a class means to whoever keeps a list of
 // addresses: hard, soft or block, and whether the address should be suppressed. Pure values. A
-// rules file may add classes of its own; they stand behind the predefined ones.
+// rules file may add classes of its own; they stand after the predefined ones.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
-// BounceClassifier: one shard's end of the bounce rules. It remembers what it said last: a site
+// BounceClassifier: one shard's access to the bounce rules. It remembers its last verdicts: a site
 // that is down says the same to everybody, and then costs a comparison instead of a match. One per
-// shard, on its thread. use() swaps the rules on a reload; verdicts given before stay valid as long
-// as the caller keeps nothing of them beyond its turn. Limits: kRemembered replies.
+// shard, on its thread. use() swaps the rules on a reload; earlier verdicts stay valid while the
+// caller keeps nothing of them beyond its turn. Limits: kRemembered replies.
 #pragma once
 
 #include <array>

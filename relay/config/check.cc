@@ -85,10 +85,11 @@ bool NamedThings::directory(std::string_view key, const std::filesystem::path& p
 void NamedThings::directories() {
     const NodeConfig& node = config_.node;
     const EventsConfig& events = config_.events;
-    const bool data = directory("[node] data_dir", node.data_dir, node.data_dir_line);
+    const int log_dir_line = events.lines.of("log_dir");
+    const bool data = directory("[node] data_dir", node.data_dir, node.lines.of("data_dir"));
     // Without a key of its own it is below data_dir, which is one mistake.
-    if (events.log_dir_line == 0 && !data) return;
-    if (!directory("[events] log_dir", events.log_dir, events.log_dir_line)) return;
+    if (log_dir_line == 0 && !data) return;
+    if (!directory("[events] log_dir", events.log_dir, log_dir_line)) return;
     std::error_code error;
     const auto log = events.log_dir / kEventFileName;
     const auto status = std::filesystem::status(log, error);
@@ -96,7 +97,7 @@ void NamedThings::directories() {
     for (const file_type fine : {file_type::not_found, file_type::regular, file_type::character}) {
         if (status.type() == fine) return;
     }
-    problem(events.log_dir_line, "[events] log_dir: " + log.string() + ": is not a file");
+    problem(log_dir_line, "[events] log_dir: " + log.string() + ": is not a file");
 }
 
 void NamedThings::name_servers() {
@@ -159,7 +160,7 @@ std::shared_ptr<const BounceRules> NamedThings::bounce() {
 
 // A route for many domains sends all their mail to one host, whose rate is then the rate of all.
 void NamedThings::warn_of_defaults(const ShapingPolicy& shaping, Problems& warnings) const {
-    if (config_.shaping.states_message_rate) return;
+    if (config_.shaping.default_lines.has("max_message_rate")) return;
     const core::Rate rate = config_.shaping.defaults.max_message_rate;
     std::set<std::string_view> said;
     for (const RouteConfig& route : config_.routes) {

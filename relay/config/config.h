@@ -1,8 +1,9 @@
-// Config: the configuration as plain values, parsed and checked. Key names and meanings follow
-// docs/configuration.md; each member has its key's default. Made by parse_config() or load_config()
-// (relay/config/parse.h) on the main thread before the shards start, immutable from then on, shared
-// read-only by all shards. A Config that came from there has passed every check of one value and of
-// values against each other; that files and directories exist is checked by relay/config/check.h.
+// Config: the configuration as plain values, parsed and checked. The schema (relay/config/schema.h)
+// gives each member its key; the member has the key's default, and `lines` the line that set it.
+// Made by parse_config() or load_config() (relay/config/parse.h) on the main thread before the
+// shards start, immutable from then on, shared read-only by all shards. A Config that came from
+// there has passed every check of one value and of values against each other; that files and
+// directories exist is checked by relay/config/check.h.
 #pragma once
 
 #include <chrono>
@@ -19,8 +20,10 @@
 #include "core/base/time.h"
 #include "core/base/units.h"
 #include "core/io/probe.h"
+#include "relay/config/key_lines.h"
 #include "relay/config/named_file.h"
 #include "relay/config/smarthost.h"
+#include "relay/shaping/file_line.h"
 #include "relay/shaping/limits.h"
 #include "relay/shaping/tls_policy.h"
 
@@ -37,12 +40,11 @@ struct SizeOrShare {
 using core::IoChoice;
 
 struct NodeConfig {
-    std::string hostname;   // load_config() fills it with the machine's FQDN when the key is absent
-    int hostname_line = 0;  // 0: the key is absent
+    std::string hostname;  // load_config() fills it with the machine's FQDN when the key is absent
     std::size_t shards = 0;  // 0: one per CPU this process may use
     std::filesystem::path data_dir = "/var/lib/posthaste";
-    int data_dir_line = 0;  // 0: the key is absent
     IoChoice io_backend = IoChoice::automatic;
+    KeyLines lines{};
 };
 
 enum class Durability : std::uint8_t { commit, memory };
@@ -52,10 +54,12 @@ struct SpoolConfig {
     std::uint64_t segment_size = 64ULL << 20;
     SizeOrShare max_size{0, 80};  // of the file system
     SizeOrShare min_free{0, 5};
+    KeyLines lines{};
 };
 
 struct MemoryConfig {
     SizeOrShare limit{0, 75};  // of the cgroup's or the machine's memory: see memory_limit()
+    KeyLines lines{};
 };
 
 enum class ListenerProtocol : std::uint8_t { smtp, http };
@@ -78,6 +82,8 @@ struct ListenerConfig {
     bool serve_inject = true;           // http
     std::vector<std::string> hosts;     // http: further names that requests may use in Host
     bool serve_metrics = true;          // http; /healthz and /readyz are always there
+    int line = 0;                       // where the file has it
+    KeyLines lines{};
 
     bool allows(const core::IpAddress& client) const;
 };
@@ -85,6 +91,7 @@ struct ListenerConfig {
 struct DnsConfig {
     std::vector<core::SocketAddress> servers;  // empty: the system's resolv.conf
     bool trust_ad = false;                     // they validate DNSSEC, and the way there is safe
+    KeyLines lines{};
 };
 
 struct NextHop {
@@ -103,6 +110,7 @@ struct RouteConfig {
     std::optional<TlsPolicy> tls{};                // without: as [delivery] says
     std::shared_ptr<const Smarthost> smarthost{};  // null: nothing but tls and hosts is said
     int line = 0;                                  // where the file has it
+    KeyLines lines{};                              // those of its smarthost too
 
     // Whatever the case of the domain, and with or without a final dot.
     bool matches(std::string_view recipient_domain) const;
@@ -114,6 +122,7 @@ struct DeliveryConfig {
     NamedFile tls_ca_file;                          // empty: the system's bundle
     std::vector<core::IpNetwork> prohibited_hosts;  // as MX targets; routes are not affected
     bool address_literals = false;                  // user@[192.0.2.1] is taken and sent there
+    KeyLines lines{};
 
     bool prohibits(const core::IpAddress& host) const;
 };
@@ -122,16 +131,19 @@ struct RetryConfig {
     std::vector<core::Duration> intervals;  // at least one; the last repeats; +-10 % jitter
     core::Duration max_age = std::chrono::days(5);
     core::Duration delay_warning{};  // zero: none
+    KeyLines lines{};
 };
 
 struct ShapingConfig {
     std::vector<NamedFile> files;
     ShapingLimits defaults;
-    bool states_message_rate = false;  // default has max_message_rate
+    KeyLines lines{};
+    KeyLines default_lines{};  // of the limits in `default`
 };
 
 struct BounceConfig {
     std::vector<NamedFile> files;  // rules, asked before the built-in ones
+    KeyLines lines{};
 };
 
 // Reports about TLS to the domains that ask for them (RFC 8460).
@@ -141,19 +153,21 @@ struct TlsReportConfig {
     std::string contact;
     std::string from;                              // a mailbox
     core::Duration delay = std::chrono::hours(4);  // a report waits for a random part of it
+    KeyLines lines{};
 };
 
 inline constexpr const char* kEventFileName = "events.jsonl";
 
 struct EventsConfig {
-    std::filesystem::path
-        log_dir;           // load_config() fills it: data_dir/events when the key is absent
-    int log_dir_line = 0;  // 0: the key is absent
+    // load_config() fills it: data_dir/events when the key is absent.
+    std::filesystem::path log_dir;
     std::uint64_t log_rotate_size = 256ULL << 20;
     core::Duration log_keep = std::chrono::days(7);
+    KeyLines lines{};
 };
 
 struct Config {
+    std::string file;  // where it was read
     NodeConfig node;
     SpoolConfig spool;
     MemoryConfig memory;

@@ -64,7 +64,7 @@ ParsedConfig load_config(const std::filesystem::path& file, const std::string& h
     if (name.empty()) name = hostname.empty() ? machine_hostname() : hostname;
     if (!name.contains('.')) {
         parsed.warnings.push_back(
-            {file.string(), parsed.config.node.hostname_line,
+            {file.string(), parsed.config.node.lines.of("hostname"),
              "[node] hostname = \"" + name +
                  "\" is not fully qualified: receivers mind such a name "
                  "in EHLO (RFC 5321 section 2.3.5); write one such as \"mta1.example.com\""});

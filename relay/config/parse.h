@@ -1,7 +1,7 @@
 // From the text of a configuration file to a Config, or to every mistake found in it. The keys are
-// described in docs/configuration.md. A key of a feature that this version does not have is refused
-// with "not available in this version" when it asks for the feature; nothing is ever ignored.
-// Called on the main thread, before the shards start.
+// those of the schema (relay/config/schema.h). A key of a feature that this version does not have
+// is refused with "not available in this version" when it asks for the feature; nothing is ever
+// ignored. Called on the main thread, before the shards start.
 #pragma once
 
 #include <expected>

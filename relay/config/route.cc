@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/base/ascii.h"
+#include "relay/config/kinds.h"
+#include "relay/config/schema.h"
 
 namespace relay {
 namespace {
@@ -33,11 +35,10 @@ std::optional<NextHop> service(Section& from, const TextAtLine& item) {
         is_host_name(hop.host, true) && is_host_name(rest.substr(kTcp.size()))) {
         return hop;
     }
-    from.problem_with(
-        "hosts", item.line,
-        "= \"" + item.text.substr(0, 80) +
-            "\" is not a service: write \"srv:_submissions._tcp.example.com\"; its SRV "
-            "records say the ports");
+    from.problem_with("hosts", item.line,
+                      "= " + toml_text(item.text.substr(0, 80)) +
+                          " is not a service: write \"srv:_submissions._tcp.example.com\"; its SRV "
+                          "records say the ports");
     return std::nullopt;
 }
 
@@ -62,77 +63,136 @@ std::optional<NextHop> next_hop(Section& from, const TextAtLine& item) {
     }
     if (hop.port != 0) return hop;
     from.problem_with("hosts", item.line,
-                      "= \"" + item.text.substr(0, 80) +
-                          "\" is not a host: write \"name\", \"name:port\", \"address:port\", "
+                      "= " + toml_text(item.text.substr(0, 80)) +
+                          " is not a host: write \"name\", \"name:port\", \"address:port\", "
                           "\"[ipv6]:port\" or \"srv:_service._tcp.name\"");
     return std::nullopt;
 }
 
-void read_security(Section& from, RouteConfig& route) {
-    TlsPolicy policy{};
-    if (from.choice<TlsPolicy>("tls", policy,
-                               {{"none", TlsPolicy::none},
-                                {"opportunistic", TlsPolicy::opportunistic},
-                                {"encrypt", TlsPolicy::encrypt},
-                                {"verify", TlsPolicy::verify},
-                                {"implicit", TlsPolicy::implicit}})) {
-        route.tls = policy;
+struct NextHops {
+    static std::string type() { return "list of hosts"; }
+    static bool read(Section& from, std::string_view key, std::vector<NextHop>& into) {
+        std::vector<TextAtLine> hosts;
+        if (!from.texts(key, hosts)) return false;
+        for (const TextAtLine& item : hosts) {
+            if (auto hop = next_hop(from, item)) into.push_back(std::move(*hop));
+        }
+        return true;
     }
-    Smarthost smarthost;
-    if (from.text("tls_name", smarthost.tls_name) && !is_host_name(smarthost.tls_name)) {
-        from.problem_with("tls_name", from.take("tls_name")->line,
-                          "must be the name of a host such as \"smtp.example.com\"");
+    static std::string write(const std::vector<NextHop>& hops) {
+        std::vector<std::string> texts;
+        for (const NextHop& hop : hops) {
+            const std::string port = ":" + std::to_string(hop.port);
+            texts.push_back(hop.service   ? "srv:" + hop.host
+                            : hop.address ? core::SocketAddress{*hop.address, hop.port}.to_string()
+                                          : hop.host + port);
+        }
+        return toml_text(texts);
     }
-    from.file("tls_ca_file", smarthost.ca_file);
-    from.file("certificate", smarthost.certificate_file);
-    from.file("private_key", smarthost.key_file);
-    from.file("password_file", smarthost.password_file);
-    from.text("username", smarthost.username);
-    from.flag("auth_insecure", smarthost.auth_insecure);
+};
+
+std::string domain_complaint(std::string_view text) {
+    const std::string_view name = text.starts_with("*.") ? text.substr(2) : text;
+    if (text == "*" || is_host_name(name, true)) return "";
+    const bool utf8 = std::ranges::any_of(name, [](char c) { return (c & 0x80) != 0; });
+    return "= " + toml_text(text.substr(0, 80)) + " is not a domain: write " +
+           (utf8 ? "its A-labels, such as \"xn--bcher-kva.example\""
+                 : "\"example.com\", \"*.example.com\" or \"*\"");
+}
+
+std::string tls_name_complaint(std::string_view text) {
+    return is_host_name(text) ? "" : "must be the name of a host such as \"smtp.example.com\"";
+}
+
+std::string username_complaint(std::string_view text) {
+    const bool one_line = text.size() <= kMostPassword && !text.contains('\0') &&
+                          !text.contains('\r') && !text.contains('\n');
+    return one_line ? "" : "must be one line";
+}
+
+void check_pairs(Section& from, const Smarthost& smarthost) {
     if (smarthost.certificate_file.empty() != smarthost.key_file.empty()) {
         from.problem(from.line(), "[[route]] certificate and private_key go together");
     }
-    if (smarthost.username.empty() != smarthost.password_file.empty()) {
+    const core::TomlValue* username = from.take("username");
+    const bool refused =
+        username != nullptr && !username->text.empty() && smarthost.username.empty();
+    if (!refused && smarthost.username.empty() != smarthost.password_file.empty()) {
         from.problem(from.line(), "[[route]] username and password_file go together");
     }
-    if (smarthost.username.size() > kMostPassword ||
-        smarthost.username.find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos) {
-        from.problem(from.line(), "[[route]] username must be one line");
-    }
-    if (smarthost.is_set()) route.smarthost = std::make_shared<const Smarthost>(smarthost);
 }
 
 }  // namespace
 
+const Keys<RouteConfig>& route_keys() {
+    using Route = RouteConfig;
+    static const Keys<Route> kKeys{
+        {"domain", &Route::domain, Text{domain_complaint, "domain"}, InForce::reload,
+         "domains in UTF-8 as A-labels (`\"xn--bcher-kva.example\"`); `\"example.com\"`, "
+         "`\"*.example.com\"` (every domain below it, not itself) or `\"*\"`",
+         "required"},
+        {"hosts", &Route::hosts, NextHops{}, InForce::reload,
+         "tried in order: `\"host\"`, `\"host:port\"`, `\"ip:port\"`, `\"[ipv6]:port\"`; port 25 "
+         "when left out. `\"srv:_submissions._tcp.example.com\"`: the hosts and ports of a "
+         "service, from its SRV records ([dns.md](dns.md#services-of-a-route))",
+         "required"},
+        {"tls", &Route::tls,
+         Words<TlsPolicy>{{{"none", TlsPolicy::none},
+                           {"opportunistic", TlsPolicy::opportunistic},
+                           {"encrypt", TlsPolicy::encrypt},
+                           {"verify", TlsPolicy::verify},
+                           {"implicit", TlsPolicy::implicit}}},
+         InForce::reload,
+         "as in `[delivery]`, or `\"implicit\"`: TLS from the first octet (RFC 8314), with a "
+         "verified certificate. A domain's table in a shaping file does not change it",
+         "as `[delivery]` says"},
+    };
+    return kKeys;
+}
+
+const Keys<Smarthost>& smarthost_keys() {
+    static const Keys<Smarthost> kKeys{
+        {"tls_name", &Smarthost::tls_name, Text{tls_name_complaint, "host name"}, InForce::reload,
+         "the name that the certificate must have, and SNI; for hosts that are addresses",
+         "the host"},
+        {"tls_ca_file", &Smarthost::ca_file, File{}, InForce::reload,
+         "PEM: whom to trust for these hosts", "as `[delivery]` says"},
+        {"certificate", &Smarthost::certificate_file, File{}, InForce::reload,
+         "PEM: our certificate (chain, leaf first), shown when a host asks; goes with "
+         "`private_key`",
+         "none"},
+        {"private_key", &Smarthost::key_file, File{}, InForce::reload,
+         "PEM: its key; must not be readable by everybody", "none"},
+        {"username", &Smarthost::username, Text{username_complaint}, InForce::reload,
+         "AUTH, by SCRAM-SHA-256, PLAIN or LOGIN; goes with `password_file`. A host that refuses "
+         "it (535) keeps the mail in the queue and is logged as an error",
+         "none"},
+        {"password_file", &Smarthost::password_file, File{}, InForce::reload,
+         "holds the password in one line; must not be readable by everybody", "none"},
+        {"auth_insecure", &Smarthost::auth_insecure, Flag{}, InForce::reload,
+         "`true`: tell the password (PLAIN, LOGIN) also to a host whose certificate was not "
+         "verified"},
+    };
+    return kKeys;
+}
+
 RouteConfig read_route(Section& from) {
     RouteConfig route;
     route.line = from.line();
-    const bool named = from.text("domain", route.domain);
-    const std::string written = route.domain;
-    route.domain = core::to_lower(route.domain);
-    const std::string_view name = route.domain.starts_with("*.")
-                                      ? std::string_view(route.domain).substr(2)
-                                      : std::string_view(route.domain);
-    if (!named) {
-        if (from.take("domain") == nullptr) {
-            from.problem(from.line(),
-                         "[[route]] needs a domain: \"example.com\", \"*.example.com\" or \"*\"");
-        }
-    } else if (route.domain != "*" && !is_host_name(name, true)) {
-        const bool utf8 = std::ranges::any_of(name, [](char c) { return (c & 0x80) != 0; });
-        from.problem_with("domain", from.take("domain")->line,
-                          "= \"" + written.substr(0, 80) + "\" is not a domain: write " +
-                              (utf8 ? "its A-labels, such as \"xn--bcher-kva.example\""
-                                    : "\"example.com\", \"*.example.com\" or \"*\""));
+    if (from.take("domain") == nullptr) {
+        from.problem(from.line(),
+                     "[[route]] needs a domain: \"example.com\", \"*.example.com\" or \"*\"");
     }
-    std::vector<TextAtLine> hosts;
-    if (!from.texts("hosts", hosts) || hosts.empty()) {
+    const core::TomlValue* hosts = from.take("hosts");
+    if (hosts == nullptr || hosts->items.empty()) {
         from.problem(from.line(), "[[route]] needs hosts such as [\"127.0.0.1:2600\"]");
     }
-    for (const TextAtLine& item : hosts) {
-        if (auto hop = next_hop(from, item)) route.hosts.push_back(std::move(*hop));
-    }
-    read_security(from, route);
+    read_keys(from, route_keys(), route, route.lines);
+    route.domain = core::to_lower(route.domain);
+    Smarthost smarthost;
+    read_keys(from, smarthost_keys(), smarthost, route.lines);
+    check_pairs(from, smarthost);
+    if (smarthost.is_set()) route.smarthost = std::make_shared<const Smarthost>(smarthost);
     from.finish();
     return route;
 }

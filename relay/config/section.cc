@@ -123,7 +123,7 @@ bool Section::size(std::string_view key, std::uint64_t& out, std::uint64_t least
     return true;
 }
 
-bool Section::size_or_share(std::string_view key, SizeOrShare& out) {
+bool Section::size_or_share(std::string_view key, SizeOrShare& out, std::uint64_t least) {
     const core::TomlValue* value = take(key);
     if (!of_kind(key, value, Kind::text, "a share or size in quotes: \"75%\" or \"2GiB\"")) {
         return false;
@@ -131,13 +131,13 @@ bool Section::size_or_share(std::string_view key, SizeOrShare& out) {
     const std::string_view text = core::trim(value->text);
     if (!text.ends_with('%')) {
         const auto parsed = core::parse_size(text);
-        if (parsed && *parsed > 0) {
+        if (parsed && *parsed >= least) {
             out = {*parsed, 0};
             return true;
         }
         problem_with(key, value->line,
                      parsed
-                         ? "must be more than 0"
+                         ? "must be at least " + core::write_size(least)
                          : "= " + in_quotes(text) + " is neither a share such as \"75%\" nor a " +
                                "size such as \"2GiB\"");
         return false;
@@ -154,7 +154,8 @@ bool Section::size_or_share(std::string_view key, SizeOrShare& out) {
     return true;
 }
 
-bool Section::duration(std::string_view key, core::Duration& out, core::Duration least) {
+bool Section::duration(std::string_view key, core::Duration& out, core::Duration least,
+                       core::Duration most) {
     const core::TomlValue* value = take(key);
     if (!of_kind(key, value, Kind::text, "a time in quotes such as \"5m\"")) return false;
     const auto parsed = core::parse_duration(value->text);
@@ -164,6 +165,10 @@ bool Section::duration(std::string_view key, core::Duration& out, core::Duration
     }
     if (*parsed < least) {
         problem_with(key, value->line, "= " + in_quotes(value->text) + " is too short");
+        return false;
+    }
+    if (*parsed > most) {
+        problem_with(key, value->line, "must be at most " + in_quotes(core::write_duration(most)));
         return false;
     }
     out = *parsed;
@@ -209,6 +214,16 @@ std::size_t Section::word_index(std::string_view key, std::span<const std::strin
                      "must be " + listed(known) + ", not " + in_quotes(value->text));
     }
     return known.size();
+}
+
+std::optional<Section> Section::table(std::string_view key, std::string_view example) {
+    const core::TomlValue* value = take(key);
+    if (value == nullptr) return std::nullopt;
+    if (value->kind != Kind::table) {
+        problem_with(key, value->line, "must be a table: " + std::string(example));
+        return std::nullopt;
+    }
+    return Section(*value, name_ + " " + std::string(key), file_, problems_);
 }
 
 void Section::not_available(std::string_view key, std::string_view instead) {

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,8 +42,10 @@ class Section {
     bool files(std::string_view key, std::vector<NamedFile>& out);
     bool flag(std::string_view key, bool& out);
     bool size(std::string_view key, std::uint64_t& out, std::uint64_t least, std::uint64_t most);
-    bool size_or_share(std::string_view key, SizeOrShare& out);
-    bool duration(std::string_view key, core::Duration& out, core::Duration least);
+    // least: of a size, in octets; a share is from 1% to 100%.
+    bool size_or_share(std::string_view key, SizeOrShare& out, std::uint64_t least);
+    bool duration(std::string_view key, core::Duration& out, core::Duration least,
+                  core::Duration most);
     bool rate(std::string_view key, core::Rate& out);
     bool texts(std::string_view key, std::vector<TextAtLine>& out);
 
@@ -62,16 +64,19 @@ class Section {
         Choice choice;
     };
     template <typename Choice>
-    bool choice(std::string_view key, Choice& out, std::initializer_list<Word<Choice>> words,
-                std::initializer_list<std::string_view> later = {}) {
+    bool choice(std::string_view key, Choice& out, const std::vector<Word<Choice>>& words,
+                const std::vector<std::string_view>& later = {}) {
         std::vector<std::string_view> known;
         for (const auto& each : words)
             known.push_back(each.word);
-        const std::size_t index = word_index(key, known, {later.begin(), later.size()});
+        const std::size_t index = word_index(key, known, later);
         if (index == known.size()) return false;
-        out = (words.begin() + index)->choice;
+        out = words[index].choice;
         return true;
     }
+    // The table that is the value of a key. example: what it may look like, for the sentence when
+    // the value is none.
+    std::optional<Section> table(std::string_view key, std::string_view example);
 
     // A key of a later feature: refused unless it is empty ("", [], {}) or absent.
     void not_available(std::string_view key, std::string_view instead = "");

@@ -19,7 +19,7 @@ std::string date_time(core::WallTime time) {
     return text;
 }
 
-// The header section, cut behind a whole field when it is too long.
+// The header section, cut after a whole field when it is too long.
 std::string_view headers_of(std::string_view original, bool whole) {
     std::string_view head = header_section(original);
     const bool complete = whole || head.size() < original.size();
@@ -203,7 +203,7 @@ class Writer {
         const bool full = report_.asked.content == ReturnContent::full && report_.whole &&
                           report_.recipients.front().action == DsnAction::failed &&
                           report_.original.size() <= kMostReturned;
-        // 8-bit text behind an ASCII header section has no 7-bit form that readers show.
+        // 8-bit text after an ASCII header section has no 7-bit form that readers show.
         if (full && (!ascii_head || is_ascii(report_.original))) {
             return give_back(report_.original, ascii_head ? "message/rfc822" : "message/global");
         }

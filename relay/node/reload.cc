@@ -6,11 +6,14 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "core/base/log.h"
 #include "core/runtime/event.h"
+#include "relay/config/changes.h"
 #include "relay/config/check.h"
 #include "relay/node/shard_services.h"
 
@@ -22,23 +25,53 @@ using Checked = std::shared_ptr<const CheckedConfig>;
 
 constexpr core::Duration kPoll = std::chrono::milliseconds{10};
 
-using Checking = std::future<std::expected<Checked, Problems>>;
+constexpr std::size_t kMaxChangesLogged = 100;  // of a kind, by one reload
+
+// What a reload brings, made on its own thread: comparing many domains takes longer than a turn.
+struct Reloaded {
+    Checked checked;
+    std::vector<std::string> in_force;  // changes since the last reload that it puts in force
+    std::vector<std::string> waiting;   // changes since the start that need a restart
+};
+
+using Checking = std::future<std::expected<Reloaded, Problems>>;
+
+std::vector<std::string> changes_of(const CheckedConfig& before, const CheckedConfig& after,
+                                    InForce kind) {
+    std::vector<std::string> lines;
+    std::size_t more = 0;
+    for (const Change& change : changes_between(before, after)) {
+        if (change.in_force != kind) continue;
+        if (lines.size() < kMaxChangesLogged) {
+            lines.push_back(change.to_string());
+        } else {
+            ++more;
+        }
+    }
+    if (more > 0) lines.push_back(std::to_string(more) + " more changes");
+    return lines;
+}
 
 // What libraries throw when memory is out ends this reload, not the process.
-std::expected<Checked, Problems> recheck(const std::filesystem::path& file,
-                                         const CheckedConfig& in_force) {
+std::expected<Reloaded, Problems> recheck(const std::filesystem::path& file,
+                                          const CheckedConfig& first,
+                                          const CheckedConfig& in_force) {
     try {
-        return recheck_config(file, in_force);
+        auto checked = recheck_config(file, in_force);
+        if (!checked) return std::unexpected(std::move(checked.error()));
+        return Reloaded{*checked, changes_of(in_force, **checked, InForce::reload),
+                        changes_of(first, **checked, InForce::restart)};
     } catch (const std::exception& error) {
         return std::unexpected(Problems{{file.string(), 0, error.what()}});
     }
 }
 
 // Not valid: there is no thread for it.
-Checking begin(std::filesystem::path file, Checked in_force) {
+Checking begin(std::filesystem::path file, Checked first, Checked in_force) {
     try {
-        return std::async(std::launch::async,
-                          [file = std::move(file), in_force] { return recheck(file, *in_force); });
+        return std::async(std::launch::async, [file = std::move(file), first, in_force] {
+            return recheck(file, *first, *in_force);
+        });
     } catch (const std::system_error&) {
         return {};
     }
@@ -52,7 +85,7 @@ void use(void* services, void* checked) {
 }  // namespace
 
 core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path config_file) {
-    auto checking = begin(std::move(config_file), node->latest);
+    auto checking = begin(std::move(config_file), node->first, node->latest);
     if (!checking.valid()) {
         core::log_error("reload: no thread to read the configuration; what is in force stays");
         co_return;
@@ -64,20 +97,25 @@ core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path co
     co_await node->until_serving(*shard);
     while (!checked_it())
         co_await never.wait(shard->now() + kPoll);
-    const auto checked = checking.get();
-    if (!checked) {
-        for (const Problem& problem : checked.error())
+    const auto reloaded = checking.get();
+    if (!reloaded) {
+        for (const Problem& problem : reloaded.error())
             core::log_error("reload: {}", problem.to_string());
         core::log_error("reload: refused; what is in force stays");
         co_return;
     }
-    for (const Problem& warning : (*checked)->warnings)
+    const Checked& checked = reloaded->checked;
+    for (const Problem& warning : checked->warnings)
         core::log_warning("reload: {}", warning.to_string());
     if (node->draining() || node->failed()) co_return;
-    node->latest = *checked;
+    for (const std::string& change : reloaded->in_force)
+        core::log_info("reload: {}", change);
+    for (const std::string& change : reloaded->waiting)
+        core::log_warning("reload: {}; a restart puts it in force", change);
+    node->latest = checked;
     for (std::size_t i = 0; i < node->shard_count; ++i) {
         // The letter owns the copy until the shard has taken it.
-        shard->send(i, {use, node->services[i], std::make_unique<Checked>(*checked).release()});
+        shard->send(i, {use, node->services[i], std::make_unique<Checked>(checked).release()});
     }
     core::log_info(
         "reloaded: bounce rules, shaping, routes and TLS files; other keys are as of the start");

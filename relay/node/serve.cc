@@ -8,6 +8,7 @@
 #include "core/io/descriptors.h"
 #include "core/io/probe.h"
 #include "core/io/runtime.h"
+#include "relay/config/changes.h"
 #include "relay/config/descriptor_demand.h"
 #include "relay/events/event_room.h"
 #include "relay/node/handover.h"
@@ -96,6 +97,20 @@ void print(const Problems& problems, const char* kind) {
     }
 }
 
+// False: what it is compared with is no configuration.
+bool print_changes(const std::filesystem::path& before, const CheckedConfig& checked) {
+    const auto old = check_config(before, checked.config.node.hostname);
+    if (!old) {
+        print(old.error(), "");
+        return false;
+    }
+    for (const Change& change : changes_between(*old, checked)) {
+        std::printf("%s (%s)\n", change.to_string().c_str(),
+                    change.in_force == InForce::reload ? "reload" : "restart");
+    }
+    return true;
+}
+
 std::size_t shards_of(const Config& config) {
     return config.node.shards != 0 ? config.node.shards : core::available_cpus();
 }
@@ -116,7 +131,7 @@ void tell(const core::ChosenEngine& chosen) {
 
 }  // namespace
 
-int check(const std::filesystem::path& config_file) {
+int check(const std::filesystem::path& config_file, const std::filesystem::path& against) {
     const auto checked = check_config(config_file);
     if (!checked) {
         print(checked.error(), "");
@@ -129,6 +144,7 @@ int check(const std::filesystem::path& config_file) {
                                                estimated_open(checked->config, shards)),
                              descriptors_allowed());
     if (complaint) std::fprintf(stderr, "%s (warning)\n", complaint->c_str());
+    if (!against.empty() && !print_changes(against, *checked)) return 1;
     std::printf("%s: ok\n", config_file.c_str());
     return 0;
 }

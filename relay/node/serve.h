@@ -12,7 +12,8 @@ enum class Start : std::uint8_t { fresh, take_over };
 
 // Exit status: 0 after a drain, 1 when the configuration or the start failed (said on stderr).
 int serve(const std::filesystem::path& config_file, Start start);
-// Validates the configuration and everything it names; 0 or 1.
-int check(const std::filesystem::path& config_file);
+// Validates the configuration and everything it names; 0 or 1. against: another configuration;
+// prints each key that differs, with both places and whether a reload puts it in force.
+int check(const std::filesystem::path& config_file, const std::filesystem::path& against = {});
 
 }  // namespace relay

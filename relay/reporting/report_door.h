@@ -1,6 +1,6 @@
-// ReportDoor: the seam between reports and the web: hands a gzipped TLS report in by HTTPS POST
-// (RFC 8460 section 5.4). WebReports asks the receiver's server, tests write it down. Used on the
-// reporter's shard only. A post always ends, within a minute or two.
+// ReportDoor: the seam between reports and the web. post() hands a gzipped TLS report in by HTTPS
+// POST (RFC 8460 section 5.4). WebReports asks the receiver's server; tests note what they got.
+// Used on the reporter's shard only. A post always ends, within a minute or two.
 #pragma once
 
 #include <string>

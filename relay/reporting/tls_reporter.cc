@@ -49,7 +49,7 @@ core::Task<void> TlsReporter::merge_arrived() {
         const UtcDay first = tally.empty() ? planned_ + 1 : tally.domains().begin()->first.first;
         while (tally_.merge_some(tally, kCountsAStep))
             co_await core::NextTurn{parts_.shard.reactor()};
-        // The clock went back, or the day was looked at meanwhile: it is looked at anew.
+        // The clock went back, or the day was looked at meanwhile: it is looked at again.
         planned_ = std::min(planned_, first - 1);
         if (arrived_.front().last) {
             ++ended_shards_;

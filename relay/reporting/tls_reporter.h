@@ -8,7 +8,7 @@
 //                                      (RFC 8689), so that its sessions are not counted; from
 //                                      then on [retry] decides
 //   a lookup or a post that failed     again after kFirstPause, which doubles to kLongestPause,
-//                                      until kGiveUpAfter behind the last moment of the delay
+//                                      until kGiveUpAfter after the last moment of the delay
 //
 // The record is asked for then and not while mail moves: it costs mail no lookup, and what it says
 // when the report is sent is what counts. A crash loses the counts since the file was written, and

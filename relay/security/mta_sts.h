@@ -1,6 +1,6 @@
 // MtaSts: which MTA-STS policy counts for a domain now (RFC 8461). One per shard, over the node's
 // StsStore, the shard's resolver and a PolicySource. The Router asks when it learns the hosts of a
-// domain, and anew when those answers end.
+// domain, and again when those answers end.
 //
 //   no policy, a policy is announced       it is fetched, and the mail waits for that
 //   a policy, the same id                  it counts; a day after it was fetched, again meanwhile

@@ -1,6 +1,7 @@
-// The file that keeps the MTA-STS policies of a StsStore over a restart: <data_dir>/mta-sts. Read
-// once at start; written by core::replace_file(). Losing it costs fetching them again, during which
-// an attacker may keep a policy from us (RFC 8461 section 10.2).
+// Reads and writes <data_dir>/mta-sts, the file that keeps the MTA-STS policies of a StsStore over
+// a restart. It is read once, at the start, and written by core::replace_file(). Losing it costs
+// fetching the policies again, during which an attacker may keep a policy from us (RFC 8461 section
+// 10.2).
 #pragma once
 
 #include <string>

@@ -4,7 +4,7 @@
 // policy host is not asked for every message. text() and read() are its file's content: one line
 // for each policy; add_text() makes it in steps, since a loop must not write all in one. Limit:
 // kMostOctets of memory, about 100,000 usual policies; beyond it the ones unused for longest are
-// forgotten and have to be discovered anew.
+// forgotten and must be discovered again.
 #pragma once
 
 #include <cstddef>

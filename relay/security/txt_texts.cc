@@ -9,7 +9,7 @@ namespace relay {
 
 namespace {
 
-// Strings of up to 255 octets, each behind its length.
+// Strings of up to 255 octets, each after its length.
 std::optional<std::string> joined(std::string_view octets) {
     std::string text;
     while (!octets.empty()) {

@@ -35,9 +35,9 @@ inline constexpr std::array<std::pair<std::string_view, Reconnect>, 3> kReconnec
      {"ReconnectSameHost", Reconnect::same_host},
      {"TerminateSession", Reconnect::terminate}}};
 
-// Whether the envelope of the next message leaves behind the final dot of the one before
+// Whether the envelope of the next message leaves after the final dot of the one before
 // (docs/decisions/0003-pipelining-modes.md). automatic: until a server of the site loses track, and
-// that is remembered; on: each connection tries anew; off: never.
+// that is remembered; on: each connection tries again; off: never.
 enum class PipelineNext : std::uint8_t { automatic, off, on };
 inline constexpr std::array<std::pair<std::string_view, PipelineNext>, 3> kPipelineNextWords{
     {{"auto", PipelineNext::automatic}, {"off", PipelineNext::off}, {"on", PipelineNext::on}}};
@@ -45,7 +45,7 @@ inline constexpr std::array<std::pair<std::string_view, PipelineNext>, 3> kPipel
 // When mail of a destination is tried again, where that is not as [retry] says.
 struct RetryRule {
     std::vector<core::Duration> intervals;  // none: as [retry] says
-    core::Duration max_age{};               // zero: likewise
+    core::Duration max_age{};               // zero: as [retry] says
     bool operator==(const RetryRule&) const = default;
 };
 

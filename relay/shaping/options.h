@@ -1,29 +1,38 @@
-// The names of options in shaping files: ours, and those of KumoMTA that this version does not
-// have. A name of neither list is a mistake of whoever wrote it. Pure values.
+// The options of shaping files: ours, each with how it is read and what it means, and the names of
+// KumoMTA's that this version does not have. A name of neither list is a mistake of whoever wrote
+// it. A new option is a member of ShapingLimits and an entry of the list here;
+// docs/configuration.md follows (tests/unit/config/keys_page_test.cc). Pure values that live for
+// ever.
 #pragma once
 
 #include <array>
+#include <functional>
+#include <span>
+#include <string>
 #include <string_view>
+
+#include "core/base/toml.h"
+#include "relay/shaping/limits.h"
 
 namespace relay {
 
-// Beside those of kTimeLimitOptions (relay/smtp/time_limits.h).
-inline constexpr std::array<std::string_view, 16> kShapingOptions{"bounce_upon_5xx_greeting",
-                                                                  "connection_limit",
-                                                                  "enable_pipelining",
-                                                                  "enable_tls",
-                                                                  "ip_lookup_strategy",
-                                                                  "max_age",
-                                                                  "max_connection_rate",
-                                                                  "max_deliveries_per_connection",
-                                                                  "max_message_rate",
-                                                                  "max_recipients_per_batch",
-                                                                  "mx_rollup",
-                                                                  "pipeline_next",
-                                                                  "reconnect_strategy",
-                                                                  "replace_base",
-                                                                  "retry_intervals",
-                                                                  "tls"};
+// What the value of an option comes to.
+struct ReadLimit {
+    std::function<void(ShapingLimits&)> set;  // empty: the option changes no limit
+    std::string wrong;                        // what the value must be; empty: it is right
+    std::string warning;                      // the sentence after the option's name; empty: none
+};
+
+struct ShapingOption {
+    std::string_view name;
+    std::string_view meaning;  // Markdown
+    ReadLimit (*read)(const core::TomlValue& value);
+    std::string (*write)(const ShapingLimits& limits);  // null: it changes no limit
+};
+
+// Those of time limits among them, which come last in the order of kTimeLimitOptions.
+std::span<const ShapingOption> shaping_options();
+const ShapingOption* find_shaping_option(std::string_view name);  // nullptr: there is none
 
 // kumo.make_egress_path() of KumoMTA, and what its shaping helper puts into a table beside them.
 inline constexpr std::array<std::string_view, 47> kKumoOptions{

@@ -10,12 +10,13 @@
 
 #include <cstddef>
 #include <expected>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "relay/shaping/file_line.h"
 #include "relay/shaping/limits.h"
 #include "relay/shaping/problem.h"
 
@@ -28,6 +29,15 @@ inline constexpr std::size_t kMostNamedProviders = 199;  // with "other": 200 la
 struct ShapingText {
     std::string file;  // for messages
     std::string text;
+};
+
+struct ShapingOption;
+
+// An option that a table states, and where.
+struct StatedOption {
+    const ShapingOption* option = nullptr;
+    std::size_t file = 0;  // of ShapingPolicy::files()
+    int line = 0;
 };
 
 class ShapingPolicy {
@@ -46,21 +56,34 @@ class ShapingPolicy {
     // Whose table holds for mail to a domain: its own, or else that of the host that a route sends
     // it to (empty: there is no route). Empty: neither has one.
     std::string_view table_for(std::string_view domain, std::string_view host) const;
+    // Names of the tables of domains, in order of the alphabet.
+    std::vector<std::string_view> tables() const;
+    // Where the table of a domain begins, or ["default"] for "default"; empty: there is none.
+    FileLine place_of(std::string_view table) const;
+    // What that table states itself.
+    std::span<const StatedOption> stated(std::string_view table) const;
+    FileLine place_of(const StatedOption& stated) const;
+    // The place that set an option for a domain: its table, or else ["default"]. Empty: no shaping
+    // file says it, so [shaping] default holds.
+    FileLine place_of(std::string_view domain, std::string_view option) const;
+
     // A shaping file says how many messages a second go there; otherwise [shaping] default does.
     bool states_message_rate(std::string_view domain) const;
     // For metrics: 0 is "other".
     std::size_t provider_of(std::string_view domain) const;
     // Names by provider number; "other" first, then the domains in order of the alphabet.
     const std::vector<std::string>& provider_names() const { return provider_names_; }
-    // Of the policy that this one takes the place of: they stay what they are, for the counters'
-    // sake, and names that are new come behind them while there is room.
+    // Keeps the numbers of the policy that this one replaces, so that counters continue. New names
+    // get the numbers after them while there is room.
     void keep_numbers(const std::vector<std::string>& names);
 
   private:
     struct Entry {
         ShapingLimits limits;
         std::size_t provider = 0;
-        bool states_rate = false;
+        std::size_t file = 0;
+        int line = 0;
+        std::vector<StatedOption> stated{};
     };
     struct Hash {
         using is_transparent = void;
@@ -69,9 +92,10 @@ class ShapingPolicy {
         }
     };
     const Entry* find(std::string_view domain) const;
+    const Entry* find_table(std::string_view table) const;  // "default" too
 
-    ShapingLimits defaults_;
-    bool states_rate_ = false;  // ["default"] of a file
+    Entry defaults_;  // ["default"] of the files, over [shaping] default
+    std::vector<std::string> files_;
     std::unordered_map<std::string, Entry, Hash, std::equal_to<>> tables_;
     std::vector<std::string> provider_names_{"other"};
 };

@@ -124,7 +124,7 @@ bool ClientDialogue::may_send_envelope(const Transaction& transaction) const {
     }
     if (transaction.phase != Transaction::Phase::waiting) return false;
     if (unanswered_.empty()) return true;
-    // Behind a final dot, and behind nothing else: DATA stays the last command on the wire.
+    // After a final dot, and after nothing else: DATA stays the last command on the wire.
     return effective_mode() == PipelineMode::next && !uses_chunking() && unanswered_.size() == 1 &&
            unanswered_.front().command == Command::dot;
 }
@@ -312,7 +312,7 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
         } else if (transaction.accepted > 0 && too_many_recipients(reply)) {
             result.code = 452;  // stays without outcome: goes again at once, in another transaction
         } else if (transaction.rcpt_parameters && parameter_refused(reply)) {
-            result.code = 452;  // likewise, and without the parameters
+            result.code = 452;  // goes again at once, without the parameters
             sparing_ = true;
         } else if (lost_track(reply) && transaction.accepted == 0 &&
                    effective_mode() != PipelineMode::lock_step) {
@@ -324,7 +324,7 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
     return after_lock_step_reply(transaction);
 }
 
-// In lock-step nothing is sent behind a refusal that leaves nobody to send to.
+// In lock-step nothing is sent after a refusal that leaves nobody to send to.
 ClientDialogue::Event ClientDialogue::after_lock_step_reply(Transaction& transaction) {
     if (effective_mode() != PipelineMode::lock_step) return Event::need_input;
     const bool somebody_left = std::ranges::any_of(transaction.results, [](const auto& result) {
@@ -370,7 +370,7 @@ ClientDialogue::Event ClientDialogue::on_result(Transaction& transaction, const 
         if (unknown && transaction.accepted > 0) return fall_back(transaction);
     }
     if (!chunk && lost_track(reply) && !unanswered_.empty()) {
-        // A server confused by the group behind the dot: whether it took the message is unknown.
+        // A server confused by the group after the dot: whether it took the message is unknown.
         mode_ = PipelineMode::message;
         Disposition unsure = refusal_by(reply, ".", Scope::session);
         unsure.outcome = Outcome::deferred;
@@ -432,7 +432,7 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
     ending_ = why;
     PH_ASSERT(ending_.outcome != Outcome::delivered);
     const Transaction* oldest = open_.empty() ? nullptr : open_.front();
-    // A site that drops the connection at the first group behind a dot would do so for ever.
+    // A site that drops the connection at the first group after a dot would do so for ever.
     if (completed_ == 0 && open_.size() > 1 && open_.back()->behind_dot) {
         mode_ = PipelineMode::message;
     }
@@ -446,7 +446,7 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
         }
         // A peer that closes between messages is normal, and what was prefetched is not to blame;
         // but the first message of a connection must count, or a site could refuse it for ever.
-        // 421 to MAIL says that content which is on its way behind it was not taken either.
+        // 421 to MAIL says that content which is on its way after it was not taken either.
         const bool turned_away = why.code == 421 && answered == &transaction;
         const bool untouched =
             transaction.phase == Transaction::Phase::waiting || &transaction != oldest ||

@@ -2,7 +2,7 @@
 // run over one list of commands: the sender's (compose() gathers all that may leave now, for one
 // write) and the receiver's (each reply answers the oldest unanswered command, by count alone: RFC
 // 2920 section 3.1). The driver begins transactions ahead of time, so that the next message's MAIL,
-// RCPT and DATA can leave behind the final dot of the one before.
+// RCPT and DATA can leave after the final dot of the one before.
 //
 //   dialogue.begin(transaction)   while can_begin()
 //   dialogue.compose(parts)       write them all, and again until there are none; then
@@ -10,7 +10,7 @@
 //                                 driver's again
 //
 // Modes (section 3.1 of RFC 2920 allows the third): lock_step, one command at a time; message, MAIL
-// RCPT DATA in a group; next, that group behind the previous message's final dot. With CHUNKING
+// RCPT DATA in a group; next, that group after the previous message's final dot. With CHUNKING
 // (RFC 3030) a transaction is MAIL RCPT BDAT-LAST in one flight, and the next waits for its result
 // (RFC 4468 section 3.2). A site that cannot follow is served in the next simpler mode at once; the
 // driver reads mode() and chunking() afterwards and remembers them.
@@ -65,7 +65,7 @@ struct Transaction {
     std::optional<ByTime> by;                 // RFC 2852
     std::vector<RecipientDsn> notifications;  // of each recipient, or empty
     bool dsn_passed = false;                  // once sent: the server reports what was asked for
-    bool by_passed = false;                   // likewise: the server was told by when
+    bool by_passed = false;                   // once sent: the server was told by when
     // Per recipient, once finished. Outcome::none: not answered for, may go again at once.
     std::vector<Disposition> results;
     EnvelopeForms forms;  // of this attempt: see client_envelope.h
@@ -79,8 +79,8 @@ struct Transaction {
     bool answered = false;         // some reply of this transaction came
     bool behind_dot = false;       // its envelope left in the previous message's last group
     bool by_chunk = false;
-    bool mail_parameters = false;  // it went with some that can be spared; RCPT likewise
-    bool rcpt_parameters = false;
+    bool mail_parameters = false;  // MAIL went with some that can be spared
+    bool rcpt_parameters = false;  // so did RCPT
 };
 
 // What is wanted before anything else is said.
@@ -90,7 +90,7 @@ class ClientDialogue {
   public:
     static constexpr std::size_t kMaxOpenTransactions = 2;
     static constexpr std::size_t kMaxCommandsKept = 64 * 1024;  // octets, of a buffer
-    // For the reply to a MAIL behind a final dot that is already answered: a simpler mode comes
+    // For the reply to a MAIL after a final dot that is already answered: a simpler mode comes
     // next.
     static constexpr std::chrono::seconds kBehindDotPatience{10};
 
@@ -126,13 +126,14 @@ class ClientDialogue {
     // greeting when TLS comes first (RFC 8314 section 3).
     void tls_started(bool verified);
     void tls_failed(std::string_view reason);
-    // Octets came behind the reply to STARTTLS, outside of TLS: the session is over. Where they
+    // Octets came after the reply to STARTTLS, outside of TLS: the session is over. Where they
     // read like a reply somebody put them there (CVE-2021-38371), otherwise the server is broken.
     void tls_injection(std::string_view behind);
     bool tls_injected() const { return tls_injected_; }
     bool tls_refused() const { return tls_refused_; }  // STARTTLS was offered and then refused
     bool tls_missing() const { return tls_missing_; }  // it was required and not offered
-    bool requirement_missing() const { return requirement_missing_; }  // REQUIRETLS, likewise
+    // REQUIRETLS was required and not offered.
+    bool requirement_missing() const { return requirement_missing_; }
 
     bool can_begin() const;
     void begin(Transaction& transaction);
@@ -149,7 +150,7 @@ class ClientDialogue {
     // last write was done tells an ambiguous end of data from a message that was never complete.
     void connection_lost(std::string_view reason, bool last_write_done);
     // Nothing came within timeout(). A site that answers a final dot and then drops what came
-    // behind it (Courier does) is served one message at a time from now on; its next message is
+    // after it (Courier does) is served one message at a time from now on; its next message is
     // untouched.
     void timed_out(std::string_view reason);
 
@@ -167,7 +168,7 @@ class ClientDialogue {
     const Extensions& extensions() const { return extensions_; }
     PipelineMode mode() const { return mode_; }
     bool chunking() const { return chunking_; }
-    bool followed_dot() const { return followed_dot_; }   // a MAIL behind a final dot was answered
+    bool followed_dot() const { return followed_dot_; }   // a MAIL after a final dot was answered
     bool chunked() const { return chunked_; }             // a chunk was taken
     std::size_t completed() const { return completed_; }  // transactions that got their final reply
     const Disposition& ending() const { return ending_; }

@@ -1,8 +1,8 @@
-// adapt(): what a server can be told of a transaction, by the extensions that it offers (RFC 1870
-// section 6.1, RFC 6152, RFC 6531 section 3.2, RFC 2852). It runs before a transaction is sent, and
-// again when it starts anew in a simpler mode. Pure. Afterwards every recipient that cannot be
-// named to this server, or all of them, have a result that is final here and marked as the host's
-// lack; the rest goes in the transaction's forms.
+// adapt(): decides what of a transaction a server can be told, by the extensions that it offers
+// (RFC 1870 section 6.1, RFC 6152, RFC 6531 section 3.2, RFC 2852). The dialogue calls it before a
+// transaction is sent, and again when the transaction starts again in a simpler mode. Pure.
+// Afterwards every recipient that cannot be named to this server, or all of them, have a final
+// result that is marked as the host's lack; the rest is sent in the transaction's forms.
 #pragma once
 
 #include "relay/smtp/client_dialogue.h"

@@ -120,7 +120,7 @@ ClientDialogue::Event ClientDialogue::on_starttls(const Reply& reply, std::strin
 void ClientDialogue::tls_injection(std::string_view behind) {
     const std::string_view code = behind.substr(0, 3);  // or its beginning: the rest may follow
     tls_injected_ = std::ranges::all_of(code, core::is_digit);
-    tls_failed("octets behind the reply to STARTTLS");
+    tls_failed("octets after the reply to STARTTLS");
 }
 
 void ClientDialogue::tls_started(bool verified) {

@@ -9,7 +9,7 @@ namespace relay {
 namespace {
 
 struct Octets {
-    bool clean;  // every LF behind a CR, every CR before an LF, no NUL
+    bool clean;  // every LF after a CR, every CR before an LF, no NUL
     bool eight_bit;
 };
 
@@ -235,7 +235,7 @@ ContentDecoder::Place ContentDecoder::step_in_text(char c) {
     return Place::text;
 }
 
-// A CR is behind us and no LF came.
+// The octet before was a CR, and no LF came.
 ContentDecoder::Place ContentDecoder::bare_cr(char next) {
     if (endings_ == BareEndings::reject) {
         note(ContentFault::bare_line_ending);

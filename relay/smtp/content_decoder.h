@@ -1,4 +1,4 @@
-// ContentDecoder: turns the octets behind DATA (RFC 5321 section 4.5.2: dots undone, ended by
+// ContentDecoder: turns the octets after DATA (RFC 5321 section 4.5.2: dots undone, ended by
 // CRLF.CRLF and by nothing else) or in BDAT chunks (RFC 3030: counted) into the Content of a
 // message, with leading dots marked. What may not be relayed is a fault: it is kept in faults(),
 // the content is dropped, and the octets are read on to their true end, so that framing is never
@@ -57,8 +57,8 @@ class ContentDecoder {
 
   private:
     enum class Place : std::uint8_t {
-        line_start,       // behind CRLF, or at the beginning
-        soft_line_start,  // behind a bare LF: a dot alone does not end data here
+        line_start,       // after CRLF, or at the beginning
+        soft_line_start,  // after a bare LF: a dot alone does not end data here
         dot,              // a dot at the beginning of a line
         dot_cr,
         text,
@@ -90,7 +90,7 @@ class ContentDecoder {
     std::uint64_t max_size_ = 0;
 
     Place place_ = Place::line_start;
-    bool hard_ = true;  // the dot at hand stands behind CRLF
+    bool hard_ = true;  // the dot at hand stands after CRLF
     bool eight_bit_ = false;
     std::uint8_t faults_ = 0;
     std::size_t line_ = 0;  // octets of the current line

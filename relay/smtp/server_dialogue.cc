@@ -301,7 +301,7 @@ void ServerDialogue::data(std::string_view argument) {
     asked_ = ServerEvent::content;
 }
 
-// Whatever the answer, the octets behind a well-formed BDAT are read (RFC 3030 section 2). A
+// Whatever the answer, the octets after a well-formed BDAT are read (RFC 3030 section 2). A
 // malformed one leaves nobody knowing where the next command begins.
 void ServerDialogue::bdat(std::string_view argument) {
     const auto bdat = parse_bdat(argument);
@@ -462,7 +462,7 @@ void ServerDialogue::close(ReplyLine line) {
     place_ = Place::closed;
 }
 
-// Back to the state behind the greeting (also before TLS: RFC 3207 section 4.2).
+// Back to the state after the greeting (also before TLS: RFC 3207 section 4.2).
 void ServerDialogue::forget() {
     reset_transaction();
     client_name_.clear();

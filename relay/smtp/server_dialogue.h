@@ -108,7 +108,7 @@ class ServerDialogue {
   public:
     static constexpr std::size_t kMaxLine = 2048;  // with CRLF
     static constexpr std::size_t kMaxErrors = 20;  // since the last accepted message
-    static constexpr std::size_t kMaxJunk = 100;   // commands that lead nowhere, likewise
+    static constexpr std::size_t kMaxJunk = 100;   // commands that lead nowhere, since then
     // So many are compared one by one, and their memory is kept for the next transaction.
     static constexpr std::size_t kFewRecipients = 16;
     // More are not freed in one step, when their transaction is over, but by free_some().

@@ -1,7 +1,7 @@
-// FileReserve: descriptors that a journal keeps for the files that it will open, so that whoever
-// uses up the descriptors of the process (connections) does not stop it: open() gives one up when
-// there are no more, and close() takes one back. Owned by its SegmentStore; one shard. Limits:
-// kReserve descriptors. What is open beside them, a journal bounds itself.
+// FileReserve: descriptors that a journal keeps for files it will open, so that connections which
+// use up the descriptors of the process do not stop it. open() gives one up when the process has no
+// more; close() takes one back. Owned by its SegmentStore; one shard. Limits: kReserve descriptors.
+// The journal itself bounds what it opens beside them.
 #pragma once
 
 #include <cstddef>

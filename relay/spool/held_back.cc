@@ -96,7 +96,7 @@ void HeldBack::say() const {
             id.to_string(), kRow);
     }
     if (named > kMostNamed) {
-        core::log_warning("{} further messages wait likewise", named - kMostNamed);
+        core::log_warning("{} further messages wait for the same reason", named - kMostNamed);
     }
     if (set_aside_.empty()) return;
     core::log_warning(

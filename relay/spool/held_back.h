@@ -1,9 +1,9 @@
-// HeldBack: mail that does not go with the other mail, since the process died with it in hand
-// (docs/decisions/0022): suspects, who wait until they are tried, and what is set aside: each of
-// those has an empty file of its name in "set-aside" in the spool, and goes again when a person
-// removes that file. (Who puts one there holds a message back from the next start on.) Judges at
-// the start, and says it in the log. Made and opened on the main thread before the shards, which
-// share it: what they call is atomic or never changes.
+// HeldBack: mail that is kept apart because the process died with it in hand (docs/decisions/0022).
+// Suspects wait until they are tried. What is set aside has an empty file of its name in "set-
+// aside" in the spool, and goes again when a person removes that file; whoever puts one there holds
+// a message back from the next start on. It judges at the start and logs the verdicts. Made and
+// opened on the main thread before the shards, which share it: what they call is atomic or never
+// changes.
 #pragma once
 
 #include <atomic>

@@ -2,7 +2,7 @@
 // and become durable with the next batch, awaited by nobody. A batch is one synced write. When none
 // is under way, what waits is written at once, so that a lone client waits for one write; beside
 // batches under way another begins when a crowd waits, so that the disk always has something to do
-// and a write is shared by many. What lives on in the oldest segment when too much behind it is
+// and a write is shared by many. What lives on in the oldest segment when too much after it is
 // dead is copied forward (compaction). Owned by the shard's Spool, on its thread.
 // Limits: kWriters batches under way; kBatchOctets a batch, a quarter of a segment at most, but one
 // record may be larger;
@@ -60,7 +60,7 @@ class Journal {
     static constexpr std::uint64_t kSlack = 2;                     // sealed octets per live octet
     static constexpr std::uint64_t kCompactionRate = 64ULL << 20;  // octets a second
     static constexpr std::size_t kCompactionStep = 1 << 20;        // octets moved at a time
-    static constexpr std::size_t kMostMoved = 1000;                // messages, likewise
+    static constexpr std::size_t kMostMoved = 1000;                // messages moved at a time
     static constexpr std::size_t kCheckStep = 1 << 20;             // octets checked in one step
 
     Journal(core::Shard& shard, core::Disk& disk, SpoolSpace& space, metrics::ShardMetrics& metrics,

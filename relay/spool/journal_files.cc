@@ -97,7 +97,7 @@ class Look {
         return sequence_of(name.substr(0, name.size() - kDamagedSuffix.size()));
     }
 
-    // Nothing: it is that segment of this journal, whatever stands behind its header.
+    // Nothing: it is that segment of this journal, whatever stands after its header.
     std::optional<std::string> complaint_of(std::uint64_t sequence) {
         const auto octets =
             disk_.read_start(directory_ + "/" + segment_file_name(sequence), kSegmentBlock);

@@ -1,7 +1,7 @@
-// JournalFiles: what stands on the disk for one journal, sorted into what it is, before anything is
-// opened: by names, by the chain, and where those leave a doubt by the header of a segment. Nothing
-// is changed here. A start and `posthaste spool dump` both begin with it. Blocks; reads a block of
-// files that the chain does not know, and no more than names of the others.
+// JournalFiles: sorts the files that stand on the disk for one journal, before anything is opened:
+// by name, by the chain, and where those leave a doubt by the header of a segment. It changes
+// nothing. A start and `posthaste spool dump` both begin with it. Blocks; of files that the chain
+// does not know it reads one block, of the others only names.
 #pragma once
 
 #include <cstdint>

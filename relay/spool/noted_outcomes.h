@@ -1,7 +1,7 @@
-// NotedOutcomes: outcome records that wait to be written, first in, first out, in blocks: however
-// many wait, taking some from the front moves none of the others, since a site with millions of
-// recipients that fails notes them faster than a disk takes them. Part of a Journal. Pure.
-// Limit: the journal's.
+// NotedOutcomes: a FIFO of outcome records that wait to be written, kept in blocks. Taking some
+// from the front moves none of the others, however many wait: a site with millions of recipients
+// that fails notes them faster than a disk takes them. Part of a Journal. Pure. Limit: the
+// journal's.
 #pragma once
 
 #include <cstddef>

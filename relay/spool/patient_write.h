@@ -1,6 +1,6 @@
-// write_patiently(): core::write_fully(), but when the kernel has no memory for it at the moment it
-// tries again: the same octets at the same place. Any other error ends it: what the disk holds then
-// is not known. Limits: kMemoryTries tries, kMemoryPause between them.
+// write_patiently(): core::write_fully() that tries again when the kernel has no memory for it at
+// the moment: the same octets at the same place. Any other error ends it, since nobody knows then
+// what the disk holds. Limits: kMemoryTries tries, kMemoryPause between them.
 #pragma once
 
 #include <cstdint>

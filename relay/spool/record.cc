@@ -26,7 +26,7 @@ constexpr std::uint8_t kHasReply = 1;
 constexpr std::uint8_t kHasDsn = 2;
 constexpr std::uint8_t kDelayTold = 4;
 
-// Optional fields behind the fixed part: tag, length, octets. Unknown tags are an error: a spool is
+// Optional fields after the fixed part: tag, length, octets. Unknown tags are an error: a spool is
 // read by the version that wrote it or a later one.
 enum class Field : std::uint8_t {
     tenant = 1,
@@ -286,7 +286,7 @@ core::Result<OutcomeRecord> decode_outcome(std::string_view octets) {
         get_reply(reader, record);
     }
     if (!reader.ok()) return core::failure("an outcome record ends too early");
-    if (!reader.at_end()) return core::failure("an outcome record goes on behind its end");
+    if (!reader.at_end()) return core::failure("an outcome record goes on after its end");
     return record;
 }
 

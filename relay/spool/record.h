@@ -16,7 +16,7 @@ namespace relay {
 
 enum class RecordType : std::uint8_t { message = 1, outcome = 2 };
 
-// ---- message: envelope and state of one message; its content stands behind it
+// ---- message: envelope and state of one message; its content stands after it
 
 struct RecipientRecord {
     std::uint32_t index = 0;  // its number in the message, the same in every copy

@@ -49,7 +49,7 @@ struct SegmentHeader {
 
 std::uint32_t crc32c(std::uint32_t begin, std::string_view octets);
 
-// kSegmentBlock octets, of which all behind the header are zeros.
+// kSegmentBlock octets, of which all after the header are zeros.
 void write_segment_header(const SegmentHeader& header, char* out);
 // An error in words when it is not the named segment's; the batches may be read all the same.
 core::Result<SegmentHeader> read_segment_header(std::string_view octets, const SegmentName& name);

@@ -343,7 +343,7 @@ core::Task<void> SegmentStore::give_up_dead() {
         // Each takes its time of the disk: a start may find a thousand of them.
         co_await core::NextTurn{shard_.reactor()};
     }
-    // Before anything of it, or of what stood behind it, is written over.
+    // Before anything of it, or of what stood after it, is written over.
     if (const auto synced = co_await core::sync(shard_, directory_); !synced) {
         fail("cannot sync", synced.error());
         co_return;

@@ -1,9 +1,9 @@
 // SegmentStore: the files of one journal: a directory of segments, oldest first, of which the last
 // is written, and spare files. Spares are recycled or made ahead of need and filled with zeros, so
 // that writing changes no metadata of the file system. Segments are given up oldest first only: an
-// outcome stands behind the message it speaks of, so its segment may go when that one is gone. A
+// outcome stands after the message it speaks of, so its segment may go when that one is gone. A
 // segment that is given up is renamed to a spare (or removed) and that is durable before anything
-// behind it is written over: what was recycled is never read as mail again. The chain says which
+// after it is written over: what was recycled is never read as mail again. The chain says which
 // segments there are: before a segment goes it is durable that it is given up, and before anything
 // is written into a new one it is durable that there is one. No descriptor, or no memory, for a
 // file is no failed disk: there is no room until it passes. Owned by its Journal; one shard.

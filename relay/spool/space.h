@@ -1,6 +1,6 @@
 // SpoolSpace: how much disk the spool of this process may use, and the state that stops acceptance:
 // full (more than max_size used, or less than min_free left, or ENOSPC) and failed (a write or sync
-// failed: nothing is accepted any more until the process is started anew). Shared by all shards;
+// failed: nothing is accepted any more until the process is started again). Shared by all shards;
 // every member is atomic. Shard 0 refreshes it (refresh()) once a second.
 #pragma once
 

@@ -1,9 +1,9 @@
-// Suspicion: who is to blame when the process died, by what was in hand at that end and at those
-// before it (docs/decisions/0022). Guilty mail kills at every start; innocent mail is in hand at
-// many ends too, since thousands are. So whoever was in hand at kRow early ends in a row is a
-// suspect and waits; a suspect is tried alone, by a process that has proved that it lives without
-// it; only who was on trial, alone, at kDeaths ends is set aside. Kills of young processes never
-// set anything aside. Pure.
+// Suspicion: finds the message that kills the process, from what was in hand at this end and at
+// those before it (docs/decisions/0022). Guilty mail is in hand at every end; innocent mail is in
+// hand at many, since thousands are. A message that was in hand at kRow early ends in a row is a
+// suspect and waits. A suspect is tried alone, by a process that has proved that it lives without
+// it. Only a message that was on trial, alone, at kDeaths ends is set aside. Kills of young
+// processes never set anything aside. Pure.
 #pragma once
 
 #include <cstdint>

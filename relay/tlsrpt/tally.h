@@ -3,7 +3,7 @@
 // lately, and the reporter's own into which those are merged. text() and read() are the content of
 // its file: lines of fields separated by tabs.
 // Limits: kMostOctets as weighed (a new domain or policy beyond it is not counted, see dropped());
-// kMostPolicies of a domain and day (further ones are not counted, likewise); kMostFailures of
+// kMostPolicies of a domain and day (further ones are not counted, see dropped()); kMostFailures of
 // these, and kMostReason of a reason: further ones count by their type alone.
 #pragma once
 
@@ -69,7 +69,7 @@ class TlsTally {
     std::uint64_t dropped() const { return dropped_; }  // sessions that found no room
 
     std::string text() const;
-    // The same in steps: lines of so many domains behind `last`, which becomes the last of these
+    // The same in steps: lines of so many domains after `last`, which becomes the last of these
     // (at first none: then the header stands before them); true: there are more.
     bool add_text(std::string& text, std::optional<Key>& last, std::size_t most) const;
     // Adds what it says. Lines that make no sense are passed over.

@@ -33,7 +33,7 @@ class Octets:
 
     def text(self):
         length = self.take("H")
-        assert self.at + length <= len(self.octets), "a text goes on behind its record"
+        assert self.at + length <= len(self.octets), "a text goes on after its record"
         self.at += length
         return self.octets[self.at - length:self.at].decode()
 

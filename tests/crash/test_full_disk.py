@@ -111,7 +111,7 @@ def test_a_disk_that_fails(make_relay, make_sink, mounted, tmp_path):
 
 
 def run_fsck(point, store):
-    """Mounts the image anew, mended: its journal was aborted by the failed writes."""
+    """Mounts the image again, mended: its journal was aborted by the failed writes."""
     import subprocess
     from conftest import run
     image = next(store.glob("image*"))

@@ -166,7 +166,7 @@ void write_and_damage(Script script) {
         const std::size_t at = script.number() * 3 % octets.size();
         octets[at] = static_cast<char>(octets[at] ^ script.octet());
     }
-    // Exactly sized: a copy on the heap shows reads behind its end.
+    // Exactly sized: a copy on the heap shows reads after its end.
     const auto copy = std::make_unique<char[]>(octets.size());
     octets.copy(copy.get(), octets.size());
     const std::string_view damaged(copy.get(), octets.size());

@@ -19,7 +19,7 @@ class DiskImage {
 
     std::uint64_t size() const { return size_; }
     void resize(std::uint64_t octets);
-    void read(std::uint64_t offset, std::span<char> out) const;  // zeros behind the end
+    void read(std::uint64_t offset, std::span<char> out) const;  // zeros after the end
     void write(std::uint64_t offset, std::string_view octets);   // grows as needed
     std::uint64_t octets_on_disk() const { return pages_.size() * kPage; }
 

@@ -272,7 +272,7 @@ TEST(RelayDialogue, the_reply_to_the_dot_may_take_nearly_ten_minutes) {
 class EndAtTheDot : public testing::TestWithParam<Verdict::Ending> {};
 
 // The server took the message and the reply never came: the one case of a duplicate (RFC 5321
-// section 4.5.3.2 and RFC 1047), and what was prefetched behind the dot is not charged with it.
+// section 4.5.3.2 and RFC 1047), and what was prefetched after the dot is not charged with it.
 TEST_P(EndAtTheDot, repeats_what_got_no_reply_and_nothing_else) {
     MxOptions options;
     options.script = [](const Moment& moment) {

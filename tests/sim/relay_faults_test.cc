@@ -1,5 +1,5 @@
 // Faults of receivers that have no better place: where they close, how their replies come, and what
-// stands in the group behind a final dot. Each recipient is accounted for, exactly.
+// stands in the group after a final dot. Each recipient is accounted for, exactly.
 #include <string>
 
 #include <gtest/gtest.h>
@@ -60,7 +60,7 @@ TEST_P(Faults, replies_of_one_octet_a_segment) {
     EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
 }
 
-// 421 in place of the reply to the MAIL of every fourth message: what is behind the dot before it
+// 421 in place of the reply to the MAIL of every fourth message: what is after the dot before it
 // is delivered, and nothing else is lost or counted.
 TEST_P(Faults, a_421_behind_so_many_messages_costs_no_attempt) {
     MxOptions faulty = options();
@@ -80,7 +80,7 @@ TEST_P(Faults, a_421_behind_so_many_messages_costs_no_attempt) {
     EXPECT_LE(server.sessions(), 24U);
 }
 
-// What each reply to a final dot means, while the group behind it is refused in its own way.
+// What each reply to a final dot means, while the group after it is refused in its own way.
 TEST_P(Faults, a_reply_to_the_dot_and_another_to_the_group_behind_it) {
     for (const char* dot : {"250 2.0.0 taken", "451 4.3.0 later", "554 5.7.1 spam"}) {
         for (const char* mail : {"", "450 4.7.1 not now", "550 5.7.1 never"}) {

@@ -110,7 +110,7 @@ class Client {
                 wanted = {250, 250, 250, 250};
                 break;
             }
-            case Manner::everything_at_once:  // RFC 2920 forbids it behind DATA; some do it
+            case Manner::everything_at_once:  // RFC 2920 forbids it after DATA; some do it
                 parts = {mail + rcpt + "DATA\r\n" + dot_stuffed(content)};
                 break;
         }

@@ -1,5 +1,5 @@
 // How much the relay says at once, as a destination's table wants it (docs/decisions/0003): in
-// round trips a message, and with a server that loses track of what comes behind a final dot.
+// round trips a message, and with a server that loses track of what comes after a final dot.
 #include <string>
 
 #include <gtest/gtest.h>

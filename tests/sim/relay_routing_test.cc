@@ -253,7 +253,7 @@ TEST(RelayRouting, paths_are_kept_for_long_only_while_they_are_few) {
             town.world.run_for(minutes{62});
             EXPECT_LE(town.relay.paths(), 1U);
         }
-        for (int i = 0; i < 10; ++i)  // and what was forgotten is made anew
+        for (int i = 0; i < 10; ++i)  // and what was forgotten is made again
             town.inject(1, "d" + std::to_string(i) + ".example");
         town.world.run_for(minutes{1});
         EXPECT_EQ(town.relay.count("Delivery"), 2U * kDomains + 10U);

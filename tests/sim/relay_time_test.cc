@@ -79,7 +79,7 @@ class TimeLimit : public testing::TestWithParam<Silence> {
     }
 };
 
-// Behind the limit come a last read (5 s) where writing failed, and a round trip.
+// After the limit come a last read (5 s) where writing failed, and a round trip.
 void expect_about(core::Duration waited, core::Duration limit) {
     EXPECT_GE(waited, limit - std::chrono::milliseconds{10});
     EXPECT_LE(waited, limit + seconds{6});

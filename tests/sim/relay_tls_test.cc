@@ -158,7 +158,7 @@ std::vector<Broken> broken_servers() {
             {"silence", {.script = ends(Stage::starttls, Verdict::Ending::stall)}, "no reply"},
             {"421", {.script = says("421 4.3.2 not now")}, "not now"},
             {"no SMTP", {.script = says("hello?")}, "malformed"},
-            {"garbage with the reply", {.script = says("220 go\r\n<html>")}, "octets behind"},
+            {"garbage with the reply", {.script = says("220 go\r\n<html>")}, "octets after"},
             {"close behind it", {.handshake = Handshake::close_behind}, "closed"},
             {"no reply to EHLO inside", {.script = ends_inside(Verdict::Ending::drop)}, "closed"},
             {"silence inside", {.script = ends_inside(Verdict::Ending::stall)}, "no reply"}};
@@ -239,7 +239,7 @@ TEST(RelayTls, a_server_that_only_knows_helo) {
     scene.expect_deferred("does not offer STARTTLS");
 }
 
-// X03, CVE-2021-38371: what an attacker put behind the reply is never taken for TLS or a reply.
+// X03, CVE-2021-38371: what an attacker put after the reply is never taken for TLS or a reply.
 TEST(RelayTls, octets_behind_the_reply_to_starttls_end_the_connection) {
     for (const TlsPolicy policy :
          {TlsPolicy::opportunistic, TlsPolicy::encrypt, TlsPolicy::verify}) {
@@ -249,7 +249,7 @@ TEST(RelayTls, octets_behind_the_reply_to_starttls_end_the_connection) {
             return {.reply = "220 2.0.0 go\r\n250-fake\r\n250 PIPELINING"};
         };
         Scene scene(policy, options);
-        scene.expect_deferred("octets behind the reply to STARTTLS");
+        scene.expect_deferred("octets after the reply to STARTTLS");
         EXPECT_EQ(scene.mx.encrypted_sessions(), 0U);
         EXPECT_GE(scene.counted(policy, TlsResult::failed), 1U);
     }

@@ -319,7 +319,7 @@ core::Task<bool> SimMx::Session::command(std::string text) {
     }
     if (begins_with(text, "QUIT")) {
         co_await answer(Stage::quit, "", "221 2.0.0 bye");
-        if (!input_.empty()) mx_.violation(*this, "input behind QUIT");
+        if (!input_.empty()) mx_.violation(*this, "input after QUIT");
         co_return false;
     }
     if (begins_with(text, "RSET")) {
@@ -391,7 +391,7 @@ core::Task<bool> SimMx::Session::secure() {
                 continue;
             co_return false;
         case Handshake::garbage:
-            co_await fill();  // before the client has spoken it would be behind the 220
+            co_await fill();  // before the client has spoken it would be after the 220
             co_await stream_->write("this is not TLS, it only looks like a long line of text\r\n");
             co_await pause(std::chrono::seconds{1});
             co_return false;

@@ -75,7 +75,7 @@ struct MxOptions {
     std::vector<std::string> offers{};  // further lines of the reply to EHLO
     bool esmtp = true;                  // false: EHLO is unknown, HELO is not
     std::size_t size_limit = 0;         // 0: none stated
-    // Commands that came behind a final dot in one group get 503; the message is taken.
+    // Commands that came after a final dot in one group get 503; the message is taken.
     bool forgets_group_behind_dot = false;
     // Replies to a chunk's envelope leave with that to the chunk, or not at all.
     bool holds_replies = false;
@@ -129,7 +129,7 @@ class SimMx {
     std::size_t transactions() const { return content_times_.size(); }
     std::size_t encrypted_sessions() const { return encrypted_; }
     std::size_t resumed_sessions() const { return resumed_; }
-    std::size_t pipelined_groups() const { return groups_; }  // a MAIL behind a dot in one read
+    std::size_t pipelined_groups() const { return groups_; }  // a MAIL after a dot in one read
 
   private:
     class Session;

@@ -14,7 +14,7 @@ namespace sim {
 
 namespace {
 
-// The value behind "key": as it stands; strings without their quotes. Good for what we write.
+// The value after "key": as it stands; strings without their quotes. Good for what we write.
 std::string field(std::string_view line, std::string_view key) {
     const std::string wanted = "\"" + std::string(key) + "\":";
     const auto found = line.find(wanted);

@@ -1,7 +1,7 @@
 // SimWorld: a whole deployment on one thread and one virtual clock. N shards of the program under
 // test share a real Mailroom; one more shard, outside(), with a Mailroom of its own, carries the
 // peers. The same seed gives the same run: trace_hash() proves it. run_until() steps the shards in
-// an order drawn anew each round; when none has work it moves the clock to the next timer or
+// an order drawn again each round; when none has work it moves the clock to the next timer or
 // network event. Every task is spawned here and must have ended when the world does (asserted, with
 // the seed).
 #pragma once

@@ -116,7 +116,7 @@ TEST(SpoolRelay, a_segment_that_could_not_be_read_is_kept) {
     EXPECT_EQ(files_that_end_in(disk, ".damaged").size(), 1U);
 }
 
-// Bug: when nothing stood behind it its number was given again, and its file could be written over.
+// Bug: when nothing stood after it its number was given again, and its file could be written over.
 TEST(SpoolRelay, the_number_of_a_segment_that_is_kept_stays_its_own) {
     SimDisk disk(24);
     {
@@ -143,7 +143,7 @@ TEST(SpoolRelay, the_number_of_a_segment_that_is_kept_stays_its_own) {
 
 // ---- space
 
-// Bug: each restart left a segment with next to nothing in it behind the straggler.
+// Bug: each restart left a segment with next to nothing in it after the straggler.
 TEST(SpoolRelay, restarts_do_not_eat_the_disk) {
     SimDisk disk(22);
     for (int run = 0; run < 30; ++run) {

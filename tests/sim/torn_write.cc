@@ -47,7 +47,7 @@ void survive(std::uint64_t offset, std::string_view octets, core::Prng& prng,
     const std::uint64_t first = offset / kSector;
     const auto sectors = static_cast<std::size_t>((end - 1) / kSector - first + 1);
     const std::vector<bool> kept = surviving(sectors, prng);
-    // The sector behind the last one kept, or any, may be torn.
+    // The sector after the last one kept, or any, may be torn.
     const auto last = std::find(kept.rbegin(), kept.rend(), true);
     std::size_t torn = static_cast<std::size_t>(kept.rend() - last);
     if (torn == sectors || prng.below(4) == 0) torn = prng.below(sectors);

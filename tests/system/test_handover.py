@@ -54,7 +54,7 @@ def by_smtp(port):
 
 
 def by_http(port):
-    """A connection for all messages, opened anew where the server says close."""
+    """A connection for all messages, opened again where the server says close."""
     state = {"connection": None}
 
     def send(name):

@@ -276,6 +276,34 @@ def test_sighup_reloads_shaping_or_nothing(make_relay, make_sink, tmp_path):
     relay.assert_sound()
 
 
+def test_a_reload_names_each_changed_key_and_what_needs_a_restart(make_relay, make_sink, tmp_path):
+    sink = make_sink()
+    relay = make_relay({"*": sink.port}, config={"node": {"shards": 1}, "delivery": {"port": 26}})
+    before = tmp_path / "before.toml"
+    before.write_text(relay.config_file.read_text())
+
+    def line_of(path, key):
+        return next(n for n, line in enumerate(path.read_text().splitlines(), 1) if line.startswith(f"{key} = "))
+
+    text = relay.config_file.read_text().replace("shards = 1\n", "\nshards = 2\n").replace("port = 26", "port = 27")
+    relay.config_file.write_text(text)
+    shards = (f"{relay.config_file}:{line_of(relay.config_file, 'shards')}: [node] shards: 1 "
+              f"({{}}:{line_of(before, 'shards')}) → 2")
+    port = (f"{relay.config_file}:{line_of(relay.config_file, 'port')}: [delivery] port: 26 "
+            f"({{}}:{line_of(before, 'port')}) → 27")
+    listed = subprocess.run([program("posthaste"), "check", "--config", relay.config_file, "--against", before],
+                            capture_output=True, text=True, check=True).stdout
+    assert listed.splitlines()[:2] == [shards.format(before) + " (restart)", port.format(before) + " (reload)"]
+
+    for reload in (1, 2):  # what needs a restart is named each time, what is in force once
+        relay.process.signal(signal.SIGHUP)
+        wait_until(lambda count=reload: relay.process.output().count("reloaded: ") == count, 10, "reloaded")
+        output = relay.process.output()
+        assert output.count(shards.format(relay.config_file) + "; a restart puts it in force") == reload
+        assert output.count("reload: " + port.format(relay.config_file)) == 1
+    relay.assert_sound()
+
+
 def test_health_and_readiness(make_relay, make_sink):
     sink = make_sink("--rtt", "500ms")
     relay = make_relay({"*": sink.port}, config={"shaping": {"default": {"connection_limit": 1}}})

@@ -140,7 +140,7 @@ def test_octets_behind_the_reply_to_starttls(octets, policy, make_relay):
         relay = make_relay(config=route(server.port, tls=policy))
         inject(relay, 1)
         failure = relay.wait_for_events("TransientFailure", 1)[0]
-        assert "octets behind the reply to STARTTLS" in failure["response"]["content"]
+        assert "octets after the reply to STARTTLS" in failure["response"]["content"]
         assert heard and all(not octets for octets in heard), heard
     finally:
         server.stop()

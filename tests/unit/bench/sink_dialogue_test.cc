@@ -119,7 +119,7 @@ TEST(SinkDialogue, OffersStarttlsOnceAndForgetsWhatCameBefore) {
     say("EHLO me\r\n");
     EXPECT_TRUE(dialogue.out().contains("250 STARTTLS\r\n"));
     const std::string_view injected = "STARTTLS\r\nMAIL FROM:<a@b>\r\n";
-    EXPECT_EQ(say(injected), 10U);  // what is behind it is not looked at
+    EXPECT_EQ(say(injected), 10U);  // what is after it is not looked at
     EXPECT_EQ(codes(dialogue.out()), "220 ");
     ASSERT_TRUE(dialogue.wants_tls());
     dialogue.secured();

@@ -267,7 +267,7 @@ TEST(BounceRules, words_inside_addresses_mean_nothing) {
     EXPECT_EQ(class_of(550, {}, "<greylist@blacklist.test>: user unknown"), "InvalidRecipient");
 }
 
-// What decides stands behind what is kept for people.
+// What decides stands after what is kept for people.
 TEST(BounceRules, all_that_was_read_of_a_reply_is_looked_at) {
     Disposition done;
     done.outcome = Outcome::bounced;

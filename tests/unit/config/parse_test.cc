@@ -36,7 +36,7 @@ std::vector<std::string> problems(const std::string& text) {
     return sentences;
 }
 
-// The one problem of kLeast with some lines behind it.
+// The one problem of kLeast with some lines after it.
 std::string problem_of(const std::string& lines) {
     const auto all = problems(kLeast + lines);
     EXPECT_EQ(all.size(), 1U) << lines;
@@ -475,9 +475,9 @@ TEST(LoadConfig, FillsInWhatComesFromTheMachine) {
     const Config& config = parsed.config;
     EXPECT_EQ(config.node.hostname, machine_hostname());
     EXPECT_EQ(config.node.data_dir, directory.path() / "data");
-    EXPECT_EQ(config.node.data_dir_line, 6);
+    EXPECT_EQ(config.node.lines.of("data_dir"), 6);
     EXPECT_EQ(config.events.log_dir, directory.path() / "data/events");
-    EXPECT_EQ(config.events.log_dir_line, 0);
+    EXPECT_EQ(config.events.lines.of("log_dir"), 0);
     EXPECT_EQ(config.shaping.files[0], directory.path() / "s.toml");
     EXPECT_EQ(config.shaping.files[1], "/etc/s.toml");
     EXPECT_EQ(config.shaping.files[1].line, 8);

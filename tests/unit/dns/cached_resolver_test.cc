@@ -163,7 +163,7 @@ TEST_F(CachedResolverTest, LookupsBeyondTheLimitWaitInOrder) {
     EXPECT_EQ(cache_->counters().delayed, 8U);
 }
 
-// What a domain needs behind its MX comes before the next domain.
+// What a domain needs after its MX comes before the next domain.
 TEST_F(CachedResolverTest, LookupsForMxWaitBehindAllOthers) {
     make({.lanes = {.places = 1, .lingering = 0}});
     upstream_.latency = milliseconds{100};

@@ -256,7 +256,7 @@ TEST_F(MxTest, KeepsTheMostPreferredHundredHosts) {
     EXPECT_LE(plan->site.size(), kMaxSiteName);
 }
 
-// Equal preferences are shuffled anew for each plan: over many plans each host is as often at each
+// Equal preferences are shuffled for each plan: over many plans each host is as often at each
 // place (chi-squared, 7 degrees of freedom, p = 0.001), and places of two hosts are independent.
 TEST_F(MxTest, EqualPreferencesAreShuffledPerPlan) {
     constexpr std::size_t kHosts = 8;

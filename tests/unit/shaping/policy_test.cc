@@ -125,8 +125,8 @@ TEST(ShapingPolicy, an_option_that_nobody_has_is_a_mistake) {
         EXPECT_EQ(all.warnings.size(), 1U) << option;
     }
     // Every name of ours is read: it complains of the value, or takes it.
-    for (const std::string_view option : kShapingOptions) {
-        const auto all = problems("[default]\n" + std::string(option) + " = {}\n");
+    for (const ShapingOption& option : shaping_options()) {
+        const auto all = problems("[default]\n" + std::string(option.name) + " = {}\n");
         for (const std::string& each : all)
             EXPECT_FALSE(each.contains("has no option")) << each;
     }
@@ -151,6 +151,42 @@ TEST(ShapingPolicy, knows_whether_a_rate_is_stated) {
     const auto of_all = loaded({"[default]\nmax_message_rate = \"5/s\"\n[\"b.example\"]\n"});
     EXPECT_TRUE(of_all.policy.states_message_rate("b.example"));
     EXPECT_TRUE(of_all.policy.states_message_rate("c.example"));
+}
+
+// For `path show`, and for what a reload says.
+TEST(ShapingPolicy, every_limit_knows_the_line_that_set_it) {
+    const auto [policy, warnings] =
+        loaded({"[default]\nmax_connection_rate = \"9/m\"\n"
+                "[\"a.example\"]\nconnection_limit = 1\nidle_timeout = \"9s\"\n",
+                "[\"b.example\"]\n\n[\"a.example\"]\nconnection_limit = 2\n"});
+    EXPECT_EQ(policy.place_of("A.example", "connection_limit").to_string(), "s1.toml:4");
+    EXPECT_EQ(policy.place_of("a.example", "idle_timeout").to_string(), "s0.toml:5");
+    EXPECT_EQ(policy.place_of("a.example", "max_connection_rate").to_string(), "s0.toml:2");
+    EXPECT_EQ(policy.place_of("c.example", "max_connection_rate").to_string(), "s0.toml:2");
+    EXPECT_TRUE(policy.place_of("a.example", "max_message_rate").empty());
+    EXPECT_EQ(policy.tables(), (std::vector<std::string_view>{"a.example", "b.example"}));
+    EXPECT_EQ(policy.place_of("b.example").to_string(), "s1.toml:1");
+    EXPECT_EQ(policy.place_of("default").to_string(), "s0.toml:1");
+    EXPECT_TRUE(policy.place_of("c.example").empty());
+    EXPECT_TRUE(ShapingPolicy().place_of("default").empty());
+    ASSERT_EQ(policy.stated("a.example").size(), 2U);
+    const auto again = loaded({"[\"a.example\"]\nconnection_limit = 1\n",
+                               "[\"a.example\"]\nreplace_base = true\nidle_timeout = \"9s\"\n"});
+    EXPECT_TRUE(again.policy.place_of("a.example", "connection_limit").empty());
+}
+
+// What is written is read as the same again: for every option, its default.
+TEST(ShapingPolicy, options_are_written_as_they_are_read) {
+    const ShapingLimits limits = loaded({"[default]\ntls = \"verify\"\nmax_age = \"2d\"\n"
+                                         "retry_intervals = [\"1m\", \"90s\"]\n"})
+                                     .policy.limits_for("a.example");
+    for (const ShapingOption& option : shaping_options()) {
+        if (option.write == nullptr || option.name == "enable_tls") continue;
+        const std::string line =
+            "[default]\n" + std::string(option.name) + " = " + option.write(limits) + "\n";
+        const ShapingLimits again = loaded({line}).policy.limits_for("a.example");
+        EXPECT_EQ(option.write(again), option.write(limits)) << line;
+    }
 }
 
 TEST(ShapingPolicy, RefusesWhatMakesNoSense) {

@@ -176,7 +176,7 @@ TEST(SpoolRecord, every_octet_changed_is_an_error_or_a_record_of_its_own_octets)
     const std::string octets = encoded(*made);
     for (std::size_t at = 0; at < octets.size(); ++at) {
         for (int value = 0; value < 256; ++value) {
-            // Exactly sized, so that the sanitizers see a read behind the end.
+            // Exactly sized, so that the sanitizers see a read after the end.
             const auto copy = std::make_unique<char[]>(octets.size());
             octets.copy(copy.get(), octets.size());
             copy[at] = static_cast<char>(value);

@@ -20,7 +20,7 @@ struct BuiltRecord {
 
 class SegmentBuilder {
   public:
-    // A fresh file, or one that was recycled: what it held stays behind what is written.
+    // A fresh file, or one that was recycled: what it held stays after what is written.
     SegmentBuilder(SegmentName name, std::uint64_t size, std::string before = {})
         : name_(name), octets_(std::move(before)) {
         octets_.resize(size);

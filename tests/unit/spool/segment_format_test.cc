@@ -149,7 +149,7 @@ TEST(SegmentFormat, every_truncation_leaves_the_batches_before_it) {
     const SegmentBuilder built = small_segment();
     const auto batches = small_batches();
     for (std::size_t length = 0; length <= built.octets().size(); ++length) {
-        // Exactly sized, so that the sanitizers see a read behind the end.
+        // Exactly sized, so that the sanitizers see a read after the end.
         const auto copy = std::make_unique<char[]>(length);
         built.octets().copy(copy.get(), length);
         const std::string_view octets(copy.get(), length);
@@ -308,7 +308,7 @@ TEST(SegmentFormat, damaged_content_costs_its_record_only) {
     EXPECT_LE(scan.damages[0].offset, at);
 }
 
-// A file that held a full segment and is written anew from the front: whatever of the new octets
+// A file that held a full segment and is written again from the front: whatever of the new octets
 // is there, nothing of the old ones is ever found.
 TEST(SegmentFormat, stale_octets_of_a_recycled_file_are_never_read) {
     const std::string before = small_segment({3, 11}).octets();
@@ -344,7 +344,7 @@ TEST(SegmentFormat, an_older_batch_behind_a_newer_one_is_stale) {
     built.add_batch({outcome('a')});
     built.add_batch({outcome('b')});
     std::string octets = built.octets();
-    // Batch 1 again behind batch 2: a number that does not go on is no batch of this run.
+    // Batch 1 again after batch 2: a number that does not go on is no batch of this run.
     octets.replace(3 * kSegmentBlock, kSegmentBlock, octets.substr(kSegmentBlock, kSegmentBlock));
     const SegmentScan scan = scan_segment(octets, kName);
     EXPECT_EQ(scan.records.size(), 2U);

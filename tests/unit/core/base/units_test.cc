@@ -85,4 +85,16 @@ TEST(Quantities, QuoteOnlyTheBeginningOfWhatTheyRefuse) {
     EXPECT_LT(parse_rate(std::string(100000, 'x')).error().size(), 200U);
 }
 
+TEST(Units, are_written_as_they_are_read) {
+    for (const char* text : {"0s", "250ms", "90s", "1m", "36h", "5d", "1001ms"})
+        EXPECT_EQ(core::write_duration(*parse_duration(text)), text);
+    EXPECT_EQ(core::write_duration(60s), "1m");
+    EXPECT_EQ(core::write_duration(24h), "1d");
+    for (const char* text : {"0B", "1B", "1023B", "64MiB", "3GiB", "1025KiB"})
+        EXPECT_EQ(core::write_size(*parse_size(text)), text);
+    EXPECT_EQ(core::write_size(1U << 20), "1MiB");
+    for (const char* text : {"1/s", "100/m", "5000/h", "7/d"})
+        EXPECT_EQ(core::write_rate(*parse_rate(text)), text);
+}
+
 }  // namespace

@@ -1,0 +1,212 @@
+#include "relay/config/changes.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "relay/config/kinds.h"
+#include "relay/config/schema.h"
+#include "relay/shaping/options.h"
+
+namespace relay {
+namespace {
+
+class Comparison {
+  public:
+    Comparison(const Config& before, const Config& after) : before_(before), after_(after) {}
+
+    template <class Settings>
+    void keys(const std::string& table, const Keys<Settings>& schema, const Settings& before,
+              const KeyLines& before_lines, const Settings& after, const KeyLines& after_lines) {
+        for (const Key<Settings>& key : schema) {
+            const std::string was = value(key, before, before_lines);
+            const std::string is = value(key, after, after_lines);
+            if (was == is) continue;
+            add({table + " " + std::string(key.name),
+                 {before_.file, before_lines.of(key.name)},
+                 was,
+                 {after_.file, after_lines.of(key.name)},
+                 is,
+                 key.in_force});
+        }
+    }
+    template <class Settings>
+    void keys(const std::string& table, const Keys<Settings>& schema, const Settings& before,
+              const Settings& after) {
+        keys(table, schema, before, before.lines, after, after.lines);
+    }
+    void add(Change change) { changes_.push_back(std::move(change)); }
+    void listeners();
+    void routes();
+    void shaping(const ShapingPolicy& before, const ShapingPolicy& after);
+
+    std::vector<Change> end() && { return std::move(changes_); }
+
+  private:
+    // As the file has it, or what holds without the key.
+    template <class Settings>
+    static std::string value(const Key<Settings>& key, const Settings& settings,
+                             const KeyLines& lines) {
+        const std::string written = key.write(settings);
+        const bool nothing = written == "\"\"" || written == "[]" || written == "\"0s\"";
+        return nothing && !lines.has(key.name) && !key.without.empty() ? std::string(key.without)
+                                                                       : written;
+    }
+    void table(const ShapingPolicy& before, const ShapingPolicy& after, std::string_view name);
+
+    const Config& before_;
+    const Config& after_;
+    std::vector<Change> changes_;
+};
+
+std::string listener_table(const ListenerConfig& listener) {
+    return "[[listener]] " + toml_text(listener.name);
+}
+
+std::string route_table(const RouteConfig& route) {
+    return "[[route]] " + toml_text(route.domain);
+}
+
+void Comparison::listeners() {
+    const auto find = [](const Config& in, const std::string& name) {
+        const auto found = std::ranges::find(in.listeners, name, &ListenerConfig::name);
+        return found == in.listeners.end() ? nullptr : &*found;
+    };
+    for (const ListenerConfig& was : before_.listeners) {
+        if (find(after_, was.name) != nullptr) continue;
+        add({listener_table(was),
+             {before_.file, was.line},
+             listener_table(was),
+             {after_.file},
+             "",
+             InForce::restart});
+    }
+    for (const ListenerConfig& is : after_.listeners) {
+        const std::string table = listener_table(is);
+        const ListenerConfig* was = find(before_, is.name);
+        if (was == nullptr) {
+            add({table, {before_.file}, "", {after_.file, is.line}, table, InForce::restart});
+            continue;
+        }
+        keys(table, listener_keys(), *was, is);
+        const bool http = is.protocol == ListenerProtocol::http;
+        keys(table, http ? http_listener_keys() : smtp_listener_keys(), *was, is);
+    }
+}
+
+// A route is known by its domain; of several with one domain, by their order. The first that
+// matches wins, so a route that changes places with another is a change too.
+void Comparison::routes() {
+    std::vector<const RouteConfig*> left;
+    for (const RouteConfig& route : before_.routes)
+        left.push_back(&route);
+    const RouteConfig* last = nullptr;  // of the old ones: that of the new route before
+    const Smarthost none;
+    for (const RouteConfig& is : after_.routes) {
+        const std::string table = route_table(is);
+        const auto found = std::ranges::find(left, is.domain, &RouteConfig::domain);
+        if (found == left.end()) {
+            add({table, {before_.file}, "", {after_.file, is.line}, table, InForce::reload});
+            continue;
+        }
+        const RouteConfig& was = **found;
+        left.erase(found);
+        if (last != nullptr && &was < last) {
+            add({table + " place in the order",
+                 {before_.file, was.line},
+                 "before " + route_table(*last),
+                 {after_.file, is.line},
+                 "after " + route_table(*last),
+                 InForce::reload});
+        }
+        last = std::max(last, &was);
+        keys(table, route_keys(), was, is);
+        keys(table, smarthost_keys(), was.smarthost == nullptr ? none : *was.smarthost, was.lines,
+             is.smarthost == nullptr ? none : *is.smarthost, is.lines);
+    }
+    for (const RouteConfig* was : left) {
+        add({route_table(*was),
+             {before_.file, was->line},
+             route_table(*was),
+             {after_.file},
+             "",
+             InForce::reload});
+    }
+}
+
+// Only what a table states itself: what comes from the tables below it is their change.
+void Comparison::table(const ShapingPolicy& before, const ShapingPolicy& after,
+                       std::string_view name) {
+    const std::string table = "[" + toml_text(name) + "]";
+    const FileLine was = before.place_of(name);
+    const FileLine is = after.place_of(name);
+    if (was.empty() != is.empty()) {
+        add({table, was, was.empty() ? "" : table, is, is.empty() ? "" : table, InForce::reload});
+    }
+    const auto find = [](std::span<const StatedOption> in, const ShapingOption& option) {
+        const auto found = std::ranges::find(in, &option, &StatedOption::option);
+        return found == in.end() ? nullptr : &*found;
+    };
+    // "default" is no domain, and its limits are those of a domain without a table.
+    const std::string_view domain = name == "default" ? std::string_view() : name;
+    for (const ShapingOption& option : shaping_options()) {
+        const StatedOption* old_one = find(before.stated(name), option);
+        const StatedOption* new_one = find(after.stated(name), option);
+        if (old_one == nullptr && new_one == nullptr) continue;
+        const std::string old_value =
+            old_one == nullptr ? "not set" : option.write(before.limits_for(domain));
+        const std::string new_value =
+            new_one == nullptr ? "not set" : option.write(after.limits_for(domain));
+        if (old_value == new_value) continue;
+        add({table + " " + std::string(option.name),
+             old_one == nullptr ? FileLine{} : before.place_of(*old_one), old_value,
+             new_one == nullptr ? is : after.place_of(*new_one), new_value, InForce::reload});
+    }
+}
+
+void Comparison::shaping(const ShapingPolicy& before, const ShapingPolicy& after) {
+    table(before, after, "default");
+    std::vector<std::string_view> names;
+    std::ranges::set_union(before.tables(), after.tables(), std::back_inserter(names));
+    for (const std::string_view name : names)
+        table(before, after, name);
+}
+
+}  // namespace
+
+std::string Change::to_string() const {
+    const std::string place = new_place.empty() ? "" : new_place.to_string() + ": ";
+    const auto set_at = [](const FileLine& where) {
+        return where.line == 0 ? std::string() : " (" + where.to_string() + ")";
+    };
+    if (old_value.empty()) return place + key + " is new";
+    if (new_value.empty()) return place + key + set_at(old_place) + " is gone";
+    return place + key + ": " + old_value + set_at(old_place) + " → " + new_value;
+}
+
+std::vector<Change> changes_between(const CheckedConfig& before, const CheckedConfig& after) {
+    const Config& was = before.config;
+    const Config& is = after.config;
+    Comparison all(was, is);
+    all.keys("[node]", node_keys(), was.node, is.node);
+    all.keys("[spool]", spool_keys(), was.spool, is.spool);
+    all.keys("[memory]", memory_keys(), was.memory, is.memory);
+    all.listeners();
+    all.keys("[dns]", dns_keys(), was.dns, is.dns);
+    all.routes();
+    all.keys("[delivery]", delivery_keys(), was.delivery, is.delivery);
+    all.keys("[retry]", retry_keys(), was.retry, is.retry);
+    all.keys("[shaping]", shaping_keys(), was.shaping, is.shaping);
+    all.keys("[shaping] default", default_limit_keys(), was.shaping.defaults,
+             was.shaping.default_lines, is.shaping.defaults, is.shaping.default_lines);
+    all.keys("[bounce]", bounce_keys(), was.bounce, is.bounce);
+    all.keys("[tls_report]", tls_report_keys(), was.tls_report, is.tls_report);
+    all.keys("[events]", events_keys(), was.events, is.events);
+    all.shaping(before.shaping, after.shaping);
+    return std::move(all).end();
+}
+
+}  // namespace relay
