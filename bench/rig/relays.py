@@ -124,6 +124,10 @@ class Posthaste(Relay):
         return self.options.durability
 
     @property
+    def shards(self):
+        return self.options.shards
+
+    @property
     def data(self):
         return self.folder / "data"
 
@@ -137,7 +141,7 @@ class Posthaste(Relay):
 [node]
 hostname = "relay.example"
 io_backend = "{self.io_backend}"
-shards = {self.options.shards}
+shards = {self.shards}
 data_dir = {json.dumps(str(self.data))}
 
 [spool]
@@ -178,7 +182,7 @@ max_message_rate = "1000000/s", max_connection_rate = "1000000/s" }}
         return text
 
     def warm_up_messages(self, size):
-        shards = self.options.shards or len(os.sched_getaffinity(0))
+        shards = self.shards or len(os.sched_getaffinity(0))
         return 2 * shards * SEGMENT // size if self.durability == "commit" else 0
 
     def metrics(self):
@@ -218,6 +222,20 @@ class Committed(Posthaste):
     """Posthaste with durability "commit", beside the one in memory."""
 
     name = "committed"
+    durability = "commit"
+
+
+class OneShard(Posthaste):
+    """What a second shard costs is told by the one that has none."""
+
+    name = "one-shard"
+    shards = 1
+
+
+class CommittedOneShard(OneShard):
+    """The same with durability "commit"."""
+
+    name = "committed-one-shard"
     durability = "commit"
 
 
@@ -355,6 +373,5 @@ smtp_tls_security_level = none
         self._write(root / "etc/postfix/master.cf", "\n".join(services) + "\n")
 
 
-RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Committed, Epoll,
-                                         CommittedEpoll, Before, CommittedBefore,
-                                         Postfix)}
+RELAYS = {relay.name: relay for relay in (Bare, Posthaste, Committed, OneShard, CommittedOneShard,
+                                         Epoll, CommittedEpoll, Before, CommittedBefore, Postfix)}

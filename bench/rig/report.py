@@ -13,7 +13,7 @@ import time
 from rig.relays import TOP
 from rig.scenario import SCENARIOS
 
-NUMBERS = ("rate", "injection_rate", "cpu_us", "enters", "sends", "receives", "switches",
+NUMBERS = ("rate", "injection_rate", "cpu_us", "enters", "letters", "sends", "receives", "switches",
            "memory_mib", "source_cpu_us", "sink_writes", "batches", "messages_per_batch",
            "octets_per_sync", "written_per_message", "commit_p50_us", "commit_p99_us",
            "synced_write_us")
@@ -133,7 +133,24 @@ def targets(rows, options):
     check("messages/s on one connection, 50 ms, DATA", "rtt50-data", "rate", 19)
     check("messages/s on one connection, 50 ms, BDAT", "rtt50-bdat", "rate", 19)
     checks += targets_committed(found, options)
-    return checks + targets_epoll(found) + targets_before(found)
+    return checks + targets_shards(found) + targets_epoll(found) + targets_before(found)
+
+
+def targets_shards(found):
+    """What more than one shard may cost, beside the bare relay and beside one shard alone."""
+    checks = []
+    for (scenario, relay), row in found.items():
+        alone = {"posthaste": "one-shard", "committed": "committed-one-shard"}.get(relay)
+        if f"cpu_to_{alone}" in row:
+            checks.append(target(f"CPU against one shard, {relay}, {scenario}",
+                                 row[f"cpu_to_{alone}"], 1.1, at_most=True))
+            if "cpu_to_bare" in row:
+                checks.append(target(f"CPU against the bare relay, {relay}, {scenario}",
+                                     row["cpu_to_bare"], 1.1, at_most=True))
+            if row.get("letters") is not None:
+                checks.append(target(f"letters between shards per message, {relay}, {scenario}",
+                                     row["letters"], 0.1, at_most=True))
+    return checks
 
 
 def targets_epoll(found):
@@ -219,14 +236,15 @@ def scenario_table(summary):
         f"Messages of {options['size']} octets, {options['sessions']} sessions, source and sink on the "
         f"same CPUs, posthaste with durability \"{options['durability']}\", committed with \"commit\". "
         f"Medians of {options['rounds']} round(s). CPU is the relay's alone.", "",
-        "| scenario | relay | messages/s | CPU µs/message | enters | switches | p99 ms | × Postfix | "
-        "CPU / bare |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| scenario | relay | messages/s | CPU µs/message | enters | letters | switches | p99 ms "
+        "| × Postfix | CPU / bare |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in summary["summary"]:
         text.append("| " + " | ".join([
             row["scenario"], row["relay"], f"{row['rate']:,.1f}", f"{row['cpu_us']:,.1f}",
-            shown(row, "enters", "{:.2f}"), shown(row, "switches", "{:.2f}"), f"{row['p99_ms']:.1f}",
+            shown(row, "enters", "{:.2f}"), shown(row, "letters", "{:.2f}"),
+            shown(row, "switches", "{:.2f}"), f"{row['p99_ms']:.1f}",
             shown(row, "rate_to_postfix", "{:.1f}"), shown(row, "cpu_to_bare", "{:.2f}"),
         ]) + " |")
     return text

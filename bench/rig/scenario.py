@@ -269,7 +269,7 @@ def measure(scenario, relay, sink, messages, programs, options):
         result["synced_write"] = probes
         result["synced_write_us"] = round(sum(probe["p50_us"] for probe in probes) / len(probes), 1)
     for metric, key in (("io_enters_total", "enters"), ("io_sends_total", "sends"),
-                        ("io_receives_total", "receives")):
+                        ("io_receives_total", "receives"), ("shard_letters_total", "letters")):
         if metric in counts:
             result[key] = round(counts[metric] / messages, 3)
     return result
