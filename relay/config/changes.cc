@@ -1,11 +1,10 @@
 #include "relay/config/changes.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <iterator>
-#include <set>
+#include <span>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 #include "relay/config/kinds.h"
 #include "relay/config/schema.h"
@@ -16,7 +15,9 @@ namespace {
 
 class Comparison {
   public:
-    Comparison(const Config& before, const Config& after) : before_(before), after_(after) {}
+    Comparison(const Config& before, const Config& after,
+               const std::function<void(const Change&)>& visit)
+        : before_(before), after_(after), visit_(visit) {}
 
     template <class Settings>
     void keys(const std::string& table, const Keys<Settings>& schema, const Settings& before,
@@ -38,12 +39,10 @@ class Comparison {
               const Settings& after) {
         keys(table, schema, before, before.lines, after, after.lines);
     }
-    void add(Change change) { changes_.push_back(std::move(change)); }
+    void add(const Change& change) { visit_(change); }
     void listeners();
     void routes();
     void shaping(const ShapingPolicy& before, const ShapingPolicy& after);
-
-    std::vector<Change> end() && { return std::move(changes_); }
 
   private:
     // As the file has it, or what holds without the key.
@@ -59,7 +58,7 @@ class Comparison {
 
     const Config& before_;
     const Config& after_;
-    std::vector<Change> changes_;
+    const std::function<void(const Change&)>& visit_;
 };
 
 std::string listener_table(const ListenerConfig& listener) {
@@ -146,6 +145,7 @@ void Comparison::table(const ShapingPolicy& before, const ShapingPolicy& after,
     if (was.empty() != is.empty()) {
         add({table, was, was.empty() ? "" : table, is, is.empty() ? "" : table, InForce::reload});
     }
+    if (is.empty()) return;
     const auto find = [](std::span<const StatedOption> in, const ShapingOption& option) {
         const auto found = std::ranges::find(in, &option, &StatedOption::option);
         return found == in.end() ? nullptr : &*found;
@@ -187,10 +187,11 @@ std::string Change::to_string() const {
     return place + key + ": " + old_value + set_at(old_place) + " → " + new_value;
 }
 
-std::vector<Change> changes_between(const CheckedConfig& before, const CheckedConfig& after) {
+void each_change(const CheckedConfig& before, const CheckedConfig& after,
+                 const std::function<void(const Change&)>& visit) {
     const Config& was = before.config;
     const Config& is = after.config;
-    Comparison all(was, is);
+    Comparison all(was, is, visit);
     all.keys("[node]", node_keys(), was.node, is.node);
     all.keys("[spool]", spool_keys(), was.spool, is.spool);
     all.keys("[memory]", memory_keys(), was.memory, is.memory);
@@ -206,7 +207,6 @@ std::vector<Change> changes_between(const CheckedConfig& before, const CheckedCo
     all.keys("[tls_report]", tls_report_keys(), was.tls_report, is.tls_report);
     all.keys("[events]", events_keys(), was.events, is.events);
     all.shaping(before.shaping, after.shaping);
-    return std::move(all).end();
 }
 
 }  // namespace relay

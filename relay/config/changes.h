@@ -1,12 +1,12 @@
-// changes_between(): what differs between two configurations, key by key, with the places that set
-// the old and the new value, and whether a reload puts the new one in force. A reload logs them,
-// and `posthaste check --against` prints them. Values are compared as they are in force, so a key
-// that is set to its default is no change. What the files that a key names hold is compared for
-// shaping files only. Pure.
+// each_change(): what differs between two configurations, key by key, with the places that set the
+// old and the new value, and whether a reload puts the new one in force. A reload logs them, and
+// `posthaste check --against` prints them. Values are compared as they are in force, so a key that
+// is set to its default is no change. What the files that a key names hold is compared for shaping
+// files only. Pure. Nothing is collected here: there may be a change for each of very many domains.
 #pragma once
 
+#include <functional>
 #include <string>
-#include <vector>
 
 #include "relay/config/check.h"
 #include "relay/config/key.h"
@@ -26,6 +26,8 @@ struct Change {
     std::string to_string() const;
 };
 
-std::vector<Change> changes_between(const CheckedConfig& before, const CheckedConfig& after);
+// In the order of the tables of the schema, then of the shaping files' domains.
+void each_change(const CheckedConfig& before, const CheckedConfig& after,
+                 const std::function<void(const Change&)>& visit);
 
 }  // namespace relay

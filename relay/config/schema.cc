@@ -27,7 +27,7 @@ std::string line_complaint(std::string_view text) {
 }
 
 std::string mailbox_complaint(std::string_view text) {
-    const std::string wrong = line_complaint(text);
+    std::string wrong = line_complaint(text);
     if (!wrong.empty() || text.empty()) return wrong;
     const auto mailbox = parse_mailbox(text);
     if (mailbox && !mailbox->literal && !mailbox->utf8) return "";

@@ -40,14 +40,14 @@ std::vector<std::string> changes_of(const CheckedConfig& before, const CheckedCo
                                     InForce kind) {
     std::vector<std::string> lines;
     std::size_t more = 0;
-    for (const Change& change : changes_between(before, after)) {
-        if (change.in_force != kind) continue;
+    each_change(before, after, [&](const Change& change) {
+        if (change.in_force != kind) return;
         if (lines.size() < kMaxChangesLogged) {
             lines.push_back(change.to_string());
         } else {
             ++more;
         }
-    }
+    });
     if (more > 0) lines.push_back(std::to_string(more) + " more changes");
     return lines;
 }

@@ -104,10 +104,10 @@ bool print_changes(const std::filesystem::path& before, const CheckedConfig& che
         print(old.error(), "");
         return false;
     }
-    for (const Change& change : changes_between(*old, checked)) {
+    each_change(*old, checked, [](const Change& change) {
         std::printf("%s (%s)\n", change.to_string().c_str(),
                     change.in_force == InForce::reload ? "reload" : "restart");
-    }
+    });
     return true;
 }
 

@@ -1,11 +1,13 @@
 // Any text as a configuration and as a shaping file. What is accepted must hold what the headers
-// promise; what is refused must say why, at a line that the text has.
+// promise, and differ from itself in nothing; what is refused must say why, at a line that the text
+// has.
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "core/base/assert.h"
+#include "relay/config/changes.h"
 #include "relay/config/parse.h"
 #include "relay/shaping/policy.h"
 
@@ -52,8 +54,14 @@ void check(const relay::Config& config) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string text(reinterpret_cast<const char*>(data), size);
+    relay::CheckedConfig checked{.config = relay::default_config(),
+                                 .shaping = relay::ShapingPolicy(),
+                                 .bounce = nullptr,
+                                 .warnings = {},
+                                 .tls_roots = {}};
     if (const auto config = relay::parse_config(text, "f"); config) {
         check(*config);
+        checked.config = *config;
     } else {
         check(config.error(), text);
     }
@@ -61,8 +69,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const std::string& name : shaping->policy.provider_names()) {
             check(shaping->policy.limits_for(name));
         }
+        checked.shaping = shaping->policy;
     } else {
         check(shaping.error(), text);
     }
+    relay::each_change(checked, checked, [](const relay::Change&) { PH_ASSERT(false); });
     return 0;
 }

@@ -21,7 +21,7 @@ std::size_t end_of(std::string_view content, std::mt19937& random, std::size_t l
     return std::string_view::npos;
 }
 
-TEST(DotScanner, FindsTheEndWhereItIs) {
+TEST(DotScanner, finds_the_end_where_it_is) {
     struct Case {
         std::string_view content;
         std::size_t end;
@@ -43,7 +43,7 @@ TEST(DotScanner, FindsTheEndWhereItIs) {
     }
 }
 
-TEST(DotScanner, TheSplitOfTheInputDoesNotMatter) {
+TEST(DotScanner, the_split_of_the_input_does_not_matter) {
     std::mt19937 random(7);
     for (int round = 0; round < 20000; ++round) {
         std::string content;

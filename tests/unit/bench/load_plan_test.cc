@@ -10,7 +10,7 @@
 namespace bench {
 namespace {
 
-TEST(LoadPlan, WritesValidMessagesOfTheWantedSize) {
+TEST(LoadPlan, writes_valid_messages_of_the_wanted_size) {
     for (const std::uint64_t size : {1000U, 1001U, 1077U, 10240U, 100000U}) {
         const auto plan = LoadPlan::create({.size = size, .run_id = "run", .dot_lines = 3});
         ASSERT_TRUE(plan);
@@ -35,7 +35,7 @@ TEST(LoadPlan, WritesValidMessagesOfTheWantedSize) {
     }
 }
 
-TEST(LoadPlan, NumbersMessagesOnceAndForAll) {
+TEST(LoadPlan, numbers_messages_once_and_for_all) {
     auto plan = LoadPlan::create({.messages = 5, .domains = 2, .run_id = "run"});
     ASSERT_TRUE(plan);
     std::set<std::string> headers;
@@ -49,7 +49,7 @@ TEST(LoadPlan, NumbersMessagesOnceAndForAll) {
     EXPECT_FALSE(plan->claim());
 }
 
-TEST(LoadPlan, SpreadsOverDomainsByWeight) {
+TEST(LoadPlan, spreads_over_domains_by_weight) {
     const auto plan = LoadPlan::create({.weighted = {"big.example=3", "small.example"}});
     ASSERT_TRUE(plan);
     std::map<std::string, int> found;
@@ -63,7 +63,7 @@ TEST(LoadPlan, SpreadsOverDomainsByWeight) {
     EXPECT_FALSE(LoadPlan::create({.weighted = {"a.example=0"}}));
 }
 
-TEST(LoadPlan, GivesEachMessageDistinctRecipients) {
+TEST(LoadPlan, gives_each_message_distinct_recipients) {
     const auto plan = LoadPlan::create({.recipients_per_message = 50, .distinct_recipients = 10});
     ASSERT_TRUE(plan);
     Draft draft;
@@ -71,7 +71,7 @@ TEST(LoadPlan, GivesEachMessageDistinctRecipients) {
     EXPECT_EQ(std::set(draft.recipients.begin(), draft.recipients.end()).size(), 50U);
 }
 
-TEST(LoadPlan, MixesDomainsWithinAMessageWhenAsked) {
+TEST(LoadPlan, mixes_domains_within_a_message_when_asked) {
     const auto plan =
         LoadPlan::create({.recipients_per_message = 20, .domains = 100, .mixed_domains = true});
     ASSERT_TRUE(plan);
@@ -86,7 +86,7 @@ TEST(LoadPlan, MixesDomainsWithinAMessageWhenAsked) {
     EXPECT_EQ(domains.size(), 100U);
 }
 
-TEST(LatencyHistogram, KnowsPercentilesWithinThreePercent) {
+TEST(LatencyHistogram, knows_percentiles_within_three_percent) {
     LatencyHistogram histogram;
     for (int i = 1; i <= 10000; ++i)
         histogram.add(std::chrono::microseconds{i * 10});

@@ -76,7 +76,7 @@ constexpr std::string_view kTwoMessages =
     "BDAT 5 LAST\r\nend\r\n"
     "QUIT\r\n";
 
-TEST(SinkDialogue, TakesMessagesByDataAndBdat) {
+TEST(SinkDialogue, takes_messages_by_data_and_bdat) {
     Bed bed;
     EXPECT_EQ(codes(bed.play(kTwoMessages)), "220 250 250 250 354 250 250 250 250 250 250 221 ");
     EXPECT_EQ(bed.captured,
@@ -89,7 +89,7 @@ TEST(SinkDialogue, TakesMessagesByDataAndBdat) {
     EXPECT_EQ(bed.ending, Ending::close);
 }
 
-TEST(SinkDialogue, TheSplitOfTheInputDoesNotMatter) {
+TEST(SinkDialogue, the_split_of_the_input_does_not_matter) {
     Bed whole;
     const std::string expected = whole.play(kTwoMessages);
     for (unsigned seed = 1; seed < 300; ++seed) {
@@ -99,7 +99,7 @@ TEST(SinkDialogue, TheSplitOfTheInputDoesNotMatter) {
     }
 }
 
-TEST(SinkDialogue, OffersStarttlsOnceAndForgetsWhatCameBefore) {
+TEST(SinkDialogue, offers_starttls_once_and_forgets_what_came_before) {
     SinkOptions options;
     options.tls_certificate = "c.pem";
     SinkRules rules;
@@ -130,7 +130,7 @@ TEST(SinkDialogue, OffersStarttlsOnceAndForgetsWhatCameBefore) {
     EXPECT_EQ(counters.violations.get(), 2U);
 }
 
-TEST(SinkDialogue, AnswersWhatIsWrongAndCountsIt) {
+TEST(SinkDialogue, answers_what_is_wrong_and_counts_it) {
     Bed bed;
     EXPECT_EQ(codes(bed.play("MAIL FROM:<a@b.example>\r\nEHLO me\r\nRCPT TO:<c@d.example>\r\n"
                              "DATA\r\nMAIL FROM:a@b.example\r\nMAIL FROM:<a@b.example> FOO\r\n"
@@ -139,7 +139,7 @@ TEST(SinkDialogue, AnswersWhatIsWrongAndCountsIt) {
     EXPECT_EQ(bed.counters.violations.get(), 7U);
 }
 
-TEST(SinkDialogue, RefusesBigMessagesAndManyRecipients) {
+TEST(SinkDialogue, refuses_big_messages_and_many_recipients) {
     SinkOptions options;
     options.max_size = 10;
     options.max_recipients = 1;
@@ -152,7 +152,7 @@ TEST(SinkDialogue, RefusesBigMessagesAndManyRecipients) {
     EXPECT_EQ(bed.counters.violations.get(), 0U);
 }
 
-TEST(SinkDialogue, ReadsTheOctetsOfARefusedChunk) {
+TEST(SinkDialogue, reads_the_octets_of_a_refused_chunk) {
     Bed bed;
     ASSERT_TRUE(bed.rules.add("RCPT: 550 5.1.1 no"));
     EXPECT_EQ(codes(bed.play("EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n"
@@ -161,7 +161,7 @@ TEST(SinkDialogue, ReadsTheOctetsOfARefusedChunk) {
     EXPECT_EQ(bed.counters.violations.get(), 0U);
 }
 
-TEST(SinkDialogue, DropsBehindTheDotWithoutForgettingTheMessage) {
+TEST(SinkDialogue, drops_behind_the_dot_without_forgetting_the_message) {
     Bed bed;
     ASSERT_TRUE(bed.rules.add("DOT: drop"));
     EXPECT_EQ(codes(bed.play("EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n.\r\n"
@@ -172,7 +172,7 @@ TEST(SinkDialogue, DropsBehindTheDotWithoutForgettingTheMessage) {
     EXPECT_EQ(bed.counters.unacknowledged.get(), 1U);
 }
 
-TEST(SinkDialogue, ClosesAfterSoManyMessages) {
+TEST(SinkDialogue, closes_after_so_many_messages) {
     SinkOptions options;
     options.close_after = 1;
     Bed bed(options);
@@ -182,7 +182,7 @@ TEST(SinkDialogue, ClosesAfterSoManyMessages) {
     EXPECT_EQ(bed.ending, Ending::close);
 }
 
-TEST(SinkDialogue, AnswersLikeHarakaToTheGroupOfTheDot) {
+TEST(SinkDialogue, answers_like_haraka_to_the_group_of_the_dot) {
     SinkOptions options;
     options.after_dot_503 = true;
     Bed bed(options);
@@ -194,7 +194,7 @@ TEST(SinkDialogue, AnswersLikeHarakaToTheGroupOfTheDot) {
     EXPECT_EQ(bed.counters.after_dot_503.get(), 3U);
 }
 
-TEST(SinkDialogue, WithoutPipeliningAGroupIsAFault) {
+TEST(SinkDialogue, without_pipelining_a_group_is_a_fault) {
     SinkOptions options;
     options.pipelining = false;
     Bed bed(options);
@@ -202,13 +202,13 @@ TEST(SinkDialogue, WithoutPipeliningAGroupIsAFault) {
     EXPECT_EQ(bed.counters.violations.get(), 1U);
 }
 
-TEST(SinkDialogue, BoundsTheCommandLine) {
+TEST(SinkDialogue, bounds_the_command_line) {
     Bed bed;
     const std::string line(100'000, 'x');
     EXPECT_EQ(codes(bed.play(line + "\r\nNOOP\r\n", 5000)), "220 500 250 ");
 }
 
-TEST(SinkDialogue, WritesTheLedger) {
+TEST(SinkDialogue, writes_the_ledger) {
     const auto path =
         std::filesystem::temp_directory_path() / ("sink_ledger_test." + std::to_string(::getpid()));
     {

@@ -12,7 +12,7 @@ core::Instant at(core::Duration since) {
     return core::Instant{since};
 }
 
-TEST(SinkRules, MatchesStageAndDomain) {
+TEST(SinkRules, matches_stage_and_domain) {
     SinkRules rules;
     ASSERT_TRUE(rules.add("RCPT@slow.example: 451 4.7.1 later"));
     ASSERT_TRUE(rules.add("RCPT@*.wild.example: 550 5.1.1 no"));
@@ -27,7 +27,7 @@ TEST(SinkRules, MatchesStageAndDomain) {
     EXPECT_TRUE(rules.judge(Stage::mail, "a@slow.example", "", at(seconds{0})).reply.empty());
 }
 
-TEST(SinkRules, ChoosesByCount) {
+TEST(SinkRules, chooses_by_count) {
     SinkRules rules;
     ASSERT_TRUE(rules.add("DOT: 451 x; every 3"));
     ASSERT_TRUE(rules.add("MAIL: 421 x; after 2; first 1"));
@@ -41,7 +41,7 @@ TEST(SinkRules, ChoosesByCount) {
     EXPECT_EQ(mails, "..x....");
 }
 
-TEST(SinkRules, ChoosesByTimeAndChance) {
+TEST(SinkRules, chooses_by_time_and_chance) {
     SinkRules rules;
     rules.start(at(seconds{100}));
     ASSERT_TRUE(rules.add("MAIL: 421 x; from 5s; until 10s"));
@@ -56,7 +56,7 @@ TEST(SinkRules, ChoosesByTimeAndChance) {
     EXPECT_NEAR(dropped, 2500, 200);
 }
 
-TEST(SinkRules, GreylistsEachKeyForItsTime) {
+TEST(SinkRules, greylists_each_key_for_its_time) {
     SinkRules rules;
     ASSERT_TRUE(rules.add("RCPT: greylist 60s"));
     EXPECT_TRUE(rules.judge(Stage::rcpt, "", "a", at(seconds{0})).refused());
@@ -65,7 +65,7 @@ TEST(SinkRules, GreylistsEachKeyForItsTime) {
     EXPECT_FALSE(rules.judge(Stage::rcpt, "", "a", at(seconds{60})).refused());
 }
 
-TEST(SinkRules, ReadsEndingsDelaysAndLines) {
+TEST(SinkRules, reads_endings_delays_and_lines) {
     SinkRules rules;
     ASSERT_TRUE(rules.add("EHLO: 421 4.3.2 bye"));
     ASSERT_TRUE(rules.add("DATA: delay 20ms"));
@@ -78,7 +78,7 @@ TEST(SinkRules, ReadsEndingsDelaysAndLines) {
     EXPECT_FALSE(quit.refused());
 }
 
-TEST(SinkRules, RefusesWhatItDoesNotUnderstand) {
+TEST(SinkRules, refuses_what_it_does_not_understand) {
     SinkRules rules;
     for (const char* text : {"RCPT", "WHAT: drop", "RCPT:", "RCPT: every 3", "RCPT: 45 x",
                              "RCPT: drop; every x", "RCPT: delay", "RCPT: delay 3", "RCPT: dorp"}) {

@@ -17,7 +17,7 @@ Disposition failed(std::uint16_t code, std::string text, Outcome outcome = Outco
     return result;
 }
 
-TEST(BounceClassifier, RemembersWhatItSaid) {
+TEST(BounceClassifier, remembers_what_it_said) {
     BounceClassifier classifier(BounceRules::built_in());
     for (int i = 0; i < 100; ++i) {
         EXPECT_EQ(classifier.classify(failed(550, "no such user")).name, "InvalidRecipient");
@@ -41,7 +41,7 @@ TEST(BounceClassifier, RemembersWhatItSaid) {
     EXPECT_EQ(classifier.classify(google).name, "QuotaIssues");
 }
 
-TEST(BounceClassifier, AnExpirationWithoutAReplyIsOne) {
+TEST(BounceClassifier, an_expiration_without_a_reply_is_one) {
     BounceClassifier classifier(BounceRules::built_in());
     EXPECT_EQ(classifier.classify(failed(0, "", Outcome::expired)).name, "MessageExpired");
     EXPECT_EQ(classifier.classify(failed(452, "4 quota exceeded", Outcome::expired)).name,
@@ -49,7 +49,7 @@ TEST(BounceClassifier, AnExpirationWithoutAReplyIsOne) {
     EXPECT_EQ(classifier.matched(), 1U);
 }
 
-TEST(BounceClassifier, NewRulesHoldAtOnce) {
+TEST(BounceClassifier, new_rules_hold_at_once) {
     BounceClassifier classifier(BounceRules::built_in());
     EXPECT_EQ(classifier.classify(failed(550, "no such user")).name, "InvalidRecipient");
     const auto rules =

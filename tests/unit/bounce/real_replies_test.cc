@@ -53,7 +53,7 @@ std::vector<Real> real_replies() {
     return all;
 }
 
-TEST(RealReplies, HaveTheirClasses) {
+TEST(RealReplies, have_their_classes) {
     const auto rules = BounceRules::built_in();
     const auto all = real_replies();
     ASSERT_GE(all.size(), 100U);
@@ -65,7 +65,7 @@ TEST(RealReplies, HaveTheirClasses) {
 }
 
 // Which text rule decides must be what trying one after the other says.
-TEST(RealReplies, KumoMtasFilesLoadAndDecideAsThere) {
+TEST(RealReplies, kumo_mtas_files_load_and_decide_as_there) {
     const auto folder = std::filesystem::path(POSTHASTE_BOUNCE_TEST_DATA) / "kumomta";
     std::vector<BounceText> files;
     for (const auto* name : {"community-bounces.toml", "bounce_classifier-iana.toml"}) {

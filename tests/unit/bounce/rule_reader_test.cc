@@ -19,7 +19,7 @@ std::string complaints(const std::string& text) {
     return all;
 }
 
-TEST(RuleReader, TakesRulesInTheOrderOfTheText) {
+TEST(RuleReader, takes_rules_in_the_order_of_the_text) {
     RuleReader reader;
     const BounceText file{"f.toml",
                           "[rules]\n"
@@ -36,7 +36,7 @@ TEST(RuleReader, TakesRulesInTheOrderOfTheText) {
     EXPECT_EQ(reader.tables.classes[reader.tables.text[0].klass].name, "Zebra");
 }
 
-TEST(RuleReader, ReadsWhatOurFormatSays) {
+TEST(RuleReader, reads_what_our_format_says) {
     RuleReader reader;
     const BounceText file{"f.toml",
                           "vague = [\"x.7.1\"]\n"
@@ -60,7 +60,7 @@ TEST(RuleReader, ReadsWhatOurFormatSays) {
     EXPECT_EQ(reader.tables.vague, (std::vector<EnhancedKey>{{kAnyNumber, 7, 1}}));
 }
 
-TEST(RuleReader, SaysEveryMistakeWithItsLine) {
+TEST(RuleReader, says_every_mistake_with_its_line) {
     EXPECT_EQ(complaints("x = ["), complaints("x = ["));
     EXPECT_TRUE(complaints("x = [").starts_with("f.toml:1: "));
     EXPECT_EQ(complaints("[rule]\n"),
@@ -112,7 +112,7 @@ TEST(RuleReader, a_class_that_nobody_declares_is_a_mistake) {
     EXPECT_TRUE(complaints("[class]\nMine = 1\n").contains("[class.Mine] takes"));
 }
 
-TEST(RuleReader, HasLimits) {
+TEST(RuleReader, has_limits) {
     std::string patterns = "[rules]\nA = [";
     for (std::size_t i = 0; i <= kMostPatterns; ++i)
         patterns += "\"a\",";

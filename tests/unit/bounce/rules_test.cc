@@ -27,7 +27,7 @@ std::shared_ptr<const BounceRules> rules_of(const std::string& text) {
 }
 
 // The map of IANA's registry, by the classes of KumoMTA (C03).
-TEST(BounceRules, EnhancedCodesHaveTheirClasses) {
+TEST(BounceRules, enhanced_codes_have_their_classes) {
     for (std::uint16_t detail = 1; detail <= 4; ++detail)
         EXPECT_EQ(class_of(550, {5, 1, detail}), "InvalidRecipient");
     EXPECT_EQ(class_of(450, {4, 2, 4}), "InvalidRecipient");
@@ -60,7 +60,7 @@ TEST(BounceRules, EnhancedCodesHaveTheirClasses) {
     EXPECT_EQ(class_of(550, {5, 7, 1}), "PolicyRelated");
 }
 
-TEST(BounceRules, TheOrderIsTextThenEnhancedThenBasicCode) {
+TEST(BounceRules, the_order_is_text_then_enhanced_then_basic_code) {
     EXPECT_EQ(class_of(550, {5, 7, 1}, "Client host blocked using zen.spamhaus.org"), "SpamBlock");
     EXPECT_EQ(class_of(550, {5, 1, 1}, "Message filtered"), "InvalidRecipient");
     EXPECT_EQ(class_of(550, {5, 7, 1}, "Relay access denied"), "RelayDenied");
@@ -71,7 +71,7 @@ TEST(BounceRules, TheOrderIsTextThenEnhancedThenBasicCode) {
     EXPECT_EQ(class_of(554, {}, ""), "Uncategorized");
 }
 
-TEST(BounceRules, AProvidersWordsCountAtItsHosts) {
+TEST(BounceRules, a_providers_words_count_at_its_hosts) {
     const std::string_view deferred = "[TSS04] Messages from 192.0.2.1 temporarily deferred";
     EXPECT_EQ(class_of(421, {4, 7, 0}, deferred, "mta5.am0.yahoodns.net"), "SpamBlock");
     EXPECT_EQ(class_of(421, {4, 7, 0}, deferred, "MTA5.am0.YahooDNS.net."), "SpamBlock");
@@ -84,7 +84,7 @@ TEST(BounceRules, AProvidersWordsCountAtItsHosts) {
     EXPECT_EQ(class_of(552, {5, 2, 2}, full), "QuotaIssues");
 }
 
-TEST(BounceRules, NothingIsClassifiedThatIsNoFailure) {
+TEST(BounceRules, nothing_is_classified_that_is_no_failure) {
     EXPECT_EQ(class_of(250, {2, 0, 0}, "550 5.1.1 user unknown"), "");
     EXPECT_EQ(class_of(354, {}, "spam"), "");
     EXPECT_EQ(class_of(0, {}, "user unknown"), "");
@@ -92,7 +92,7 @@ TEST(BounceRules, NothingIsClassifiedThatIsNoFailure) {
 }
 
 // An address is suppressed only for what is wrong with the address, and only for good (C04).
-TEST(BounceRules, OnlyWhatIsWrongWithAnAddressSuppressesIt) {
+TEST(BounceRules, only_what_is_wrong_with_an_address_suppresses_it) {
     const auto verdict = [](std::uint16_t code, EnhancedCode enhanced, std::string_view text) {
         return built_in().classify({code, enhanced, text, "mx.example.com"});
     };
@@ -126,14 +126,14 @@ TEST(BounceRules, OnlyWhatIsWrongWithAnAddressSuppressesIt) {
     EXPECT_FALSE(denied.suppress);
 }
 
-TEST(BounceRules, TheBasicCodeSaysHowFinalAContradictionIs) {
+TEST(BounceRules, the_basic_code_says_how_final_a_contradiction_is) {
     const auto verdict = built_in().classify({450, {5, 1, 1}, "user unknown", ""});
     EXPECT_EQ(verdict.name, "InvalidRecipient");
     EXPECT_EQ(verdict.kind, BounceKind::soft);
     EXPECT_FALSE(verdict.suppress);
 }
 
-TEST(BounceRules, OurOwnWordsAreNotReadAsTheirs) {
+TEST(BounceRules, our_own_words_are_not_read_as_theirs) {
     const BounceReply ours{451,
                            {4, 4, 1},
                            "connecting to spamhaus.example [192.0.2.1]: refused",
@@ -147,7 +147,7 @@ TEST(BounceRules, OurOwnWordsAreNotReadAsTheirs) {
     EXPECT_EQ(built_in().classify({556, {5, 1, 10}, "", "", true}).name, "BadDomain");
 }
 
-TEST(BounceRules, AFileOfOnesOwnIsAskedFirst) {
+TEST(BounceRules, a_file_of_ones_own_is_asked_first) {
     const auto rules = rules_of(
         "[rules]\nHoliday = [\"^550 5.1.1 closed for .* holidays\"]\n"
         "[class.Holiday]\nkind = \"soft\"\n"
@@ -163,7 +163,7 @@ TEST(BounceRules, AFileOfOnesOwnIsAskedFirst) {
 }
 
 // Some receivers write rate limits as 5yz; whoever wants to try again says so in a file.
-TEST(BounceRules, AClassMayAskForAnotherTry) {
+TEST(BounceRules, a_class_may_ask_for_another_try) {
     const auto rules = rules_of("[class.TransientFailure]\nretry = true\n");
     const BounceReply limited{550, {}, "Ip frequency limited", "mx3.qq.com"};
     const auto verdict = rules->classify(limited);
@@ -175,12 +175,12 @@ TEST(BounceRules, AClassMayAskForAnotherTry) {
     EXPECT_FALSE(rules->classify({550, {5, 1, 1}, "unknown", ""}).retry);
 }
 
-TEST(BounceRules, ALineIsWhatKumoMtaMatches) {
+TEST(BounceRules, a_line_is_what_kumo_mta_matches) {
     EXPECT_EQ(bounce_line({550, {5, 1, 1}, "one\ntwo", ""}), "550 5.1.1 one two");
     EXPECT_EQ(bounce_line({421, {}, "", ""}), "421 ");
 }
 
-TEST(BounceRules, HostileTextIsTextAndTakesLinearTime) {
+TEST(BounceRules, hostile_text_is_text_and_takes_linear_time) {
     std::string text;
     for (int i = 0; i < 100'000; ++i)
         text += static_cast<char>(i * 7919 >> 3);
@@ -190,7 +190,7 @@ TEST(BounceRules, HostileTextIsTextAndTakesLinearTime) {
     EXPECT_EQ(rules->classify({550, {5, 1, 1}, repeated, ""}).name, "InvalidRecipient");
 }
 
-TEST(BounceRules, NamesOfClassesAreThoseOfKumoMta) {
+TEST(BounceRules, names_of_classes_are_those_of_kumo_mta) {
     std::set<std::string_view> names;
     for (const BounceClassFacts& each : kBounceClasses)
         names.insert(each.name);

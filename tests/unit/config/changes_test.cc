@@ -31,10 +31,10 @@ using Lines = std::vector<std::string>;
 
 Lines lines_between(const CheckedConfig& before, const CheckedConfig& after) {
     Lines lines;
-    for (const Change& change : changes_between(before, after)) {
+    each_change(before, after, [&lines](const Change& change) {
         lines.push_back(change.to_string() +
                         (change.in_force == InForce::reload ? "" : ", restart"));
-    }
+    });
     return lines;
 }
 
@@ -90,7 +90,7 @@ TEST(Changes, of_shaping_files_are_those_of_the_table_that_states_them) {
     const auto before = checked(kListener, "old",
                                 "[default]\nconnection_limit = 5\n"
                                 "[\"a.example\"]\nmax_message_rate = \"5/s\"\n"
-                                "[\"b.example\"]\n");
+                                "[\"b.example\"]\nconnection_limit = 1\n");
     const auto after = checked(kListener + "[shaping]\ndefault = { connection_limit = 7 }\n", "new",
                                "[default]\nconnection_limit = 6\n"
                                "[\"a.example\"]\nidle_timeout = \"5s\"\n"

@@ -19,7 +19,7 @@ const std::string kLeast =
     "[spool]\ndurability = \"memory\"\n[[listener]]\naddress = [\"127.0.0.1:2525\"]\n"
     "[node]\nhostname = \"mta.example\"\ndata_dir = \"data\"\n";
 
-TEST(CheckConfig, GivesWhatServeNeeds) {
+TEST(CheckConfig, gives_what_serve_needs) {
     const TemporaryDirectory directory;
     directory.write("s.toml", "[\"example.com\"]\nconnection_limit = 2\nenable_dane = true\n");
     const auto file = directory.write("p.toml", kLeast +
@@ -39,7 +39,7 @@ TEST(CheckConfig, GivesWhatServeNeeds) {
     EXPECT_FALSE(std::filesystem::exists(directory.path() / "data"));  // a check makes nothing
 }
 
-TEST(CheckConfig, ReadsSecretsAndKeepsThemSecret) {
+TEST(CheckConfig, reads_secrets_and_keeps_them_secret) {
     const TemporaryDirectory directory;
     const core::test::Authority authority;
     const core::TlsIdentity identity = authority.issue();
@@ -76,7 +76,7 @@ TEST(CheckConfig, ReadsSecretsAndKeepsThemSecret) {
                     .contains("no certificate in PEM form"));
 }
 
-TEST(CheckConfig, LooksIntoEverythingThatIsNamed) {
+TEST(CheckConfig, looks_into_everything_that_is_named) {
     const TemporaryDirectory directory;
     directory.write("plain", "not a directory");
     directory.write("bad.toml", "[\"example.com\"]\nconnection_limit = 0\n");
@@ -96,7 +96,7 @@ TEST(CheckConfig, LooksIntoEverythingThatIsNamed) {
     EXPECT_TRUE(checked.error()[3].to_string().contains("bad.toml:2: "));
 }
 
-TEST(CheckConfig, LoadsBounceRules) {
+TEST(CheckConfig, loads_bounce_rules) {
     const TemporaryDirectory directory;
     directory.write("b.toml", "[class.Mine]\n[rules]\nMine = [\"^550 5.1.1 ours\"]\n");
     const auto file = directory.write("p.toml", kLeast + "[bounce]\nfiles = [\"b.toml\"]\n");
@@ -120,7 +120,7 @@ TEST(CheckConfig, LoadsBounceRules) {
 }
 
 // What a reload puts in force, or refuses as a whole.
-TEST(CheckConfig, OfAReload) {
+TEST(CheckConfig, of_a_reload) {
     const TemporaryDirectory directory;
     const core::test::Authority authority;
     directory.write("ca.pem", authority.pem());
@@ -299,14 +299,14 @@ TEST(CheckConfig, says_which_default_binds_a_smarthost) {
     EXPECT_EQ(warnings(route + "[shaping]\nfiles = [\"s.toml\"]\n").size(), 1U);
 }
 
-TEST(CheckConfig, PassesOnProblemsOfTheText) {
+TEST(CheckConfig, passes_on_problems_of_the_text) {
     const TemporaryDirectory directory;
     const auto checked = check_config(directory.write("p.toml", "[node]\nx = 1\n"));
     ASSERT_FALSE(checked.has_value());
     EXPECT_EQ(checked.error().size(), 2U);  // the key, and no listener
 }
 
-TEST(DirectoryComplaint, SaysWhetherOneCouldWrite) {
+TEST(DirectoryComplaint, says_whether_one_could_write) {
     const TemporaryDirectory directory;
     EXPECT_EQ(directory_complaint(directory.path()), "");
     EXPECT_EQ(directory_complaint(directory.path() / "a/b/c"), "");

@@ -12,7 +12,7 @@ RouteConfig route(std::string domain) {
     return {std::move(domain), {}};
 }
 
-TEST(Route, MatchesByDomain) {
+TEST(Route, matches_by_domain) {
     EXPECT_TRUE(route("example.com").matches("example.com"));
     EXPECT_TRUE(route("example.com").matches("EXAMPLE.com."));
     EXPECT_FALSE(route("example.com").matches("mail.example.com"));
@@ -21,7 +21,7 @@ TEST(Route, MatchesByDomain) {
     EXPECT_TRUE(route("*").matches(""));
 }
 
-TEST(Route, AStarStandsForDomainsBelow) {
+TEST(Route, a_star_stands_for_domains_below) {
     EXPECT_TRUE(route("*.example.com").matches("a.example.com"));
     EXPECT_TRUE(route("*.example.com").matches("a.b.Example.COM"));
     EXPECT_FALSE(route("*.example.com").matches("example.com"));
@@ -29,7 +29,7 @@ TEST(Route, AStarStandsForDomainsBelow) {
     EXPECT_FALSE(route("*.example.com").matches("anexample.com"));
 }
 
-TEST(Route, TheFirstMatchWins) {
+TEST(Route, the_first_match_wins) {
     Config config;
     config.routes = {route("a.example"), route("*.example"), route("a.example")};
     EXPECT_EQ(config.route_for("a.example"), &config.routes[0]);
@@ -37,7 +37,7 @@ TEST(Route, TheFirstMatchWins) {
     EXPECT_EQ(config.route_for("b.test"), nullptr);
 }
 
-TEST(SizeOrShares, AreTakenOfAWhole) {
+TEST(SizeOrShares, are_taken_of_a_whole) {
     EXPECT_EQ((SizeOrShare{0, 75}.of(1000)), 750U);
     EXPECT_EQ((SizeOrShare{0, 100}.of(~0ULL)), ~0ULL);
     EXPECT_EQ((SizeOrShare{0, 1}.of(99)), 0U);
@@ -66,7 +66,7 @@ class OwnAddresses : public testing::Test {
     Config config = default_config();
 };
 
-TEST_F(OwnAddresses, AreThoseThatSmtpListenersName) {
+TEST_F(OwnAddresses, are_those_that_smtp_listeners_name) {
     listen("192.0.2.1:2525");
     listen("192.0.2.1:587");
     listen("[2001:db8::9]:25");
@@ -74,7 +74,7 @@ TEST_F(OwnAddresses, AreThoseThatSmtpListenersName) {
     EXPECT_EQ(own(), (Texts{"2001:db8::9", "192.0.2.1"}));
 }
 
-TEST_F(OwnAddresses, AreAllOfTheMachineWhereAListenerHasThePortOfMxHosts) {
+TEST_F(OwnAddresses, are_all_of_the_machine_where_a_listener_has_the_port_of_mx_hosts) {
     listen("0.0.0.0:25");
     EXPECT_EQ(own(), (Texts{"127.0.0.1", "192.0.2.1", "192.0.2.2"}));
     config.listeners.clear();
@@ -87,13 +87,13 @@ TEST_F(OwnAddresses, AreAllOfTheMachineWhereAListenerHasThePortOfMxHosts) {
 }
 
 // Port 25 may be another server's, for instance one that serves the domains of this machine.
-TEST_F(OwnAddresses, AreNotSaidByAListenerOnAllAddressesAndAnotherPort) {
+TEST_F(OwnAddresses, are_not_said_by_a_listener_on_all_addresses_and_another_port) {
     listen("0.0.0.0:587");
     listen("[::]:2525");
     EXPECT_EQ(own(), Texts{});
 }
 
-TEST_F(OwnAddresses, AreNotSaidByLoopbackAndHttp) {
+TEST_F(OwnAddresses, are_not_said_by_loopback_and_http) {
     listen("127.0.0.1:25");
     listen("[::1]:25");
     listen("[::ffff:127.0.0.1]:25");
@@ -101,7 +101,7 @@ TEST_F(OwnAddresses, AreNotSaidByLoopbackAndHttp) {
     EXPECT_EQ(own(), Texts{});
 }
 
-TEST(Defaults, ProhibitLoopbackAsMx) {
+TEST(Defaults, prohibit_loopback_as_mx) {
     const Config config = default_config();
     for (const char* text :
          {"127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"}) {
@@ -112,7 +112,7 @@ TEST(Defaults, ProhibitLoopbackAsMx) {
     }
 }
 
-TEST(Defaults, LetOnlyThisMachineInject) {
+TEST(Defaults, let_only_this_machine_inject) {
     ListenerConfig listener;
     EXPECT_FALSE(listener.allows(*core::IpAddress::parse("127.0.0.1")));
     listener.allow = default_allow();

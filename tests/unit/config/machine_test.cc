@@ -9,7 +9,7 @@
 namespace relay {
 namespace {
 
-TEST(Machine, MemoryIsNoMoreThanThereIs) {
+TEST(Machine, memory_is_no_more_than_there_is) {
     const auto machine = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
                          static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
     const std::uint64_t whole = memory_limit({{0, 100}});
@@ -19,18 +19,18 @@ TEST(Machine, MemoryIsNoMoreThanThereIs) {
     EXPECT_EQ(memory_limit({{12345678, 0}}), 12345678U);
 }
 
-TEST(Machine, HasAName) {
+TEST(Machine, has_a_name) {
     EXPECT_TRUE(is_host_name(machine_hostname(), true));
 }
 
-TEST(Machine, HasAddresses) {
+TEST(Machine, has_addresses) {
     const auto addresses = machine_addresses();
     EXPECT_NE(std::ranges::find(addresses, *core::IpAddress::parse("127.0.0.1")), addresses.end());
     EXPECT_TRUE(std::ranges::is_sorted(addresses));
     EXPECT_EQ(std::ranges::adjacent_find(addresses), addresses.end());
 }
 
-TEST(HostName, IsWhatDnsAllows) {
+TEST(HostName, is_what_dns_allows) {
     for (const char* name :
          {"a", "mta1.example.com", "1.example", "xn--bcher-kva.example", "a-b.c"}) {
         EXPECT_TRUE(is_host_name(name)) << name;

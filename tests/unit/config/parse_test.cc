@@ -49,7 +49,7 @@ bool has(const std::string& text, std::string_view part) {
     return text.contains(part);
 }
 
-TEST(ParseConfig, TheLeastGivesTheDefaults) {
+TEST(ParseConfig, the_least_gives_the_defaults) {
     const Config config = parsed(kLeast);
     EXPECT_EQ(config.node.hostname, "");
     EXPECT_EQ(config.node.shards, 0U);
@@ -97,7 +97,7 @@ TEST(ParseConfig, a_listener_may_have_further_names) {
     }
 }
 
-TEST(ParseConfig, ReadsEveryKeyOfThisVersion) {
+TEST(ParseConfig, reads_every_key_of_this_version) {
     const Config config = parsed(R"(
 [node]
 hostname = "mta1.example.com"
@@ -198,7 +198,7 @@ log_keep = "1h"
     EXPECT_EQ(config.events.log_keep, 1h);
 }
 
-TEST(ParseConfig, ASpoolThatSaysNothingCommits) {
+TEST(ParseConfig, a_spool_that_says_nothing_commits) {
     const auto silent = parse_config("[[listener]]\naddress = [\"127.0.0.1:2525\"]\n", "t.toml");
     ASSERT_TRUE(silent);
     EXPECT_EQ(silent->spool.durability, Durability::commit);
@@ -208,7 +208,7 @@ TEST(ParseConfig, ASpoolThatSaysNothingCommits) {
     EXPECT_TRUE(wrong[0].starts_with("t.toml:4: ")) << wrong[0];
 }
 
-TEST(ParseConfig, NeedsAListener) {
+TEST(ParseConfig, needs_a_listener) {
     const auto all = problems("[spool]\ndurability = \"memory\"\n");
     ASSERT_EQ(all.size(), 1U);
     EXPECT_TRUE(has(all[0], "at least one [[listener]]")) << all[0];
@@ -218,7 +218,7 @@ TEST(ParseConfig, NeedsAListener) {
     EXPECT_TRUE(has(problem_of("[[listener]]\nname=\"b\"\naddress = []\n"), "at least one"));
 }
 
-TEST(ParseConfig, NamesUnknownKeysAndGuesses) {
+TEST(ParseConfig, names_unknown_keys_and_guesses) {
     EXPECT_EQ(problem_of("[node]\nhostnam = \"a\"\n"),
               "t.toml:6: [node] has no key \"hostnam\"; is \"hostname\" meant?");
     EXPECT_EQ(problem_of("[nodes]\nhostname = \"a\"\n"),
@@ -229,7 +229,7 @@ TEST(ParseConfig, NamesUnknownKeysAndGuesses) {
               "meant?");
 }
 
-TEST(ParseConfig, NamesWrongTypes) {
+TEST(ParseConfig, names_wrong_types) {
     EXPECT_EQ(problem_of("[node]\nshards = \"two\"\n"),
               "t.toml:6: [node] shards must be an integer, not a string");
     EXPECT_EQ(problem_of("[node]\nhostname = 5\n"),
@@ -246,7 +246,7 @@ TEST(ParseConfig, NamesWrongTypes) {
     EXPECT_TRUE(has(problems("node = 5\n" + kLeast).at(0), "t.toml:1: [node] must be one table"));
 }
 
-TEST(ParseConfig, NamesImpossibleValues) {
+TEST(ParseConfig, names_impossible_values) {
     EXPECT_EQ(problem_of("[node]\nshards = -1\n"),
               "t.toml:6: [node] shards must be from 0 to 256, not -1");
     EXPECT_TRUE(has(problem_of("[node]\nhostname = \"a b\"\n"), "is not the name of a host"));
@@ -278,7 +278,7 @@ TEST(ParseConfig, NamesImpossibleValues) {
     }
 }
 
-TEST(ParseConfig, RefusesToBeAnOpenRelay) {
+TEST(ParseConfig, refuses_to_be_an_open_relay) {
     for (const char* network :
          {"0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96", "0.0.0.0/1", "2000::/3"}) {
         const auto text = "[[listener]]\nname = \"b\"\naddress = [\"127.0.0.1:1\"]\nallow = [\"" +
@@ -292,7 +292,7 @@ TEST(ParseConfig, RefusesToBeAnOpenRelay) {
     EXPECT_FALSE(nobody.listeners[0].allows(*core::IpAddress::parse("127.0.0.1")));
 }
 
-TEST(ParseConfig, ReadsWhatARouteSaysAboutTlsAndAuth) {
+TEST(ParseConfig, reads_what_a_route_says_about_tls_and_auth) {
     const Config config =
         parsed(kLeast +
                "[delivery]\ntls = \"encrypt\"\ntls_ca_file = \"/ca.pem\"\n"
@@ -320,7 +320,7 @@ TEST(ParseConfig, ReadsWhatARouteSaysAboutTlsAndAuth) {
 }
 
 // RFC 2782; a host that is called "srv" stays one.
-TEST(ParseConfig, ReadsServices) {
+TEST(ParseConfig, reads_services) {
     const Config config = parsed(kLeast +
                                  "[[route]]\ndomain = \"*\"\n"
                                  "hosts = [\"srv:_Submissions._tcp.Example.org.\", \"srv:587\"]\n");
@@ -343,12 +343,12 @@ TEST(ParseConfig, ReadsServices) {
     }
 }
 
-TEST(ParseConfig, AddressLiteralsAreOffUnlessAllowed) {
+TEST(ParseConfig, address_literals_are_off_unless_allowed) {
     EXPECT_FALSE(parsed(kLeast).delivery.address_literals);
     EXPECT_TRUE(parsed(kLeast + "[delivery]\naddress_literals = true\n").delivery.address_literals);
 }
 
-TEST(ParseConfig, RefusesHalfOfWhatGoesTogether) {
+TEST(ParseConfig, refuses_half_of_what_goes_together) {
     const std::string route = kLeast + "[[route]]\ndomain = \"a.example\"\nhosts = [\"h\"]\n";
     for (const char* half :
          {"certificate = \"/c.pem\"\n", "private_key = \"/k.pem\"\n", "username = \"mta\"\n",
@@ -359,12 +359,12 @@ TEST(ParseConfig, RefusesHalfOfWhatGoesTogether) {
     EXPECT_FALSE(parse_config(kLeast + "[delivery]\ntls = \"implicit\"\n", "p.toml").has_value());
 }
 
-TEST(ParseConfig, TheAdBitCountsOnlyWhenToldSo) {
+TEST(ParseConfig, the_ad_bit_counts_only_when_told_so) {
     EXPECT_FALSE(parse_config(kLeast, "p.toml")->dns.trust_ad);
     EXPECT_TRUE(parse_config(kLeast + "[dns]\ntrust_ad = true\n", "p.toml")->dns.trust_ad);
 }
 
-TEST(ParseConfig, AsksForAnIoBackendByName) {
+TEST(ParseConfig, asks_for_an_io_backend_by_name) {
     const auto choice = [](const std::string& name) {
         return parse_config(kLeast + "[node]\nio_backend = \"" + name + "\"\n", "p.toml")
             ->node.io_backend;
@@ -375,7 +375,7 @@ TEST(ParseConfig, AsksForAnIoBackendByName) {
     EXPECT_TRUE(has(problem_of("[node]\nio_backend = \"kqueue\"\n"), "io_backend"));
 }
 
-TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
+TEST(ParseConfig, refuses_what_this_version_cannot_do) {
     const std::vector<std::string> asked{
         "tls = \"starttls\"\n",
         "tls = \"implicit\"\n",
@@ -395,7 +395,7 @@ TEST(ParseConfig, RefusesWhatThisVersionCannotDo) {
     }
 }
 
-TEST(ParseConfig, KeysBelongToTheirProtocol) {
+TEST(ParseConfig, keys_belong_to_their_protocol) {
     EXPECT_TRUE(
         has(problem_of("serve = [\"inject\"]\n"), "is for listeners with protocol = \"http\""));
     EXPECT_TRUE(has(problem_of("[[listener]]\nname = \"h\"\nprotocol = \"http\"\n"
@@ -403,7 +403,7 @@ TEST(ParseConfig, KeysBelongToTheirProtocol) {
                     "is for listeners with protocol = \"smtp\""));
 }
 
-TEST(ParseConfig, ListenersDiffer) {
+TEST(ParseConfig, listeners_differ) {
     EXPECT_TRUE(has(problem_of("[[listener]]\naddress = [\"127.0.0.1:1\"]\n"),
                     "two listeners have the name \"smtp\""));
     EXPECT_TRUE(has(problem_of("[[listener]]\nname=\"b\"\naddress = [\"127.0.0.1:2525\"]\n"),
@@ -429,7 +429,7 @@ TEST(ParseConfig, a_port_of_every_address_and_of_one_is_a_mistake) {
     EXPECT_TRUE(has(with("[::]:7\", \"[::1]:7"), "[::1]:7 and [::]:7 overlap"));
 }
 
-TEST(ParseConfig, ReportsEveryMistakeInOrder) {
+TEST(ParseConfig, reports_every_mistake_in_order) {
     const auto all = problems(
         "[node]\nshards = 1000\nhostnme = \"x\"\n[delivery]\nport = \"a\"\n"
         "[dkim]\n");
@@ -441,7 +441,7 @@ TEST(ParseConfig, ReportsEveryMistakeInOrder) {
     EXPECT_TRUE(all[4].starts_with("t.toml:6:"));
 }
 
-TEST(ParseConfig, ReportsWhereTheSyntaxEnds) {
+TEST(ParseConfig, reports_where_the_syntax_ends) {
     const auto all = problems("[node]\nhostname = \n");
     ASSERT_EQ(all.size(), 1U);
     EXPECT_TRUE(all[0].starts_with("t.toml:2: ")) << all[0];
@@ -465,7 +465,7 @@ TEST(ParseConfig, a_domain_of_a_route_that_is_none_is_named) {
     EXPECT_TRUE(has(problem_of("[[route]]\ndomain = \"\"\n" + hosts), "domain = \"\" is not"));
 }
 
-TEST(LoadConfig, FillsInWhatComesFromTheMachine) {
+TEST(LoadConfig, fills_in_what_comes_from_the_machine) {
     const TemporaryDirectory directory;
     const auto file = directory.write("p.toml", kLeast +
                                                     "[node]\ndata_dir = \"data\"\n[shaping]\n"
@@ -484,7 +484,7 @@ TEST(LoadConfig, FillsInWhatComesFromTheMachine) {
     EXPECT_EQ(load_config(file, "known.example").config.node.hostname, "known.example");
 }
 
-TEST(LoadConfig, SaysWhyAFileCannotBeRead) {
+TEST(LoadConfig, says_why_a_file_cannot_be_read) {
     const TemporaryDirectory directory;
     const auto missing = load_config(directory.path() / "no.toml");
     ASSERT_EQ(missing.problems.size(), 1U);
@@ -494,7 +494,7 @@ TEST(LoadConfig, SaysWhyAFileCannotBeRead) {
               directory.path().string() + ": is a directory, not a file");
 }
 
-TEST(ParseConfig, ReadsHowFailuresAreTold) {
+TEST(ParseConfig, reads_how_failures_are_told) {
     const std::string rest =
         "[spool]\ndurability = \"memory\"\n[[listener]]\naddress = [\"127.0.0.1:0\"]\n";
     const auto read = [&](const std::string& text) { return parse_config(rest + text, "f"); };
@@ -519,7 +519,7 @@ TEST(ParseConfig, ReadsHowFailuresAreTold) {
     EXPECT_FALSE(read("max_age = \"0s\"\n").has_value());
 }
 
-TEST(ParseConfig, ReadsWhoSendsReportsAboutTls) {
+TEST(ParseConfig, reads_who_sends_reports_about_tls) {
     EXPECT_FALSE(parsed(kLeast).tls_report.enabled);
     const std::string names =
         "organization = \"Example Ltd\"\ncontact = \"postmaster@example.com\"\n";

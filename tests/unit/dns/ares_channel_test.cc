@@ -199,7 +199,7 @@ Asking ask(const AresOptions& options, std::vector<std::string> names) {
     return asking;
 }
 
-TEST(AresChannelTest, AsksByUdp) {
+TEST(AresChannelTest, asks_by_udp) {
     NameServer server([](const Message& query, bool over_tcp) -> std::optional<std::string> {
         EXPECT_FALSE(over_tcp);
         EXPECT_TRUE(query.recursion_desired);
@@ -218,7 +218,7 @@ TEST(AresChannelTest, AsksByUdp) {
     EXPECT_EQ(asking.stats.over_tcp, 0U);
 }
 
-TEST(AresChannelTest, BelievesAdWhenToldSo) {
+TEST(AresChannelTest, believes_ad_when_told_so) {
     NameServer server([](const Message& query, bool) {
         return std::optional(*build_message(reply_to(query, {"mx.example"})));
     });
@@ -227,7 +227,7 @@ TEST(AresChannelTest, BelievesAdWhenToldSo) {
     EXPECT_TRUE(asking.answers[0].authenticated);
 }
 
-TEST(AresChannelTest, TruncatedAnswersAreAskedForByTcp) {
+TEST(AresChannelTest, truncated_answers_are_asked_for_by_tcp) {
     NameServer server([](const Message& query, bool over_tcp) {
         std::vector<std::string> hosts;
         for (int i = 0; i < (over_tcp ? 200 : 1); ++i) {
@@ -247,7 +247,7 @@ TEST(AresChannelTest, TruncatedAnswersAreAskedForByTcp) {
     EXPECT_EQ(server.asked(), 4);
 }
 
-TEST(AresChannelTest, LargeUdpAnswersComeWhole) {
+TEST(AresChannelTest, large_udp_answers_come_whole) {
     NameServer server([](const Message& query, bool over_tcp) {
         EXPECT_FALSE(over_tcp);
         std::vector<std::string> hosts;
@@ -263,7 +263,7 @@ TEST(AresChannelTest, LargeUdpAnswersComeWhole) {
     EXPECT_EQ(asking.answers[0].records.size(), 22U);
 }
 
-TEST(AresChannelTest, GarbledUdpIsAskedForByTcpAndGarbledTcpIsAFailure) {
+TEST(AresChannelTest, garbled_udp_is_asked_for_by_tcp_and_garbled_tcp_is_a_failure) {
     NameServer server([](const Message& query, bool over_tcp) {
         std::string wire = *build_message(reply_to(query, {"mx.example"}));
         if (!over_tcp || query.name == "b.example") wire.resize(wire.size() - 14);
@@ -276,7 +276,7 @@ TEST(AresChannelTest, GarbledUdpIsAskedForByTcpAndGarbledTcpIsAFailure) {
     EXPECT_EQ(asking.stats.malformed, 3U);
 }
 
-TEST(AresChannelTest, ServerFailureAndRefusalAreServfail) {
+TEST(AresChannelTest, server_failure_and_refusal_are_servfail) {
     NameServer server([](const Message& query, bool) {
         Message reply = reply_to(query);
         reply.code = query.name == "refused.example" ? 5 : 2;
@@ -289,7 +289,7 @@ TEST(AresChannelTest, ServerFailureAndRefusalAreServfail) {
     EXPECT_LT(asking.took, seconds{2});
 }
 
-TEST(AresChannelTest, AFailingServerIsFollowedByTheNext) {
+TEST(AresChannelTest, a_failing_server_is_followed_by_the_next) {
     NameServer failing([](const Message& query, bool) {
         Message reply = reply_to(query);
         reply.code = 2;
@@ -303,7 +303,7 @@ TEST(AresChannelTest, AFailingServerIsFollowedByTheNext) {
     EXPECT_EQ(asking.answers[0].status, DnsStatus::ok);
 }
 
-TEST(AresChannelTest, AServerWithoutEdnsIsAskedWithoutIt) {
+TEST(AresChannelTest, a_server_without_edns_is_asked_without_it) {
     NameServer server([](const Message& query, bool) {
         Message reply = reply_to(query, {"mx.example"});
         if (query.has_opt) {
@@ -321,7 +321,7 @@ TEST(AresChannelTest, AServerWithoutEdnsIsAskedWithoutIt) {
     EXPECT_FALSE(asking.stats.edns);
 }
 
-TEST(AresChannelTest, NobodyListeningIsServfailAtOnce) {
+TEST(AresChannelTest, nobody_listening_is_servfail_at_once) {
     std::string address;
     {
         NameServer gone([](const Message&, bool) { return std::optional<std::string>(); });
@@ -333,7 +333,7 @@ TEST(AresChannelTest, NobodyListeningIsServfailAtOnce) {
     EXPECT_LT(asking.took, seconds{1});
 }
 
-TEST(AresChannelTest, SilenceIsATimeout) {
+TEST(AresChannelTest, silence_is_a_timeout) {
     NameServer server([](const Message&, bool) { return std::optional<std::string>(); });
     const Asking asking =
         ask({.servers = {server.address()}, .first_timeout = kQuick}, {"a.example"});
@@ -344,7 +344,7 @@ TEST(AresChannelTest, SilenceIsATimeout) {
     EXPECT_LT(asking.took, kQuick * 9);
 }
 
-TEST(AresChannelTest, ALostPacketIsAskedForAgain) {
+TEST(AresChannelTest, a_lost_packet_is_asked_for_again) {
     std::atomic<int> calls{0};
     NameServer server([&](const Message& query, bool) -> std::optional<std::string> {
         if (++calls == 1) return std::nullopt;
@@ -356,7 +356,7 @@ TEST(AresChannelTest, ALostPacketIsAskedForAgain) {
     EXPECT_EQ(asking.answers[0].status, DnsStatus::ok);
 }
 
-TEST(AresChannelTest, ForgedAnswersAreNotTaken) {
+TEST(AresChannelTest, forged_answers_are_not_taken) {
     NameServer server([](const Message& query, bool) -> std::optional<std::string> {
         Message forged = reply_to(query, {"mx.evil.example"});
         if (query.name == "id.example") forged.id = static_cast<std::uint16_t>(query.id + 1);
@@ -370,7 +370,7 @@ TEST(AresChannelTest, ForgedAnswersAreNotTaken) {
     EXPECT_EQ(asking.answers[1].status, DnsStatus::timeout);
 }
 
-TEST(AresChannelTest, AnswersToOtherLettersAreAskedForByTcp) {
+TEST(AresChannelTest, answers_to_other_letters_are_asked_for_by_tcp) {
     NameServer server([](const Message& query, bool) {
         return std::optional(*build_message(reply_to(query, {"mx.example"})));
     });
@@ -387,7 +387,7 @@ TEST(AresChannelTest, AnswersToOtherLettersAreAskedForByTcp) {
     EXPECT_TRUE(std::ranges::any_of(question, [](char c) { return c >= 'a' && c <= 'z'; }));
 }
 
-TEST(AresChannelTest, NamesThatCannotBeAskedForDoNotExist) {
+TEST(AresChannelTest, names_that_cannot_be_asked_for_do_not_exist) {
     NameServer server([](const Message&, bool) { return std::optional<std::string>(); });
     const Asking asking = ask({.servers = {server.address()}}, {"a..b", "", std::string(300, 'a')});
     ASSERT_EQ(asking.answers.size(), 3U);
@@ -426,7 +426,7 @@ core::Task<void> ask_many(core::Shard& shard, AresChannel& channel, void* contex
     co_await tasks.close();
 }
 
-TEST(AresChannelTest, AnswersManyAtOnceWithIdsOfTheirOwn) {
+TEST(AresChannelTest, answers_many_at_once_with_ids_of_their_own) {
     std::set<std::uint16_t> ids;
     NameServer server([&](const Message& query, bool) {
         ids.insert(query.id);
@@ -439,7 +439,7 @@ TEST(AresChannelTest, AnswersManyAtOnceWithIdsOfTheirOwn) {
     EXPECT_GE(ids.size(), 100U);
 }
 
-TEST(AresChannelTest, CloseEndsPendingQueries) {
+TEST(AresChannelTest, close_ends_pending_queries) {
     NameServer server([](const Message&, bool) { return std::optional<std::string>(); });
     Many many{.count = 20, .close_after = milliseconds{50}};
     with_channel({.servers = {server.address()}}, &ask_many, &many);
@@ -466,7 +466,7 @@ std::string open_error(AresOptions options) {
     return error;
 }
 
-TEST(AresChannelTest, ServersAreAddressesWithOrWithoutPort) {
+TEST(AresChannelTest, servers_are_addresses_with_or_without_port) {
     EXPECT_EQ(open_error({.servers = {"127.0.0.1", "127.0.0.1:5353", "::1", "[::1]:5353"}}), "");
     EXPECT_EQ(open_error({}), "");
     EXPECT_NE(open_error({.servers = {"dns.example"}}), "");

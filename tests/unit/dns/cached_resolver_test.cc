@@ -47,7 +47,7 @@ class CachedResolverTest : public testing::Test {
     std::optional<CachedResolver> cache_;
 };
 
-TEST_F(CachedResolverTest, AnswersFromMemoryUntilTheTtlEnds) {
+TEST_F(CachedResolverTest, answers_from_memory_until_the_ttl_ends) {
     make();
     upstream_.mx("a.example", {{10, "mx.example"}}, 300);
     EXPECT_EQ(ask("a.example").ttl, seconds{300});
@@ -63,7 +63,7 @@ TEST_F(CachedResolverTest, AnswersFromMemoryUntilTheTtlEnds) {
     EXPECT_EQ(cache_->counters().entries, 1U);
 }
 
-TEST_F(CachedResolverTest, WhatOneShardLearnedTheOthersKnow) {
+TEST_F(CachedResolverTest, what_one_shard_learned_the_others_know) {
     SharedAnswers shared;
     CachedResolver one(world_.shard(), upstream_, {}, &shared);
     CachedResolver two(world_.shard(), upstream_, {}, &shared);
@@ -86,7 +86,7 @@ TEST_F(CachedResolverTest, WhatOneShardLearnedTheOthersKnow) {
     EXPECT_EQ(asked(), 4U);
 }
 
-TEST_F(CachedResolverTest, TypesAreApart) {
+TEST_F(CachedResolverTest, types_are_apart) {
     make();
     upstream_.addresses("a.example", {"192.0.2.1", "2001:db8::1"});
     EXPECT_EQ(ask("a.example", RecordType::a).records.size(), 1U);
@@ -95,7 +95,7 @@ TEST_F(CachedResolverTest, TypesAreApart) {
     EXPECT_EQ(asked(), 3U);
 }
 
-TEST_F(CachedResolverTest, HoldsTheTtlBetweenItsBounds) {
+TEST_F(CachedResolverTest, holds_the_ttl_between_its_bounds) {
     make();
     upstream_.mx("zero.example", {{10, "mx.example"}}, 0);
     upstream_.mx("long.example", {{10, "mx.example"}}, 30 * 86400);
@@ -112,7 +112,7 @@ TEST_F(CachedResolverTest, HoldsTheTtlBetweenItsBounds) {
     EXPECT_EQ(asked(), 5U);
 }
 
-TEST_F(CachedResolverTest, RemembersFailuresForSecondsOnly) {
+TEST_F(CachedResolverTest, remembers_failures_for_seconds_only) {
     make();
     upstream_.set("fail.example", RecordType::mx, DnsStatus::servfail, 0);
     EXPECT_EQ(ask("fail.example").ttl, CachedResolver::kFailureTtl);
@@ -123,7 +123,7 @@ TEST_F(CachedResolverTest, RemembersFailuresForSecondsOnly) {
     EXPECT_EQ(ask("fail.example").status, DnsStatus::ok);
 }
 
-TEST_F(CachedResolverTest, AsksOnceForEverybody) {
+TEST_F(CachedResolverTest, asks_once_for_everybody) {
     make();
     upstream_.mx("a.example", {{10, "mx.example"}});
     upstream_.latency = milliseconds{50};
@@ -140,7 +140,7 @@ TEST_F(CachedResolverTest, AsksOnceForEverybody) {
     EXPECT_LT(world_.elapsed(), milliseconds{60});
 }
 
-TEST_F(CachedResolverTest, LookupsBeyondTheLimitWaitInOrder) {
+TEST_F(CachedResolverTest, lookups_beyond_the_limit_wait_in_order) {
     make({.lanes = {.places = 4, .lingering = 0}});
     upstream_.latency = milliseconds{100};
     std::vector<DnsAnswer> answers(12);
@@ -164,7 +164,7 @@ TEST_F(CachedResolverTest, LookupsBeyondTheLimitWaitInOrder) {
 }
 
 // What a domain needs after its MX comes before the next domain.
-TEST_F(CachedResolverTest, LookupsForMxWaitBehindAllOthers) {
+TEST_F(CachedResolverTest, lookups_for_mx_wait_behind_all_others) {
     make({.lanes = {.places = 1, .lingering = 0}});
     upstream_.latency = milliseconds{100};
     std::vector<DnsAnswer> answers(5);
@@ -187,7 +187,7 @@ TEST_F(CachedResolverTest, LookupsForMxWaitBehindAllOthers) {
 }
 
 // Bug: while other lookups always waited, none for MX was made.
-TEST_F(CachedResolverTest, LookupsForMxAreNotStarved) {
+TEST_F(CachedResolverTest, lookups_for_mx_are_not_starved) {
     make({.lanes = {.places = 1, .lingering = 0}});
     upstream_.latency = milliseconds{100};
     constexpr std::size_t kOthers = 8;
@@ -205,7 +205,7 @@ TEST_F(CachedResolverTest, LookupsForMxAreNotStarved) {
     EXPECT_EQ(upstream_.asked[LookupLanes::kMxTurn], "second.example MX");
 }
 
-TEST_F(CachedResolverTest, TooManyWaitingAreRefusedAndNotRemembered) {
+TEST_F(CachedResolverTest, too_many_waiting_are_refused_and_not_remembered) {
     make({.lanes = {.places = 1, .lingering = 0, .waiting = 1}});
     upstream_.latency = milliseconds{100};
     std::vector<DnsAnswer> answers(3);
@@ -312,7 +312,7 @@ TEST(SilentNames, forgets_the_first_and_what_is_old) {
     EXPECT_FALSE(names.contains("n1", start));
 }
 
-TEST_F(CachedResolverTest, TheLeastRecentlyUsedGoesFirst) {
+TEST_F(CachedResolverTest, the_least_recently_used_goes_first) {
     make({.entries = 3});
     for (const char* name : {"a.example", "b.example", "c.example"})
         ask(name);
@@ -329,7 +329,7 @@ TEST_F(CachedResolverTest, TheLeastRecentlyUsedGoesFirst) {
     EXPECT_EQ(asked(), 5U);
 }
 
-TEST_F(CachedResolverTest, OctetsAreBoundedToo) {
+TEST_F(CachedResolverTest, octets_are_bounded_too) {
     make({.octets = 20000});
     for (int i = 0; i < 50; ++i) {
         const std::string name = "d" + std::to_string(i) + ".example";
@@ -347,7 +347,7 @@ TEST_F(CachedResolverTest, OctetsAreBoundedToo) {
     EXPECT_GT(cache_->counters().entries, 5U);  // what never fits throws nothing out
 }
 
-TEST_F(CachedResolverTest, AddressesRotate) {
+TEST_F(CachedResolverTest, addresses_rotate) {
     make();
     upstream_.addresses("mx.example", {"192.0.2.1", "192.0.2.2", "192.0.2.3"});
     std::string first;
@@ -359,7 +359,7 @@ TEST_F(CachedResolverTest, AddressesRotate) {
     EXPECT_EQ(first, "1231");
 }
 
-TEST_F(CachedResolverTest, ANameThatCannotBeAskedForDoesNotExist) {
+TEST_F(CachedResolverTest, a_name_that_cannot_be_asked_for_does_not_exist) {
     make();
     EXPECT_EQ(ask("a..b").status, DnsStatus::nxdomain);
     EXPECT_EQ(asked(), 0U);

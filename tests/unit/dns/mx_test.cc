@@ -72,7 +72,7 @@ class MxTest : public testing::Test {
     RoutingRules rules_;
 };
 
-TEST_F(MxTest, SortsByPreferenceAndGroupsEquals) {
+TEST_F(MxTest, sorts_by_preference_and_groups_equals) {
     dns_.mx("example.com", {{20, "b.example.com"}, {10, "z.example.com"}, {20, "a.example.com"}},
             77);
     const MxResult plan = resolve("Example.COM");
@@ -87,7 +87,7 @@ TEST_F(MxTest, SortsByPreferenceAndGroupsEquals) {
     EXPECT_EQ(plan->site, "(a|b|z).example.com");
 }
 
-TEST_F(MxTest, NoMxMeansTheDomainItself) {
+TEST_F(MxTest, no_mx_means_the_domain_itself) {
     dns_.addresses("example.com", {"192.0.2.1"});
     const MxResult plan = resolve("example.com");
     ASSERT_TRUE(plan);
@@ -97,12 +97,12 @@ TEST_F(MxTest, NoMxMeansTheDomainItself) {
     EXPECT_EQ(plan->site, "example.com");
 }
 
-TEST_F(MxTest, ADomainThatDoesNotExistFailsForGood) {
+TEST_F(MxTest, a_domain_that_does_not_exist_fails_for_good) {
     expect_failure("nowhere.example", FailureKind::no_such_domain, "550 5.1.2");
     EXPECT_TRUE(resolve("nowhere.example").error().permanent());
 }
 
-TEST_F(MxTest, FailingServersNeverMakeAPermanentFailure) {
+TEST_F(MxTest, failing_servers_never_make_a_permanent_failure) {
     dns_.set("fail.example", RecordType::mx, DnsStatus::servfail, 5);
     dns_.set("slow.example", RecordType::mx, DnsStatus::timeout, 5);
     expect_failure("fail.example", FailureKind::temporary, "451 4.4.3");
@@ -111,26 +111,26 @@ TEST_F(MxTest, FailingServersNeverMakeAPermanentFailure) {
     EXPECT_EQ(resolve("slow.example").error().ttl, seconds{5});
 }
 
-TEST_F(MxTest, NullMx) {
+TEST_F(MxTest, null_mx) {
     dns_.mx("null.example", {{0, "."}});
     expect_failure("null.example", FailureKind::null_mx, "556 5.1.10");
 }
 
-TEST_F(MxTest, ADotAmongOthersIsIgnored) {
+TEST_F(MxTest, a_dot_among_others_is_ignored) {
     dns_.mx("odd.example", {{0, "."}, {10, "mx.odd.example"}});
     const MxResult plan = resolve("odd.example");
     ASSERT_TRUE(plan);
     EXPECT_EQ(delivery_order(*plan, world_.prng()), (Strings{"mx.odd.example"}));
 }
 
-TEST_F(MxTest, LiteralsAreNoHostsAndTheDomainsAddressIsNoFallback) {
+TEST_F(MxTest, literals_are_no_hosts_and_the_domains_address_is_no_fallback) {
     dns_.mx("literal.example", {{10, "192.0.2.1"}, {20, "2001\\058db8\\058\\0581"}});
     dns_.addresses("literal.example", {"192.0.2.7"});
     expect_failure("literal.example", FailureKind::unusable, "550 5.4.4");
 }
 
 // RFC 5321 section 4.1.3 and 5: the address itself, nothing is asked; off unless allowed.
-TEST_F(MxTest, AddressLiteralsAreTheirOwnHostWhereTheyAreAllowed) {
+TEST_F(MxTest, address_literals_are_their_own_host_where_they_are_allowed) {
     expect_failure("[192.0.2.1]", FailureKind::bad_domain, "550 5.1.2");
     rules_.address_literals = true;
     for (const auto& [literal, address] :
@@ -156,7 +156,7 @@ TEST_F(MxTest, AddressLiteralsAreTheirOwnHostWhereTheyAreAllowed) {
     expect_failure("literal.example", FailureKind::unusable, "550 5.4.4");
 }
 
-TEST_F(MxTest, AddressLiteralsMayBeOursOrProhibited) {
+TEST_F(MxTest, address_literals_may_be_ours_or_prohibited) {
     rules_.address_literals = true;
     const auto code = [this](const std::string& address, AddressFamilies families) {
         const AddressResult result = host(address, families);
@@ -170,7 +170,7 @@ TEST_F(MxTest, AddressLiteralsMayBeOursOrProhibited) {
     EXPECT_EQ(code("2001:db8::1", AddressFamilies::v4_only), "550 5.4.4");
 }
 
-TEST_F(MxTest, OwnHostDropsItsPreferenceAndAllWorseOnes) {
+TEST_F(MxTest, own_host_drops_its_preference_and_all_worse_ones) {
     dns_.mx("us.example",
             {{10, "a.example"}, {20, "mta1.example.net"}, {20, "b.example"}, {30, "c.example"}});
     const MxResult plan = resolve("us.example");
@@ -182,7 +182,7 @@ TEST_F(MxTest, OwnHostDropsItsPreferenceAndAllWorseOnes) {
     expect_failure("mta1.example.net", FailureKind::own_host, "554 5.4.6");
 }
 
-TEST_F(MxTest, AliasRestartsTheLookup) {
+TEST_F(MxTest, alias_restarts_the_lookup) {
     dns_.alias("alias.example", "real.example", RecordType::mx, 60);
     dns_.mx("real.example", {{10, "mx.real.example"}}, 300);
     const MxResult plan = resolve("alias.example");
@@ -193,7 +193,7 @@ TEST_F(MxTest, AliasRestartsTheLookup) {
     EXPECT_EQ(plan->site, "mx.real.example");
 }
 
-TEST_F(MxTest, AliasWithoutMxMakesItsTargetTheHost) {
+TEST_F(MxTest, alias_without_mx_makes_its_target_the_host) {
     dns_.alias("alias.example", "real.example", RecordType::mx, 60);
     dns_.addresses("real.example", {"192.0.2.1"});
     const MxResult plan = resolve("alias.example");
@@ -202,19 +202,19 @@ TEST_F(MxTest, AliasWithoutMxMakesItsTargetTheHost) {
     EXPECT_EQ(plan->groups[0].hosts, (Strings{"real.example"}));
 }
 
-TEST_F(MxTest, AliasToNothingDoesNotExist) {
+TEST_F(MxTest, alias_to_nothing_does_not_exist) {
     dns_.alias("alias.example", "gone.example", RecordType::mx);
     expect_failure("alias.example", FailureKind::no_such_domain, "550 5.1.2");
 }
 
-TEST_F(MxTest, AliasesWithoutEndAreTemporaryAndBounded) {
+TEST_F(MxTest, aliases_without_end_are_temporary_and_bounded) {
     dns_.alias("a.example", "b.example", RecordType::mx);
     dns_.alias("b.example", "a.example", RecordType::mx);
     expect_failure("a.example", FailureKind::temporary, "451 4.4.3");
     EXPECT_LE(dns_.asked.size(), static_cast<std::size_t>(kMaxAliases) + 1);
 }
 
-TEST_F(MxTest, WhatIsNoDomainFailsWithoutALookup) {
+TEST_F(MxTest, what_is_no_domain_fails_without_a_lookup) {
     for (const char* domain :
          {"", "a..b", "[192.0.2.1]", "[IPv6:::1]", "192.0.2.1", "a b.example"}) {
         expect_failure(domain, FailureKind::bad_domain, "550 5.1.2");
@@ -222,7 +222,7 @@ TEST_F(MxTest, WhatIsNoDomainFailsWithoutALookup) {
     EXPECT_TRUE(dns_.asked.empty());
 }
 
-TEST_F(MxTest, InternationalDomainIsAskedByItsALabel) {
+TEST_F(MxTest, international_domain_is_asked_by_its_a_label) {
     dns_.mx("xn--bcher-kva.example", {{10, "mx.example"}});
     ASSERT_TRUE(
         resolve("b\xc3\xbc"
@@ -230,7 +230,7 @@ TEST_F(MxTest, InternationalDomainIsAskedByItsALabel) {
     EXPECT_EQ(dns_.asked, (Strings{"xn--bcher-kva.example MX"}));
 }
 
-TEST_F(MxTest, AHostCountsOnceAtItsBestPreference) {
+TEST_F(MxTest, a_host_counts_once_at_its_best_preference) {
     dns_.mx("twice.example",
             {{30, "a.example"}, {10, "b.example"}, {20, "a.example"}, {20, "a.example"}});
     const MxResult plan = resolve("twice.example");
@@ -240,7 +240,7 @@ TEST_F(MxTest, AHostCountsOnceAtItsBestPreference) {
     EXPECT_EQ(plan->groups[1].hosts, (Strings{"a.example"}));
 }
 
-TEST_F(MxTest, KeepsTheMostPreferredHundredHosts) {
+TEST_F(MxTest, keeps_the_most_preferred_hundred_hosts) {
     DnsAnswer& answer = dns_.set("many.example", RecordType::mx, DnsStatus::ok);
     for (std::uint16_t i = 0; i < 150; ++i) {
         answer.records.push_back(
@@ -258,7 +258,7 @@ TEST_F(MxTest, KeepsTheMostPreferredHundredHosts) {
 
 // Equal preferences are shuffled for each plan: over many plans each host is as often at each
 // place (chi-squared, 7 degrees of freedom, p = 0.001), and places of two hosts are independent.
-TEST_F(MxTest, EqualPreferencesAreShuffledPerPlan) {
+TEST_F(MxTest, equal_preferences_are_shuffled_per_plan) {
     constexpr std::size_t kHosts = 8;
     constexpr int kPlans = 16000;
     DnsAnswer& answer = dns_.set("equal.example", RecordType::mx, DnsStatus::ok);
@@ -295,7 +295,7 @@ TEST_F(MxTest, EqualPreferencesAreShuffledPerPlan) {
     EXPECT_NEAR(a_before_b, kPlans / 2, 4 * 64);  // four standard deviations of 63.2
 }
 
-TEST(SiteName, FactorsTheCommonDomain) {
+TEST(SiteName, factors_the_common_domain) {
     EXPECT_EQ(site_name({"mx.example.com"}), "mx.example.com");
     EXPECT_EQ(site_name({"mx2.example.com", "mx1.example.com", "mx1.example.com"}),
               "(mx1|mx2).example.com");
@@ -308,13 +308,13 @@ TEST(SiteName, FactorsTheCommonDomain) {
     EXPECT_EQ(site_name({"a.b.example.com", "c.example.com"}), "(a.b|c).example.com");
 }
 
-TEST(SiteName, DoesNotDependOnOrderAndTellsSetsApart) {
+TEST(SiteName, does_not_depend_on_order_and_tells_sets_apart) {
     EXPECT_EQ(site_name({"b.x.org", "a.x.org"}), site_name({"a.x.org", "b.x.org"}));
     EXPECT_NE(site_name({"a.x.org", "b.x.org"}), site_name({"a.x.org", "b.x.org", "x.org"}));
     EXPECT_NE(site_name({"a.x.org"}), site_name({"a.x.org", "b.x.org"}));
 }
 
-TEST(SiteName, LongSetsEndInADigest) {
+TEST(SiteName, long_sets_end_in_a_digest) {
     Strings hosts;
     for (int i = 0; i < 50; ++i)
         hosts.push_back("mx" + std::to_string(i) + ".example.com");
@@ -327,7 +327,7 @@ TEST(SiteName, LongSetsEndInADigest) {
     EXPECT_EQ(name, site_name(hosts));
 }
 
-TEST_F(MxTest, AddressesOfBothFamiliesAlternate) {
+TEST_F(MxTest, addresses_of_both_families_alternate) {
     dns_.addresses("mx.example", {"192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"}, 40);
     EXPECT_EQ(texts(host("MX.example.")),
               (Strings{"192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3"}));
@@ -341,7 +341,7 @@ TEST_F(MxTest, AddressesOfBothFamiliesAlternate) {
     EXPECT_EQ(dns_.asked, (Strings{"mx.example A"}));
 }
 
-TEST_F(MxTest, AddressesAreBounded) {
+TEST_F(MxTest, addresses_are_bounded) {
     DnsAnswer& answer = dns_.set("mx.example", RecordType::a, DnsStatus::ok);
     for (std::uint32_t i = 1; i <= 40; ++i) {
         answer.records.push_back(
@@ -350,7 +350,7 @@ TEST_F(MxTest, AddressesAreBounded) {
     EXPECT_EQ(host("mx.example")->addresses.size(), kMaxAddresses);
 }
 
-TEST_F(MxTest, AHostWithOneFamilyIsEnoughEvenIfTheOtherLookupFails) {
+TEST_F(MxTest, a_host_with_one_family_is_enough_even_if_the_other_lookup_fails) {
     dns_.addresses("v6.example", {"2001:db8::1"});
     EXPECT_EQ(texts(host("v6.example")), (Strings{"2001:db8::1"}));
     dns_.addresses("half.example", {"192.0.2.1"});
@@ -358,7 +358,7 @@ TEST_F(MxTest, AHostWithOneFamilyIsEnoughEvenIfTheOtherLookupFails) {
     EXPECT_EQ(texts(host("half.example")), (Strings{"192.0.2.1"}));
 }
 
-TEST_F(MxTest, HostsWithoutAddressTellPermanentFromTemporary) {
+TEST_F(MxTest, hosts_without_address_tell_permanent_from_temporary) {
     EXPECT_EQ(host("gone.example").error().kind, FailureKind::unusable);
     EXPECT_EQ(dns_.asked, (Strings{"gone.example A", "gone.example AAAA"}));
     dns_.set("txt.example", RecordType::txt, DnsStatus::ok);
@@ -446,7 +446,7 @@ TEST_F(MxTest, no_mx_and_addresses_that_fail_is_temporary) {
     EXPECT_FALSE(merge(host("d.example").error(), host("gone.example").error()).permanent());
 }
 
-TEST_F(MxTest, ProhibitedAddressesAreLeftOut) {
+TEST_F(MxTest, prohibited_addresses_are_left_out) {
     dns_.addresses("mixed.example", {"127.0.0.1", "192.0.2.1", "::1"});
     EXPECT_EQ(texts(host("mixed.example")), (Strings{"192.0.2.1"}));
     for (const char* address : {"127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"}) {
@@ -460,14 +460,14 @@ TEST_F(MxTest, ProhibitedAddressesAreLeftOut) {
     }
 }
 
-TEST_F(MxTest, OwnAddressIsAnOwnHostWhateverItsName) {
+TEST_F(MxTest, own_address_is_an_own_host_whatever_its_name) {
     dns_.addresses("us.example", {"192.0.2.1", "192.0.2.99"});
     EXPECT_EQ(host("us.example").error().kind, FailureKind::own_host);
     dns_.addresses("mapped.example", {"::ffff:192.0.2.99"});
     EXPECT_EQ(host("mapped.example").error().kind, FailureKind::own_host);
 }
 
-TEST_F(MxTest, AHostMayBeAnAlias) {
+TEST_F(MxTest, a_host_may_be_an_alias) {
     dns_.alias("mx.example", "real.example", RecordType::a);
     dns_.alias("mx.example", "real.example", RecordType::aaaa);
     dns_.addresses("real.example", {"192.0.2.1"});
@@ -477,7 +477,7 @@ TEST_F(MxTest, AHostMayBeAnAlias) {
     EXPECT_EQ(result->canonical_name, "real.example");
 }
 
-TEST_F(MxTest, TemporaryWinsWhenFailuresAreMerged) {
+TEST_F(MxTest, temporary_wins_when_failures_are_merged) {
     dns_.set("fail.example", RecordType::a, DnsStatus::servfail, 5);
     const RouteFailure temporary = host("fail.example").error();
     const RouteFailure permanent = host("gone.example").error();

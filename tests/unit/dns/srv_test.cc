@@ -45,7 +45,7 @@ class SrvTest : public testing::Test {
     ScriptedResolver dns_{world_.shard()};
 };
 
-TEST_F(SrvTest, SortsByPriority) {
+TEST_F(SrvTest, sorts_by_priority) {
     records(
         {{20, 1, 465, "backup.example"}, {10, 5, 465, "a.example"}, {10, 0, 4650, "b.example"}});
     dns_.at(kService, RecordType::srv).authenticated = true;
@@ -63,7 +63,7 @@ TEST_F(SrvTest, SortsByPriority) {
 }
 
 // RFC 2782: in proportion to the weights; 0 hardly ever beside others.
-TEST_F(SrvTest, DrawsByWeight) {
+TEST_F(SrvTest, draws_by_weight) {
     records({{0, 60, 1, "heavy.example"},
              {0, 30, 1, "half.example"},
              {0, 9, 1, "light.example"},
@@ -75,7 +75,7 @@ TEST_F(SrvTest, DrawsByWeight) {
     EXPECT_LT(first["none.example"], 60);
 }
 
-TEST_F(SrvTest, EqualsShare) {
+TEST_F(SrvTest, equals_share) {
     for (const std::uint16_t weight : std::initializer_list<std::uint16_t>{0, 7}) {
         records({{0, weight, 1, "a.example"},
                  {0, weight, 1, "b.example"},
@@ -87,7 +87,7 @@ TEST_F(SrvTest, EqualsShare) {
     }
 }
 
-TEST_F(SrvTest, EveryHostHasItsTurnOnce) {
+TEST_F(SrvTest, every_host_has_its_turn_once) {
     records({{0, 1, 1, "a.example"},
              {0, 0, 1, "b.example"},
              {0, 65535, 1, "c.example"},
@@ -103,7 +103,7 @@ TEST_F(SrvTest, EveryHostHasItsTurnOnce) {
 }
 
 // What the operator named is missing: mail waits for it, whatever DNS says.
-TEST_F(SrvTest, AServiceThatIsNotThereIsNeverPermanent) {
+TEST_F(SrvTest, a_service_that_is_not_there_is_never_permanent) {
     records({{0, 0, 0, "."}}, "_off._tcp.example.org");
     records({{0, 0, 25, "192.0.2.1"}, {0, 0, 0, "mx.example"}}, "_odd._tcp.example.org");
     dns_.set("_empty._tcp.example.org", RecordType::srv, DnsStatus::nodata);
@@ -125,7 +125,7 @@ TEST_F(SrvTest, AServiceThatIsNotThereIsNeverPermanent) {
         EXPECT_TRUE(asked.ends_with(" SRV")) << asked;  // and no address of the domain instead
 }
 
-TEST_F(SrvTest, FollowsAliasesAndIsBounded) {
+TEST_F(SrvTest, follows_aliases_and_is_bounded) {
     dns_.alias("_alias._tcp.example.org", kService, RecordType::srv);
     std::vector<SrvData> many;
     for (int i = 0; i < 300; ++i) {
@@ -140,7 +140,7 @@ TEST_F(SrvTest, FollowsAliasesAndIsBounded) {
     EXPECT_EQ(plan->hosts.back().host, "h200.example");
 }
 
-TEST(ServiceDomain, IsWhatFollowsTwoLabels) {
+TEST(ServiceDomain, is_what_follows_two_labels) {
     EXPECT_EQ(service_domain("_submissions._tcp.example.org"), "example.org");
     EXPECT_EQ(service_domain("_a._tcp"), "");
 }

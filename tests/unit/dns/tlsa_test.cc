@@ -62,7 +62,7 @@ class TlsaTest : public testing::Test {
     ScriptedResolver dns_{world_.shard()};
 };
 
-TEST_F(TlsaTest, AuthenticatedRecordsOfAnAuthenticatedHost) {
+TEST_F(TlsaTest, authenticated_records_of_an_authenticated_host) {
     address("mx.example", true);
     records("_25._tcp.mx.example", true, {kUsable, {2, 0, 2, std::string(64, 'x')}});
     const TlsaResult found = resolve();
@@ -74,7 +74,7 @@ TEST_F(TlsaTest, AuthenticatedRecordsOfAnAuthenticatedHost) {
 }
 
 // RFC 7672 section 2.2.2: name servers without DNSSEC may choke on TLSA.
-TEST_F(TlsaTest, NoQuestionWhereAddressesAreNotAuthenticated) {
+TEST_F(TlsaTest, no_question_where_addresses_are_not_authenticated) {
     address("mx.example", false);
     records("_25._tcp.mx.example", true);
     ASSERT_TRUE(resolve());
@@ -82,7 +82,7 @@ TEST_F(TlsaTest, NoQuestionWhereAddressesAreNotAuthenticated) {
     EXPECT_FALSE(asked_for_tlsa());
 }
 
-TEST_F(TlsaTest, RecordsThatAreNotAuthenticatedAreNone) {
+TEST_F(TlsaTest, records_that_are_not_authenticated_are_none) {
     address("mx.example", true);
     records("_25._tcp.mx.example", false);
     ASSERT_TRUE(resolve());
@@ -90,13 +90,13 @@ TEST_F(TlsaTest, RecordsThatAreNotAuthenticatedAreNone) {
     EXPECT_TRUE(asked_for_tlsa());
 }
 
-TEST_F(TlsaTest, NoRecordsIsNoFailure) {
+TEST_F(TlsaTest, no_records_is_no_failure) {
     address("mx.example", true);
     ASSERT_TRUE(resolve());
     EXPECT_FALSE(resolve()->exists());
 }
 
-TEST_F(TlsaTest, AFailedLookupIsAFailureAndNeverInsecure) {
+TEST_F(TlsaTest, a_failed_lookup_is_a_failure_and_never_insecure) {
     for (const DnsStatus status : {DnsStatus::servfail, DnsStatus::timeout}) {
         address("mx.example", true);
         dns_.set("_25._tcp.mx.example", RecordType::tlsa, status);
@@ -110,7 +110,7 @@ TEST_F(TlsaTest, AFailedLookupIsAFailureAndNeverInsecure) {
 }
 
 // Else it were enough to break the AAAA lookup to be rid of DANE.
-TEST_F(TlsaTest, AFailedAddressLookupTakesNothingFromTheOther) {
+TEST_F(TlsaTest, a_failed_address_lookup_takes_nothing_from_the_other) {
     address("mx.example", true);
     dns_.set("mx.example", RecordType::aaaa, DnsStatus::servfail);
     records("_25._tcp.mx.example", true);
@@ -120,7 +120,7 @@ TEST_F(TlsaTest, AFailedAddressLookupTakesNothingFromTheOther) {
     EXPECT_FALSE(resolve()->exists());
 }
 
-TEST_F(TlsaTest, AnAliasIsAskedAtItsEndFirstThenByItsOwnName) {
+TEST_F(TlsaTest, an_alias_is_asked_at_its_end_first_then_by_its_own_name) {
     address("real.example", true);
     alias("mx.example", "real.example", true, true);
     records("_25._tcp.mx.example", true, {{3, 1, 1, std::string(32, 'a')}});
@@ -134,7 +134,7 @@ TEST_F(TlsaTest, AnAliasIsAskedAtItsEndFirstThenByItsOwnName) {
     EXPECT_FALSE(resolve());
 }
 
-TEST_F(TlsaTest, AnAliasThatEndsWithoutDnssecIsAskedByItsOwnNameOnly) {
+TEST_F(TlsaTest, an_alias_that_ends_without_dnssec_is_asked_by_its_own_name_only) {
     address("real.example", false);
     alias("mx.example", "real.example", false, true);
     records("_25._tcp.mx.example", true);
@@ -148,7 +148,7 @@ TEST_F(TlsaTest, AnAliasThatEndsWithoutDnssecIsAskedByItsOwnNameOnly) {
     EXPECT_FALSE(resolve());
 }
 
-TEST_F(TlsaTest, RecordsMayBeElsewhereByAlias) {
+TEST_F(TlsaTest, records_may_be_elsewhere_by_alias) {
     address("mx.example", true);
     dns_.alias("_25._tcp.mx.example", "tlsa.other.example", RecordType::tlsa);
     dns_.at("_25._tcp.mx.example", RecordType::tlsa).authenticated = true;
@@ -160,14 +160,14 @@ TEST_F(TlsaTest, RecordsMayBeElsewhereByAlias) {
     EXPECT_FALSE(resolve()->exists());
 }
 
-TEST_F(TlsaTest, MoreRecordsThanAnybodyHas) {
+TEST_F(TlsaTest, more_records_than_anybody_has) {
     address("mx.example", true);
     records("_25._tcp.mx.example", true, std::vector<TlsaData>(kMaxTlsaRecords + 1, kUsable));
     EXPECT_EQ(resolve()->records.size(), kMaxTlsaRecords);
 }
 
 // RFC 7672 section 3.1.3, RFC 6698 section 2.1.
-TEST(TlsaRecord, WhichOnesAreUsable) {
+TEST(TlsaRecord, which_ones_are_usable) {
     EXPECT_TRUE(is_usable({3, 1, 1, kDigest}));
     EXPECT_TRUE(is_usable({2, 0, 2, std::string(64, 'x')}));
     EXPECT_TRUE(is_usable({3, 0, 0, "a certificate"}));

@@ -7,7 +7,7 @@
 namespace relay {
 namespace {
 
-TEST(DsnText, ALineFromOutsideIsOneCleanLine) {
+TEST(DsnText, a_line_from_outside_is_one_clean_line) {
     EXPECT_EQ(clean_line("one\r\ntwo\tthree\x01\x7f", false, 100), "one two three??");
     EXPECT_EQ(clean_line("caf\xc3\xa9 \xff", true, 100), "caf\xc3\xa9 ?");
     EXPECT_EQ(clean_line("caf\xc3\xa9", false, 100), "caf?");
@@ -16,7 +16,7 @@ TEST(DsnText, ALineFromOutsideIsOneCleanLine) {
     EXPECT_EQ(clean_line("", true, 3), "");
 }
 
-TEST(DsnText, FieldsAreFoldedAtBlanks) {
+TEST(DsnText, fields_are_folded_at_blanks) {
     EXPECT_EQ(folded_field("A", "b"), "A: b\r\n");
     EXPECT_EQ(folded_field("A", ""), "A:\r\n");
     std::string words;
@@ -41,7 +41,7 @@ TEST(DsnText, FieldsAreFoldedAtBlanks) {
         EXPECT_LE(solid.find("\r\n", at) - at, 998U);
 }
 
-TEST(DsnText, AddressesHaveTheirType) {
+TEST(DsnText, addresses_have_their_type) {
     EXPECT_EQ(typed_address("a@b.example", false), "rfc822; a@b.example");
     EXPECT_EQ(typed_address("\xc3\xa9@b.example", true), "utf-8; \xc3\xa9@b.example");
     EXPECT_EQ(typed_address("\xc3\xa9@b.example", false), "utf-8; \\x{E9}@b.example");
@@ -55,7 +55,7 @@ TEST(DsnText, AddressesHaveTheirType) {
     EXPECT_EQ(original_address("utf-8;\xff=\r\nX: y", false), "utf-8; ?=??X:?y");
 }
 
-TEST(DsnText, Base64IsThatOfRfc4648) {
+TEST(DsnText, base64_is_that_of_rfc4648) {
     EXPECT_EQ(base64_lines(""), "");
     EXPECT_EQ(base64_lines("f"), "Zg==\r\n");
     EXPECT_EQ(base64_lines("fo"), "Zm8=\r\n");

@@ -59,7 +59,7 @@ void expect_sound(const DsnText& text) {
     EXPECT_TRUE(text.content.ends_with("--\r\n"));
 }
 
-TEST(DsnReport, AFailureIsToldToAPersonAndAProgram) {
+TEST(DsnReport, a_failure_is_told_to_a_person_and_a_program) {
     auto report = report_of({failed()});
     report.asked.envelope_id = "QQ+2B314159";
     report.recipients[0].original = "rfc822;Reader+2Bold@Example.COM";
@@ -107,7 +107,7 @@ TEST(DsnReport, AFailureIsToldToAPersonAndAProgram) {
               "\r\n--=_01KD0000000000000000000001--\r\n");
 }
 
-TEST(DsnReport, TheStatusHasTheClassOfTheAction) {
+TEST(DsnReport, the_status_has_the_class_of_the_action) {
     DsnRecipient recipient = failed();
     EXPECT_EQ(dsn_status(recipient), "5.1.1");
     recipient.enhanced = {};
@@ -125,7 +125,7 @@ TEST(DsnReport, TheStatusHasTheClassOfTheAction) {
     EXPECT_EQ(dsn_status(recipient), "2.0.0");
 }
 
-TEST(DsnReport, OneForAllRecipientsWithABlankLineBetween) {
+TEST(DsnReport, one_for_all_recipients_with_a_blank_line_between) {
     std::vector<DsnRecipient> all;
     for (int i = 0; i < 3; ++i) {
         all.push_back(failed());
@@ -138,7 +138,7 @@ TEST(DsnReport, OneForAllRecipientsWithABlankLineBetween) {
     }
 }
 
-TEST(DsnReport, DelaysAndRelaysSaySo) {
+TEST(DsnReport, delays_and_relays_say_so) {
     DsnRecipient late = failed();
     late.action = DsnAction::delayed;
     late.code = 451;
@@ -160,7 +160,7 @@ TEST(DsnReport, DelaysAndRelaysSaySo) {
     EXPECT_FALSE(relayed.contains("body"));
 }
 
-TEST(DsnReport, ExpiryQuotesTheLastReply) {
+TEST(DsnReport, expiry_quotes_the_last_reply) {
     DsnRecipient old = failed();
     old.expired = true;
     old.code = 451;
@@ -176,7 +176,7 @@ TEST(DsnReport, ExpiryQuotesTheLastReply) {
     EXPECT_FALSE(local.contains("Remote-MTA"));
 }
 
-TEST(DsnReport, TheWholeMessageComesBackWhenAskedForAndSmall) {
+TEST(DsnReport, the_whole_message_comes_back_when_asked_for_and_small) {
     auto report = report_of({failed()});
     report.asked.content = ReturnContent::full;
     std::string text = write_dsn(report).content;
@@ -201,7 +201,7 @@ TEST(DsnReport, TheWholeMessageComesBackWhenAskedForAndSmall) {
     EXPECT_FALSE(write_dsn(report).content.contains("rfc822-headers"));
 }
 
-TEST(DsnReport, LongHeaderSectionsAreCutBetweenFields) {
+TEST(DsnReport, long_header_sections_are_cut_between_fields) {
     std::string head;
     for (int i = 0; head.size() < 2 * kMostHeaders; ++i)
         head += "Field-" + std::to_string(i) + ": value\r\n continued\r\n";
@@ -216,7 +216,7 @@ TEST(DsnReport, LongHeaderSectionsAreCutBetweenFields) {
     EXPECT_TRUE(given.ends_with(": value\r\n continued\r\n")) << given.substr(given.size() - 60);
 }
 
-TEST(DsnReport, AddressesInUtf8HaveTheFormOfRfc6533) {
+TEST(DsnReport, addresses_in_utf8_have_the_form_of_rfc6533) {
     DsnRecipient recipient = failed();
     recipient.address = "\xc3\xa9@example.com";
     const std::string utf8_head = "Subject: caf\xc3\xa9\r\nMessage-ID: <1@x>\r\n\r\nbody\r\n";
@@ -239,7 +239,7 @@ TEST(DsnReport, AddressesInUtf8HaveTheFormOfRfc6533) {
     EXPECT_TRUE(utf8.content.contains("\r\nFinal-Recipient: utf-8; \xc3\xa9@example.com\r\n"));
 }
 
-TEST(DsnReport, NothingFromOutsideBreaksIt) {
+TEST(DsnReport, nothing_from_outside_breaks_it) {
     DsnRecipient evil = failed();
     evil.text =
         "x\r\n\r\n--=_01KD0000000000000000000001--\r\nBcc: y\x01\xff\n\n" + std::string(5000, 'z');

@@ -12,7 +12,7 @@ namespace {
 using std::string;
 using std::string_view;
 
-TEST(Mailbox, AcceptsWhatRfc5321Writes) {
+TEST(Mailbox, accepts_what_rfc_5321_writes) {
     for (const string_view text :
          {"Smith@bar.com", "Green@foo.com", "first.last@example.com", "a+b=c@example.com",
           "\"Joe Smith\"@example.com", "\"a@b>c\"@example.com", "\"\\\"quoted\\\\\"@example.com",
@@ -28,7 +28,7 @@ TEST(Mailbox, AcceptsWhatRfc5321Writes) {
     EXPECT_EQ(parse_mailbox("a@[192.0.2.1]")->domain, "[192.0.2.1]");
 }
 
-TEST(Mailbox, RefusesBadSyntax) {
+TEST(Mailbox, refuses_bad_syntax) {
     for (const string_view text : {"",
                                    "@example.com",
                                    "a@",
@@ -67,7 +67,7 @@ TEST(Mailbox, RefusesBadSyntax) {
     }
 }
 
-TEST(Mailbox, RefusesControlCharactersEverywhere) {
+TEST(Mailbox, refuses_control_characters_everywhere) {
     for (const char c : {'\0', '\r', '\n', '\t', '\x1b', '\x7f'}) {
         for (const string_view text :
              {"ab@example.com", "\"ab\"@example.com", "\"\\ab\"@x.example"}) {
@@ -80,7 +80,7 @@ TEST(Mailbox, RefusesControlCharactersEverywhere) {
     }
 }
 
-TEST(Mailbox, RefusesUnqualifiedDomains) {
+TEST(Mailbox, refuses_unqualified_domains) {
     for (const string_view text : {"a", "postmaster", "a@localhost", "\"a b\"@host", "\"a b\""}) {
         const auto address = parse_mailbox(text);
         ASSERT_FALSE(address) << text;
@@ -88,7 +88,7 @@ TEST(Mailbox, RefusesUnqualifiedDomains) {
     }
 }
 
-TEST(Mailbox, HasTheLimitsOfSection4_5_3_1) {
+TEST(Mailbox, has_the_limits_of_section_4_5_3_1) {
     const string local(64, 'a');
     EXPECT_TRUE(parse_mailbox(local + "@example.com"));
     EXPECT_EQ(parse_mailbox(local + "a@example.com").error(), AddressFault::too_long);
@@ -154,7 +154,7 @@ TEST(Mailbox, dots_anywhere_in_a_local_part_are_read_from_clients_only) {
               AddressFault::too_long);
 }
 
-TEST(Mailbox, ReadsUtf8) {
+TEST(Mailbox, reads_utf8) {
     for (const string_view text :
          {"Ĳ@example.com", "user@bücher.example", "\"пример test\"@example.com", "用户@例子.广告",
           "😀@example.com"}) {
@@ -164,7 +164,7 @@ TEST(Mailbox, ReadsUtf8) {
     }
 }
 
-TEST(Utf8, KnowsValidSequences) {
+TEST(Utf8, knows_valid_sequences) {
     EXPECT_EQ(core::utf8_sequence("a"), 1U);
     EXPECT_EQ(core::utf8_sequence("\xc3\xa9"), 2U);
     EXPECT_EQ(core::utf8_sequence("\xe2\x82\xac"), 3U);
@@ -176,7 +176,7 @@ TEST(Utf8, KnowsValidSequences) {
     }
 }
 
-TEST(Path, ReadsNullAndRest) {
+TEST(Path, reads_null_and_rest) {
     const auto null = parse_path("<> SIZE=10");
     ASSERT_TRUE(null);
     EXPECT_TRUE(null->null);
@@ -188,7 +188,7 @@ TEST(Path, ReadsNullAndRest) {
     EXPECT_EQ(path->rest, " X=<y>");
 }
 
-TEST(Path, DropsTheSourceRoute) {
+TEST(Path, drops_the_source_route) {
     const auto path = parse_path("<@hosta.int,@jkl.org:userc@d.bar.org>");
     ASSERT_TRUE(path);
     EXPECT_EQ(path->address.mailbox, "userc@d.bar.org");
@@ -200,7 +200,7 @@ TEST(Path, DropsTheSourceRoute) {
     EXPECT_FALSE(parse_path("<hosta.int:userc@d.bar.org>"));
 }
 
-TEST(Path, RefusesWhatIsNotOne) {
+TEST(Path, refuses_what_is_not_one) {
     for (const string_view text : {"", "a@b.com", "<a@b.com", "a@b.com>", "< a@b.com>",
                                    "<a@b.com >", "<<a@b.com>>", "<", "<a@b.com\r>"}) {
         EXPECT_EQ(parse_path(text).error(), AddressFault::syntax) << text;
@@ -209,7 +209,7 @@ TEST(Path, RefusesWhatIsNotOne) {
     EXPECT_EQ(parse_path("<a@host> X").error(), AddressFault::unqualified);
 }
 
-TEST(Domain, IsANameOrALiteral) {
+TEST(Domain, is_a_name_or_a_literal) {
     EXPECT_TRUE(is_domain("example.com"));
     EXPECT_TRUE(is_domain("localhost"));
     EXPECT_FALSE(is_domain(""));

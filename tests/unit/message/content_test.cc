@@ -52,7 +52,7 @@ std::string stuffed_naively(std::string_view text) {
     return result;
 }
 
-TEST(Content, KeepsOctetsAcrossChunks) {
+TEST(Content, keeps_octets_across_chunks) {
     std::string text;
     for (int i = 0; i < 50000; ++i)
         text += std::to_string(i) + "\r\n";
@@ -71,7 +71,7 @@ TEST(Content, KeepsOctetsAcrossChunks) {
     EXPECT_LT(content.memory(), content.size() + content.size() / 4 + 1024);
 }
 
-TEST(Content, SealEndsTheLastLine) {
+TEST(Content, seal_ends_the_last_line) {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"", "\r\n"},     {"a", "a\r\n"},   {"a\r\n", "a\r\n"},
         {"a\r", "a\r\n"}, {"\r\n", "\r\n"}, {"a\n", "a\n\r\n"},
@@ -85,7 +85,7 @@ TEST(Content, SealEndsTheLastLine) {
     }
 }
 
-TEST(Content, SeesCrlfSplitOverChunks) {
+TEST(Content, sees_crlf_split_over_chunks) {
     Content content;
     content.append(std::string(Content::kFirstChunk - 1, 'x') + "\r");
     EXPECT_FALSE(content.ends_in_crlf());
@@ -93,7 +93,7 @@ TEST(Content, SeesCrlfSplitOverChunks) {
     EXPECT_TRUE(content.ends_in_crlf());
 }
 
-TEST(Content, DoublesLeadingDotsWhereverTheyStand) {
+TEST(Content, doubles_leading_dots_wherever_they_stand) {
     for (const std::string text :
          {".\r\n", "..\r\n", "a\r\n.\r\n..b\r\n.c\r\n", "\r\n.\r\n", "a.b\r\nc.\r\n", ".a\r\n"}) {
         // At every distance from the chunk's end, so that dots fall on both sides of it.
@@ -110,7 +110,7 @@ TEST(Content, DoublesLeadingDotsWhereverTheyStand) {
     }
 }
 
-TEST(Content, ReserveMakesOneChunk) {
+TEST(Content, reserve_makes_one_chunk) {
     Content content;
     content.reserve(10000);
     content.append(std::string(9000, 'a'));
@@ -121,7 +121,7 @@ TEST(Content, ReserveMakesOneChunk) {
     EXPECT_EQ(parts.size(), 1U);
 }
 
-TEST(Content, ReserveIsCappedByTheLargestChunk) {
+TEST(Content, reserve_is_capped_by_the_largest_chunk) {
     Content content;
     content.reserve(std::size_t{1} << 40);
     content.append("a\r\n");

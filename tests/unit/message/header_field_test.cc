@@ -5,7 +5,7 @@
 namespace relay {
 namespace {
 
-TEST(HeaderField, FindsTheFirstOfItsName) {
+TEST(HeaderField, finds_the_first_of_its_name) {
     const std::string_view head =
         "Received: from a\r\n\tby b\r\nmessage-id:  <1@x>  \r\nMessage-ID: <2@x>\r\n"
         "References: <a>\r\n <b>\r\nEmpty:\r\n\r\nMessage-ID: <body@x>\r\n";
@@ -16,7 +16,7 @@ TEST(HeaderField, FindsTheFirstOfItsName) {
     EXPECT_EQ(header_field(head, "Message"), "");
 }
 
-TEST(HeaderField, StopsWhereTheHeaderSectionStops) {
+TEST(HeaderField, stops_where_the_header_section_stops) {
     EXPECT_EQ(header_field("A: 1\r\n\r\nB: 2\r\n", "B"), "");
     EXPECT_EQ(header_field("\r\nB: 2\r\n", "B"), "");
     EXPECT_EQ(header_field("A: 1\r\nB: 2", "B"), "2");  // cut

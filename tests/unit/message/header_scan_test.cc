@@ -27,7 +27,7 @@ void expect(std::string_view text, const Seen& wanted) {
     }
 }
 
-TEST(HeaderScan, CountsReceivedFields) {
+TEST(HeaderScan, counts_received_fields) {
     expect(
         "Received: a\r\nRECEIVED: b\r\n\tReceived: c\r\nreceived : d\r\nX-Received: e\r\n"
         "Received-SPF: f\r\nReceive: g\r\nSubject: Received: h\r\n\r\nReceived: i\r\n",
@@ -35,7 +35,7 @@ TEST(HeaderScan, CountsReceivedFields) {
 }
 
 // RFC 8689 section 5: the one value is "No".
-TEST(HeaderScan, SeesThatTlsIsNotRequired) {
+TEST(HeaderScan, sees_that_tls_is_not_required) {
     const auto waived = [](std::string_view text) {
         HeaderScan whole;
         whole.feed(text);
@@ -61,13 +61,13 @@ TEST(HeaderScan, SeesThatTlsIsNotRequired) {
     }
 }
 
-TEST(HeaderScan, SeesUtf8InFieldsOnly) {
+TEST(HeaderScan, sees_utf8_in_fields_only) {
     expect("Subject: \xc3\xa9\r\n\r\nbody\r\n", {0, true, true});
     expect("Subject: e\r\n\t\xc3\xa9\r\n\r\n", {0, true, true});
     expect("Subject: e\r\n\r\n\xc3\xa9\r\n", {0, false, true});
 }
 
-TEST(HeaderScan, EndsAtTheFirstLineThatIsNoField) {
+TEST(HeaderScan, ends_at_the_first_line_that_is_no_field) {
     expect("h\xc3\xa9llo: x\r\nReceived: a\r\n", {0, false, true});
     expect("hello there\r\nReceived: a\r\n", {0, false, true});
     expect(" folded: x\r\nReceived: a\r\n", {0, false, true});

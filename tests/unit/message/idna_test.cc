@@ -8,7 +8,7 @@
 namespace relay {
 namespace {
 
-TEST(Idna, ULabelsBecomeALabels) {
+TEST(Idna, u_labels_become_a_labels) {
     EXPECT_EQ(to_a_labels("b\xc3\xbc"
                           "cher.example"),
               "xn--bcher-kva.example");
@@ -25,18 +25,18 @@ TEST(Idna, ULabelsBecomeALabels) {
               "_dmarc.xn--bcher-kva.example");
 }
 
-TEST(Idna, SharpSAndFinalSigmaStayWhatTheyAre) {
+TEST(Idna, sharp_s_and_final_sigma_stay_what_they_are) {
     EXPECT_EQ(to_a_labels("fa\xc3\x9f.example"), "xn--fa-hia.example");
     EXPECT_EQ(to_a_labels("\xce\xb2\xcf\x8c\xce\xbb\xce\xbf\xcf\x82.example"),
               "xn--nxasmm1c.example");
 }
 
-TEST(Idna, AsciiStaysButForItsCase) {
+TEST(Idna, ascii_stays_but_for_its_case) {
     EXPECT_EQ(to_a_labels("XN--bcher-kva.Example"), "xn--bcher-kva.example");
     EXPECT_EQ(to_a_labels("under_score.example"), "under_score.example");
 }
 
-TEST(Idna, WhatIsNoDomainHasNoForm) {
+TEST(Idna, what_is_no_domain_has_no_form) {
     EXPECT_EQ(to_a_labels("\xff.example"), std::nullopt);
     EXPECT_EQ(to_a_labels("\xe2\x98\x83\xe2\x80\x8b..example"), std::nullopt);
     EXPECT_EQ(to_a_labels("a\xe3\x80\x82\xe3\x80\x82"

@@ -5,7 +5,7 @@
 namespace relay {
 namespace {
 
-TEST(MessageId, ReadsWhatItWrites) {
+TEST(MessageId, reads_what_it_writes) {
     for (const MessageId id : {MessageId{}, MessageId{1, 2}, MessageId{~0ULL, ~0ULL},
                                MessageId{0x0123456789abcdefULL, 0xfedcba9876543210ULL}}) {
         const std::string text = id.to_string();
@@ -16,11 +16,11 @@ TEST(MessageId, ReadsWhatItWrites) {
     EXPECT_EQ((MessageId{~0ULL, ~0ULL}).to_string(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
 }
 
-TEST(MessageId, ReadsLowerCase) {
+TEST(MessageId, reads_lower_case) {
     EXPECT_EQ(MessageId::parse("7zzzzzzzzzzzzzzzzzzzzzzzzz"), (MessageId{~0ULL, ~0ULL}));
 }
 
-TEST(MessageId, RefusesWhatItNeverWrites) {
+TEST(MessageId, refuses_what_it_never_writes) {
     for (const std::string_view text :
          {"", "0", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "000000000000000000000000000",
           "0000000000000000000000000", "0000000000000000000000000U", "000000000000 0000000000000",
@@ -29,7 +29,7 @@ TEST(MessageId, RefusesWhatItNeverWrites) {
     }
 }
 
-TEST(MessageIdGenerator, SortsByTimeAndNeverRepeats) {
+TEST(MessageIdGenerator, sorts_by_time_and_never_repeats) {
     MessageIdGenerator generator(7, 42);
     const MessageId first = generator.next(1'700'000'000'000);
     const MessageId second = generator.next(1'700'000'000'000);

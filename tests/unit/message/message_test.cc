@@ -7,7 +7,7 @@ namespace {
 
 using enum RecipientState;
 
-TEST(Recipient, DomainIsBehindTheLastAt) {
+TEST(Recipient, domain_is_behind_the_last_at) {
     Message message;
     EXPECT_EQ(Recipient(message, "a@example.com").domain(), "example.com");
     EXPECT_EQ(Recipient(message, "\"a@b\"@Example.COM").domain(), "Example.COM");
@@ -15,7 +15,7 @@ TEST(Recipient, DomainIsBehindTheLastAt) {
     EXPECT_EQ(Recipient(message, "postmaster").domain(), "");
 }
 
-TEST(RecipientState, FinalIsReachableFromEveryCommittedStateAndNeverLeft) {
+TEST(RecipientState, final_is_reachable_from_every_committed_state_and_never_left) {
     for (const auto state : {committed, scheduled, ready, in_flight}) {
         EXPECT_TRUE(may_follow(state, final)) << to_string(state);
         EXPECT_FALSE(may_follow(final, state)) << to_string(state);
@@ -29,7 +29,7 @@ TEST(RecipientState, FinalIsReachableFromEveryCommittedStateAndNeverLeft) {
     EXPECT_FALSE(may_follow(scheduled, in_flight));
 }
 
-TEST(Recipient, MovesAlongTheTable) {
+TEST(Recipient, moves_along_the_table) {
     Message message;
     Recipient recipient(message, "a@example.com");
     for (const auto next : {committed, scheduled, ready, in_flight, scheduled, ready, in_flight,
@@ -40,7 +40,7 @@ TEST(Recipient, MovesAlongTheTable) {
     EXPECT_DEATH(recipient.move_to(ready), "may_follow");
 }
 
-TEST(Disposition, NamesOutcomes) {
+TEST(Disposition, names_outcomes) {
     EXPECT_EQ(to_string(Outcome::none), "none");
     EXPECT_EQ(to_string(Outcome::deferred), "deferred");
     EXPECT_EQ(to_string(Outcome::expired), "expired");

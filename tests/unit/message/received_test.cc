@@ -9,7 +9,7 @@ core::WallTime at(std::int64_t unix_seconds) {
     return core::WallTime{std::chrono::seconds{unix_seconds}};
 }
 
-TEST(DateTime, IsWrittenAsRfc5322) {
+TEST(DateTime, is_written_as_rfc5322) {
     const auto written = [](std::int64_t seconds) {
         std::string text;
         append_date_time(text, at(seconds));
@@ -21,7 +21,7 @@ TEST(DateTime, IsWrittenAsRfc5322) {
     EXPECT_EQ(written(1795383905), "Sun, 22 Nov 2026 21:45:05 +0000");
 }
 
-TEST(ReceivedField, HasTheClausesOfSection4_4) {
+TEST(ReceivedField, has_the_clauses_of_section_4_4) {
     ReceivedFields fields{
         .from = "client.example.com",
         .peer = *core::IpAddress::parse("192.0.2.1"),

@@ -48,7 +48,7 @@ class ExpositionTest : public testing::Test {
     NodeFacts node_;
 };
 
-TEST_F(ExpositionTest, SumsTheShards) {
+TEST_F(ExpositionTest, sums_the_shards) {
     one_.received(Protocol::smtp);
     two_.received(Protocol::smtp);
     two_.received(Protocol::http);
@@ -79,7 +79,7 @@ TEST_F(ExpositionTest, SumsTheShards) {
     EXPECT_EQ(value("posthaste_ambiguous_eod_total"), "1");
 }
 
-TEST_F(ExpositionTest, TlsSessionsAppearWhenThereWereSome) {
+TEST_F(ExpositionTest, tls_sessions_appear_when_there_were_some) {
     const std::string unverified =
         R"(posthaste_tls_sessions_total{provider="other",policy="opportunistic",)"
         R"(result="unverified"})";
@@ -94,7 +94,7 @@ TEST_F(ExpositionTest, TlsSessionsAppearWhenThereWereSome) {
     EXPECT_EQ(value(untrusted), "1");
 }
 
-TEST_F(ExpositionTest, RecipientsThatTravelAreCountedOnce) {
+TEST_F(ExpositionTest, recipients_that_travel_are_counted_once) {
     one_.entered(Queue::scheduled, 10);
     two_.left(Queue::scheduled, 3);
     two_.entered(Queue::ready, 3);
@@ -104,7 +104,7 @@ TEST_F(ExpositionTest, RecipientsThatTravelAreCountedOnce) {
     EXPECT_EQ(value(R"(posthaste_queue_recipients{state="in_flight"})"), "0");
 }
 
-TEST_F(ExpositionTest, TheOldestIsTheOldestOfAll) {
+TEST_F(ExpositionTest, the_oldest_is_the_oldest_of_all) {
     EXPECT_EQ(value("posthaste_queue_oldest_seconds"), "0");
     one_.oldest(kNow - 90s);
     two_.oldest(kNow - 30s);
@@ -115,7 +115,7 @@ TEST_F(ExpositionTest, TheOldestIsTheOldestOfAll) {
     EXPECT_EQ(value("posthaste_queue_oldest_seconds"), "0");
 }
 
-TEST_F(ExpositionTest, TheHistogramIsCumulative) {
+TEST_F(ExpositionTest, the_histogram_is_cumulative) {
     one_.finished(1ms);
     two_.finished(7ms);
     two_.finished(24h * 30);
@@ -127,7 +127,7 @@ TEST_F(ExpositionTest, TheHistogramIsCumulative) {
     EXPECT_EQ(std::stod(value("posthaste_delivery_seconds_sum")), 24 * 30 * 3600 + 0.008);
 }
 
-TEST_F(ExpositionTest, PublishedTotalsAppear) {
+TEST_F(ExpositionTest, published_totals_appear) {
     EngineTotals engine;
     engine.enters = 5;
     engine.buffers_exhausted = 2;
@@ -149,7 +149,7 @@ TEST_F(ExpositionTest, PublishedTotalsAppear) {
     EXPECT_EQ(value(R"(posthaste_dns_cache_total{result="hit"})"), "16");
 }
 
-TEST_F(ExpositionTest, ShowsTheNodeAndTheProcess) {
+TEST_F(ExpositionTest, shows_the_node_and_the_process) {
     node_.memory_limit_bytes = 1234;
     node_.events_dropped = 3;
     EXPECT_EQ(value(R"(posthaste_build_info{version="0.1.0"})"), "1");
@@ -165,7 +165,7 @@ TEST_F(ExpositionTest, ShowsTheNodeAndTheProcess) {
     EXPECT_LT(age, 600);
 }
 
-TEST(Process, CountsTheTimeItUses) {
+TEST(Process, counts_the_time_it_uses) {
     const double before = process_facts().cpu_seconds;
     volatile std::uint64_t work = 0;
     while (process_facts().cpu_seconds < before + 0.02)
@@ -187,7 +187,7 @@ TEST(Process, counts_its_descriptors_without_listing_all) {
     EXPECT_EQ(process_facts().open_fds, before);
 }
 
-TEST_F(ExpositionTest, IsTheCatalogueAndNothingElse) {
+TEST_F(ExpositionTest, is_the_catalogue_and_nothing_else) {
     std::set<std::string> described;
     std::istringstream lines(page());
     for (std::string line; std::getline(lines, line);) {
@@ -200,7 +200,7 @@ TEST_F(ExpositionTest, IsTheCatalogueAndNothingElse) {
     EXPECT_EQ(described, expected);
 }
 
-TEST_F(ExpositionTest, SeriesAreBounded) {
+TEST_F(ExpositionTest, series_are_bounded) {
     const ShardMetrics many(1'000'000);
     const std::array<const ShardMetrics*, 1> shards{&many};
     std::vector<std::string> names{"other"};
@@ -210,7 +210,7 @@ TEST_F(ExpositionTest, SeriesAreBounded) {
     EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 200 * 11 + 300);
 }
 
-TEST_F(ExpositionTest, IsDocumented) {
+TEST_F(ExpositionTest, is_documented) {
     std::ifstream in(POSTHASTE_SOURCE_DIR "/docs/metrics.md");
     ASSERT_TRUE(in) << "docs/metrics.md";
     const std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -226,7 +226,7 @@ TEST_F(ExpositionTest, IsDocumented) {
 }
 
 // The tool of Prometheus (Debian package prometheus) knows the conventions better than we do.
-TEST_F(ExpositionTest, PassesPromtool) {
+TEST_F(ExpositionTest, passes_promtool) {
     if (system("command -v promtool >/dev/null 2>&1") != 0) {
         GTEST_SKIP() << "promtool is not installed";
     }

@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Histogram, CountsIntoTheBucketAtOrAboveTheValue) {
+TEST(Histogram, counts_into_the_bucket_at_or_above_the_value) {
     DeliveryHistogram histogram;
     histogram.observe(-1s);  // a clock set back: counts as nothing
     histogram.observe(5ms);  // on the bound: in its bucket
@@ -24,7 +24,7 @@ TEST(Histogram, CountsIntoTheBucketAtOrAboveTheValue) {
     EXPECT_TRUE(std::ranges::is_sorted(kDeliveryBuckets));
 }
 
-TEST(ShardMetrics, UnknownProvidersAreOther) {
+TEST(ShardMetrics, unknown_providers_are_other) {
     ShardMetrics shard(3);
     shard.delivery(2, Outcome::delivered);
     shard.delivery(3, Outcome::delivered);
@@ -34,18 +34,18 @@ TEST(ShardMetrics, UnknownProvidersAreOther) {
     EXPECT_EQ(shard.provider(kOtherProvider).deliveries[2].value(), 1U);
 }
 
-TEST(ShardMetrics, ProvidersAreBounded) {
+TEST(ShardMetrics, providers_are_bounded) {
     EXPECT_EQ(ShardMetrics(0).providers(), 1U);
     EXPECT_EQ(ShardMetrics(1'000'000).providers(), kMostProviders);
 }
 
-TEST(ShardMetrics, StandsOnCacheLinesOfItsOwn) {
+TEST(ShardMetrics, stands_on_cache_lines_of_its_own) {
     EXPECT_EQ(alignof(ShardMetrics) % 64, 0U);
     EXPECT_EQ(sizeof(ShardMetrics) % 64, 0U);
     EXPECT_EQ(alignof(ProviderCounters) % 64, 0U);
 }
 
-TEST(ShardMetrics, TheBusyRatioIsOfTheTimeSinceTheLast) {
+TEST(ShardMetrics, the_busy_ratio_is_of_the_time_since_the_last) {
     ShardMetrics shard;
     const auto ratio = [&] { return shard.engine().busy_parts_per_million.value(); };
     EngineTotals totals;
@@ -66,7 +66,7 @@ TEST(ShardMetrics, TheBusyRatioIsOfTheTimeSinceTheLast) {
 }
 
 // Under the thread sanitizer this fails if a read is not atomic.
-TEST(ShardMetrics, MayBeReadWhileItIsWritten) {
+TEST(ShardMetrics, may_be_read_while_it_is_written) {
     ShardMetrics shard;
     constexpr std::uint64_t kTimes = 200'000;
     std::jthread writer([&] {

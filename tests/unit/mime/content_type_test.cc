@@ -6,7 +6,7 @@
 namespace relay {
 namespace {
 
-TEST(ContentType, ReadsTheExamplesOfRfc2045) {
+TEST(ContentType, reads_the_examples_of_rfc2045) {
     const auto plain = parse_content_type(" text/plain; charset=us-ascii (Plain text)");
     ASSERT_TRUE(plain);
     EXPECT_TRUE(plain->is("text", "plain"));
@@ -15,7 +15,7 @@ TEST(ContentType, ReadsTheExamplesOfRfc2045) {
     EXPECT_TRUE(quoted->is("text", "plain"));
 }
 
-TEST(ContentType, ReadsBoundariesAsRfc2046WritesThem) {
+TEST(ContentType, reads_boundaries_as_rfc2046_writes_them) {
     EXPECT_EQ(parse_content_type(" multipart/mixed; boundary=gc0pJq0M:08jU534c0p"), std::nullopt)
         << "a colon needs quotes";
     EXPECT_EQ(parse_content_type(" multipart/mixed; boundary=\"gc0pJq0M:08jU534c0p\"")->boundary,
@@ -27,7 +27,7 @@ TEST(ContentType, ReadsBoundariesAsRfc2046WritesThem) {
     EXPECT_EQ(parse_content_type("multipart/mixed; boundary=\"a\\\"b\"")->boundary, "a\"b");
 }
 
-TEST(ContentType, BoundariesThatReadersDoNotAgreeOnAreNone) {
+TEST(ContentType, boundaries_that_readers_do_not_agree_on_are_none) {
     EXPECT_EQ(parse_content_type("multipart/mixed; boundary*0=a; boundary*1=b"), std::nullopt);
     EXPECT_EQ(parse_content_type("multipart/mixed; boundary=a; boundary=b"), std::nullopt);
     EXPECT_EQ(parse_content_type("multipart/mixed")->boundary, "");
@@ -38,7 +38,7 @@ TEST(ContentType, BoundariesThatReadersDoNotAgreeOnAreNone) {
         "");
 }
 
-TEST(ContentType, NonsenseHasNoType) {
+TEST(ContentType, nonsense_has_no_type) {
     for (const char* text : {"", "text", "text/", "/plain", "text plain", "text/plain; charset",
                              "text/plain; a=\"b", "text/plain; a=b c"}) {
         EXPECT_EQ(parse_content_type(text), std::nullopt) << text;
@@ -46,7 +46,7 @@ TEST(ContentType, NonsenseHasNoType) {
     EXPECT_TRUE(parse_content_type("text/html;"));
 }
 
-TEST(ContentType, TransferEncodings) {
+TEST(ContentType, transfer_encodings) {
     EXPECT_EQ(parse_transfer_encoding(" 7BIT\r\n"), TransferEncoding::seven_bit);
     EXPECT_EQ(parse_transfer_encoding(" 8bit"), TransferEncoding::eight_bit);
     EXPECT_EQ(parse_transfer_encoding(" binary"), TransferEncoding::eight_bit);

@@ -52,7 +52,7 @@ const std::string kText =
     "e aus K\xc3\xb6ln, this line is mostly ASCII\r\n";
 const std::string kQuoted = "Gr=C3=BC=C3=9Fe aus K=C3=B6ln, this line is mostly ASCII\r\n";
 
-TEST(SevenBit, TextIsQuotedAndRelabelled) {
+TEST(SevenBit, text_is_quoted_and_relabelled) {
     EXPECT_EQ(converted("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
                         "Content-Transfer-Encoding: 8bit\r\nSubject: x\r\n\r\n" +
                         kText),
@@ -61,7 +61,7 @@ TEST(SevenBit, TextIsQuotedAndRelabelled) {
                   kQuoted);
 }
 
-TEST(SevenBit, WhatIsMissingIsSaid) {
+TEST(SevenBit, what_is_missing_is_said) {
     EXPECT_EQ(converted("Subject: x\r\n\r\n" + kText),
               "Subject: x\r\nMIME-Version: 1.0\r\n"
               "Content-Type: text/plain; charset=unknown-8bit\r\n"
@@ -107,7 +107,7 @@ TEST(SevenBit, what_stands_between_parts_is_one_edit) {
     EXPECT_LE(structure.edits().size(), 4U);
 }
 
-TEST(SevenBit, WhatIsSmallerIsTaken) {
+TEST(SevenBit, what_is_smaller_is_taken) {
     std::string russian;
     for (int i = 0; i < 20; ++i)
         russian += "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82\r\n";
@@ -117,7 +117,7 @@ TEST(SevenBit, WhatIsSmallerIsTaken) {
     EXPECT_TRUE(converted(head + "\r\n" + kText).contains("quoted-printable"));
 }
 
-TEST(SevenBit, LineEndsOfWhatIsNoTextAreData) {
+TEST(SevenBit, line_ends_of_what_is_no_text_are_data) {
     const std::string text = converted(
         "MIME-Version: 1.0\r\nContent-Type: application/json\r\nContent-Transfer-Encoding: binary"
         "\r\n\r\n{\"a\":\"\xc3\xa9\"}\r\n");
@@ -125,7 +125,7 @@ TEST(SevenBit, LineEndsOfWhatIsNoTextAreData) {
 }
 
 // The example of RFC 2046 section 5.1.1, with an umlaut in its second part.
-TEST(SevenBit, PartsAreEncodedWherePartsAreAndNothingElse) {
+TEST(SevenBit, parts_are_encoded_where_parts_are_and_nothing_else) {
     const std::string message =
         "From: Nathaniel Borenstein <nsb@bellcore.com>\r\nSubject: Sample message\r\n"
         "MIME-Version: 1.0\r\nContent-type: multipart/mixed; boundary=\"simple boundary\"\r\n\r\n"
@@ -143,7 +143,7 @@ TEST(SevenBit, PartsAreEncodedWherePartsAreAndNothingElse) {
     EXPECT_EQ(converted(message), wanted);
 }
 
-TEST(SevenBit, CompositesAreNeverEncodedAndNoLongerSay8bit) {
+TEST(SevenBit, composites_are_never_encoded_and_no_longer_say8bit) {
     const std::string message =
         "MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n"
         "Content-Type: multipart/mixed; boundary=outer\r\n\r\n"
@@ -162,7 +162,7 @@ TEST(SevenBit, CompositesAreNeverEncodedAndNoLongerSay8bit) {
                       "\r\n--outer--\r\n"));
 }
 
-TEST(SevenBit, ADigestHoldsMessages) {
+TEST(SevenBit, a_digest_holds_messages) {
     const std::string text = converted(
         "MIME-Version: 1.0\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n"
         "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
@@ -171,7 +171,7 @@ TEST(SevenBit, ADigestHoldsMessages) {
     EXPECT_TRUE(text.contains("quoted-printable\r\n\r\n" + kQuoted));
 }
 
-TEST(SevenBit, AnOuterBoundaryEndsWhatIsInside) {
+TEST(SevenBit, an_outer_boundary_ends_what_is_inside) {
     const std::string text = converted(
         "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n"
         "Content-Type: multipart/mixed; boundary=in\r\n\r\n--in\r\n\r\nnever closed \xe9\r\n"
@@ -180,7 +180,7 @@ TEST(SevenBit, AnOuterBoundaryEndsWhatIsInside) {
     EXPECT_TRUE(text.contains("last =E9\r\n--out--"));
 }
 
-TEST(SevenBit, EncodedPartsWithOctetsAbove127) {
+TEST(SevenBit, encoded_parts_with_octets_above127) {
     const std::string head = "MIME-Version: 1.0\r\nContent-Transfer-Encoding: ";
     EXPECT_EQ(converted(head + "quoted-printable\r\n\r\ncaf=C3=A9 and caf\xc3\xa9=\r\n!\r\n"),
               head + "quoted-printable\r\n\r\ncaf=C3=A9 and caf=C3=A9=\r\n!\r\n");
@@ -188,7 +188,7 @@ TEST(SevenBit, EncodedPartsWithOctetsAbove127) {
     EXPECT_EQ(convert(head + "x-uuencode\r\n\r\n\xc3\xa9\r\n").fault, MimeFault::already_encoded);
 }
 
-TEST(SevenBit, WhatNobodyReadsIsMasked) {
+TEST(SevenBit, what_nobody_reads_is_masked) {
     const std::string text = converted(
         "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npr\xe9"
         "amble\r\n"
@@ -197,7 +197,7 @@ TEST(SevenBit, WhatNobodyReadsIsMasked) {
     EXPECT_TRUE(text.ends_with("epilogu?\r\n"));
 }
 
-TEST(SevenBit, LeadingDotsAreMarkedAnew) {
+TEST(SevenBit, leading_dots_are_marked_anew) {
     const Result result = convert(
         "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n.pre\r\n--b\r\n\r\n"
         ".\xe9\r\n--b\r\n\r\n.\r\n..x\r\n--b--\r\n");
@@ -206,7 +206,7 @@ TEST(SevenBit, LeadingDotsAreMarkedAnew) {
     EXPECT_TRUE(result.stuffed.contains("\r\n..\r\n...x\r\n"));
 }
 
-TEST(SevenBit, WhatIsSignedIsLeftAlone) {
+TEST(SevenBit, what_is_signed_is_left_alone) {
     const std::string body = "MIME-Version: 1.0\r\n\r\n" + kText;
     EXPECT_EQ(convert("DKIM-Signature: v=1; a=rsa-sha256;\r\n\tb=x\r\n" + body).fault,
               MimeFault::is_signed);
@@ -227,7 +227,7 @@ TEST(SevenBit, WhatIsSignedIsLeftAlone) {
               body);
 }
 
-TEST(SevenBit, WhatReadersUnderstandDifferentlyIsLeftAlone) {
+TEST(SevenBit, what_readers_understand_differently_is_left_alone) {
     const std::string mixed = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n";
     EXPECT_EQ(convert(mixed + "\r\n--b\r\n\r\n\xe9\r\n--bc\r\n--b--\r\n").fault,
               MimeFault::unclear);
@@ -249,7 +249,7 @@ TEST(SevenBit, WhatReadersUnderstandDifferentlyIsLeftAlone) {
               MimeFault::eight_bit_header);
 }
 
-TEST(SevenBit, DepthAndPartsAreBounded) {
+TEST(SevenBit, depth_and_parts_are_bounded) {
     std::string deep = "MIME-Version: 1.0\r\n";
     for (std::size_t i = 0; i <= MimeStructure::kMaxDepth; ++i)
         deep += "Content-Type: message/rfc822\r\n\r\n";
@@ -262,7 +262,7 @@ TEST(SevenBit, DepthAndPartsAreBounded) {
               MimeFault::too_large);
 }
 
-TEST(SevenBit, AFieldThatIsFoldedIsReplacedWhole) {
+TEST(SevenBit, a_field_that_is_folded_is_replaced_whole) {
     EXPECT_EQ(converted("MIME-Version: 1.0\r\nContent-Transfer-Encoding:\r\n 8bit\r\n (x)\r\n"
                         "Subject: x\r\n\r\n" +
                         kText),

@@ -42,7 +42,7 @@ std::size_t longest_line(std::string_view text) {
     return longest;
 }
 
-TEST(QuotedPrintable, EncodesByTheRulesOfRfc2045) {
+TEST(QuotedPrintable, encodes_by_the_rules_of_rfc2045) {
     EXPECT_EQ(as_quoted("Now's the time =\r\n"), "Now's the time =3D\r\n");
     EXPECT_EQ(as_quoted("caf\xc3\xa9\r\n"), "caf=C3=A9\r\n");
     EXPECT_EQ(as_quoted("blank \r\ntab\t\r\nin the middle\tof it\r\n"),
@@ -54,7 +54,7 @@ TEST(QuotedPrintable, EncodesByTheRulesOfRfc2045) {
     EXPECT_EQ(as_quoted("\x01\x7f\r\n\r\n"), "=01=7F\r\n\r\n");
 }
 
-TEST(QuotedPrintable, NoLineBeginsWithWhatMisleads) {
+TEST(QuotedPrintable, no_line_begins_with_what_misleads) {
     EXPECT_EQ(as_quoted(".\r\n..\r\n"), "=2E\r\n=2E.\r\n");
     EXPECT_EQ(as_quoted("From me\r\nFrom: me\r\n"), "=46rom me\r\nFrom: me\r\n");
     EXPECT_EQ(as_quoted("-- \r\n-\r\n--b\r\n"), "=2D-=20\r\n-\r\n=2D-b\r\n");
@@ -63,7 +63,7 @@ TEST(QuotedPrintable, NoLineBeginsWithWhatMisleads) {
     EXPECT_EQ(as_quoted(std::string(75, 'x') + ".yz\r\n"), std::string(75, 'x') + "=\r\n=2Eyz\r\n");
 }
 
-TEST(QuotedPrintable, MendsWhatIsEncodedAlready) {
+TEST(QuotedPrintable, mends_what_is_encoded_already) {
     using enum QuotedPrintable::Input;
     EXPECT_EQ(as_quoted("a=3Db \xc3\xa9=\r\nsoft\r\n", mend), "a=3Db =C3=A9=\r\nsoft\r\n");
     EXPECT_EQ(as_quoted("equals =x and =\t\r\n.\xe9\r\n", mend), "equals =3Dx and =\t\r\n.=E9\r\n");
@@ -72,7 +72,7 @@ TEST(QuotedPrintable, MendsWhatIsEncodedAlready) {
     EXPECT_EQ(as_quoted(wide, mend), std::string(74, 'x') + "=\r\n=C3=A9");
 }
 
-TEST(QuotedPrintable, WhateverIsEncodedComesBack) {
+TEST(QuotedPrintable, whatever_is_encoded_comes_back) {
     core::Prng prng(7);
     constexpr std::string_view kOctets = "ab =\t.-F\xc3\xa9\xff\x01\r";
     for (int round = 0; round < 3000; ++round) {
@@ -93,7 +93,7 @@ TEST(QuotedPrintable, WhateverIsEncodedComesBack) {
     }
 }
 
-TEST(Base64, EncodesTheVectorsOfRfc4648) {
+TEST(Base64, encodes_the_vectors_of_rfc4648) {
     EXPECT_EQ(base64("f"), "Zg==");
     EXPECT_EQ(base64("fo"), "Zm8=");
     EXPECT_EQ(base64("foo"), "Zm9v");
@@ -102,7 +102,7 @@ TEST(Base64, EncodesTheVectorsOfRfc4648) {
     EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
 }
 
-TEST(Base64, LinesHave76OctetsAndComeBack) {
+TEST(Base64, lines_have76_octets_and_come_back) {
     core::Prng prng(8);
     for (int round = 0; round < 500; ++round) {
         std::string octets(prng.below(400), '\0');

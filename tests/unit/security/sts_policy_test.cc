@@ -17,7 +17,7 @@ const std::string kExample =
     "mx: backupmx.example.com\r\n"
     "max_age: 604800\r\n";
 
-TEST(StsPolicy, TheExampleOfTheRfc) {
+TEST(StsPolicy, the_example_of_the_rfc) {
     const auto policy = parse_sts_policy(kExample);
     ASSERT_TRUE(policy) << policy.error();
     EXPECT_EQ(policy->mode, StsMode::enforce);
@@ -25,7 +25,7 @@ TEST(StsPolicy, TheExampleOfTheRfc) {
     EXPECT_EQ(policy->mx, (Strings{"mail.example.com", "*.example.net", "backupmx.example.com"}));
 }
 
-TEST(StsPolicy, HowItIsWrittenDoesNotMatter) {
+TEST(StsPolicy, how_it_is_written_does_not_matter) {
     std::string unix_lines = kExample;
     std::erase(unix_lines, '\r');
     EXPECT_EQ(parse_sts_policy(unix_lines), parse_sts_policy(kExample));
@@ -41,7 +41,7 @@ TEST(StsPolicy, HowItIsWrittenDoesNotMatter) {
 }
 
 // Section 3.2: of what may come once, the first counts.
-TEST(StsPolicy, TheFirstOfEachKeyCounts) {
+TEST(StsPolicy, the_first_of_each_key_counts) {
     const auto policy = parse_sts_policy(
         "version: STSv1\nmode: testing\nmode: enforce\nmx: a.example\nmax_age: 100\n"
         "max_age: nonsense\nversion: STSv2\n");
@@ -49,20 +49,20 @@ TEST(StsPolicy, TheFirstOfEachKeyCounts) {
     EXPECT_EQ(*policy, (StsPolicy{StsMode::testing, seconds{100}, {"a.example"}}));
 }
 
-TEST(StsPolicy, AModeOfNoneNeedsNoHost) {
+TEST(StsPolicy, a_mode_of_none_needs_no_host) {
     const auto policy = parse_sts_policy("version: STSv1\nmode: none\nmax_age: 86400\n");
     ASSERT_TRUE(policy) << policy.error();
     EXPECT_EQ(policy->mode, StsMode::none);
 }
 
-TEST(StsPolicy, MaxAgeIsHeldToAYear) {
+TEST(StsPolicy, max_age_is_held_to_a_year) {
     const std::string start = "version: STSv1\nmode: none\nmax_age: ";
     EXPECT_EQ(parse_sts_policy(start + "31557600")->max_age, StsPolicy::kLongest);
     EXPECT_EQ(parse_sts_policy(start + "9999999999")->max_age, StsPolicy::kLongest);
     EXPECT_EQ(parse_sts_policy(start + "0")->max_age, seconds{0});
 }
 
-TEST(StsPolicy, WhatIsWrongMakesAllOfItInvalid) {
+TEST(StsPolicy, what_is_wrong_makes_all_of_it_invalid) {
     const std::string rest = "mx: a.example\nmax_age: 100\n";
     for (const std::string& text :
          Strings{"",
@@ -97,7 +97,7 @@ TEST(StsPolicy, WhatIsWrongMakesAllOfItInvalid) {
     }
 }
 
-TEST(StsPolicy, LongFilesAndManyHosts) {
+TEST(StsPolicy, long_files_and_many_hosts) {
     std::string many = "version: STSv1\nmode: enforce\nmax_age: 100\n";
     for (std::size_t i = 0; i < StsPolicy::kMostPatterns; ++i)
         many += "mx: mx" + std::to_string(i) + ".example\n";
@@ -109,7 +109,7 @@ TEST(StsPolicy, LongFilesAndManyHosts) {
 }
 
 // Section 4.1: a "*" is the whole leftmost label, and one label only.
-TEST(StsPolicy, WhichHostsItAllows) {
+TEST(StsPolicy, which_hosts_it_allows) {
     const StsPolicy policy{StsMode::enforce, seconds{100}, {"mx.example.com", "*.example.net"}};
     for (const char* host : {"mx.example.com", "MX.Example.COM", "a.example.net", "b.Example.Net"})
         EXPECT_TRUE(policy.allows(host)) << host;
@@ -120,7 +120,7 @@ TEST(StsPolicy, WhichHostsItAllows) {
 }
 
 // Section 3.1.
-TEST(StsRecord, IdsThatAreAnnounced) {
+TEST(StsRecord, ids_that_are_announced) {
     EXPECT_EQ(sts_id(Strings{"v=STSv1; id=20160831085700Z;"}), "20160831085700Z");
     EXPECT_EQ(sts_id(Strings{"v=STSv1;id=a"}), "a");
     EXPECT_EQ(sts_id(Strings{"v=STSv1 ;\tid=a ; "}), "a");
@@ -130,7 +130,7 @@ TEST(StsRecord, IdsThatAreAnnounced) {
     EXPECT_EQ(sts_id(Strings{"v=STSv1; id=a; id=b;"}), "a");
 }
 
-TEST(StsRecord, WhatAnnouncesNothing) {
+TEST(StsRecord, what_announces_nothing) {
     for (const Strings& records :
          std::vector<Strings>{{},
                               {"v=spf1 -all"},

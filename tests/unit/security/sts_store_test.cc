@@ -20,7 +20,7 @@ std::shared_ptr<const StsPolicy> policy(std::chrono::seconds max_age,
         StsPolicy{StsMode::enforce, max_age, {std::move(mx), "*.example.net"}});
 }
 
-TEST(StsStore, APolicyCountsUntilItsMaxAge) {
+TEST(StsStore, a_policy_counts_until_its_max_age) {
     StsStore store;
     EXPECT_EQ(store.find("a.example", kNow).policy, nullptr);
     store.keep("a.example", policy(hours{2}), "id1", kNow);
@@ -30,7 +30,7 @@ TEST(StsStore, APolicyCountsUntilItsMaxAge) {
     EXPECT_EQ(store.find("b.example", kNow).policy, nullptr);
 }
 
-TEST(StsStore, AFailureTakesNothingFromThePolicy) {
+TEST(StsStore, a_failure_takes_nothing_from_the_policy) {
     StsStore store;
     store.keep("a.example", policy(hours{2}), "id1", kNow);
     store.note_failure("a.example", "id2", TlsFailureType::sts_webpki_invalid, kNow + seconds{300});
@@ -42,7 +42,7 @@ TEST(StsStore, AFailureTakesNothingFromThePolicy) {
     EXPECT_EQ(store.find("a.example", kNow).failed_id, "");
 }
 
-TEST(StsStore, TheUnusedOnesGoFirst) {
+TEST(StsStore, the_unused_ones_go_first) {
     StsStore store(64 << 10);
     for (int i = 0; i < 1000; ++i) {
         store.keep("d" + std::to_string(i) + ".example", policy(hours{2}), "id", kNow);
@@ -59,7 +59,7 @@ TEST(StsStore, TheUnusedOnesGoFirst) {
     EXPECT_LT(store.size(), 400U);
 }
 
-TEST(StsStore, ItsTextIsReadBack) {
+TEST(StsStore, its_text_is_read_back) {
     StsStore store;
     store.keep("a.example", policy(hours{2}), "id1", kNow);
     store.keep("b.example", policy(hours{1}), "id2", kNow);
@@ -77,7 +77,7 @@ TEST(StsStore, ItsTextIsReadBack) {
     EXPECT_EQ(later.read(text, kNow + hours{1}), 1U);
 }
 
-TEST(StsStore, ATextThatIsDamagedGivesWhatIsWhole) {
+TEST(StsStore, a_text_that_is_damaged_gives_what_is_whole) {
     StsStore store;
     store.keep("a.example", policy(hours{2}), "id1", kNow);
     store.keep("b.example", policy(hours{2}), "id2", kNow);
@@ -94,7 +94,7 @@ TEST(StsStore, ATextThatIsDamagedGivesWhatIsWhole) {
 }
 
 // The file of all policies is no work for one step of a loop.
-TEST(StsStore, ItsTextIsWrittenInSteps) {
+TEST(StsStore, its_text_is_written_in_steps) {
     StsStore store;
     constexpr int kMany = 100'000;
     for (int i = 0; i < kMany; ++i)
@@ -115,7 +115,7 @@ TEST(StsStore, ItsTextIsWrittenInSteps) {
     EXPECT_LE(longest, 256U * 200U);
 }
 
-TEST(StsStore, ItsTextHoldsWhatIsUsedAndChangedMeanwhile) {
+TEST(StsStore, its_text_holds_what_is_used_and_changed_meanwhile) {
     StsStore store;
     const auto name = [](int i) { return "d" + std::to_string(i) + ".example"; };
     for (int i = 0; i < 100; ++i)
@@ -138,7 +138,7 @@ TEST(StsStore, ItsTextHoldsWhatIsUsedAndChangedMeanwhile) {
         EXPECT_EQ(again.find(name(i), kNow).id, "id1") << i;
 }
 
-TEST(StsStore, ItsTextGoesOnWhenPoliciesAreForgottenMeanwhile) {
+TEST(StsStore, its_text_goes_on_when_policies_are_forgotten_meanwhile) {
     StsStore store(64 << 10);
     for (int i = 0; i < 1000; ++i)
         store.keep("d" + std::to_string(i) + ".example", policy(hours{2}), "id", kNow);

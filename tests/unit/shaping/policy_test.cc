@@ -36,7 +36,7 @@ std::vector<std::string> problems(const std::string& text) {
     return sentences;
 }
 
-TEST(ShapingPolicy, WithoutFilesTheDefaultsHold) {
+TEST(ShapingPolicy, without_files_the_defaults_hold) {
     const ShapingLimits defaults{3, 4, {5, 1min}, {6, 1h}};
     const ShapingPolicy policy(defaults);
     EXPECT_EQ(policy.limits_for("example.com"), defaults);
@@ -45,7 +45,7 @@ TEST(ShapingPolicy, WithoutFilesTheDefaultsHold) {
     EXPECT_EQ(policy.provider_names(), std::vector<std::string>{"other"});
 }
 
-TEST(ShapingPolicy, MergesUpwards) {
+TEST(ShapingPolicy, merges_upwards) {
     const auto [policy, warnings] =
         loaded({"[\"default\"]\nconnection_limit = 20\nmax_message_rate = \"200/s\"\n"
                 "[\"Example.COM.\"]\nmax_message_rate = \"1/s\"\n"},
@@ -60,7 +60,7 @@ TEST(ShapingPolicy, MergesUpwards) {
     EXPECT_FALSE(policy.has_table(std::string(1000, 'a')));
 }
 
-TEST(ShapingPolicy, LaterFilesWin) {
+TEST(ShapingPolicy, later_files_win) {
     const auto [policy, warnings] =
         loaded({"[\"a.example\"]\nconnection_limit = 1\nmax_deliveries_per_connection = 1\n"
                 "[\"b.example\"]\nconnection_limit = 1\nmax_deliveries_per_connection = 1\n",
@@ -72,7 +72,7 @@ TEST(ShapingPolicy, LaterFilesWin) {
     EXPECT_TRUE(warnings.empty());
 }
 
-TEST(ShapingPolicy, ReadsKumomtasForms) {
+TEST(ShapingPolicy, reads_kumomtas_forms) {
     const auto [policy, warnings] =
         loaded({"[\"a.example\"]\nconnection_limit = \"local:7\"\nmax_message_rate = "
                 "\"local:1,000/minute\"\nmax_connection_rate = \"5/hr,max_burst=1\"\n"
@@ -84,7 +84,7 @@ TEST(ShapingPolicy, ReadsKumomtasForms) {
               "version; it has no effect");
 }
 
-TEST(ShapingPolicy, WarnsOfWhatItCannotDo) {
+TEST(ShapingPolicy, warns_of_what_it_cannot_do) {
     const auto [policy, warnings] = loaded(
         {"[\"a.example\"]\nmx_rollup = true\nenable_dane = true\nconnection_limit = 2\n"
          "[provider.\"google\"]\nmatch = [{MXSuffix=\".google.com\"}]\n"
@@ -189,7 +189,7 @@ TEST(ShapingPolicy, options_are_written_as_they_are_read) {
     }
 }
 
-TEST(ShapingPolicy, RefusesWhatMakesNoSense) {
+TEST(ShapingPolicy, refuses_what_makes_no_sense) {
     const auto all = problems(
         "connection_limit = 5\n"
         "[\"a.example\"]\nconnection_limit = 0\nmax_deliveries_per_connection = -1\n"
@@ -206,7 +206,7 @@ TEST(ShapingPolicy, RefusesWhatMakesNoSense) {
     EXPECT_EQ(problems("[\"a\"\n").size(), 1U);
 }
 
-TEST(ShapingPolicy, NumbersProvidersForMetrics) {
+TEST(ShapingPolicy, numbers_providers_for_metrics) {
     const auto [policy, warnings] = loaded({"[\"b.example\"]\n[\"a.example\"]\n[default]\n"});
     EXPECT_EQ(policy.provider_names(),
               (std::vector<std::string>{"other", "a.example", "b.example"}));
@@ -215,7 +215,7 @@ TEST(ShapingPolicy, NumbersProvidersForMetrics) {
     EXPECT_EQ(policy.provider_of("c.example"), 0U);
 }
 
-TEST(ShapingPolicy, NamesOnlySoManyProvidersButLimitsAllDomains) {
+TEST(ShapingPolicy, names_only_so_many_providers_but_limits_all_domains) {
     std::string text;
     for (int i = 0; i < 1000; ++i) {
         text += "[\"d" + std::to_string(i) + ".example\"]\nconnection_limit = 1\n";
@@ -231,7 +231,7 @@ TEST(ShapingPolicy, NamesOnlySoManyProvidersButLimitsAllDomains) {
 }
 
 // A counter keeps its label while the process lives, whatever tables come and go.
-TEST(ShapingPolicy, KeepsTheNumbersOfProvidersOverAReload) {
+TEST(ShapingPolicy, keeps_the_numbers_of_providers_over_a_reload) {
     const auto first = loaded({"[\"b.example\"]\n[\"c.example\"]\n"}).policy;
     auto second = loaded({"[\"a.example\"]\n[\"c.example\"]\n[\"d.example\"]\n"}).policy;
     second.keep_numbers(first.provider_names());
@@ -247,7 +247,7 @@ TEST(ShapingPolicy, KeepsTheNumbersOfProvidersOverAReload) {
     EXPECT_EQ(third.provider_names().size(), 5U);
 }
 
-TEST(ShapingPolicy, NumbersOfProvidersRunOut) {
+TEST(ShapingPolicy, numbers_of_providers_run_out) {
     const auto many = [](const std::string& letter) {
         std::string text;
         for (int i = 0; i < 150; ++i)
@@ -270,7 +270,7 @@ TEST(ShapingPolicy, NumbersOfProvidersRunOut) {
 }
 
 // The shape of the files that KumoMTA ships, whole: every table loads, nothing is an error.
-TEST(ShapingPolicy, TakesADefaultFileOfKumomta) {
+TEST(ShapingPolicy, takes_a_default_file_of_kumomta) {
     const auto [policy, warnings] = loaded({R"(
 ["default"]
 connection_limit = 10
@@ -308,7 +308,7 @@ duration = "1 hour"
     EXPECT_EQ(warnings.size(), 4U);
 }
 
-TEST(ShapingPolicy, ReadsWhatEncryptionIsDemanded) {
+TEST(ShapingPolicy, reads_what_encryption_is_demanded) {
     const auto [policy, warnings] = loaded(
         {"[\"a.example\"]\ntls = \"verify\"\n[\"b.example\"]\ntls = \"none\"\n"
          "[\"c.example\"]\nenable_tls = \"RequiredInsecure\"\n"
@@ -328,7 +328,7 @@ TEST(ShapingPolicy, ReadsWhatEncryptionIsDemanded) {
     EXPECT_TRUE(all[0].contains("tls must be \"none\"")) << all[0];
 }
 
-TEST(ShapingPolicy, ReadsHowHostsAreTried) {
+TEST(ShapingPolicy, reads_how_hosts_are_tried) {
     const auto [policy, warnings] =
         loaded({"[\"default\"]\nip_lookup_strategy = \"Ipv6AndIpv4\"\n"
                 "[\"a.example\"]\nip_lookup_strategy = \"Ipv4Only\"\n"
@@ -352,7 +352,7 @@ TEST(ShapingPolicy, ReadsHowHostsAreTried) {
     }
 }
 
-TEST(ShapingPolicy, ReadsWhenToTryAgain) {
+TEST(ShapingPolicy, reads_when_to_try_again) {
     const auto [policy, warnings] =
         loaded({"[\"default\"]\nretry_intervals = [\"10m\", \"1h\"]\n"
                 "[\"a.example\"]\nmax_age = \"2d\"\n"
@@ -371,7 +371,7 @@ TEST(ShapingPolicy, ReadsWhenToTryAgain) {
     }
 }
 
-TEST(ShapingPolicy, ReadsHowMuchGoesAtOnce) {
+TEST(ShapingPolicy, reads_how_much_goes_at_once) {
     const auto [policy, warnings] =
         loaded({"[\"default\"]\npipeline_next = \"off\"\n"
                 "[\"a.example\"]\npipeline_next = \"on\"\nenable_pipelining = false\n"
@@ -390,7 +390,7 @@ TEST(ShapingPolicy, ReadsHowMuchGoesAtOnce) {
     }
 }
 
-TEST(ShapingPolicy, ReadsHowLongToWait) {
+TEST(ShapingPolicy, reads_how_long_to_wait) {
     const auto [policy, warnings] =
         loaded({"[\"default\"]\nidle_timeout = \"60s\"\nconnect_timeout = \"1 minute\"\n"
                 "[\"a.example\"]\nidle_timeout = \"5s\"\nbanner_timeout = \"10m\"\n"
@@ -418,7 +418,7 @@ TEST(ShapingPolicy, ReadsHowLongToWait) {
 }
 
 // Allowed, and said: a short wait for the reply to the final dot repeats messages.
-TEST(ShapingPolicy, WarnsOfWaitsThatAreTooShort) {
+TEST(ShapingPolicy, warns_of_waits_that_are_too_short) {
     const auto [policy, warnings] =
         loaded({"[\"a.example\"]\nbanner_timeout = \"1m\"\nmail_from_timeout = \"299s\"\n"
                 "rcpt_to_timeout = \"5m\"\ndata_timeout = \"30s\"\n"

@@ -26,7 +26,7 @@ std::uint64_t greedy(TokenBucket& bucket, core::Duration span, core::Duration la
     return taken;
 }
 
-TEST(TokenBucket, HoldsAnyRateOverTime) {
+TEST(TokenBucket, holds_any_rate_over_time) {
     const std::vector<Rate> rates{{1, 1s},     {3, 1s},  {7, 1s},   {100, 1s},  {100, 1min},
                                   {999, 1min}, {33, 1h}, {700, 1s}, {1234, 1s}, {17, 24h}};
     for (const Rate rate : rates) {
@@ -43,14 +43,14 @@ TEST(TokenBucket, HoldsAnyRateOverTime) {
 // At 3 a second each take leaves a third of a nanosecond: three million takes are due after a
 // million seconds exactly. That is what the burst allows; the rest is the earliness that is
 // forgiven.
-TEST(TokenBucket, CarriesTheRemainder) {
+TEST(TokenBucket, carries_the_remainder) {
     TokenBucket bucket({3, 1s}, 3'000'001);
     for (int i = 0; i < 3'000'000; ++i)
         ASSERT_TRUE(bucket.try_take(kStart));
     EXPECT_EQ(bucket.next_at(), kStart - 2ms);
 }
 
-TEST(TokenBucket, RatesNearANanosecondAreExact) {
+TEST(TokenBucket, rates_near_a_nanosecond_are_exact) {
     TokenBucket bucket({700'000'000, 1s});
     std::uint64_t taken = 0;
     for (core::Duration at{}; at < 1ms; at += 1us) {
@@ -61,7 +61,7 @@ TEST(TokenBucket, RatesNearANanosecondAreExact) {
     EXPECT_NEAR(static_cast<double>(taken), burst + 700'000.0, 1000);
 }
 
-TEST(TokenBucket, LateTimersDoNotLowerTheRate) {
+TEST(TokenBucket, late_timers_do_not_lower_the_rate) {
     for (const Rate rate : {Rate{10, 1s}, Rate{100, 1s}, Rate{100, 1min}}) {
         TokenBucket bucket(rate);
         const auto taken = greedy(bucket, rate.period * 60, 1'900us);
@@ -70,7 +70,7 @@ TEST(TokenBucket, LateTimersDoNotLowerTheRate) {
     }
 }
 
-TEST(TokenBucket, BurstsAreSmallUnlessAskedFor) {
+TEST(TokenBucket, bursts_are_small_unless_asked_for) {
     EXPECT_EQ(TokenBucket::default_burst({100, 1s}), 5U);
     EXPECT_EQ(TokenBucket::default_burst({1000, 1s}), 50U);
     EXPECT_EQ(TokenBucket::default_burst({100, 1min}), 1U);
@@ -89,7 +89,7 @@ TEST(TokenBucket, BurstsAreSmallUnlessAskedFor) {
     EXPECT_EQ(at_once, 40);
 }
 
-TEST(TokenBucket, IdleTimeIsNotSaved) {
+TEST(TokenBucket, idle_time_is_not_saved) {
     TokenBucket bucket({100, 1min}, 1);
     EXPECT_TRUE(bucket.try_take(kStart));
     EXPECT_TRUE(bucket.try_take(kStart + 24h));
@@ -98,7 +98,7 @@ TEST(TokenBucket, IdleTimeIsNotSaved) {
     EXPECT_TRUE(bucket.try_take(kStart + 24h + 600ms));
 }
 
-TEST(TokenBucket, SaysWhenToComeBack) {
+TEST(TokenBucket, says_when_to_come_back) {
     TokenBucket bucket({1, 1h}, 1);
     EXPECT_LE(bucket.next_at(), kStart);
     ASSERT_TRUE(bucket.try_take(kStart));
@@ -108,7 +108,7 @@ TEST(TokenBucket, SaysWhenToComeBack) {
     EXPECT_TRUE(bucket.try_take(next));
 }
 
-TEST(TokenBucket, GivesBack) {
+TEST(TokenBucket, gives_back) {
     TokenBucket bucket({3, 1s}, 1);
     ASSERT_TRUE(bucket.try_take(kStart));
     const Instant before = bucket.next_at();
@@ -118,7 +118,7 @@ TEST(TokenBucket, GivesBack) {
     EXPECT_TRUE(bucket.try_take(before));
 }
 
-TEST(TokenBucket, WorksFromTheZeroOfAVirtualClock) {
+TEST(TokenBucket, works_from_the_zero_of_a_virtual_clock) {
     TokenBucket bucket({2, 1s}, 1);
     EXPECT_TRUE(bucket.try_take(Instant{}));
     EXPECT_FALSE(bucket.try_take(Instant{}));

@@ -7,7 +7,7 @@
 namespace relay {
 namespace {
 
-TEST(Command, KnowsVerbsInAnyCase) {
+TEST(Command, knows_verbs_in_any_case) {
     EXPECT_EQ(parse_command("MAIL FROM:<a@b.c>").verb, Verb::mail);
     EXPECT_EQ(parse_command("mail FROM:<a@b.c>").argument, "FROM:<a@b.c>");
     EXPECT_EQ(parse_command("rCpT \t TO:<a@b.c> \t").argument, "TO:<a@b.c>");
@@ -18,7 +18,7 @@ TEST(Command, KnowsVerbsInAnyCase) {
     }
 }
 
-TEST(MailCommand, ReadsItsParameters) {
+TEST(MailCommand, reads_its_parameters) {
     const auto mail = parse_mail("FROM:<a@example.com> SIZE=1000 BODY=8BITMIME SMTPUTF8", true);
     ASSERT_TRUE(mail);
     EXPECT_EQ(mail->path.address.mailbox, "a@example.com");
@@ -35,7 +35,7 @@ TEST(MailCommand, ReadsItsParameters) {
 }
 
 // RFC 2852 section 4.
-TEST(MailCommand, ReadsByWhenItIsToBeDelivered) {
+TEST(MailCommand, reads_by_when_it_is_to_be_delivered) {
     const auto by = [](std::string_view value) {
         const std::string argument = "FROM:<a@example.com> BY=" + std::string(value);
         const auto mail = parse_mail(argument, true);
@@ -54,7 +54,7 @@ TEST(MailCommand, ReadsByWhenItIsToBeDelivered) {
     }
 }
 
-TEST(MailCommand, SaysWhatIsWrong) {
+TEST(MailCommand, says_what_is_wrong) {
     const auto code = [](std::string_view argument, bool extended = true) {
         const auto mail = parse_mail(argument, extended);
         return mail ? std::string("ok") : std::string(mail.error().substr(0, 9));
@@ -81,7 +81,7 @@ TEST(MailCommand, SaysWhatIsWrong) {
     EXPECT_EQ(code("FROM:<\xc3\xa9@example.com> SMTPUTF8"), "ok");
 }
 
-TEST(RcptCommand, SaysWhatIsWrong) {
+TEST(RcptCommand, says_what_is_wrong) {
     const auto code = [](std::string_view argument) {
         const auto rcpt = parse_rcpt(argument, true);
         return rcpt ? std::string("ok") : std::string(rcpt.error().substr(0, 9));
@@ -100,7 +100,7 @@ TEST(RcptCommand, SaysWhatIsWrong) {
               "555 5.5.4");
 }
 
-TEST(BdatCommand, IsSizeAndPerhapsLast) {
+TEST(BdatCommand, is_size_and_perhaps_last) {
     EXPECT_EQ(parse_bdat("10")->size, 10U);
     EXPECT_FALSE(parse_bdat("10")->last);
     EXPECT_TRUE(parse_bdat("0 last")->last);

@@ -53,7 +53,7 @@ Decoded decode(std::string_view input, BareEndings endings = BareEndings::reject
     return whole;
 }
 
-TEST(ContentDecoder, UndoesDotStuffing) {
+TEST(ContentDecoder, undoes_dot_stuffing) {
     const Decoded decoded =
         decode("Subject: x\r\n\r\n..a\r\n...\r\n.b\r\na.b\r\n.\r\nMAIL FROM:<>\r\n");
     EXPECT_EQ(decoded.content, "Subject: x\r\n\r\n.a\r\n..\r\nb\r\na.b\r\n");
@@ -64,20 +64,20 @@ TEST(ContentDecoder, UndoesDotStuffing) {
               std::string_view("Subject: x\r\n\r\n..a\r\n...\r\n.b\r\na.b\r\n.\r\n").size());
 }
 
-TEST(ContentDecoder, TakesEmptyContent) {
+TEST(ContentDecoder, takes_empty_content) {
     const Decoded decoded = decode(".\r\nQUIT\r\n");
     EXPECT_TRUE(decoded.ended);
     EXPECT_EQ(decoded.content, "");
     EXPECT_EQ(decoded.used, 3U);
 }
 
-TEST(ContentDecoder, MarksEightBitOfTheContentOnly) {
+TEST(ContentDecoder, marks_eight_bit_of_the_content_only) {
     EXPECT_FALSE(decode("a\r\n.\r\n\xff\r\n").eight_bit);
     EXPECT_TRUE(decode("\xe9\r\n.\r\n").eight_bit);
     EXPECT_EQ(decode("\xe9\xff\x80\r\n.\r\n").content, "\xe9\xff\x80\r\n");
 }
 
-TEST(ContentDecoder, LimitsLines) {
+TEST(ContentDecoder, limits_lines) {
     const std::string longest(998, 'x');
     EXPECT_EQ(decode(longest + "\r\n.\r\n").fault, ContentFault::none);
     EXPECT_EQ(decode("." + longest + "\r\n.\r\n").fault,
@@ -90,7 +90,7 @@ TEST(ContentDecoder, LimitsLines) {
     EXPECT_EQ(decoded.content, "");
 }
 
-TEST(ContentDecoder, LimitsSizeAndReadsOn) {
+TEST(ContentDecoder, limits_size_and_reads_on) {
     EXPECT_EQ(decode("123\r\n56\r\n.\r\n", BareEndings::reject, 9).fault, ContentFault::none);
     const Decoded decoded = decode("123\r\n567\r\n.\r\nQUIT", BareEndings::reject, 9);
     EXPECT_EQ(decoded.fault, ContentFault::too_big);
@@ -98,7 +98,7 @@ TEST(ContentDecoder, LimitsSizeAndReadsOn) {
     EXPECT_EQ(decoded.used, 13U);
 }
 
-TEST(ContentDecoder, FindsLoops) {
+TEST(ContentDecoder, finds_loops) {
     std::string hop;
     for (int i = 0; i < 99; ++i)
         hop += "Received: by x\r\n";
@@ -107,7 +107,7 @@ TEST(ContentDecoder, FindsLoops) {
     EXPECT_EQ(decode(hop + "\r\nReceived: in the body\r\n.\r\n").fault, ContentFault::none);
 }
 
-TEST(ContentDecoder, NormalizesOnRequest) {
+TEST(ContentDecoder, normalizes_on_request) {
     const auto normalized = [](std::string_view input) {
         const Decoded decoded = decode(input, BareEndings::normalize);
         EXPECT_EQ(decoded.fault, ContentFault::none);
@@ -126,7 +126,7 @@ TEST(ContentDecoder, NormalizesOnRequest) {
     EXPECT_EQ(normalized("a\r\n.\n.\r\n.\r\n"), "a\r\n\r\n\r\n");
 }
 
-TEST(ContentDecoder, ReadsChunks) {
+TEST(ContentDecoder, reads_chunks) {
     const std::string text = "Subject: x\r\n\r\n.\r\n..a\r\nend";
     for (std::size_t cut = 0; cut <= text.size(); ++cut) {
         Content content;
@@ -143,7 +143,7 @@ TEST(ContentDecoder, ReadsChunks) {
     }
 }
 
-TEST(ContentDecoder, FindsBareCrAtTheEndOfTheLastChunk) {
+TEST(ContentDecoder, finds_bare_cr_at_the_end_of_the_last_chunk) {
     Content content;
     ContentDecoder decoder;
     decoder.begin_chunks(content, 1000, BareEndings::reject);

@@ -11,7 +11,7 @@ namespace {
 
 using relay_test::DialogueDriver;
 
-TEST(Xtext, IsDecodedAndEncoded) {
+TEST(Xtext, is_decoded_and_encoded) {
     EXPECT_EQ(decode_xtext("Bob@Big-Bucks.com"), "Bob@Big-Bucks.com");
     EXPECT_EQ(decode_xtext("a+2Bb+3Dc+20d"), "a+b=c d");
     EXPECT_EQ(decode_xtext(""), "");
@@ -24,7 +24,7 @@ TEST(Xtext, IsDecodedAndEncoded) {
     EXPECT_EQ(decode_xtext(encode_xtext(all)), all);
 }
 
-TEST(Notify, SaysWhatItHolds) {
+TEST(Notify, says_what_it_holds) {
     EXPECT_EQ(Notify(Notify::kDelay | Notify::kSuccess).text(), "SUCCESS,DELAY");
     EXPECT_EQ(Notify(Notify::kNever).text(), "NEVER");
     EXPECT_TRUE(Notify{}.on_failure() && Notify{}.on_delay() && !Notify{}.on_success());
@@ -45,7 +45,7 @@ std::string rcpt(const std::string& parameters) {
     return driver.say("RCPT TO:<b@example.com>" + parameters + "\r\n").substr(0, 9);
 }
 
-TEST(DsnSession, IsOfferedAndKept) {
+TEST(DsnSession, is_offered_and_kept) {
     DialogueDriver driver;
     EXPECT_NE(driver.say("EHLO client.example\r\n").find("250-DSN\r\n"), std::string::npos);
     driver.say(
@@ -70,7 +70,7 @@ TEST(DsnSession, IsOfferedAndKept) {
     EXPECT_TRUE(driver.messages[1].recipients_dsn.empty());
 }
 
-TEST(DsnSession, WrongParametersOfMailGet501) {
+TEST(DsnSession, wrong_parameters_of_mail_get501) {
     for (const char* fine : {" RET=FULL", " RET=hdrs", " ENVID=a+2Bb", " ENVID=+20x RET=FULL"}) {
         EXPECT_EQ(mail(fine), "250 2.1.0") << fine;
     }
@@ -85,7 +85,7 @@ TEST(DsnSession, WrongParametersOfMailGet501) {
     EXPECT_EQ(mail(" NOTIFY=NEVER"), "555 5.5.4");
 }
 
-TEST(DsnSession, WrongParametersOfRcptGet501) {
+TEST(DsnSession, wrong_parameters_of_rcpt_get501) {
     for (const char* fine :
          {" NOTIFY=NEVER", " notify=delay,failure,success", " ORCPT=rfc822;a+2Bb@example.com",
           " ORCPT=x400;/c+3Dus/", " ORCPT=utf-8;\\x{e9}@example.com", " NOTIFY=DELAY ORCPT=a;b"}) {
@@ -119,7 +119,7 @@ TEST(DsnSession, WrongParametersOfRcptGet501) {
     EXPECT_EQ(rcpt(" RET=FULL"), "555 5.5.4");
 }
 
-TEST(DsnSession, NeedsEhloAndUtf8NeedsSmtputf8) {
+TEST(DsnSession, needs_ehlo_and_utf8_needs_smtputf8) {
     DialogueDriver driver;
     driver.say("HELO client.example\r\nMAIL FROM:<a@example.com>\r\n");
     EXPECT_EQ(driver.say("RCPT TO:<b@example.com> NOTIFY=NEVER\r\n").substr(0, 9), "555 5.5.4");

@@ -29,7 +29,7 @@ class Session : public testing::Test {
     DialogueDriver driver = greeted();
 };
 
-TEST(ServerDialogue, GreetsAndAnswersEhlo) {
+TEST(ServerDialogue, greets_and_answers_ehlo) {
     DialogueDriver driver = greeted();
     driver.dialogue.greet();
     EXPECT_EQ(driver.say(""), "220 mx.example ESMTP Posthaste\r\n");
@@ -44,7 +44,7 @@ TEST(ServerDialogue, GreetsAndAnswersEhlo) {
 }
 
 // The typical transaction of RFC 5321 appendix D.1.
-TEST_F(Session, TakesAMessageStepByStep) {
+TEST_F(Session, takes_a_message_step_by_step) {
     EXPECT_EQ(say("MAIL FROM:<Smith@bar.com>\r\n"), "250 2.1.0 Sender ok\r\n");
     EXPECT_EQ(say("RCPT TO:<Jones@foo.com>\r\n"), "250 2.1.5 Recipient ok\r\n");
     EXPECT_EQ(say("RCPT TO:<Brown@foo.com>\r\n"), "250 2.1.5 Recipient ok\r\n");
@@ -63,7 +63,7 @@ TEST_F(Session, TakesAMessageStepByStep) {
     EXPECT_FALSE(message.eight_bit);
 }
 
-TEST_F(Session, AnswersAGroupInOrder) {
+TEST_F(Session, answers_a_group_in_order) {
     EXPECT_EQ(say(string(kMail) + string(kRcpt) + "RCPT TO:<bad>\r\nDATA\r\n"),
               "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n"
               "554 5.1.2 Recipient needs a fully qualified domain\r\n354 End with CRLF.CRLF\r\n");
@@ -76,13 +76,13 @@ TEST_F(Session, AnswersAGroupInOrder) {
     EXPECT_EQ(driver.turnarounds, 3U);  // EHLO and DATA twice
 }
 
-TEST_F(Session, TakesTheNullSender) {
+TEST_F(Session, takes_the_null_sender) {
     EXPECT_EQ(say("MAIL FROM:<>\r\n"), "250 2.1.0 Sender ok\r\n");
     say(string(kRcpt) + "DATA\r\nx\r\n.\r\n");
     EXPECT_EQ(driver.messages.at(0).sender, "");
 }
 
-TEST_F(Session, RefusesBadOrder) {
+TEST_F(Session, refuses_bad_order) {
     EXPECT_EQ(say(kRcpt), "503 5.5.1 Send MAIL first\r\n");
     EXPECT_EQ(say("DATA\r\n"), "503 5.5.1 Send MAIL first\r\n");
     say(kMail);
@@ -99,7 +99,7 @@ TEST_F(Session, RefusesBadOrder) {
     EXPECT_EQ(mute.say(kMail), "503 5.5.1 Send EHLO first\r\n");
 }
 
-TEST_F(Session, KnowsTheOtherCommands) {
+TEST_F(Session, knows_the_other_commands) {
     EXPECT_EQ(say("NOOP\r\n"), "250 2.0.0 Ok\r\n");
     EXPECT_EQ(say("noop anything\r\n"), "250 2.0.0 Ok\r\n");
     EXPECT_EQ(say("VRFY a\r\n").substr(0, 9), "252 2.0.0");
@@ -116,7 +116,7 @@ TEST_F(Session, KnowsTheOtherCommands) {
     EXPECT_FALSE(driver.dialogue.closed());
 }
 
-TEST(ServerDialogue, ChecksTheEhloName) {
+TEST(ServerDialogue, checks_the_ehlo_name) {
     for (const string_view name :
          {"a", "client.example", "[192.0.2.1]", "[IPv6:::1]", "my_host-1"}) {
         DialogueDriver driver = greeted();
@@ -228,7 +228,7 @@ TEST_F(Session, content_that_begins_with_no_field_but_resembles_it_is_refused) {
 }
 
 // Never an open relay: not by any way of writing a recipient (RFC 6409 section 4.3).
-TEST(ServerDialogue, RelaysForNobodyElse) {
+TEST(ServerDialogue, relays_for_nobody_else) {
     DialogueDriver driver = greeted(false);
     driver.say("EHLO stranger.example\r\n");
     std::size_t refused = 0;
@@ -251,7 +251,7 @@ TEST(ServerDialogue, RelaysForNobodyElse) {
     EXPECT_TRUE(driver.messages.empty());
 }
 
-TEST_F(Session, LimitsRecipientsWith452) {
+TEST_F(Session, limits_recipients_with452) {
     say(kMail);
     for (int i = 0; i < 5; ++i) {
         EXPECT_EQ(say("RCPT TO:<b" + std::to_string(i) + "@example.com>\r\n"),
@@ -264,7 +264,7 @@ TEST_F(Session, LimitsRecipientsWith452) {
     EXPECT_EQ(driver.messages.at(0).recipients.size(), 5U);
 }
 
-TEST_F(Session, LimitsSize) {
+TEST_F(Session, limits_size) {
     EXPECT_EQ(say("MAIL FROM:<a@example.com> SIZE=100001\r\n"),
               "552 5.3.4 Message bigger than the limit\r\n");
     EXPECT_EQ(driver.rejections.back().sender, "a@example.com");
@@ -277,7 +277,7 @@ TEST_F(Session, LimitsSize) {
     EXPECT_TRUE(driver.messages.empty());
 }
 
-TEST_F(Session, RefusesWhatCannotBeRelayed) {
+TEST_F(Session, refuses_what_cannot_be_relayed) {
     const auto content = [this](const string& text) {
         say(string(kMail) + string(kRcpt) + "DATA\r\n");
         return say(text + "\r\n.\r\n");
@@ -295,7 +295,7 @@ TEST_F(Session, RefusesWhatCannotBeRelayed) {
     EXPECT_EQ(driver.rejections.size(), 3U);
 }
 
-TEST_F(Session, KnowsSmtputf8) {
+TEST_F(Session, knows_smtputf8) {
     EXPECT_EQ(say("MAIL FROM:<\xc3\xa9@example.com>\r\n").substr(0, 9), "550 5.6.7");
     say(kMail);
     EXPECT_EQ(say("RCPT TO:<\xc3\xa9@example.com>\r\n").substr(0, 9), "553 5.6.7");
@@ -314,7 +314,7 @@ TEST_F(Session, KnowsSmtputf8) {
 }
 
 // RFC 8689 section 2: inside TLS, and nowhere else.
-TEST_F(Session, OffersRequiretlsInsideTlsOnly) {
+TEST_F(Session, offers_requiretls_inside_tls_only) {
     EXPECT_EQ(say("MAIL FROM:<a@example.com> REQUIRETLS\r\n"),
               "555 5.5.4 REQUIRETLS is offered inside TLS only\r\n");
     driver.dialogue.secured();
@@ -329,13 +329,13 @@ TEST_F(Session, OffersRequiretlsInsideTlsOnly) {
     EXPECT_FALSE(driver.dialogue.envelope().require_tls);
 }
 
-TEST_F(Session, RefusesAddressLiterals) {
+TEST_F(Session, refuses_address_literals) {
     say(kMail);
     EXPECT_EQ(say("RCPT TO:<a@[192.0.2.1]>\r\n"),
               "550 5.1.2 Mail for address literals is not taken\r\n");
 }
 
-TEST(ServerDialogue, TakesAddressLiteralsWhereTheyAreAllowed) {
+TEST(ServerDialogue, takes_address_literals_where_they_are_allowed) {
     DialogueDriver driver({.hostname = "mx.example", .address_literals = true});
     driver.say("EHLO client.example\r\n" + string(kMail));
     EXPECT_EQ(driver.say("RCPT TO:<a@[192.0.2.1]>\r\nRCPT TO:<a@[IPv6:2001:db8::1]>\r\n"),
@@ -344,7 +344,7 @@ TEST(ServerDialogue, TakesAddressLiteralsWhereTheyAreAllowed) {
 }
 
 // RFC 7505 section 4.2; the transaction goes on with the others.
-TEST(ServerDialogue, ADomainThatIsKnownToTakeNoMailIsRefusedAtRcpt) {
+TEST(ServerDialogue, a_domain_that_is_known_to_take_no_mail_is_refused_at_rcpt) {
     struct Known final : KnownDomains {
         bool takes_no_mail(string_view domain) const override { return domain == "null.example"; }
     };
@@ -361,12 +361,12 @@ TEST(ServerDialogue, ADomainThatIsKnownToTakeNoMailIsRefusedAtRcpt) {
     EXPECT_EQ(driver.messages.at(0).recipients, std::vector<string>{"b@example.com"});
 }
 
-TEST_F(Session, DropsSourceRoutes) {
+TEST_F(Session, drops_source_routes) {
     say(string(kMail) + "RCPT TO:<@one.example,@two.example:b@example.com>\r\nDATA\r\nx\r\n.\r\n");
     EXPECT_EQ(driver.messages.at(0).recipients.at(0), "b@example.com");
 }
 
-TEST_F(Session, TakesChunks) {
+TEST_F(Session, takes_chunks) {
     // RFC 3030 section 4.2, with the commands of one flight (RFC 4468 section 3.2).
     EXPECT_EQ(say(string(kMail) + string(kRcpt) + "BDAT 4\r\nab\r\nBDAT 4 LAST\r\n.c\r\nNOOP\r\n"),
               "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n250 2.0.0 4 octets received\r\n"
@@ -378,7 +378,7 @@ TEST_F(Session, TakesChunks) {
     EXPECT_EQ(driver.messages.at(1).content, "xy\r\n");
 }
 
-TEST_F(Session, ReadsTheOctetsOfRefusedChunks) {
+TEST_F(Session, reads_the_octets_of_refused_chunks) {
     EXPECT_EQ(say("BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"),
               "503 5.5.1 Send MAIL first\r\n250 2.0.0 Ok\r\n");
     say(kMail);
@@ -391,7 +391,7 @@ TEST_F(Session, ReadsTheOctetsOfRefusedChunks) {
     EXPECT_FALSE(driver.dialogue.closed());
 }
 
-TEST_F(Session, KeepsDataAndBdatApart) {
+TEST_F(Session, keeps_data_and_bdat_apart) {
     say(string(kMail) + string(kRcpt) + "BDAT 2\r\nab");
     EXPECT_EQ(say("DATA\r\n"), "503 5.5.1 DATA cannot follow BDAT\r\n");
     EXPECT_EQ(say(kRcpt), "503 5.5.1 Content has begun\r\n");
@@ -402,7 +402,7 @@ TEST_F(Session, KeepsDataAndBdatApart) {
     EXPECT_EQ(driver.messages.at(0).content, "x\r\n");
 }
 
-TEST_F(Session, ABigChunkIsReadAndRefused) {
+TEST_F(Session, a_big_chunk_is_read_and_refused) {
     say(string(kMail) + string(kRcpt));
     string chunk;
     while (chunk.size() < 100002)
@@ -411,7 +411,7 @@ TEST_F(Session, ABigChunkIsReadAndRefused) {
               "552 5.3.4 Message bigger than the limit\r\n503 5.5.1 Send MAIL first\r\n");
 }
 
-TEST(ServerDialogue, AMalformedBdatEndsTheSession) {
+TEST(ServerDialogue, a_malformed_bdat_ends_the_session) {
     for (const string_view argument : {"", "x", "-1", "18446744073709551616", "5 FIRST"}) {
         DialogueDriver driver = greeted();
         driver.say("EHLO client.example\r\n");
@@ -421,7 +421,7 @@ TEST(ServerDialogue, AMalformedBdatEndsTheSession) {
     }
 }
 
-TEST_F(Session, OverlongLinesAreDropped) {
+TEST_F(Session, overlong_lines_are_dropped) {
     const string line = "NOOP " + string(ServerDialogue::kMaxLine - 7, 'x') + "\r\n";
     ASSERT_EQ(line.size(), ServerDialogue::kMaxLine);
     EXPECT_EQ(say(line), "250 2.0.0 Ok\r\n");
@@ -432,7 +432,7 @@ TEST_F(Session, OverlongLinesAreDropped) {
     EXPECT_EQ(say("\nNOOP\r\n"), "500 5.5.2 Line too long\r\n250 2.0.0 Ok\r\n");
 }
 
-TEST_F(Session, TooManyErrorsEndIt) {
+TEST_F(Session, too_many_errors_end_it) {
     for (std::size_t i = 0; i < ServerDialogue::kMaxErrors; ++i) {
         EXPECT_EQ(say("XYZZY\r\n").substr(0, 3), "500");
     }
@@ -442,7 +442,7 @@ TEST_F(Session, TooManyErrorsEndIt) {
     EXPECT_EQ(driver.rejections.back().reason, RejectReason::too_many_errors);
 }
 
-TEST_F(Session, TooMuchJunkEndsItUnlessMailComes) {
+TEST_F(Session, too_much_junk_ends_it_unless_mail_comes) {
     for (int round = 0; round < 3; ++round) {
         for (std::size_t i = 1; i < ServerDialogue::kMaxJunk; ++i) {
             EXPECT_EQ(say("RSET\r\n"), "250 2.0.0 Ok\r\n");
@@ -456,7 +456,7 @@ TEST_F(Session, TooMuchJunkEndsItUnlessMailComes) {
     EXPECT_EQ(driver.messages.size(), 3U);
 }
 
-TEST_F(Session, PassesOnBackPressure) {
+TEST_F(Session, passes_on_back_pressure) {
     driver.refuse_mail = "452 4.3.1 Full";
     EXPECT_EQ(say(string(kMail) + string(kRcpt) + "DATA\r\n"),
               "452 4.3.1 Full\r\n503 5.5.1 Send MAIL first\r\n503 5.5.1 Send MAIL first\r\n");
@@ -475,7 +475,7 @@ TEST_F(Session, PassesOnBackPressure) {
     EXPECT_TRUE(driver.dialogue.closed());
 }
 
-TEST_F(Session, DrainingLetsContentFinish) {
+TEST_F(Session, draining_lets_content_finish) {
     say(string(kMail) + string(kRcpt) + "DATA\r\nhalf");
     driver.dialogue.drain();
     EXPECT_EQ(say("\r\n.\r\n"), "250 2.0.0 Ok: queued as 1\r\n");
@@ -483,7 +483,7 @@ TEST_F(Session, DrainingLetsContentFinish) {
     EXPECT_TRUE(driver.dialogue.closed());
 }
 
-TEST(ServerDialogue, DoesNotSpeakHttp) {
+TEST(ServerDialogue, does_not_speak_http) {
     DialogueDriver driver = greeted();
     EXPECT_EQ(driver.say("POST / HTTP/1.1\r\nHost: x\r\n\r\nEHLO x\r\n"),
               "421 4.7.0 This is SMTP\r\n");
@@ -492,7 +492,7 @@ TEST(ServerDialogue, DoesNotSpeakHttp) {
 
 // RFC 2034 section 4: every 2yz, 4yz and 5yz reply but greeting and EHLO has an enhanced code of
 // its class, and 3yz has none.
-TEST_F(Session, RepliesHaveEnhancedCodes) {
+TEST_F(Session, replies_have_enhanced_codes) {
     string all;
     for (const string_view line :
          {"NOOP\r\n", "HELP\r\n", "VRFY x\r\n", "EXPN x\r\n", "MAIL FROM:<bad>\r\n", "RCPT\r\n",
@@ -512,7 +512,7 @@ TEST_F(Session, RepliesHaveEnhancedCodes) {
 }
 
 // The same replies and messages wherever the network cuts the octets.
-TEST(ServerDialogue, DoesNotDependOnPieces) {
+TEST(ServerDialogue, does_not_depend_on_pieces) {
     const string session =
         "EHLO client.example\r\nMAIL FROM:<a@example.com> SIZE=30\r\nRCPT TO:<b@example.com>\r\n"
         "RCPT TO:<c@example.com>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\nMAIL FROM:<>\r\n"

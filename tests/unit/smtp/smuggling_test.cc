@@ -42,7 +42,7 @@ std::string run(DialogueDriver& driver, std::string_view session, std::size_t pi
     return replies;
 }
 
-TEST(Smuggling, IsRejectedAndTheSessionEnds) {
+TEST(Smuggling, is_rejected_and_the_session_ends) {
     for (const std::string& vector : vectors()) {
         const std::string session = std::string(kOpening) + "DATA\r\nSubject: x\r\n\r\nbody" +
                                     vector + std::string(kSmuggled) + "QUIT\r\n";
@@ -60,7 +60,7 @@ TEST(Smuggling, IsRejectedAndTheSessionEnds) {
     }
 }
 
-TEST(Smuggling, IsDefusedWhenNormalizing) {
+TEST(Smuggling, is_defused_when_normalizing) {
     for (const std::string& vector : vectors()) {
         const std::string session = std::string(kOpening) + "DATA\r\nSubject: x\r\n\r\nbody" +
                                     vector + std::string(kSmuggled) + "QUIT\r\n";
@@ -83,14 +83,14 @@ TEST(Smuggling, IsDefusedWhenNormalizing) {
     }
 }
 
-TEST(Smuggling, DotWithASpaceIsText) {
+TEST(Smuggling, dot_with_a_space_is_text) {
     DialogueDriver driver;
     driver.say(std::string(kOpening) + "DATA\r\na\r\n. \r\nMAIL FROM:<evil@example.com>\r\n.\r\n");
     ASSERT_EQ(driver.messages.size(), 1U);
     EXPECT_EQ(driver.messages[0].content, "a\r\n \r\nMAIL FROM:<evil@example.com>\r\n");
 }
 
-TEST(Smuggling, IsRejectedInChunksToo) {
+TEST(Smuggling, is_rejected_in_chunks_too) {
     for (const std::string& vector : vectors()) {
         const std::string content =
             "Subject: x\r\n\r\nbody" + vector + "MAIL FROM:<evil@e.com>\r\n";
@@ -108,7 +108,7 @@ TEST(Smuggling, IsRejectedInChunksToo) {
     }
 }
 
-TEST(Smuggling, BareLineEndsInCommandsEndTheSession) {
+TEST(Smuggling, bare_line_ends_in_commands_end_the_session) {
     DialogueDriver driver;
     driver.say("EHLO client.example\r\n");
     EXPECT_EQ(driver.say("MAIL FROM:<a@example.com>\nRCPT TO:<b@example.com>\r\n"),

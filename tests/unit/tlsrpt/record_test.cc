@@ -17,13 +17,13 @@ std::string places(const std::vector<std::string>& records) {
 }
 
 // RFC 8460 section 3.1.
-TEST(TlsReportRecord, ReadsTheExamplesOfTheRfc) {
+TEST(TlsReportRecord, reads_the_examples_of_the_rfc) {
     EXPECT_EQ(places({"v=TLSRPTv1;rua=mailto:reports@example.com"}), "mailto:reports@example.com");
     EXPECT_EQ(places({"v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt"}),
               "https://reporting.example.com/v1/tlsrpt");
 }
 
-TEST(TlsReportRecord, TakesSeveralPlacesOnceEach) {
+TEST(TlsReportRecord, takes_several_places_once_each) {
     EXPECT_EQ(
         places({"v=TLSRPTv1; rua=mailto:a@x.example , https://x.example/,mailto:a@x.example;"}),
         "mailto:a@x.example https://x.example/");
@@ -35,13 +35,13 @@ TEST(TlsReportRecord, TakesSeveralPlacesOnceEach) {
     EXPECT_EQ(report_places(std::vector{many}).size(), kMostPlaces);
 }
 
-TEST(TlsReportRecord, UnknownFieldsArePassedOver) {
+TEST(TlsReportRecord, unknown_fields_are_passed_over) {
     EXPECT_EQ(places({"v=TLSRPTv1; ext-1=some:thing; rua=mailto:a@x.example; z=1 ;"}),
               "mailto:a@x.example");
 }
 
 // Section 3: what does not begin so does not count; of the rest exactly one.
-TEST(TlsReportRecord, ExactlyOneRecordCounts) {
+TEST(TlsReportRecord, exactly_one_record_counts) {
     const std::string good = "v=TLSRPTv1; rua=mailto:a@x.example";
     EXPECT_EQ(places({"v=spf1 -all", good, "something"}), "mailto:a@x.example");
     EXPECT_EQ(places({good, "v=TLSRPTv1; rua=mailto:b@x.example"}), "");
@@ -53,7 +53,7 @@ TEST(TlsReportRecord, ExactlyOneRecordCounts) {
     EXPECT_EQ(places({"v=TLSRPTv1"}), "");
 }
 
-TEST(TlsReportRecord, WhatIsMalformedIsNone) {
+TEST(TlsReportRecord, what_is_malformed_is_none) {
     for (const char* fields : {"", ";", "rua", "rua=", "RUA=mailto:a@x.example",
                                "rua=mailto:a@x.example; broken", "rua=mailto:a@x.example;; a=b",
                                "-a=b; rua=mailto:a@x.example", "a=b c; rua=mailto:a@x.example",
@@ -62,7 +62,7 @@ TEST(TlsReportRecord, WhatIsMalformedIsNone) {
     }
 }
 
-TEST(TlsReportRecord, MailboxesArePercentDecoded) {
+TEST(TlsReportRecord, mailboxes_are_percent_decoded) {
     EXPECT_EQ(parse_mailto("MAILTO:tls%2Dreports@x.example?subject=hello"),
               "tls-reports@x.example");
     for (const char* bad :
@@ -72,7 +72,7 @@ TEST(TlsReportRecord, MailboxesArePercentDecoded) {
     }
 }
 
-TEST(TlsReportRecord, UrlsAreNamesWithAPath) {
+TEST(TlsReportRecord, urls_are_names_with_a_path) {
     const auto text = [](std::string_view url) {
         const auto parsed = parse_https_url(url);
         return parsed ? parsed->to_string() : "";

@@ -39,7 +39,7 @@ PolicyCounts example() {
     return counts;
 }
 
-TEST(TlsReport, HasTheShapeOfTheExampleOfTheRfc) {
+TEST(TlsReport, has_the_shape_of_the_example_of_the_rfc) {
     const std::vector<PolicyCounts> counts{example()};
     EXPECT_EQ(
         tls_report_json({kSender, "company-y.example", kDay, counts}),
@@ -67,7 +67,7 @@ TEST(TlsReport, HasTheShapeOfTheExampleOfTheRfc) {
         R"("failure-reason-code":"X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED"}]}]})");
 }
 
-TEST(TlsReport, WithoutAPolicyThereIsNoneToQuote) {
+TEST(TlsReport, without_a_policy_there_is_none_to_quote) {
     std::vector<PolicyCounts> counts(2);
     counts[0].policy.domain = "y.example";
     counts[0].successes = 1;
@@ -82,7 +82,7 @@ TEST(TlsReport, WithoutAPolicyThereIsNoneToQuote) {
 }
 
 // Section 5.1: sender!domain!begin!end!id.json.gz.
-TEST(TlsReport, TheFileIsNamedAfterSenderDomainAndDay) {
+TEST(TlsReport, the_file_is_named_after_sender_domain_and_day) {
     const std::vector<PolicyCounts> counts{example()};
     const std::string name = tls_report_file_name({kSender, "company-y.example", kDay, counts});
     EXPECT_TRUE(name.starts_with("mail.company-x.example!company-y.example!1459468800!1459555199!"))
@@ -93,7 +93,7 @@ TEST(TlsReport, TheFileIsNamedAfterSenderDomainAndDay) {
     EXPECT_NE(tls_report_file_name({other, "company-y.example", kDay, counts}), name);
 }
 
-TEST(TlsReport, TheFileIsGzip) {
+TEST(TlsReport, the_file_is_gzip) {
     std::string noise;
     for (unsigned value = 1; noise.size() < 200'000; value = value * 1'103'515'245U + 12'345U)
         noise += static_cast<char>(value >> 16);
@@ -104,7 +104,7 @@ TEST(TlsReport, TheFileIsGzip) {
     EXPECT_LT(gzipped(std::string(100'000, 'x')).size(), 2'000U);
 }
 
-TEST(TlsReport, TheMailIsMultipartReport) {
+TEST(TlsReport, the_mail_is_multipart_report) {
     const std::vector<PolicyCounts> counts{example()};
     const TlsReport report{kSender, "company-y.example", kDay, counts};
     const std::string file = gzipped(tls_report_json(report));

@@ -22,7 +22,7 @@ TlsFailure failure(const std::string& ip, const std::string& reason = "") {
     return {TlsFailureType::certificate_expired, "192.0.2.1", "mx.y.example", ip, reason};
 }
 
-TEST(TlsTally, CountsByDayDomainPolicyAndFailure) {
+TEST(TlsTally, counts_by_day_domain_policy_and_failure) {
     TlsTally tally;
     tally.count(kKey, sts(), std::nullopt, 5);
     tally.count(kKey, sts(), failure("192.0.2.2"));
@@ -40,14 +40,14 @@ TEST(TlsTally, CountsByDayDomainPolicyAndFailure) {
     EXPECT_EQ(policies[1].successes, 1U);
 }
 
-TEST(TlsTally, ADayIsThatOfUtc) {
+TEST(TlsTally, a_day_is_that_of_utc) {
     EXPECT_EQ(utc_day(begin_of(20'780)), 20'780);
     EXPECT_EQ(utc_day(begin_of(20'780) - seconds{1}), 20'779);
     EXPECT_EQ(utc_day(begin_of(20'780) + hours{23}), 20'780);
     EXPECT_EQ(utc_day(core::WallTime{} - seconds{1}), -1);
 }
 
-TEST(TlsTally, ForgettingGivesAllItsRoomBack) {
+TEST(TlsTally, forgetting_gives_all_its_room_back) {
     TlsTally tally;
     tally.count({1, "a.example"}, sts(), failure("192.0.2.2", "reason"));
     tally.erase({1, "b.example"});
@@ -56,7 +56,7 @@ TEST(TlsTally, ForgettingGivesAllItsRoomBack) {
     EXPECT_EQ(tally.octets(), 0U);
 }
 
-TEST(TlsTally, MergingAddsUp) {
+TEST(TlsTally, merging_adds_up) {
     TlsTally one;
     one.count(kKey, sts(), std::nullopt, 5);
     one.count(kKey, sts(), failure("192.0.2.2"));
@@ -70,7 +70,7 @@ TEST(TlsTally, MergingAddsUp) {
     EXPECT_EQ((one.domains().at({1, "a.example"})[0].failures), 4U);
 }
 
-TEST(TlsTally, FurtherFailuresCountByTheirTypeAlone) {
+TEST(TlsTally, further_failures_count_by_their_type_alone) {
     TlsTally tally;
     for (int i = 0; i < 1000; ++i)
         tally.count(kKey, sts(), failure("2001:db8::" + std::to_string(i)));
@@ -81,7 +81,7 @@ TEST(TlsTally, FurtherFailuresCountByTheirTypeAlone) {
     EXPECT_EQ(counts.failed.back().sessions, 1000 - TlsTally::kMostFailures);
 }
 
-TEST(TlsTally, FurtherPoliciesAndDomainsAreNotCounted) {
+TEST(TlsTally, further_policies_and_domains_are_not_counted) {
     TlsTally tally(64 << 10);
     for (int i = 0; i < 20; ++i) {
         ReportedPolicy policy = sts();
@@ -98,7 +98,7 @@ TEST(TlsTally, FurtherPoliciesAndDomainsAreNotCounted) {
     EXPECT_EQ(tally.dropped(), 4 + 1000 - (tally.domains().size() - 1));
 }
 
-TEST(TlsTally, TextsFromOutsideBecomeOneLineOfAscii) {
+TEST(TlsTally, texts_from_outside_become_one_line_of_ascii) {
     TlsTally tally;
     tally.count(kKey, {TlsPolicyKind::none, "y.example"},
                 failure("192.0.2.2", "a\tb\r\nc\xff" + std::string(1000, 'x')));
@@ -107,7 +107,7 @@ TEST(TlsTally, TextsFromOutsideBecomeOneLineOfAscii) {
     EXPECT_EQ(reason.size(), TlsTally::kMostReason);
 }
 
-TEST(TlsTally, ItsTextIsReadBack) {
+TEST(TlsTally, its_text_is_read_back) {
     TlsTally tally;
     tally.count(kKey, sts(), std::nullopt, 5);
     tally.count(kKey, sts(), failure("192.0.2.2", "a reason"), 3);
@@ -129,7 +129,7 @@ TEST(TlsTally, ItsTextIsReadBack) {
 }
 
 // 8 MiB of counts are no work for one step of a loop: neither to write, nor to read, nor to merge.
-TEST(TlsTally, ItIsWrittenReadAndMergedInSteps) {
+TEST(TlsTally, it_is_written_read_and_merged_in_steps) {
     TlsTally tally;
     for (int i = 0; i < 10'000; ++i) {
         const TlsTally::Key key{1 + i % 2, "d" + std::to_string(i) + ".example"};
@@ -163,7 +163,7 @@ TEST(TlsTally, ItIsWrittenReadAndMergedInSteps) {
 }
 
 // What is counted or forgotten between two steps leaves no gap.
-TEST(TlsTally, ItsTextGoesOnBehindADomainThatIsNoMore) {
+TEST(TlsTally, its_text_goes_on_behind_a_domain_that_is_no_more) {
     TlsTally tally;
     for (const char* name : {"a.example", "b.example", "c.example"})
         tally.count({1, name}, sts(), std::nullopt);
@@ -177,7 +177,7 @@ TEST(TlsTally, ItsTextGoesOnBehindADomainThatIsNoMore) {
     EXPECT_EQ(again.domains().size(), 3U);
 }
 
-TEST(TlsTally, LinesThatMakeNoSenseArePassedOver) {
+TEST(TlsTally, lines_that_make_no_sense_are_passed_over) {
     const std::string header = "posthaste tls-report 1\n";
     for (const char* lines :
          {"succeeded\t5\n", "policy\tx\ty.example\tsts\ty.example\nsucceeded\t5\n",

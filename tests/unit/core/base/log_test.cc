@@ -6,7 +6,7 @@
 
 namespace {
 
-TEST(Escaped, LeavesOneLineWhateverComes) {
+TEST(Escaped, leaves_one_line_whatever_comes) {
     EXPECT_EQ(core::escaped("plain text"), "plain text");
     EXPECT_EQ(core::escaped("a\r\nready\t\x1b[0m\x7f"), "a\\x0d\\x0aready\\x09\\x1b[0m\\x7f");
     EXPECT_EQ(core::escaped(std::string_view("a\0b", 3)), "a\\x00b");
@@ -31,18 +31,18 @@ TEST(Escaped, shows_every_control_that_people_do_not_see) {
     EXPECT_EQ(core::escaped("\xe4\xbd\xa0 \xf0\x9f\x8e\x89"), "\xe4\xbd\xa0 \xf0\x9f\x8e\x89");
 }
 
-TEST(Escaped, CannotBeForgedByItsInput) {
+TEST(Escaped, cannot_be_forged_by_its_input) {
     EXPECT_EQ(core::escaped("\\x0d"), "\\\\x0d");
 }
 
-TEST(Escaped, IsCutAtItsLimit) {
+TEST(Escaped, is_cut_at_its_limit) {
     EXPECT_EQ(core::escaped("0123456789", 10), "0123456789");
     EXPECT_EQ(core::escaped("0123456789x", 10), "0123456789...");
     EXPECT_EQ(core::escaped("12345678\xe4\xbd\xa0", 10), "12345678...");  // no half of one
     EXPECT_LE(core::escaped(std::string(100000, '\n')).size(), 4 * 512U + 3);
 }
 
-TEST(Log, WritesALineWithItsLevel) {
+TEST(Log, writes_a_line_with_its_level) {
     testing::internal::CaptureStderr();
     core::log_info("listening on {}", 25);
     core::log_debug("not shown");
@@ -53,7 +53,7 @@ TEST(Log, WritesALineWithItsLevel) {
     EXPECT_EQ(out.find("not shown"), std::string::npos) << out;
 }
 
-TEST(Log, ShowsDebugWhenAsked) {
+TEST(Log, shows_debug_when_asked) {
     core::set_log_level(core::LogLevel::kDebug);
     testing::internal::CaptureStderr();
     core::log_debug("now {}", "shown");

@@ -9,7 +9,7 @@ namespace {
 
 using Kind = TomlValue::Kind;
 
-TEST(Toml, ValuesKnowTheirLines) {
+TEST(Toml, values_know_their_lines) {
     const auto root = parse_toml(
         "a = 1\n[t]\nb = \"x\"\n\nc = [\n 1,\n 2 ]\nd = 1.5\ne = true\n"
         "f = 2026-11-22\n[[l]]\n[[l]]\ng.h = 1\n");
@@ -33,7 +33,7 @@ TEST(Toml, ValuesKnowTheirLines) {
     EXPECT_EQ(root->find("l")->value.items[1].find("g")->value.find("h")->value.integer, 1);
 }
 
-TEST(Toml, ErrorsKnowTheirLines) {
+TEST(Toml, errors_know_their_lines) {
     const auto root = parse_toml("a = 1\nb = \n");
     ASSERT_FALSE(root.has_value());
     EXPECT_EQ(root.error().line, 2);
@@ -41,14 +41,14 @@ TEST(Toml, ErrorsKnowTheirLines) {
 }
 
 // toml++ 3.3 fails an assertion or reaches the unreachable on these; found by fuzzing.
-TEST(Toml, AKeyThatBeginsWrongIsAnErrorAndNoAbort) {
+TEST(Toml, a_key_that_begins_wrong_is_an_error_and_no_abort) {
     for (const char* text : {"[{x]", "[=]", "[.a]", "[[{x]]", "a = 1\n{ = 2", "[a.{]", "x = {=1}",
                              "\xc3\xbc = 1", "a = [\xcf\x9a]"}) {
         EXPECT_FALSE(parse_toml(text).has_value()) << text;
     }
 }
 
-TEST(Toml, HasLimits) {
+TEST(Toml, has_limits) {
     EXPECT_FALSE(parse_toml(std::string(kMostTomlOctets + 1, '\n')).has_value());
     EXPECT_TRUE(parse_toml(std::string(kMostTomlOctets, '\n')).has_value());
     EXPECT_FALSE(parse_toml("a = " + std::string(100'000, '[')).has_value());

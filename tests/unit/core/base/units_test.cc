@@ -12,7 +12,7 @@ using core::parse_rate;
 using core::parse_size;
 using core::Rate;
 
-TEST(Duration, ReadsEveryUnit) {
+TEST(Duration, reads_every_unit) {
     EXPECT_EQ(parse_duration("250ms"), 250ms);
     EXPECT_EQ(parse_duration("30s"), 30s);
     EXPECT_EQ(parse_duration("5m"), 5min);
@@ -26,14 +26,14 @@ TEST(Duration, ReadsEveryUnit) {
     EXPECT_EQ(parse_duration("2 days"), 48h);
 }
 
-TEST(Duration, RefusesWhatIsNoDuration) {
+TEST(Duration, refuses_what_is_no_duration) {
     for (const char* text :
          {"", "s", "5", "5 years", "-5s", "1.5s", "5S", "0x5s", "5s5s", "1h30m"}) {
         EXPECT_FALSE(parse_duration(text).has_value()) << text;
     }
 }
 
-TEST(Duration, EndsAtACentury) {
+TEST(Duration, ends_at_a_century) {
     EXPECT_TRUE(parse_duration("36525d").has_value());
     EXPECT_FALSE(parse_duration("36526d").has_value());
     EXPECT_FALSE(parse_duration("99999999999999999999999d").has_value());
@@ -41,7 +41,7 @@ TEST(Duration, EndsAtACentury) {
               "\"18446744073709551617ms\" is too large");
 }
 
-TEST(Size, ReadsEveryUnit) {
+TEST(Size, reads_every_unit) {
     EXPECT_EQ(parse_size("0B"), 0U);
     EXPECT_EQ(parse_size("17B"), 17U);
     EXPECT_EQ(parse_size("64KiB"), 65536U);
@@ -49,7 +49,7 @@ TEST(Size, ReadsEveryUnit) {
     EXPECT_EQ(parse_size("2GiB"), 2147483648U);
 }
 
-TEST(Size, RefusesWhatIsNoSize) {
+TEST(Size, refuses_what_is_no_size) {
     for (const char* text : {"", "MiB", "5", "5MB", "5mib", "-5B", "1.5GiB", "80%"}) {
         EXPECT_FALSE(parse_size(text).has_value()) << text;
     }
@@ -57,7 +57,7 @@ TEST(Size, RefusesWhatIsNoSize) {
     EXPECT_FALSE(parse_size("8589934592GiB").has_value());
 }
 
-TEST(Rates, ReadShortAndLongForms) {
+TEST(Rates, read_short_and_long_forms) {
     EXPECT_EQ(parse_rate("100/s"), (Rate{100, 1s}));
     EXPECT_EQ(parse_rate("100/m"), (Rate{100, 1min}));
     EXPECT_EQ(parse_rate("100/min"), (Rate{100, 1min}));
@@ -69,19 +69,19 @@ TEST(Rates, ReadShortAndLongForms) {
     EXPECT_EQ(parse_rate("10_000 / h"), (Rate{10000, 1h}));
 }
 
-TEST(Rates, RefuseNothingAndNonsense) {
+TEST(Rates, refuse_nothing_and_nonsense) {
     for (const char* text : {"", "/s", "100", "100/", "100/week", "0/s", "-1/s", "1.5/s", ",1/s",
                              "1000000001/s", "99999999999999999999/s", "1/s/s"}) {
         EXPECT_FALSE(parse_rate(text).has_value()) << text;
     }
 }
 
-TEST(Rates, HaveAnIntervalOfAtLeastANanosecond) {
+TEST(Rates, have_an_interval_of_at_least_a_nanosecond) {
     EXPECT_EQ(parse_rate("1000000000/s")->interval(), 1ns);
     EXPECT_EQ(parse_rate("100/m")->interval(), 600ms);
 }
 
-TEST(Quantities, QuoteOnlyTheBeginningOfWhatTheyRefuse) {
+TEST(Quantities, quote_only_the_beginning_of_what_they_refuse) {
     EXPECT_LT(parse_rate(std::string(100000, 'x')).error().size(), 200U);
 }
 

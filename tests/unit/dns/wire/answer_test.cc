@@ -34,7 +34,7 @@ Message reply(std::vector<Record> answers, std::vector<Record> authority = {},
     return message;
 }
 
-TEST(DnsAnswerTest, TakesRecordsOfTheNameAndTheSmallestTtl) {
+TEST(DnsAnswerTest, takes_records_of_the_name_and_the_smallest_ttl) {
     const auto answer = conclude(reply({mx("example.com", 10, "a.example.com", 300),
                                         mx("evil.example.org", 1, "evil.example.org", 1),
                                         mx("example.com", 20, "b.example.com", 120)}),
@@ -45,7 +45,7 @@ TEST(DnsAnswerTest, TakesRecordsOfTheNameAndTheSmallestTtl) {
     EXPECT_EQ(answer.canonical_name, "example.com");
 }
 
-TEST(DnsAnswerTest, FollowsAliasesInAnyOrder) {
+TEST(DnsAnswerTest, follows_aliases_in_any_order) {
     const auto answer =
         conclude(reply({mx("c.net", 10, "mx.c.net", 900), alias("b.net", "c.net", 50),
                         alias("example.com", "b.net", 70)}),
@@ -55,14 +55,14 @@ TEST(DnsAnswerTest, FollowsAliasesInAnyOrder) {
     EXPECT_EQ(answer.ttl, seconds{50});
 }
 
-TEST(DnsAnswerTest, AliasesThatLoopAreAFailure) {
+TEST(DnsAnswerTest, aliases_that_loop_are_a_failure) {
     const auto answer =
         conclude(reply({alias("example.com", "b.net", 50), alias("b.net", "example.com", 50)}),
                  "example.com", RecordType::mx);
     EXPECT_EQ(answer.status, DnsStatus::servfail);
 }
 
-TEST(DnsAnswerTest, TenAliasesAreFollowedAndElevenAreNot) {
+TEST(DnsAnswerTest, ten_aliases_are_followed_and_eleven_are_not) {
     for (const int count : {kMaxAliases, kMaxAliases + 1}) {
         std::vector<Record> records{alias("example.com", "n1", 60)};
         for (int i = 1; i < count; ++i) {
@@ -74,14 +74,14 @@ TEST(DnsAnswerTest, TenAliasesAreFollowedAndElevenAreNot) {
     }
 }
 
-TEST(DnsAnswerTest, AnAliasThatEndsOutsideTheAnswerIsNodataWithItsTarget) {
+TEST(DnsAnswerTest, an_alias_that_ends_outside_the_answer_is_nodata_with_its_target) {
     const auto answer =
         conclude(reply({alias("example.com", "b.net", 50)}), "example.com", RecordType::mx);
     EXPECT_EQ(answer.status, DnsStatus::nodata);
     EXPECT_EQ(answer.canonical_name, "b.net");
 }
 
-TEST(DnsAnswerTest, NegativeTtlIsTheSmallerOfSoaTtlAndMinimum) {
+TEST(DnsAnswerTest, negative_ttl_is_the_smaller_of_soa_ttl_and_minimum) {
     const auto a = conclude(reply({}, {soa(900, 60)}, 3), "example.com", RecordType::mx);
     EXPECT_EQ(a.status, DnsStatus::nxdomain);
     EXPECT_EQ(a.ttl, seconds{60});
@@ -93,7 +93,7 @@ TEST(DnsAnswerTest, NegativeTtlIsTheSmallerOfSoaTtlAndMinimum) {
     EXPECT_EQ(c.ttl, seconds{0});
 }
 
-TEST(DnsAnswerTest, AReferralIsNotTheAbsenceOfRecords) {
+TEST(DnsAnswerTest, a_referral_is_not_the_absence_of_records) {
     const Record ns{"com", RecordType::ns, 60, RawData{"x"}};
     EXPECT_EQ(conclude(reply({}, {ns}), "example.com", RecordType::mx).status, DnsStatus::servfail);
     EXPECT_EQ(conclude(reply({}, {ns, soa(60, 60)}), "example.com", RecordType::mx).status,
@@ -130,7 +130,7 @@ TEST(DnsAnswerTest, every_code_but_two_is_a_failure) {
     EXPECT_EQ(conclude(cut, "example.com", RecordType::mx).status, DnsStatus::servfail);
 }
 
-TEST(DnsAnswerTest, WhatDoesNotBelongToTheQuestionIsAFailure) {
+TEST(DnsAnswerTest, what_does_not_belong_to_the_question_is_a_failure) {
     const auto status = [](const Message& message) {
         return conclude(message, "example.com", RecordType::mx).status;
     };
@@ -154,11 +154,11 @@ TEST(DnsAnswerTest, WhatDoesNotBelongToTheQuestionIsAFailure) {
     }
 }
 
-TEST(DnsAnswerTest, ANameThatCannotBeDoesNotExist) {
+TEST(DnsAnswerTest, a_name_that_cannot_be_does_not_exist) {
     EXPECT_EQ(conclude(reply({}), "a..b", RecordType::mx).status, DnsStatus::nxdomain);
 }
 
-TEST(DnsAnswerTest, CarriesTheAuthenticatedBit) {
+TEST(DnsAnswerTest, carries_the_authenticated_bit) {
     Message message = reply({mx("example.com", 10, "a.example.com", 300)});
     EXPECT_FALSE(conclude(message, "example.com", RecordType::mx).authenticated);
     message.authenticated = true;

@@ -5,7 +5,7 @@
 namespace dns {
 namespace {
 
-TEST(DomainName, NormalizesWhatCanHaveMail) {
+TEST(DomainName, normalizes_what_can_have_mail) {
     EXPECT_EQ(mail_domain("Example.COM."), "example.com");
     EXPECT_EQ(mail_domain("localhost"), "localhost");  // absolute, never completed
     EXPECT_EQ(mail_domain("a_b.example"), "a_b.example");
@@ -16,7 +16,7 @@ TEST(DomainName, NormalizesWhatCanHaveMail) {
     EXPECT_EQ(mail_domain("xn--bcher-kva.example"), "xn--bcher-kva.example");
 }
 
-TEST(DomainName, RefusesWhatCannot) {
+TEST(DomainName, refuses_what_cannot) {
     for (const char* text : {"", ".", "a..b", "[192.0.2.1]", "[IPv6:::1]", "192.0.2.1", "::1",
                              "a b.com", "a@b", "a\\046b.com", "1", "\xff\xfe.com"}) {
         EXPECT_FALSE(mail_domain(text)) << text;
@@ -25,7 +25,7 @@ TEST(DomainName, RefusesWhatCannot) {
     EXPECT_FALSE(mail_domain(std::string("b\xc3\xbc\0.com", 8)));
 }
 
-TEST(AddressLiteral, IsAnAddressInBrackets) {
+TEST(AddressLiteral, is_an_address_in_brackets) {
     const auto text = [](std::string_view literal) {
         const auto address = address_literal(literal);
         return address ? address->to_string() : "";

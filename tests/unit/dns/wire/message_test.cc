@@ -35,7 +35,7 @@ const std::string kExample =
 const std::string kQuestion = kExample + "\0\x0f\0\x01"s;  // MX IN
 const std::string kPointer = "\xc0\x0c"s;                  // to the question's name
 
-TEST(DnsMessage, BuildsTheQueryOfRfc1035) {
+TEST(DnsMessage, builds_the_query_of_rfc1035) {
     const auto query =
         build_query(0xabcd, "Example.COM.", RecordType::mx, {.edns = false, .ask_ad = false});
     ASSERT_TRUE(query);
@@ -46,7 +46,7 @@ TEST(DnsMessage, BuildsTheQueryOfRfc1035) {
                           "\0\x0f\0\x01"s);
 }
 
-TEST(DnsMessage, QueryWithEdnsEndsInElevenOctetsOfOpt) {
+TEST(DnsMessage, query_with_edns_ends_in_eleven_octets_of_opt) {
     const auto plain = build_query(1, "a.b", RecordType::a, {.edns = false});
     const auto query = build_query(1, "a.b", RecordType::a, {});
     ASSERT_TRUE(plain && query);
@@ -56,7 +56,7 @@ TEST(DnsMessage, QueryWithEdnsEndsInElevenOctetsOfOpt) {
     EXPECT_EQ((*query)[11], 1);           // one additional record
 }
 
-TEST(DnsMessage, RefusesNamesThatHaveNoWireForm) {
+TEST(DnsMessage, refuses_names_that_have_no_wire_form) {
     for (const std::string& name :
          {""s, "a..b"s, ".a"s, std::string(64, 'x') + ".com", "a\\12"s, "a\\999.b"s, "a\\xyz"s,
           std::string(63, 'a') + '.' + std::string(63, 'b') + '.' + std::string(63, 'c') + '.' +
@@ -69,7 +69,7 @@ TEST(DnsMessage, RefusesNamesThatHaveNoWireForm) {
     EXPECT_EQ(normal_name(longest + '.'), longest);
 }
 
-TEST(DnsMessage, NormalNames) {
+TEST(DnsMessage, normal_names) {
     EXPECT_EQ(normal_name("MX1.Example.COM."), "mx1.example.com");
     EXPECT_EQ(normal_name("."), ".");
     EXPECT_EQ(normal_name("_25._tcp.mx"), "_25._tcp.mx");
@@ -78,7 +78,7 @@ TEST(DnsMessage, NormalNames) {
     EXPECT_EQ(normal_name("a\\065b"), "aab");          // \065 is 'A'
 }
 
-TEST(DnsMessage, ParsesCompressedAnswers) {
+TEST(DnsMessage, parses_compressed_answers) {
     const std::string mx =
         "\0\x0a\x03"
         "mx1\xc0\x0c"s;
@@ -98,7 +98,7 @@ TEST(DnsMessage, ParsesCompressedAnswers) {
     EXPECT_EQ(message->length, wire.size());
 }
 
-TEST(DnsMessage, ParsesEachFormOfData) {
+TEST(DnsMessage, parses_each_form_of_data) {
     const std::string soa = "\0\0"s + std::string(16, '\x01') + "\0\0\x0e\x10"s;
     const std::string wire =
         header(1, 5, 1) + kQuestion + record(kPointer, 1, "\xc0\0\x02\x01"s) +
@@ -125,7 +125,7 @@ TEST(DnsMessage, ParsesEachFormOfData) {
 }
 
 // RFC 6698 section 2.1: usage, selector, matching type, then anything; less is no TLSA record.
-TEST(DnsMessage, TlsaNeedsItsThreeOctets) {
+TEST(DnsMessage, tlsa_needs_its_three_octets) {
     for (const std::string& data : {""s, "\x03"s, "\x03\x01"s}) {
         EXPECT_FALSE(parse_message(header(1, 1, 0) + kQuestion + record(kPointer, 52, data)));
     }
@@ -136,7 +136,7 @@ TEST(DnsMessage, TlsaNeedsItsThreeOctets) {
 }
 
 // RFC 2782: priority, weight, port, target; a compressed target is read too (RFC 3597 section 4).
-TEST(DnsMessage, ReadsServiceRecords) {
+TEST(DnsMessage, reads_service_records) {
     const std::string fixed = "\0\x0a\0\x14\x01\xd1"s;
     const std::string target = "\3MX1\7example\0"s;
     for (const std::string& data :
@@ -155,7 +155,7 @@ TEST(DnsMessage, ReadsServiceRecords) {
     EXPECT_EQ(to_string(RecordType::srv), "SRV");
 }
 
-TEST(DnsMessage, SkipsOtherClassesAndReadsTheUpperBitsOfTheCode) {
+TEST(DnsMessage, skips_other_classes_and_reads_the_upper_bits_of_the_code) {
     const std::string opt = "\0\0\x29\x04\xd0\x01\0\0\0\0\0"s;  // extended code 1
     const std::string wire =
         header(1, 1, 0, 1) + kQuestion + record(kPointer, 16, "\x02hi"s, 3) + opt;
@@ -166,7 +166,7 @@ TEST(DnsMessage, SkipsOtherClassesAndReadsTheUpperBitsOfTheCode) {
     EXPECT_EQ(message->code, 16);  // BADVERS
 }
 
-TEST(DnsMessage, TtlWithTheHighBitIsZero) {
+TEST(DnsMessage, ttl_with_the_high_bit_is_zero) {
     std::string wire = header(1, 1) + kQuestion + record(kPointer, 1, "\x01\x02\x03\x04"s);
     wire[wire.size() - 10] = '\x80';
     const auto message = parse_message(wire);
@@ -174,7 +174,7 @@ TEST(DnsMessage, TtlWithTheHighBitIsZero) {
     EXPECT_EQ(message->answers[0].ttl, 0U);
 }
 
-TEST(DnsMessage, RefusesPointersThatDoNotLeadBack) {
+TEST(DnsMessage, refuses_pointers_that_do_not_lead_back) {
     const std::string data = "\x01\x02\x03\x04"s;
     // To itself, forward, into the header, and to a label of its own name.
     for (const std::string& owner : {"\xc0\x1d"s, "\xc0\x40"s, "\xc0\x00"s,
@@ -186,7 +186,7 @@ TEST(DnsMessage, RefusesPointersThatDoNotLeadBack) {
     EXPECT_TRUE(parse_message(header(1, 1) + kQuestion + record("\xc0\x14"s, 1, data)));
 }
 
-TEST(DnsMessage, RefusesNamesBeyond255OctetsByCompression) {
+TEST(DnsMessage, refuses_names_beyond255_octets_by_compression) {
     // Each record's owner is 63 more octets in front of the one before.
     std::string wire = header(1, 4) + kQuestion;
     std::string previous = kPointer;
@@ -198,7 +198,7 @@ TEST(DnsMessage, RefusesNamesBeyond255OctetsByCompression) {
     EXPECT_FALSE(parse_message(wire));
 }
 
-TEST(DnsMessage, RefusesDataOfTheWrongLength) {
+TEST(DnsMessage, refuses_data_of_the_wrong_length) {
     for (const auto& [type, data] :
          std::vector<std::pair<int, std::string>>{{1, "\x01\x02\x03"s},
                                                   {1, "\x01\x02\x03\x04\x05"s},
@@ -213,7 +213,7 @@ TEST(DnsMessage, RefusesDataOfTheWrongLength) {
     }
 }
 
-TEST(DnsMessage, NoPrefixOfAMessageIsAMessage) {
+TEST(DnsMessage, no_prefix_of_a_message_is_a_message) {
     const std::string wire = header(1, 1, 1) + kQuestion +
                              record(kPointer, 15,
                                     "\0\x0a\x03"
@@ -228,14 +228,14 @@ TEST(DnsMessage, NoPrefixOfAMessageIsAMessage) {
     EXPECT_EQ(longer->length, wire.size());
 }
 
-TEST(DnsMessage, RefusesTwoQuestionsAndTwoOpts) {
+TEST(DnsMessage, refuses_two_questions_and_two_opts) {
     const std::string opt = "\0\0\x29\x04\xd0\0\0\0\0\0\0"s;
     EXPECT_FALSE(parse_message(header(2, 0) + kQuestion + kQuestion));
     EXPECT_FALSE(parse_message(header(1, 0, 0, 2) + kQuestion + opt + opt));
     EXPECT_TRUE(parse_message(header(1, 0, 0, 1) + kQuestion + opt));
 }
 
-TEST(DnsMessage, BuildIsTheInverseOfParse) {
+TEST(DnsMessage, build_is_the_inverse_of_parse) {
     Message message;
     message.id = 7;
     message.response = true;
