@@ -314,6 +314,7 @@ void turn_lengths(Page& page, Shards shards) {
 void engine(Page& page, Shards shards) {
     per_shard(page, shards, kLoopTurns, &EngineCounters::turns, 1);
     turn_lengths(page, shards);
+    per_shard(page, shards, kLetters, &EngineCounters::letters, 1);
     per_shard(page, shards, kIoEnters, &EngineCounters::enters, 1);
     per_shard(page, shards, kIoSubmitted, &EngineCounters::submitted, 1);
     per_shard(page, shards, kIoCompleted, &EngineCounters::completed, 1);

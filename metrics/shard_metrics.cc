@@ -20,6 +20,7 @@ void ShardMetrics::publish(const EngineTotals& totals) {
     engine_.busy_ns.set(totals.busy_ns);
     engine_.idle_ns.set(totals.idle_ns);
     engine_.longest_turn_ns.set(totals.longest_turn_ns);
+    engine_.letters.set(totals.letters);
     engine_.copied.set(totals.copied);
     engine_.held_input.set(totals.held_input);
     for (std::size_t i = 0; i < totals.turns_by_length.size(); ++i) {

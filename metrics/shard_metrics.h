@@ -139,6 +139,7 @@ struct EngineTotals {
     std::uint64_t busy_ns = 0;
     std::uint64_t idle_ns = 0;
     std::uint64_t longest_turn_ns = 0;
+    std::uint64_t letters = 0;     // sent to other shards
     std::uint64_t copied = 0;      // octets moved out of scarce receive buffers
     std::uint64_t held_input = 0;  // octets received and not read, now
     std::array<std::uint64_t, core::kTurnBounds.size() + 1> turns_by_length{};
@@ -147,7 +148,7 @@ struct EngineTotals {
 // EngineTotals as others may read them.
 struct EngineCounters {
     Counter turns, enters, submitted, completed, sends, receives, buffers_exhausted, overflows,
-        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, copied, held_input;
+        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, letters, copied, held_input;
     std::array<Counter, core::kTurnBounds.size() + 1> turns_by_length;
 };
 

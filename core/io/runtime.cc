@@ -103,10 +103,11 @@ struct Together {
 Task<void> run_and_leave(Together& together, Shard& shard,
                          std::function<Task<void>(Shard&)> shard_main) {
     co_await shard_main(shard);
+    co_await shard.stop_answering();
     if (together.running.fetch_sub(1) == 1) {
         for (std::size_t i = 0; i < shard.count(); ++i) {
-            const auto stop = [](void* reactor, void*) { static_cast<Reactor*>(reactor)->stop(); };
-            together.mailroom.post_from_outside(i, {stop, together.reactors[i], nullptr});
+            Reactor* const reactor = together.reactors[i];
+            together.mailroom.post_from_outside(i, Letter::of([reactor] { reactor->stop(); }));
         }
     }
 }

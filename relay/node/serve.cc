@@ -24,8 +24,7 @@ void stop_all(Node& node, core::Shard& shard) {
     node.start_draining();
     node.sockets.close();
     for (std::size_t i = 0; i < node.shard_count; ++i) {
-        shard.send(i, {[](void* event, void*) { static_cast<core::Event*>(event)->set(); },
-                       node.stop_events[i], nullptr});
+        shard.tell(i, [event = node.stop_events[i]] { event->set(); });
     }
 }
 

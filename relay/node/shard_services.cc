@@ -324,6 +324,7 @@ void ShardServices::publish() {
                                            .busy_ns = loop.busy_ns,
                                            .idle_ns = loop.idle_ns,
                                            .longest_turn_ns = loop.longest_turn_ns,
+                                           .letters = shard_.letters_sent(),
                                            .copied = io.copied,
                                            .held_input = shard_.held_input().total(),
                                            .turns_by_length = loop.turns_by_length});
@@ -486,6 +487,7 @@ core::Task<void> ShardServices::drain() {
     if (spool_ != nullptr) co_await spool_->close();
     if (origin_ != nullptr) left = co_await origin_->close();
     co_await tasks_.close();
+    co_await shard_.stop_answering();
     events_.close();
     if (left > 0 && spool_ != nullptr) {
         core::log_info("shard {}: {} recipients stay in the spool", shard_.id(), left);

@@ -45,22 +45,14 @@ class Exchange {
     // Always a letter or a later turn: the caller is in the middle of its queue.
     void to_fetch(core::Shard& from, Recipient& recipient) {
         const std::size_t origin = recipient.message->origin;
-        from.send(origin,
-                  {[](void* context, void* item) {
-                       static_cast<OriginEnd*>(context)->fetch(*static_cast<Recipient*>(item));
-                   },
-                   origins_[origin], &recipient});
+        from.tell(origin, [end = origins_[origin], &recipient] { end->fetch(recipient); });
     }
 
   private:
     static void hand_over(core::Shard& from, std::size_t to, RecipientTaker& taker,
                           Recipient& recipient) {
         if (from.id() == to) return taker.take(recipient);
-        from.send(to,
-                  {[](void* context, void* item) {
-                       static_cast<RecipientTaker*>(context)->take(*static_cast<Recipient*>(item));
-                   },
-                   &taker, &recipient});
+        from.tell(to, [&taker, &recipient] { taker.take(recipient); });
     }
 
     std::vector<OriginEnd*> origins_;
