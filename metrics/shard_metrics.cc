@@ -4,9 +4,9 @@
 
 namespace metrics {
 
-ShardMetrics::ShardMetrics(std::size_t providers)
-    : provider_count_(std::clamp<std::size_t>(providers, 1, kMostProviders)),
-      providers_(std::make_unique<ProviderCounters[]>(provider_count_)) {}
+ShardMetrics::ShardMetrics(std::size_t destinations)
+    : destination_count_(std::clamp<std::size_t>(destinations, 1, kMostDestinations)),
+      destinations_(std::make_unique<DestinationCounters[]>(destination_count_)) {}
 
 void ShardMetrics::publish(const EngineTotals& totals) {
     engine_.turns.set(totals.turns);

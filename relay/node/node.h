@@ -82,8 +82,8 @@ class Node {
     bool failed() const { return failed_.load(); }
     std::string failure();
 
-    // provider_names: of the shaping policy in force.
-    std::string metrics_text(const std::vector<std::string>& provider_names,
+    // destination_names: of the shaping policy in force.
+    std::string metrics_text(const std::vector<std::string>& destination_names,
                              core::WallTime now) const;
     // Every shard is built and listens.
     bool serving() const {

@@ -269,7 +269,7 @@ core::Router ShardServices::http_routes(const ListenerConfig& listener, HttpList
             publish();
             return [](std::string text) -> core::Task<std::string> {
                 co_return text;
-            }(node_.metrics_text(checked_->shaping.provider_names(), shard_.wall()));
+            }(node_.metrics_text(checked_->shaping.destination_names(), shard_.wall()));
         };
     }
     add_probe_routes(router, std::move(probes));

@@ -229,9 +229,10 @@ void Origin::defer(Recipient& recipient) {
     const std::string_view site = recipient.site != nullptr
                                       ? std::string_view(recipient.site->facts.name)
                                       : std::string_view{};
-    const std::size_t provider = recipient.site != nullptr ? recipient.site->facts.provider : 0;
+    const std::size_t destination =
+        recipient.site != nullptr ? recipient.site->facts.destination : 0;
     events_.outcome(recipient, site);
-    metrics_.delivery(provider, metrics::Outcome::deferred);
+    metrics_.delivery(destination, metrics::Outcome::deferred);
     if (schedule_.expired(recipient.message->created, recipient.next_attempt, rule) ||
         recipient.message->expires_by(recipient.next_attempt)) {
         Disposition expired = recipient.disposition();
@@ -275,7 +276,8 @@ void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
         events_.outcome(recipient,
                         site != nullptr ? std::string_view(site->facts.name) : std::string_view{});
     }
-    metrics_.delivery(site != nullptr ? site->facts.provider : metrics::kOtherProvider, outcome);
+    metrics_.delivery(site != nullptr ? site->facts.destination : metrics::kOtherDestination,
+                      outcome);
     Message& message = *recipient.message;
     metrics_.finished(shard_.wall() - message.created);
     router_.release(recipient);

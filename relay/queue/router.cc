@@ -298,7 +298,7 @@ void Router::apply_settings(std::string_view name, TlsRequest request, const Rou
     facts.generation = parts_.checked->generation;
     const std::string_view table = shaping().table_for(name, first_host(route));
     facts.limits = shaping().limits_for(table);
-    facts.provider = shaping().provider_of(table);
+    facts.destination = shaping().destination_of(table);
     facts.table = table;
     facts.tls_request = request;
     facts.set_tls(parts_.checked->tls_of(facts.limits, route));

@@ -37,7 +37,7 @@ struct SiteFacts {
     std::vector<std::string> sts_hosts;
     std::vector<std::string> sts_bound;          // of a route
     std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
-    std::size_t provider = 0;                    // metrics label
+    std::size_t destination = 0;                 // metrics label
     // Where that comes from: the domain whose shaping table holds (empty: the default), the
     // [[route]] by its domain, and which configuration it was. A path looks them up again after a
     // reload.

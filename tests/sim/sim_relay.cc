@@ -319,7 +319,7 @@ void SimRelay::reload(const std::string& shaping,
     relay::CheckedConfig next = *checked_;
     ++next.generation;
     next.shaping = shaping_of(shaping, limits_);
-    next.shaping.keep_numbers(checked_->shaping.provider_names());
+    next.shaping.keep_numbers(checked_->shaping.destination_names());
     if (change) change(next);
     checked_ = std::make_shared<const relay::CheckedConfig>(std::move(next));
     const auto use = [](Place* place,
