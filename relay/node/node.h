@@ -111,6 +111,7 @@ class Node {
     const dns::RoutingRules route_rules;
     const EgressOptions egress;
     const std::uint64_t memory_limit;
+    TenantTable tenants;
     Exchange exchange;
     core::PosixDisk disk;
     core::Descriptors descriptors;

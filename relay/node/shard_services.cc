@@ -102,7 +102,7 @@ core::Result<void> ShardServices::build() {
         .memory_limit = static_cast<std::size_t>(node_.memory_limit / node_.shard_count),
         .hostname = node_.config.node.hostname,
         .delay_warning = node_.config.retry.delay_warning};
-    origin_ = std::make_unique<Origin>(shard_, options, node_.schedule,
+    origin_ = std::make_unique<Origin>(shard_, options, node_.schedule, node_.tenants,
                                        RouterParts{checked_, node_.rules, *resolver_, sts_.get()},
                                        node_.exchange, events_, metrics_, spool_.get(),
                                        spool_ == nullptr ? nullptr : node_.spool->back.get());

@@ -46,11 +46,12 @@ metrics::Outcome metric_of(Outcome outcome) {
 }  // namespace
 
 Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
-               RouterParts router, Exchange& exchange, EventWriter& events,
+               TenantTable& tenants, RouterParts router, Exchange& exchange, EventWriter& events,
                metrics::ShardMetrics& metrics, Spool* spool, HeldBack* back)
     : shard_(shard),
       options_(options),
       schedule_(schedule),
+      tenants_(tenants),
       exchange_(exchange),
       events_(events),
       metrics_(metrics),

@@ -46,7 +46,7 @@ class Origin final : public Acceptance,
                      public HeldMailOwner {
   public:
     Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
-           RouterParts router, Exchange& exchange, EventWriter& events,
+           TenantTable& tenants, RouterParts router, Exchange& exchange, EventWriter& events,
            metrics::ShardMetrics& metrics, Spool* spool = nullptr, HeldBack* back = nullptr);
     ~Origin() override;
 
@@ -70,6 +70,7 @@ class Origin final : public Acceptance,
     // RecoveredMail: what an earlier run accepted.
     void recovered(std::unique_ptr<Message> message) override;
     ReplyPool& replies() override { return replies_; }
+    const Tenant& tenant(std::string_view name) override { return tenants_.intern(name); }
     // The oldest message that is queued; WallTime{} when none is.
     core::WallTime oldest();
 
@@ -126,6 +127,7 @@ class Origin final : public Acceptance,
     core::Shard& shard_;
     OriginOptions options_;
     const RetrySchedule& schedule_;
+    TenantTable& tenants_;
     Exchange& exchange_;
     EventWriter& events_;
     metrics::ShardMetrics& metrics_;

@@ -256,12 +256,8 @@ void Router::follow(std::string_view name, TlsRequest request, const RouteConfig
     facts.sts_bound = policies.bound;
     facts.sts_hosts = policies.allowed;
     apply_settings(name, request, &route, facts);
-    name_site(facts);
-    // What a route says of its own about TLS or AUTH holds for its mail alone.
-    if (route.tls || route.smarthost) {
-        facts.route = route.domain;
-        facts.name += "/" + route.domain;
-    }
+    if (route.tls || route.smarthost) facts.route = route.domain;
+    identify(facts);
     replace_site(domain, sites_.intern(std::move(facts)));
     domain.failure = {};  // of DNS, before a reload
     domain.null_mx = false;
@@ -282,7 +278,7 @@ void Router::learn(Domain& domain, const dns::MxResult& result, const StsFinding
         facts.port = parts_.checked->config.delivery.port;
         apply_settings(name, request_of(domain.key), nullptr, facts);
         apply(sts.policy, facts);
-        name_site(facts);
+        identify(facts);
         site = sites_.intern(std::move(facts));
         if (sts.asked) ttl = std::min(ttl, sts.ttl);
     } else {

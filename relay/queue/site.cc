@@ -18,47 +18,84 @@ std::size_t host_count(const dns::MxPlan& plan) {
     return count;
 }
 
+std::string hosts_of(const std::vector<NextHop>& hops) {
+    std::string hosts;
+    for (const NextHop& hop : hops) {
+        if (!hosts.empty()) hosts.push_back(',');
+        hosts.append(hop.host).append(":");
+        hosts.append(hop.service ? "srv" : std::to_string(hop.port));
+    }
+    return hosts;
+}
+
+std::string joined(const std::vector<std::string>& hosts) {
+    std::string text;
+    for (const std::string& host : hosts) {
+        if (!text.empty()) text.push_back(',');
+        text += host;
+    }
+    return text;
+}
+
+// What people read in logs and events. Two paths may have one name.
+std::string name_of(const SiteFacts& facts) {
+    const PathKey& path = facts.path;
+    std::string name = path.site.table.empty() ? std::string() : path.site.table + "!";
+    name += path.site.hosts;
+    if (path.tls.authenticated) name += "/dnssec";
+    if (path.tls.request == TlsRequest::waived) name += "/waived";
+    if (path.tls.request == TlsRequest::required) name += "/requiretls";
+    if (facts.sts) name += "/sts";
+    for (const std::string& host : facts.sts_bound)
+        name.append("+").append(host);
+    const std::size_t bound = facts.routed ? facts.sts_bound.size() : host_count(facts.plan);
+    if (facts.sts && facts.sts_hosts.size() < bound) name += ":" + path.tls.allowed;
+    if (!path.site.route.empty()) name += "/" + path.site.route;
+    return name;
+}
+
 }  // namespace
 
-void name_site(SiteFacts& facts) {
+void identify(SiteFacts& facts) {
+    facts.path = {};
+    SiteKey& site = facts.path.site;
+    site.routed = facts.routed;
+    site.table = facts.table;
+    site.route = facts.route;
     std::uint64_t fingerprint = facts.port;
     if (facts.routed) {
-        for (const NextHop& hop : facts.hops) {
-            if (!facts.name.empty()) facts.name.push_back(',');
-            facts.name.append(hop.host).append(":");
-            facts.name.append(hop.service ? "srv" : std::to_string(hop.port));
-        }
-        fingerprint = mix(fingerprint, facts.name);
+        site.hosts = hosts_of(facts.hops);
+        fingerprint = mix(fingerprint, site.hosts);
     } else {
-        facts.name = facts.plan.site;
+        site.hosts = facts.plan.site;
         for (const dns::MxGroup& group : facts.plan.groups) {
             fingerprint = mix(fingerprint, std::to_string(group.preference));
             for (const std::string& host : group.hosts)
                 fingerprint = mix(fingerprint, host);
         }
     }
+    TlsTerms& tls = facts.path.tls;
+    tls.request = facts.tls_request;
     // DANE may apply only where the way to the hosts is authenticated: no connection is shared with
     // a domain for which it is not.
-    if (facts.plan.authenticated) facts.name += "/dnssec";
-    if (facts.tls_request == TlsRequest::waived) facts.name += "/waived";
-    if (facts.tls_request == TlsRequest::required) facts.name += "/requiretls";
-    // Likewise a policy: domains share connections only if it allows the same hosts.
-    if (facts.sts) facts.name += "/sts";
-    for (const std::string& host : facts.sts_bound)
-        facts.name.append("+").append(host);
-    const std::size_t bound = facts.routed ? facts.sts_bound.size() : host_count(facts.plan);
-    if (facts.sts && facts.sts_hosts.size() < bound) {
-        facts.name += ":" + dns::site_name(facts.sts_hosts);
+    tls.authenticated = facts.plan.authenticated;
+    // Domains share connections only if their policies allow the same hosts.
+    tls.sts = facts.sts;
+    if (facts.sts) {
+        tls.bound = joined(facts.sts_bound);
+        tls.allowed = dns::site_name(facts.sts_hosts);
     }
-    if (!facts.table.empty()) facts.name = facts.table + "!" + facts.name;
+    facts.name = name_of(facts);
     facts.fingerprint = fingerprint;
 }
 
-std::string key_of(const SiteFacts& facts) {
-    std::string key = facts.name;
-    key.append("#").append(std::to_string(facts.fingerprint));
-    key.append("#").append(std::to_string(facts.generation));
-    return key;
+std::size_t SiteVersionHash::operator()(const SiteVersion& version) const {
+    const std::size_t path = PathKeyHash{}(version.path);
+    return (path ^ version.fingerprint ^ version.generation << 1) * 0x9e3779b97f4a7c15U;
+}
+
+SiteVersion version_of(const SiteFacts& facts) {
+    return {facts.path, facts.fingerprint, facts.generation};
 }
 
 }  // namespace relay

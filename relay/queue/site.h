@@ -14,12 +14,14 @@
 #include "dns/mx.h"
 #include "relay/config/config.h"
 #include "relay/message/message.h"
+#include "relay/message/path_key.h"
 #include "relay/shaping/limits.h"
 
 namespace relay {
 
 struct SiteFacts {
-    std::string name;           // key of the path; equal names mean equal hosts and limits
+    PathKey path;
+    std::string name;           // of the path, for people; identity is `path`
     bool routed = false;        // hops, not plan
     std::vector<NextHop> hops;  // in order
     dns::MxPlan plan;           // by preference
@@ -39,12 +41,12 @@ struct SiteFacts {
     std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
     std::size_t destination = 0;                 // metrics label
     // Where that comes from: the domain whose shaping table holds (empty: the default), the
-    // [[route]] by its domain, and which configuration it was. A path looks them up again after a
-    // reload.
+    // [[route]] by its domain if it says something of its own about TLS or login (that holds for
+    // its mail alone), and which configuration it was. A path looks them up again after a reload.
     std::string table;
     std::string route;
     std::uint64_t generation = 0;
-    std::uint64_t fingerprint = 0;  // of hosts and their order; the name leaves preferences out
+    std::uint64_t fingerprint = 0;  // of hosts and their order; the path leaves preferences out
 
     // By the configuration, raised by what the mail asks for.
     void set_tls(TlsPolicy configured) {
@@ -60,9 +62,20 @@ struct Site {
     std::size_t references = 0;  // recipients and domains; the origin's alone
 };
 
-// Hosts, order and whatever else makes deliveries differ: sets name and fingerprint.
-void name_site(SiteFacts& facts);
-// Equal for sites that are the same.
-std::string key_of(const SiteFacts& facts);
+// Sets path, name and fingerprint by everything else.
+void identify(SiteFacts& facts);
+
+// Tells apart what one path's domains know of it at different times: the path, the order of its
+// hosts, the configuration.
+struct SiteVersion {
+    PathKey path;
+    std::uint64_t fingerprint = 0;
+    std::uint64_t generation = 0;
+    bool operator==(const SiteVersion&) const = default;
+};
+struct SiteVersionHash {
+    std::size_t operator()(const SiteVersion& version) const;
+};
+SiteVersion version_of(const SiteFacts& facts);
 
 }  // namespace relay

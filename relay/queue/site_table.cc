@@ -1,7 +1,5 @@
 #include "relay/queue/site_table.h"
 
-#include <functional>
-#include <string>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -9,10 +7,10 @@
 namespace relay {
 
 Site* SiteTable::intern(SiteFacts facts) {
-    auto& place = sites_.add(key_of(facts)).first->second;
+    auto& place = sites_.add(version_of(facts)).first->second;
     if (place == nullptr) {
         place = std::make_unique<Site>();
-        place->home = std::hash<std::string>{}(facts.name) % shards_;
+        place->home = home_of(facts.path, shards_);
         place->facts = std::move(facts);
     }
     return refer(place.get());
@@ -21,7 +19,7 @@ Site* SiteTable::intern(SiteFacts facts) {
 bool SiteTable::release(Site* site) {
     PH_ASSERT(site->references > 0);
     if (--site->references > 0) return false;
-    sites_.erase(key_of(site->facts));
+    sites_.erase(version_of(site->facts));
     return true;
 }
 

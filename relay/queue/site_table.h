@@ -27,7 +27,7 @@ class SiteTable {
 
   private:
     const std::size_t shards_;
-    core::StripedMap<std::unique_ptr<Site>> sites_;  // by key_of()
+    core::StripedMap<std::unique_ptr<Site>, SiteVersion, SiteVersionHash> sites_;
 };
 
 }  // namespace relay

@@ -91,7 +91,7 @@ struct SimRelay::Place {
                  {.memory_limit = options.memory_limit,
                   .hostname = "relay.example",
                   .delay_warning = relay.delay_warning_},
-                 relay.schedule_,
+                 relay.schedule_, relay.tenants_,
                  relay::RouterParts{relay.checked_, relay.rules_, resolver, sts.get()},
                  relay.exchange_, events, metrics, spool.get(), relay.back_.get()),
           tls(on, roots_of(*relay.checked_)),

@@ -152,6 +152,7 @@ class SimRelay {
     dns::RoutingRules route_rules_;
     relay::RetrySchedule schedule_;
     relay::EgressOptions egress_;
+    relay::TenantTable tenants_;
     relay::Exchange exchange_;
     relay::MemoryEventSink sink_;
     SimDisk* disk_ = nullptr;
