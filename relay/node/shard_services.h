@@ -23,7 +23,7 @@
 #include "relay/inject/http_ingress.h"
 #include "relay/inject/smtp_ingress.h"
 #include "relay/node/node.h"
-#include "relay/queue/origin.h"
+#include "relay/origin/origin.h"
 #include "relay/reporting/tls_reporter.h"
 #include "relay/reporting/web_reports.h"
 #include "relay/security/mta_sts.h"

@@ -21,7 +21,7 @@
 #include "relay/events/event_sink.h"
 #include "relay/events/event_writer.h"
 #include "relay/inject/smtp_ingress.h"
-#include "relay/queue/origin.h"
+#include "relay/origin/origin.h"
 #include "relay/reporting/tls_reporter.h"
 #include "relay/spool/spool.h"
 #include "tests/sim/sim_disk.h"

@@ -1,4 +1,4 @@
-#include "relay/queue/origin.h"
+#include "relay/origin/origin.h"
 
 #include <algorithm>
 #include <chrono>
@@ -7,7 +7,7 @@
 #include "core/base/assert.h"
 #include "core/runtime/next_turn.h"
 #include "core/runtime/slices.h"
-#include "relay/queue/retry_hint.h"
+#include "relay/schedule/retry_hint.h"
 
 namespace relay {
 

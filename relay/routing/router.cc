@@ -1,4 +1,4 @@
-#include "relay/queue/router.h"
+#include "relay/routing/router.h"
 
 #include <algorithm>
 #include <optional>
@@ -6,7 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/runtime/slices.h"
-#include "relay/queue/domain_key.h"
+#include "relay/routing/domain_key.h"
 
 namespace relay {
 

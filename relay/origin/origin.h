@@ -20,14 +20,14 @@
 #include "relay/events/event_writer.h"
 #include "relay/inject/acceptance.h"
 #include "relay/message/reply_pool.h"
-#include "relay/queue/content_store.h"
-#include "relay/queue/delivery_reports.h"
-#include "relay/queue/exchange.h"
-#include "relay/queue/held_mail.h"
-#include "relay/queue/retry_schedule.h"
-#include "relay/queue/router.h"
-#include "relay/queue/scheduled_queue.h"
+#include "relay/origin/delivery_reports.h"
+#include "relay/origin/held_mail.h"
+#include "relay/routing/exchange.h"
+#include "relay/routing/router.h"
+#include "relay/schedule/retry_schedule.h"
+#include "relay/schedule/scheduled_queue.h"
 #include "relay/spool/spool.h"
+#include "relay/store/content_store.h"
 
 namespace relay {
 

@@ -25,10 +25,10 @@
 #include "dns/mx.h"
 #include "relay/config/check.h"
 #include "relay/message/message.h"
-#include "relay/queue/domain_queue.h"
-#include "relay/queue/domain_table.h"
-#include "relay/queue/route_index.h"
-#include "relay/queue/site_table.h"
+#include "relay/routing/domain_queue.h"
+#include "relay/routing/domain_table.h"
+#include "relay/routing/route_index.h"
+#include "relay/routing/site_table.h"
 #include "relay/security/mta_sts.h"
 
 namespace relay {
@@ -56,7 +56,7 @@ class Router {
     // More than the resolver lets wait for all its places together, so that slow lookups never
     // keep a domain from being asked for.
     static constexpr std::size_t kMostResolving = 8192;
-    // A site and, on its home shard, its path (tests/unit/queue).
+    // A site and, on its home shard, its path (tests/unit/routing).
     static constexpr std::size_t kSiteOctets = 4096;
 
     Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver);

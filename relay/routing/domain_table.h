@@ -2,7 +2,7 @@
 // A domain is idle while nobody waits for it; idle ones are kept as long as there is room, and the
 // one that was not used for longest is given up first. Those that are not idle are never given up:
 // a recipient waits for each of them. Owned by the Router, on its shard; a Domain does not move.
-// Cost per call flat, whatever their number (tests/unit/queue/many_domains_test.cc). Limit:
+// Cost per call flat, whatever their number (tests/unit/routing/many_domains_test.cc). Limit:
 // kMaxIdle idle domains; of the others as many as have a recipient in the queue, and memory() is
 // counted against memory.limit.
 #pragma once
@@ -16,7 +16,7 @@
 #include "core/base/striped_map.h"
 #include "core/base/time.h"
 #include "relay/message/message.h"
-#include "relay/queue/site.h"
+#include "relay/routing/site.h"
 
 namespace relay {
 

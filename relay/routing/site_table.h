@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "core/base/striped_map.h"
-#include "relay/queue/site.h"
+#include "relay/routing/site.h"
 
 namespace relay {
 

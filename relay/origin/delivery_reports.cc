@@ -1,4 +1,4 @@
-#include "relay/queue/delivery_reports.h"
+#include "relay/origin/delivery_reports.h"
 
 #include <algorithm>
 #include <utility>

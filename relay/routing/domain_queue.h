@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 #include "core/base/intrusive_list.h"
-#include "relay/queue/domain_table.h"
+#include "relay/routing/domain_table.h"
 
 namespace relay {
 

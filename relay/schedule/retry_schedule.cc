@@ -1,4 +1,4 @@
-#include "relay/queue/retry_schedule.h"
+#include "relay/schedule/retry_schedule.h"
 
 #include <algorithm>
 #include <utility>

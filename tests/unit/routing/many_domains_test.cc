@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "relay/queue/domain_queue.h"
-#include "relay/queue/domain_table.h"
+#include "relay/routing/domain_queue.h"
+#include "relay/routing/domain_table.h"
 
 namespace relay {
 namespace {

@@ -1,4 +1,4 @@
-#include "relay/queue/route_index.h"
+#include "relay/routing/route_index.h"
 
 #include <string>
 #include <vector>

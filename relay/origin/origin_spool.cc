@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "core/runtime/slices.h"
-#include "relay/queue/origin.h"
+#include "relay/origin/origin.h"
 
 namespace relay {
 

@@ -1,4 +1,4 @@
-#include "relay/queue/content_store.h"
+#include "relay/store/content_store.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "relay/queue/held_mail.h"
+#include "relay/origin/held_mail.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "relay/queue/scheduled_queue.h"
+#include "relay/schedule/scheduled_queue.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "relay/queue/site.h"
+#include "relay/routing/site.h"
 
 #include <functional>
 #include <string_view>

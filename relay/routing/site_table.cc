@@ -1,4 +1,4 @@
-#include "relay/queue/site_table.h"
+#include "relay/routing/site_table.h"
 
 #include <utility>
 

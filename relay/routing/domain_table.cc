@@ -1,4 +1,4 @@
-#include "relay/queue/domain_table.h"
+#include "relay/routing/domain_table.h"
 
 #include "core/base/assert.h"
 

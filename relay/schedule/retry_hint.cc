@@ -1,4 +1,4 @@
-#include "relay/queue/retry_hint.h"
+#include "relay/schedule/retry_hint.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
-#include "relay/queue/named_time.h"
+#include "relay/schedule/named_time.h"
 
 namespace relay {
 namespace {

@@ -1,4 +1,4 @@
-#include "relay/queue/domain_queue.h"
+#include "relay/routing/domain_queue.h"
 
 #include "core/base/assert.h"
 

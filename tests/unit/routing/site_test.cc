@@ -1,8 +1,8 @@
-#include "relay/queue/site.h"
+#include "relay/routing/site.h"
 
 #include <gtest/gtest.h>
 
-#include "relay/queue/site_table.h"
+#include "relay/routing/site_table.h"
 
 namespace relay {
 namespace {

@@ -1,4 +1,4 @@
-#include "relay/queue/named_time.h"
+#include "relay/schedule/named_time.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "relay/queue/retry_hint.h"
+#include "relay/schedule/retry_hint.h"
 
 #include <string>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "relay/queue/domain_key.h"
+#include "relay/routing/domain_key.h"
 
 #include <algorithm>
 
