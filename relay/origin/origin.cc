@@ -7,18 +7,12 @@
 #include "core/base/assert.h"
 #include "core/runtime/next_turn.h"
 #include "core/runtime/slices.h"
-#include "relay/schedule/retry_hint.h"
 
 namespace relay {
 
 namespace {
 
 constexpr core::Duration kStayHome = std::chrono::hours{1};  // longer than closing takes
-
-std::uint64_t milliseconds(core::WallTime time) {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
-}
 
 // What the router remembers for later takes at most three sixteenths of the memory, so that it
 // alone never refuses mail.
@@ -45,25 +39,19 @@ metrics::Outcome metric_of(Outcome outcome) {
 
 }  // namespace
 
-Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
+Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& intervals,
                TenantTable& tenants, RouterParts router, Exchange& exchange, EventWriter& events,
                metrics::ShardMetrics& metrics, Spool* spool, HeldBack* back)
     : shard_(shard),
       options_(options),
-      schedule_(schedule),
       tenants_(tenants),
       exchange_(exchange),
       events_(events),
       metrics_(metrics),
       router_(shard, within(std::move(router), options.memory_limit), *this),
-      scheduled_(shard.reactor(),
-                 [this](Recipient& recipient) {
-                     metrics_.left(metrics::Queue::scheduled);
-                     dispatch(recipient);
-                 }),
-      ids_(static_cast<std::uint16_t>(shard.id()), shard.prng().next()),
+      schedule_(shard, metrics, intervals, [this](Recipient& recipient) { dispatch(recipient); }),
       spool_(spool),
-      contents_(shard, metrics, options.memory_limit),
+      store_(shard, metrics, options.memory_limit, spool),
       held_(shard, metrics, back, *this),
       in_hand_(back == nullptr ? nullptr : &back->in_hand(shard.id())),
       came_to_rest_(shard.reactor()),
@@ -73,24 +61,16 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
       reports_(shard, {options_.hostname, options_.delay_warning}, *this, *this, metrics) {}
 
 Origin::~Origin() {
-    PH_ASSERT(messages_count_ == 0);
+    PH_ASSERT(messages() == 0);
 }
 
 std::optional<Refusal> Origin::check(std::size_t octets) const {
     if (draining_) return Refusal::draining;
     if (spool_ != nullptr && spool_->failed()) return Refusal::spool_failed;
     if (spool_ != nullptr && spool_->full()) return Refusal::spool_full;
-    if (!contents_.has_room(octets + router_.memory() + reports_.memory()))
+    if (!store_.has_room(octets + router_.memory() + reports_.memory()))
         return Refusal::memory_full;
     return std::nullopt;
-}
-
-std::unique_ptr<Message> Origin::begin() {
-    auto message = std::make_unique<Message>();
-    message->created = shard_.wall();
-    message->id = ids_.next(milliseconds(message->created));
-    message->origin = static_cast<std::uint32_t>(shard_.id());
-    return message;
 }
 
 core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Message> owned) {
@@ -99,17 +79,15 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
         drop(std::move(owned));
         co_return std::unexpected(Refusal::draining);
     }
-    Message& message = *owned;
-    message.open_recipients = static_cast<std::uint32_t>(message.recipients.size());
-    ++messages_count_;
-    if (spool_ != nullptr && !co_await spool_->commit(message)) {
-        --messages_count_;
+    owned->open_recipients = static_cast<std::uint32_t>(owned->recipients.size());
+    ++committing_;
+    const bool committed = spool_ == nullptr || co_await spool_->commit(*owned);
+    --committing_;
+    if (!committed) {
         drop(std::move(owned));
         co_return std::unexpected(spool_->failed() ? Refusal::spool_failed : Refusal::spool_full);
     }
-    [[maybe_unused]] const Message* freed_with_the_last_recipient = owned.release();
-    if (spool_ == nullptr) messages_.push_back(message);
-    contents_.add(message);
+    Message& message = store_.add(std::move(owned));  // freed with its last recipient
     const MessageId id = message.id;
 
     const EventPeer client{message.injection().client_name, message.injection().client_address};
@@ -139,8 +117,7 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
 
 void Origin::dispatch(Recipient& recipient) {
     if (closing_) {
-        metrics_.entered(metrics::Queue::scheduled);
-        return scheduled_.add(recipient, kStayHome);
+        return schedule_.add(recipient, kStayHome);
     }
     ++on_the_way_;
     held_.sent_out(recipient);
@@ -167,15 +144,14 @@ void Origin::settle(Recipient& recipient) {
     PH_ASSERT(on_the_way_ > 0);
     --on_the_way_;
     held_.came_home(recipient);
-    if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
+    if (std::exchange(recipient.content_held, false)) MessageStore::let_go(*recipient.message);
     switch (recipient.disposition().outcome) {
         case Outcome::none:  // the path, or all, closed before it was tried
             if (recipient.state != RecipientState::scheduled) {
                 recipient.move_to(RecipientState::scheduled);
             }
             router_.release(recipient);
-            metrics_.entered(metrics::Queue::scheduled);
-            scheduled_.add(recipient, closing_ ? kStayHome : core::Duration::zero());
+            schedule_.add(recipient, closing_ ? kStayHome : core::Duration::zero());
             break;
         case Outcome::deferred:
             defer(recipient);
@@ -208,25 +184,11 @@ const RetryRule* Origin::rule_of(const Recipient& recipient) const {
         .retry.get();
 }
 
-core::WallTime Origin::end_of(const Message& message, const RetryRule* rule) const {
-    const core::WallTime by_schedule = message.created + schedule_.max_age(rule);
-    const core::WallTime wanted = message.expires();
-    return wanted == core::WallTime{} ? by_schedule : std::min(wanted, by_schedule);
-}
-
 void Origin::defer(Recipient& recipient) {
     recipient.count_attempt();
-    const core::WallTime now = shard_.wall();
     const RetryRule* const rule = rule_of(recipient);
-    const core::Duration by_schedule =
-        schedule_.delay(recipient.attempts, recipient.message->id, rule);
-    core::Duration delay = std::max(by_schedule, asked_pause(recipient.disposition(), now));
-    // Who names a time after the end of the message asks for no further try; there is one.
-    if (now + delay >= end_of(*recipient.message, rule)) delay = by_schedule;
-    const DeliverBy& by = recipient.message->deliver_by();
-    // The sender wants to know then (RFC 2852 section 4.1), so that is when it is tried.
-    if (by.asked() && by.deadline > now) delay = std::min(delay, by.deadline - now);
-    recipient.next_attempt = now + delay;
+    const Schedule::NextTry next = schedule_.after_deferral(recipient, rule);
+    recipient.next_attempt = shard_.wall() + next.delay;
     const std::string_view site = recipient.site != nullptr
                                       ? std::string_view(recipient.site->facts.name)
                                       : std::string_view{};
@@ -234,23 +196,21 @@ void Origin::defer(Recipient& recipient) {
         recipient.site != nullptr ? recipient.site->facts.destination : 0;
     events_.outcome(recipient, site);
     metrics_.delivery(destination, metrics::Outcome::deferred);
-    if (schedule_.expired(recipient.message->created, recipient.next_attempt, rule) ||
-        recipient.message->expires_by(recipient.next_attempt)) {
+    if (next.too_late) {
         Disposition expired = recipient.disposition();
         expired.outcome = Outcome::expired;
         recipient.set_disposition(std::move(expired));
         return finish(recipient, metrics::Outcome::expired);
     }
-    reports_.deferred(recipient, end_of(*recipient.message, rule));
+    reports_.deferred(recipient, schedule_.end_of(*recipient.message, rule));
     replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
     recipient.clear_disposition();
     note(recipient, Outcome::deferred);
-    contents_.deferred(*recipient.message);
+    store_.deferred(*recipient.message);
     // Without a route it never left that state.
     if (recipient.state != RecipientState::scheduled) recipient.move_to(RecipientState::scheduled);
     router_.release(recipient);
-    metrics_.entered(metrics::Queue::scheduled);
-    scheduled_.add(recipient, delay);
+    schedule_.add(recipient, next.delay);
 }
 
 void Origin::quote_last_reply(Recipient& recipient) {
@@ -298,45 +258,12 @@ void Origin::let_go(Message& message) {
     if (message.open_recipients == 1) reports_.message_ends(message);
 }
 
+// While the spool is copying it forward it stays, and free_moved() comes.
 void Origin::free_message(Message& message) {
-    drop(take_out(message));
-}
-
-void Origin::drop(std::unique_ptr<Message> message) {
-    if (message == nullptr || message->recipients.size() <= core::kSlice) return;
-    walks_.spawn(bury(std::move(message)));
-}
-
-// Null: the spool is copying it forward, and free_moved() will come.
-std::unique_ptr<Message> Origin::take_out(Message& message) {
-    if (message.place.segment != nullptr) {
-        if (!Spool::forget(message)) return nullptr;
-    } else {
-        core::IntrusiveList<Message, MessageListTag>::remove(message);
-    }
-    --messages_count_;
-    held_.gone(message);
-    contents_.remove(message);
-    return std::unique_ptr<Message>(&message);
-}
-
-// A message for a million recipients goes in slices, too.
-core::Task<void> Origin::bury(std::unique_ptr<Message> message) {
-    core::Slices slices(shard_.reactor());
-    while (!message->recipients.empty()) {
-        message->recipients.pop_back();
-        co_await slices.next();
-    }
-}
-
-Message* Origin::any_message() {
-    if (spool_ != nullptr) return spool_->any_message();
-    return messages_.empty() ? nullptr : &messages_.front();
-}
-
-core::WallTime Origin::oldest() {
-    if (spool_ != nullptr) return spool_->oldest();
-    return messages_.empty() ? core::WallTime{} : messages_.front().created;
+    auto owned = store_.take_out(message);
+    if (owned == nullptr) return;
+    held_.gone(*owned);
+    store_.free(std::move(owned));
 }
 
 void Origin::start_closing() {
@@ -365,23 +292,21 @@ core::Task<std::size_t> Origin::close() {
     co_await fetches_.close();
     co_await walks_.close();
     co_await router_.close();
-    co_await scheduled_.clear([this](Recipient& recipient) {
-        (void)recipient;
-        metrics_.left(metrics::Queue::scheduled);
-    });
+    co_await schedule_.clear();
     std::size_t left = 0;
     core::Slices slices(shard_.reactor());
-    while (Message* message = any_message()) {
+    while (Message* message = store_.any()) {
         left += message->open_recipients;
         for (const auto& recipient : message->recipients) {
             router_.release(*recipient);
             replies_.release(std::exchange(recipient->last_reply, nullptr));
             co_await slices.next();
         }
-        auto owned = take_out(*message);
-        if (owned != nullptr) co_await bury(std::move(owned));
+        auto owned = store_.take_out(*message);
+        if (owned != nullptr) co_await store_.free_in_slices(std::move(owned));
         co_await slices.next();
     }
+    co_await store_.close();
     co_return left;
 }
 

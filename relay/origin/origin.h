@@ -1,10 +1,10 @@
-// Origin: what a shard does with the messages it accepted. It owns each message until every
-// recipient is final: routes recipients, hands them to the home shard of their path, takes them
-// home with a disposition, schedules what is deferred, records what is final. One per shard, on its
-// thread. It is the Acceptance of its shard's listeners. With a spool, commit() returns when the
-// message is durable, outcomes are noted there, and recovered() takes what an earlier run left;
-// without one (durability "memory") nothing is promised beyond the life of the process.
-// Limits: memory_limit octets (refused with memory_full above it); what the spool refuses.
+// Origin: the life of the messages that a shard accepted: commit, route, hand over, settle. It
+// hands recipients to the home shard of their path, takes them home with a disposition, and records
+// what is final. Messages are in its MessageStore, what waits for a time in its Schedule. One per
+// shard, on its thread. It is the Acceptance of its shard's listeners. With a spool, commit()
+// returns when the message is durable, outcomes are noted there, and recovered() takes what an
+// earlier run left; without one (durability "memory") nothing is promised beyond the life of the
+// process. Limits: memory_limit octets (refused with memory_full above it); what the spool refuses.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "core/base/intrusive_list.h"
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "metrics/shard_metrics.h"
@@ -24,10 +24,9 @@
 #include "relay/origin/held_mail.h"
 #include "relay/routing/exchange.h"
 #include "relay/routing/router.h"
-#include "relay/schedule/retry_schedule.h"
-#include "relay/schedule/scheduled_queue.h"
+#include "relay/schedule/schedule.h"
 #include "relay/spool/spool.h"
-#include "relay/store/content_store.h"
+#include "relay/store/message_store.h"
 
 namespace relay {
 
@@ -45,7 +44,7 @@ class Origin final : public Acceptance,
                      public RecoveredMail,
                      public HeldMailOwner {
   public:
-    Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& schedule,
+    Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& intervals,
            TenantTable& tenants, RouterParts router, Exchange& exchange, EventWriter& events,
            metrics::ShardMetrics& metrics, Spool* spool = nullptr, HeldBack* back = nullptr);
     ~Origin() override;
@@ -55,8 +54,8 @@ class Origin final : public Acceptance,
     bool takes_no_mail(std::string_view domain) const override {
         return router_.takes_no_mail(domain);
     }
-    std::unique_ptr<Message> begin() override;
-    void drop(std::unique_ptr<Message> message) override;
+    std::unique_ptr<Message> begin() override { return store_.begin(); }
+    void drop(std::unique_ptr<Message> message) override { store_.free(std::move(message)); }
     core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) override;
 
     // OriginEnd: a recipient comes home; a path wants the content of what it will send next.
@@ -72,7 +71,7 @@ class Origin final : public Acceptance,
     ReplyPool& replies() override { return replies_; }
     const Tenant& tenant(std::string_view name) override { return tenants_.intern(name); }
     // The oldest message that is queued; WallTime{} when none is.
-    core::WallTime oldest();
+    core::WallTime oldest() { return store_.oldest(); }
 
     // Draining: check() refuses from now on; content that is arriving may still be committed.
     void start_draining() { draining_ = true; }
@@ -88,9 +87,9 @@ class Origin final : public Acceptance,
     // recipients that were. Recovery and the spool's house-keeping have ended.
     core::Task<std::size_t> close();
 
-    std::size_t messages() const { return messages_count_; }
-    std::size_t scheduled() const { return scheduled_.size(); }
-    std::size_t memory() const { return contents_.memory(); }
+    std::size_t messages() const { return store_.size() + committing_; }
+    std::size_t scheduled() const { return schedule_.size(); }
+    std::size_t memory() const { return store_.memory(); }
     const Router& router() const { return router_; }
 
   private:
@@ -102,46 +101,35 @@ class Origin final : public Acceptance,
     // The one place that says by which schedule a recipient is tried again: that of its
     // destination, or none, and then [retry]'s. A tenant's comes in here, by the message's label.
     const RetryRule* rule_of(const Recipient& recipient) const;
-    core::WallTime end_of(const Message& message, const RetryRule* rule) const;
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, metrics::Outcome outcome);
     void free_message(Message& message);
-    std::unique_ptr<Message> take_out(Message& message);
     void note(Recipient& recipient, Outcome outcome);
     core::Task<void> fetch_content(Recipient* recipient);
-    core::Task<bool> hold_content(Message& message) override { return contents_.hold(message); }
-    void let_content_go(Message& message) override { message.place.holders.let_go(); }
+    core::Task<bool> hold_content(Message& message) override { return store_.hold(message); }
+    void let_content_go(Message& message) override { MessageStore::let_go(message); }
     void free_moved(Message& message) override { free_message(message); }
     void record(Recipient& recipient, Outcome outcome) override;
     void let_go(Message& message) override;
-    // Mail that is overdue goes now, or is spread over the first interval of [retry]: a restart
-    // must not be a herd.
-    enum class Overdue : std::uint8_t { now, spread };
-    void schedule_recovered(Recipient& recipient, Overdue overdue);
-    core::Task<void> schedule_many(Message* message, Overdue overdue);
+    void schedule_recovered(Recipient& recipient, Schedule::Overdue overdue);
+    core::Task<void> schedule_many(Message* message, Schedule::Overdue overdue);
     core::Task<void> let_out(Message& message) override;
     InHand::Note take_in_hand(const Message& message) override;
-    core::Task<void> bury(std::unique_ptr<Message> message);
-    Message* any_message();
 
     core::Shard& shard_;
     OriginOptions options_;
-    const RetrySchedule& schedule_;
     TenantTable& tenants_;
     Exchange& exchange_;
     EventWriter& events_;
     metrics::ShardMetrics& metrics_;
     Router router_;
-    ScheduledQueue scheduled_;
+    Schedule schedule_;
     ReplyPool replies_;
-    MessageIdGenerator ids_;
     Spool* spool_;  // null: durability "memory"
-    ContentStore contents_;
+    MessageStore store_;
     HeldMail held_;
-    InHand* in_hand_;  // null: nothing is noted
-    // Without a spool: oldest first. With one, a message is on the list of its segment.
-    core::IntrusiveList<Message, MessageListTag> messages_;
-    std::size_t messages_count_ = 0;
+    InHand* in_hand_;             // null: nothing is noted
+    std::size_t committing_ = 0;  // messages that are not in the store yet
     std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
     core::Event came_to_rest_;
     core::TaskGroup fetches_;

@@ -20,7 +20,7 @@ core::Task<void> Origin::fetch_content(Recipient* recipient) {
     bool held = false;
     {
         const InHand::Note note = take_in_hand(*recipient->message);
-        held = co_await contents_.hold(*recipient->message);
+        held = co_await store_.hold(*recipient->message);
     }
     recipient->content_held = held;
     if (held && !closing_) {
@@ -46,11 +46,8 @@ core::Task<void> Origin::fetch_content(Recipient* recipient) {
 }
 
 void Origin::recovered(std::unique_ptr<Message> owned) {
-    Message& message = *owned.release();
-    message.origin = static_cast<std::uint32_t>(shard_.id());
-    message.open_recipients = static_cast<std::uint32_t>(message.recipients.size());
-    ++messages_count_;
-    contents_.add(message);
+    owned->open_recipients = static_cast<std::uint32_t>(owned->recipients.size());
+    Message& message = store_.add(std::move(owned));
     for (const auto& recipient : message.recipients) {
         recipient->move_to(RecipientState::committed);
         recipient->move_to(RecipientState::scheduled);
@@ -62,20 +59,20 @@ void Origin::recovered(std::unique_ptr<Message> owned) {
     }
     if (message.recipients.size() > core::kSlice) {
         // Closing: nobody goes anywhere any more, and close() forgets them.
-        walks_.spawn(schedule_many(&message, Overdue::spread));
+        walks_.spawn(schedule_many(&message, Schedule::Overdue::spread));
         return;
     }
     ++message.open_recipients;
     for (const auto& recipient : message.recipients)
-        schedule_recovered(*recipient, Overdue::spread);
+        schedule_recovered(*recipient, Schedule::Overdue::spread);
     let_go(message);
 }
 
 core::Task<void> Origin::let_out(Message& message) {
-    return schedule_many(&message, Overdue::now);
+    return schedule_many(&message, Schedule::Overdue::now);
 }
 
-core::Task<void> Origin::schedule_many(Message* message, Overdue overdue) {
+core::Task<void> Origin::schedule_many(Message* message, Schedule::Overdue overdue) {
     ++message->open_recipients;
     core::Slices slices(shard_.reactor());
     for (const auto& recipient : message->recipients) {
@@ -89,22 +86,10 @@ InHand::Note Origin::take_in_hand(const Message& message) {
     return in_hand_ == nullptr ? InHand::Note() : in_hand_->note(message.id);
 }
 
-// What was ready goes out at once.
-void Origin::schedule_recovered(Recipient& recipient, Overdue overdue) {
-    if (recipient.attempts == 0 && recipient.next_attempt == core::WallTime{}) {
-        return dispatch(recipient);
-    }
-    core::Duration delay = recipient.next_attempt - shard_.wall();
-    if (delay <= core::Duration::zero() && overdue == Overdue::now) return dispatch(recipient);
-    if (delay <= core::Duration::zero()) {
-        const auto span = static_cast<std::uint64_t>(schedule_.first_interval().count());
-        delay = core::Duration{static_cast<core::Duration::rep>(shard_.prng().below(span + 1))};
-    }
-    // The clock may have been set back since: never longer than the schedule says.
-    delay = std::min(delay, schedule_.delay(std::max<unsigned>(recipient.attempts, 1),
-                                            recipient.message->id, rule_of(recipient)));
-    metrics_.entered(metrics::Queue::scheduled);
-    scheduled_.add(recipient, delay);
+void Origin::schedule_recovered(Recipient& recipient, Schedule::Overdue overdue) {
+    const auto delay = schedule_.after_restart(recipient, rule_of(recipient), overdue);
+    if (!delay) return dispatch(recipient);
+    schedule_.add(recipient, *delay);
 }
 
 }  // namespace relay
