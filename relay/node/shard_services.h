@@ -22,6 +22,7 @@
 #include "relay/events/event_writer.h"
 #include "relay/inject/http_ingress.h"
 #include "relay/inject/smtp_ingress.h"
+#include "relay/node/drain_times.h"
 #include "relay/node/node.h"
 #include "relay/origin/origin.h"
 #include "relay/reporting/tls_reporter.h"
@@ -33,16 +34,6 @@ namespace relay {
 
 class ShardServices {
   public:
-    static constexpr core::Duration kLeaveGrace = std::chrono::seconds{5};
-    static constexpr core::Duration kDrainGrace = std::chrono::seconds{20};
-    // All of it comes to 30 s, so the time that it takes to forget what waits comes off the second.
-    static constexpr core::Duration kCutOff = std::chrono::seconds{10};
-    static constexpr core::Duration kForgetMillion = std::chrono::seconds{1};
-    static constexpr core::Duration kLeastCutOff = std::chrono::seconds{3};
-    static constexpr core::Duration cut_off(std::uint64_t recipients) {
-        const core::Duration forgetting = kForgetMillion / 1000 * (recipients / 1000);
-        return forgetting > kCutOff - kLeastCutOff ? kLeastCutOff : kCutOff - forgetting;
-    }
     static constexpr core::Duration kPublishEvery = std::chrono::milliseconds{250};
     static constexpr core::Duration kKeepPoliciesEvery = std::chrono::seconds{10};
 
