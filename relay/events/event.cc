@@ -88,9 +88,10 @@ void append_peer(std::string& out, const EventPeer& peer) {
 void append_queue(std::string& out, const Message& message, std::string_view domain) {
     std::string queue;
     const Labels& labels = message.labels();
-    const bool has_tenant = !labels.tenant.empty() && labels.tenant != kDefaultTenant;
+    const std::string& tenant = labels.tenant->name;
+    const bool has_tenant = !tenant.empty() && tenant != kDefaultTenant;
     if (!labels.campaign.empty()) queue = labels.campaign + ":";
-    if (has_tenant) queue += labels.tenant;
+    if (has_tenant) queue += tenant;
     if (!queue.empty()) queue += '@';
     queue += core::to_lower(domain);
     append_text(out, R"(,"queue":)", queue);
@@ -106,7 +107,7 @@ void append_times(std::string& out, core::WallTime created, core::WallTime now) 
 }
 
 void append_tags(std::string& out, const Message& message) {
-    append_text_or_null(out, R"(,"tenant":)", message.labels().tenant);
+    append_text_or_null(out, R"(,"tenant":)", message.labels().tenant->name);
     append_text_or_null(out, R"(,"campaign":)", message.labels().campaign);
 }
 
