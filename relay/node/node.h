@@ -25,7 +25,7 @@
 #include "metrics/shard_metrics.h"
 #include "relay/admin/liveness.h"
 #include "relay/config/check.h"
-#include "relay/egress/egress_context.h"
+#include "relay/delivery/egress_context.h"
 #include "relay/events/event_log.h"
 #include "relay/inject/admission.h"
 #include "relay/routing/exchange.h"
