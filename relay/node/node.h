@@ -28,6 +28,7 @@
 #include "relay/delivery/egress_context.h"
 #include "relay/events/event_log.h"
 #include "relay/inject/admission.h"
+#include "relay/path/largest_sites.h"
 #include "relay/routing/exchange.h"
 #include "relay/schedule/retry_schedule.h"
 #include "relay/security/sts_store.h"
