@@ -122,8 +122,9 @@ void Session::note_clear_text() {
 
 // The host does not let us begin.
 Session::Refusal Session::refusal() {
-    context_.metrics.connect(site_.destination, dialogue_.ending().local ? metrics::Connect::broken
-                                                                      : metrics::Connect::greeting);
+    context_.metrics.connect(site_.destination, dialogue_.ending().local
+                                                    ? metrics::Connect::broken
+                                                    : metrics::Connect::greeting);
     Refusal refused{.why = dialogue_.ending()};
     Disposition& why = refused.why;
     if (why.command == "AUTH") {  // nothing is delivered there until somebody looks at it
