@@ -119,7 +119,7 @@ Node::Node(CheckedConfig checked, std::size_t shards, core::ChosenEngine chosen,
       liveness(shards),
       addresses(config.listeners.size()),
       stop_events(shards, nullptr),
-      services(shards, nullptr) {
+      relay_shards(shards, nullptr) {
     for (std::size_t i = 0; i < shards; ++i) {
         // Room for every name that a reload may bring.
         metrics.push_back(std::make_unique<metrics::ShardMetrics>(metrics::kMostDestinations));

@@ -38,7 +38,7 @@ namespace relay {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
-class ShardServices;
+class RelayShard;
 class TlsReporter;
 
 // The spool as the shards share it; none with durability "memory". The lock is held until the end.
@@ -128,7 +128,7 @@ class Node {
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener
     std::vector<std::vector<core::SocketAddress>> addresses;  // by listener; shard 0 writes them
     std::vector<core::Event*> stop_events;                    // by shard
-    std::vector<ShardServices*> services;                     // by shard
+    std::vector<RelayShard*> relay_shards;                    // by shard
 
   private:
     std::array<std::atomic<std::size_t>, kSteps> arrived_{};

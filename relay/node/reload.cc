@@ -15,7 +15,7 @@
 #include "core/runtime/event.h"
 #include "relay/config/changes.h"
 #include "relay/config/check.h"
-#include "relay/node/shard_services.h"
+#include "relay/node/relay_shard.h"
 
 namespace relay {
 
@@ -109,7 +109,7 @@ core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path co
         core::log_warning("reload: {}; a restart puts it in force", change);
     node->latest = checked;
     for (std::size_t i = 0; i < node->shard_count; ++i) {
-        shard->tell_owning(i, [services = node->services[i], checked] { services->use(checked); });
+        shard->tell_owning(i, [relay = node->relay_shards[i], checked] { relay->use(checked); });
     }
     core::log_info(
         "reloaded: bounce rules, shaping, routes and TLS files; other keys are as of the start");

@@ -13,8 +13,8 @@
 #include "relay/events/event_room.h"
 #include "relay/node/handover.h"
 #include "relay/node/node.h"
+#include "relay/node/relay_shard.h"
 #include "relay/node/reload.h"
-#include "relay/node/shard_services.h"
 
 namespace relay {
 
