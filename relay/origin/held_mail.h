@@ -1,9 +1,9 @@
-// HeldMail: messages that a shard found in its spool and that do not go with the others: suspects
-// and what is set aside (relay/spool/held_back.h). Once the process has lived for a minute its
-// suspects are tried one by one, in all shards together one at a time: a trial is over when all of
-// the message that was due is home again, or after kTrial, whatever comes first. What is set aside
-// goes when its file was removed, which is looked for every kLook. The Origin owns the messages,
-// and this; one shard. Limit: those of recovery.
+// HeldMail: messages that a shard found in its spool and that are kept apart: suspects, and what is
+// set aside (relay/spool/held_back.h). Once the process has lived for a minute it tries the
+// suspects, one at a time over all shards. A trial ends when all of the message that was due is
+// home again, or after kTrial, whichever comes first. What is set aside goes when its file was
+// removed; HeldMail looks for that every kLook. The Origin owns the messages, and this; one shard.
+// Limit: those of recovery.
 #pragma once
 
 #include <vector>

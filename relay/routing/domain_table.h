@@ -1,10 +1,10 @@
-// DomainTable: what the Router of an origin shard knows about domains, each once, by domain_key().
-// A domain is idle while nobody waits for it; idle ones are kept as long as there is room, and the
-// one that was not used for longest is given up first. Those that are not idle are never given up:
-// a recipient waits for each of them. Owned by the Router, on its shard; a Domain does not move.
-// Cost per call flat, whatever their number (tests/unit/routing/many_domains_test.cc). Limit:
-// kMaxIdle idle domains; of the others as many as have a recipient in the queue, and memory() is
-// counted against memory.limit.
+// DomainTable: an LRU table of what the Router of an origin shard knows about domains, each once,
+// by domain_key(). A domain is idle while nobody waits for it. Idle ones are kept while there is
+// room; then the one that was not used for longest goes. Those that are not idle stay: a recipient
+// waits for each of them. Owned by the Router, on its shard; a Domain does not move. Cost per call
+// flat, whatever their number (tests/unit/routing/many_domains_test.cc). Limit: kMaxIdle idle
+// domains; of the others as many as have a recipient in the queue, and memory() is counted against
+// memory.limit.
 #pragma once
 
 #include <cstddef>

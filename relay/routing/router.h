@@ -63,7 +63,7 @@ class Router {
     ~Router();
 
     void route(Recipient& recipient);
-    // A reload: domains are asked for anew when mail comes for them; recipients that have a site
+    // A reload: domains are asked for again when mail comes for them; recipients that have a site
     // keep it until they come home.
     void use(std::shared_ptr<const CheckedConfig> checked);
     const ShapingPolicy& shaping() const { return parts_.checked->shaping; }

@@ -1,6 +1,6 @@
 // named_time(): the first time to come that a text names: "in 5 min", "for 900 seconds", "after 1
 // hour and 30 minutes", "00:30:00", "PT15M", "300 seconds remaining", "until 2026-11-30T12:00:00Z".
-// A time counts where a word of when stands before it (in, after, for, wait, ...) or behind it
+// A time counts where a word of when stands before it (in, after, for, wait, ...) or after it
 // (later, remaining, ...), so that "in transit since 3 days" does not. English, German, French,
 // Italian, Spanish, Dutch, Russian and Chinese. Pure, linear in the text. Limit: numbers of at most
 // kMaxTimeDigits digits; longer ones name no time.

@@ -1,8 +1,8 @@
-// RetrySchedule: when a deferred recipient is tried again, from [retry] or from
-// the table of its destination. Pure. The jitter of +-10 %
-// is drawn from the message and the attempt, not from a generator: recipients of one message that
-// were deferred together are due together (in one transaction again, first recipient first, as
-// greylisting wants it: RFC 6647 section 5), and other messages spread.
+// RetrySchedule: when a deferred recipient is tried again, by [retry] or by the table of its
+// destination. Pure. The jitter of +-10 % is drawn from the message and the attempt, not from a
+// generator. So recipients of one message that were deferred together are due together (in one
+// transaction again, first recipient first, as greylisting wants it: RFC 6647 section 5), and other
+// messages spread.
 #pragma once
 
 #include <vector>
