@@ -11,7 +11,7 @@
 #include "core/runtime/task_group.h"
 #include "metrics/shard_metrics.h"
 #include "relay/config/check.h"
-#include "relay/egress/dispatcher.h"
+#include "relay/path/dispatcher.h"
 #include "relay/node/stop_phase.h"
 #include "relay/security/session_counts.h"
 
