@@ -4,11 +4,9 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "dns/mx.h"
 #include "relay/message/message.h"
 #include "relay/message/verp.h"
 #include "relay/smtp/client_dialogue.h"
@@ -19,7 +17,8 @@ namespace relay {
 struct Delivery {
     Transaction transaction;
     std::vector<Recipient*> recipients;  // empty: this slot is free
-    std::string verp;  // the sender of this transaction, if it is not the message's
+    std::string verp;          // the sender of this transaction, if it is not the message's
+    core::WallTime expires{};  // its recipients
     InHand::Note note;
 
     void fill_transaction(core::WallTime now) {
@@ -42,12 +41,6 @@ struct Delivery {
         for (const Recipient* recipient : recipients)
             transaction.notifications.push_back({recipient->notify, recipient->original()});
     }
-};
-
-// Where a connection goes for recipients that were refused, and may not be elsewhere.
-struct Detour {
-    std::vector<std::string> avoided{};            // endpoints
-    std::optional<dns::AddressFamilies> family{};  // nothing but addresses of this one
 };
 
 }  // namespace relay

@@ -30,6 +30,7 @@ std::optional<Manners::Learned> Manners::learn(const Ending& session, core::Inst
         return learned(no_chunking_, "BDAT");
     }
     if (session.ended.pipelining == session.began.pipelining) return std::nullopt;
+    if (insists_ && session.ended.pipelining == PipelineMode::message) return std::nullopt;
     const bool others_follow = followed_ && now - *followed_ <= kLately;
     if (!session.replied && others_follow) return std::nullopt;
     if (session.ended.pipelining == PipelineMode::lock_step) {
@@ -38,8 +39,9 @@ std::optional<Manners::Learned> Manners::learn(const Ending& session, core::Inst
     return learned(no_next_, "the next envelope after a final dot");
 }
 
-void Manners::allow(PipelineMode most) {
+void Manners::allow(PipelineMode most, bool insists) {
     most_.pipelining = most;
+    insists_ = insists;
     no_next_ = no_pipelining_ = {};
 }
 

@@ -33,17 +33,20 @@ class Manners {
         core::Duration hold;
     };
 
-    Manners(PipelineMode most, bool chunking) : most_{most, chunking} {}
+    // insists: a server that loses track behind a dot is believed for its session only.
+    Manners(PipelineMode most, bool chunking, bool insists = false)
+        : most_{most, chunking}, insists_(insists) {}
 
     // Of a session that begins; it may be the one that tries again what failed.
     Choice choose(core::Instant now);
     // Something that begins to be believed.
     std::optional<Learned> learn(const Ending& session, core::Instant now);
     // Another configuration: learned modes of pipelining are forgotten.
-    void allow(PipelineMode most);
+    void allow(PipelineMode most, bool insists);
 
   private:
     Choice most_;
+    bool insists_;
     Belief no_chunking_;
     Belief no_next_;
     Belief no_pipelining_;

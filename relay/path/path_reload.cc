@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "relay/path/connection.h"
 #include "relay/path/path.h"
 
 namespace relay {
@@ -22,7 +21,7 @@ void Path::adopt(const CheckedConfig& checked) {
     }
     if (!site_.routed && site_.port != checked.config.delivery.port) {
         site_.port = checked.config.delivery.port;
-        retire_all();
+        pool_.retire_all();
     }
     site_.generation = checked.generation;
     limit_by(limits);
@@ -34,34 +33,18 @@ void Path::secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost) 
     site_.set_tls(tls);
     const bool same = site_.tls == before && site_.smarthost == smarthost;
     site_.smarthost = std::move(smarthost);
-    if (!same) retire_all();
-}
-
-void Path::retire_all() {
-    for (Connection* connection : connections_)
-        connection->retire();
+    if (!same) pool_.retire_all();
 }
 
 void Path::limit_by(const ShapingLimits& limits) {
     const ShapingLimits before = std::exchange(site_.limits, limits);
-    if (before.max_message_rate != limits.max_message_rate) {
-        message_rate_ = TokenBucket(limits.max_message_rate);
-    }
-    if (before.max_connection_rate != limits.max_connection_rate ||
-        before.connection_limit != limits.connection_limit) {
-        connection_rate_ = connection_bucket(limits);
-    }
+    gate_.limit_by(gate_limits(limits));
     if (before.enable_pipelining != limits.enable_pipelining ||
         before.pipeline_next != limits.pipeline_next) {
-        manners_.allow(most_pipelining());
+        manners_.allow(most_pipelining(), insists_on_next());
     }
-    retire_surplus();
+    pool_.retire_beyond(limits.connection_limit);
     maintain();
-}
-
-void Path::retire_surplus() {
-    for (std::size_t i = site_.limits.connection_limit; i < connections_.size(); ++i)
-        connections_[i]->retire();
 }
 
 }  // namespace relay
