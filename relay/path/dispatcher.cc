@@ -24,13 +24,25 @@ void Dispatcher::arm(Walk& walk, core::Instant when) {
     timers.arm(walk, when);
 }
 
-void Dispatcher::take(Recipient& recipient) {
+// False: it was on its way while the paths were closed, and goes home.
+bool Dispatcher::accepts(Recipient& recipient) {
     PH_ASSERT(recipient.site != nullptr && recipient.site->home == context_.shard.id());
-    if (closed_) {  // on its way while the paths were closed
-        context_.metrics.left(metrics::Queue::ready);
-        recipient.clear_disposition();
-        return context_.exchange.to_origin(context_.shard, recipient);
-    }
+    if (!closed_) return true;
+    context_.metrics.left(metrics::Queue::ready);
+    recipient.clear_disposition();
+    context_.exchange.to_origin(context_.shard, recipient);
+    return false;
+}
+
+void Dispatcher::prepared(Recipient& recipient) {
+    if (!accepts(recipient)) return;
+    auto* const found = paths_.find(recipient.site->facts.path);
+    PH_ASSERT(found != nullptr);  // a path is kept while it waits for one
+    found->second->prepared(recipient);
+}
+
+void Dispatcher::take(Recipient& recipient) {
+    if (!accepts(recipient)) return;
     const SiteFacts& site = recipient.site->facts;
     auto& path = paths_.add(site.path).first->second;
     if (path == nullptr) {

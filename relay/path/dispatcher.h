@@ -16,7 +16,7 @@
 
 namespace relay {
 
-class Dispatcher final : public RecipientTaker {
+class Dispatcher final : public HomeEnd {
   public:
     static constexpr core::Duration kForgetAfter = std::chrono::hours{1};
     static constexpr core::Duration kForgetSoon = std::chrono::minutes{1};
@@ -27,7 +27,9 @@ class Dispatcher final : public RecipientTaker {
     explicit Dispatcher(EgressContext context);
     ~Dispatcher() override;
 
+    // HomeEnd: a recipient is ready; one that a path sent to be prepared comes back to it.
     void take(Recipient& recipient) override;
+    void prepared(Recipient& recipient) override;
     // A reload: every path adopts it, in slices, and paths that are made from sites of before.
     void use(std::shared_ptr<const CheckedConfig> checked);
     core::Task<void> close(core::Instant deadline);
@@ -51,6 +53,7 @@ class Dispatcher final : public RecipientTaker {
         void (Dispatcher::*step_)(Walk&);
     };
 
+    bool accepts(Recipient& recipient);
     void sweep(Walk& walk);
     void adopt(Walk& walk);
     void arm(Walk& walk, core::Instant when);

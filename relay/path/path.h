@@ -43,6 +43,8 @@ class Path final : public WorkSource {
     ~Path();
 
     void add(Recipient& recipient);
+    // One that was sent to be prepared is back.
+    void prepared(Recipient& recipient);
     // A reload: limits, TLS and login as they are now, for what comes next. Connections that are
     // open keep what they have; those above a lower connection_limit, and all of them when TLS or
     // login changed, end after what they have begun.

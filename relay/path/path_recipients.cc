@@ -20,13 +20,21 @@ void Path::add(Recipient& recipient) {
         site_.plan = latest.plan;
         site_.fingerprint = latest.fingerprint;
     }
-    if (recipient.disposition().outcome != Outcome::none) {  // its content cannot be read back
+    waiting_.add(recipient);
+    maintain();
+}
+
+void Path::prepared(Recipient& recipient) {
+    if (gate_.closing()) {
+        recipient.clear_disposition();
         preparation_.failed(recipient);
-        send_home(recipient);
-    } else if (recipient.content_held) {
+        return send_home(recipient);
+    }
+    if (recipient.content_held) {
         preparation_.prepared(recipient);
     } else {
-        waiting_.add(recipient);
+        preparation_.failed(recipient);
+        send_home(recipient);
     }
     maintain();
 }
@@ -47,7 +55,7 @@ Path::Taken Path::take_work(Worker& worker, Delivery& delivery, const Allowance&
 
 Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
     preparation_.begin_ahead(waiting_, [this](Recipient& recipient) {
-        context_.exchange.to_fetch(context_.shard, recipient);
+        context_.exchange.to_prepare(context_.shard, recipient);
     });
     const bool prepared = preparation_.size() > 0;
     if (!prepared && (waiting_.empty() || !Preparation::hold(waiting_.front()))) {
