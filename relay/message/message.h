@@ -57,6 +57,7 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     bool content_held = false;              // by whoever owns the recipient now; see ContentHolders
     bool settled = false;                   // final, as its origin knows
     std::uint8_t detours = 0;               // to other hosts of the site, in this attempt
+    std::uint8_t lane = 0;                  // the shard whose path has it
     std::uint32_t index = 0;                // its place in the message's record of the spool
     const Site* site = nullptr;             // where it goes now; owned by the origin shard
     const LastReply* last_reply = nullptr;  // of the latest deferral; the origin's

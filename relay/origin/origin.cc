@@ -128,7 +128,7 @@ void Origin::dispatch(Recipient& recipient) {
 void Origin::routed(Recipient& recipient) {
     recipient.move_to(RecipientState::ready);
     metrics_.entered(metrics::Queue::ready);
-    exchange_.to_home(shard_, recipient.site->home, recipient);
+    exchange_.to_path(shard_, recipient);
 }
 
 void Origin::unroutable(Recipient& recipient) {

@@ -38,7 +38,7 @@ core::Task<void> Origin::read_back(Recipient* recipient) {
         unreadable.local = true;
         recipient->set_disposition(std::move(unreadable));
     }
-    exchange_.to_home_prepared(shard_, recipient->site->home, *recipient);
+    exchange_.prepared(shard_, *recipient);
 }
 
 void Origin::recovered(std::unique_ptr<Message> owned) {

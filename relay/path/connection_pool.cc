@@ -44,8 +44,7 @@ void ConnectionPool::remove(Worker& worker) {
 }
 
 bool ConnectionPool::lacks(std::size_t backlog, std::size_t limit) const {
-    const std::size_t by_backlog = (backlog + kBacklogPerConnection - 1) / kBacklogPerConnection;
-    return idle_.empty() && all_.size() < std::min(by_backlog, limit);
+    return idle_.empty() && all_.size() < std::min(wanted(backlog), limit);
 }
 
 Worker& ConnectionPool::take_idle() {

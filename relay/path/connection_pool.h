@@ -31,6 +31,10 @@ class ConnectionPool {
     void becomes_busy(Worker& worker);
     void remove(Worker& worker);
 
+    // How many a backlog of so many recipients is worth.
+    std::size_t wanted(std::size_t backlog) const {
+        return (backlog + kBacklogPerConnection - 1) / kBacklogPerConnection;
+    }
     // One more would have work: none is idle, and a backlog of so many recipients wants more than
     // there are.
     bool lacks(std::size_t backlog, std::size_t limit) const;

@@ -9,13 +9,14 @@
 
 namespace relay {
 
-Dispatcher::Dispatcher(EgressContext context) : context_(context) {
+Dispatcher::Dispatcher(EgressContext context)
+    : context_(context), renewals_(context.shard.reactor()) {
     context_.log = &log_.emplace(context_.shard.reactor());
     arm(sweep_, context_.shard.now() + kSweepEvery);
 }
 
 Dispatcher::~Dispatcher() {
-    PH_ASSERT(!sweep_.armed() && !adoption_.armed());
+    PH_ASSERT(!sweep_.armed() && !adoption_.armed() && !renewal_.armed());
 }
 
 void Dispatcher::arm(Walk& walk, core::Instant when) {
@@ -26,7 +27,7 @@ void Dispatcher::arm(Walk& walk, core::Instant when) {
 
 // False: it was on its way while the paths were closed, and goes home.
 bool Dispatcher::accepts(Recipient& recipient) {
-    PH_ASSERT(recipient.site != nullptr && recipient.site->home == context_.shard.id());
+    PH_ASSERT(recipient.site != nullptr);
     if (!closed_) return true;
     context_.metrics.left(metrics::Queue::ready);
     recipient.clear_disposition();
@@ -43,14 +44,87 @@ void Dispatcher::prepared(Recipient& recipient) {
 
 void Dispatcher::take(Recipient& recipient) {
     if (!accepts(recipient)) return;
-    const SiteFacts& site = recipient.site->facts;
+    const bool home = recipient.site->home == context_.shard.id();
+    Path& path = path_of(recipient.site->facts, home ? Path::Role::home : Path::Role::lane);
+    path.add(recipient);
+    if (!home || path.wants_sharing()) join(path);
+}
+
+Path& Dispatcher::path_of(const SiteFacts& site, Path::Role role) {
     auto& path = paths_.add(site.path).first->second;
     if (path == nullptr) {
-        path = std::make_unique<Path>(context_, site);
+        path = std::make_unique<Path>(context_, site, role);
         const bool outdated = checked_ != nullptr && site.generation < checked_->generation;
         if (outdated) path->adopt(*checked_);
     }
-    path->add(recipient);
+    PH_ASSERT(path->role() == role);
+    return *path;
+}
+
+// ---- lanes
+
+bool Dispatcher::take_by_lane(Recipient& recipient) {
+    const Site& site = *recipient.site;
+    if (closed_ || !may_be_shared(site.facts.limits, context_.exchange.shards())) return false;
+    if (auto* const found = paths_.find(site.facts.path);
+        found != nullptr && found->second->serves()) {
+        found->second->add(recipient);
+        return true;
+    }
+    if (site.traffic.count(context_.shard.now())) join(path_of(site.facts, Path::Role::lane));
+    return false;
+}
+
+LaneTerms Dispatcher::renew(const SiteFacts& site, std::size_t shard, const LaneReport& report) {
+    if (closed_) return {};
+    Path& path = path_of(site, Path::Role::home);
+    LaneTerms terms = path.terms_for(shard, report);
+    join(path);
+    return terms;
+}
+
+void Dispatcher::join(Path& path) {
+    if (path.sharing()) return;
+    path.set_sharing(true);
+    sharing_.push_back(&path);
+    if (!renewal_.armed()) {
+        context_.shard.reactor().timers().arm(renewal_, context_.shard.now() + kRenewEvery);
+    }
+    begin_renewal(path);
+}
+
+// A path whose renewal is under way stays: it has not got its terms.
+void Dispatcher::renew_all() {
+    std::erase_if(sharing_, [](Path* path) {
+        if (path->renewing() || !path->is_alone()) return false;
+        path->set_sharing(false);
+        return true;
+    });
+    const std::vector<Path*> all = sharing_;
+    for (Path* path : all)
+        begin_renewal(*path);
+    if (sharing_.empty()) return;
+    context_.shard.reactor().timers().arm(renewal_, context_.shard.now() + kRenewEvery);
+}
+
+void Dispatcher::begin_renewal(Path& path) {
+    if (path.role() == Path::Role::home) return path.renew_own();
+    if (path.renewing()) return;
+    path.set_renewing(true);
+    if (!renewals_.spawn(renew_lane(&path))) path.set_renewing(false);
+}
+
+core::Task<void> Dispatcher::renew_lane(Path* path) {
+    const std::size_t home = home_of(path->site().path, context_.exchange.shards());
+    const std::size_t self = context_.shard.id();
+    PathEnd* const end = &context_.exchange.paths(home);
+    // The home reads a copy: ours may change meanwhile.
+    auto terms = co_await context_.shard.ask(
+        home, [end, self, site = path->site(), report = path->report()] {
+            return end->renew(site, self, report);
+        });
+    path->set_renewing(false);
+    path->take_terms(terms ? *terms : LaneTerms{});
 }
 
 // Another one may come in the middle: it begins with the first path again.
@@ -97,6 +171,8 @@ core::Task<void> Dispatcher::close(core::Instant deadline) {
         if (walk->armed()) context_.shard.reactor().timers().disarm(*walk);
     }
     closed_ = true;  // from now on: a path that is made while others close would not be closed
+    if (renewal_.armed()) context_.shard.reactor().timers().disarm(renewal_);
+    co_await renewals_.close();
     // All paths at once: each has until the same deadline.
     core::TaskGroup closing(context_.shard.reactor());
     core::Slices slices(context_.shard.reactor());
@@ -107,6 +183,11 @@ core::Task<void> Dispatcher::close(core::Instant deadline) {
         }
     }
     co_await closing.close();
+    // Lanes give their places back.
+    for (Path* path : sharing_) {
+        if (path->role() == Path::Role::lane) co_await renew_lane(path);
+    }
+    sharing_.clear();
     for (std::size_t i = 0; i < Paths::kStripes; ++i) {
         paths_.erase_if(i, [](const auto&) { return true; });
         co_await slices.next();

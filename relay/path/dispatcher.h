@@ -1,5 +1,7 @@
-// Dispatcher: the delivering side of one shard. It takes recipients whose path has its home here
-// and keeps the paths. One per shard, on its thread. Paths without recipients and connections are
+// Dispatcher: the delivering side of one shard. It takes recipients whose path has its home or a
+// lane here, and keeps the paths. One per shard, on its thread. Paths that share their limits with
+// other shards (sharing.h) report or look every kRenewEvery; a shard that hands much mail to the
+// home of a path opens a lane. Paths without recipients and connections are
 // forgotten after kForgetAfter, and with them what was learned about their servers; after
 // kForgetSoon while there are more than EgressOptions::many_paths, as with a list of a million
 // small domains. A sweep, a reload and the end walk through the paths in slices. Limit: one path
@@ -8,28 +10,33 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/base/striped_map.h"
+#include "core/runtime/task_group.h"
 #include "core/runtime/timer_set.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/path/path.h"
 
 namespace relay {
 
-class Dispatcher final : public HomeEnd {
+class Dispatcher final : public PathEnd {
   public:
     static constexpr core::Duration kForgetAfter = std::chrono::hours{1};
     static constexpr core::Duration kForgetSoon = std::chrono::minutes{1};
     static constexpr core::Duration kSweepEvery = std::chrono::minutes{1};
+    static constexpr core::Duration kRenewEvery = std::chrono::milliseconds{50};
     // In one step; with ten thousand routes to look through for each.
     static constexpr std::size_t kAdoptedAtOnce = 32;
 
     explicit Dispatcher(EgressContext context);
     ~Dispatcher() override;
 
-    // HomeEnd: a recipient is ready; one that a path sent to be prepared comes back to it.
+    // PathEnd: a recipient is ready; one that a path sent to be prepared comes back to it.
     void take(Recipient& recipient) override;
     void prepared(Recipient& recipient) override;
+    bool take_by_lane(Recipient& recipient) override;
+    LaneTerms renew(const SiteFacts& site, std::size_t shard, const LaneReport& report) override;
     // A reload: every path adopts it, in slices, and paths that are made from sites of before.
     void use(std::shared_ptr<const CheckedConfig> checked);
     core::Task<void> close(core::Instant deadline);
@@ -53,7 +60,22 @@ class Dispatcher final : public HomeEnd {
         void (Dispatcher::*step_)(Walk&);
     };
 
+    class RenewTimer final : public core::Timer {
+      public:
+        explicit RenewTimer(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+        void expire() override { dispatcher_.renew_all(); }
+
+      private:
+        Dispatcher& dispatcher_;
+    };
+
     bool accepts(Recipient& recipient);
+    Path& path_of(const SiteFacts& site, Path::Role role);
+    // It shares its limits from now on.
+    void join(Path& path);
+    void renew_all();
+    void begin_renewal(Path& path);
+    core::Task<void> renew_lane(Path* path);
     void sweep(Walk& walk);
     void adopt(Walk& walk);
     void arm(Walk& walk, core::Instant when);
@@ -64,6 +86,9 @@ class Dispatcher final : public HomeEnd {
     std::shared_ptr<const CheckedConfig> checked_;  // null: as of the start
     Walk sweep_{*this, &Dispatcher::sweep};
     Walk adoption_{*this, &Dispatcher::adopt};
+    std::vector<Path*> sharing_;
+    RenewTimer renewal_{*this};
+    core::TaskGroup renewals_;
     bool closed_ = false;
 };
 

@@ -1,18 +1,41 @@
 #include "relay/path/gate.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "core/base/assert.h"
 #include "core/runtime/slices.h"
 
 namespace relay {
 
+GateLimits part_of(const GateLimits& whole, GateShare share) {
+    PH_ASSERT(share.places > 0 && share.places <= share.of);
+    const auto part = [share](core::Rate rate) {
+        if (share.places == share.of) return rate;
+        return core::Rate{rate.count * share.places,
+                          rate.period * static_cast<std::int64_t>(share.of)};
+    };
+    const std::uint64_t burst =
+        std::min<std::uint64_t>(whole.most_connections, whole.connections.count);
+    return {part(whole.messages), part(whole.connections),
+            std::max<std::size_t>(1, burst * share.places / share.of)};
+}
+
 void Gate::limit_by(const GateLimits& limits) {
     const GateLimits before = std::exchange(limits_, limits);
-    if (before.messages != limits.messages) message_rate_ = TokenBucket(limits.messages);
+    const GateLimits now = part_of(limits, share_);
+    if (before.messages != limits.messages) message_rate_ = TokenBucket(now.messages);
     if (before.connections != limits.connections ||
         before.most_connections != limits.most_connections) {
-        connection_rate_ = connection_bucket(limits);
+        connection_rate_ = connection_bucket(now);
     }
+}
+
+void Gate::share(GateShare share, core::Instant now) {
+    if (std::exchange(share_, share) == share) return;
+    const GateLimits part = part_of(limits_, share);
+    message_rate_.change(part.messages, TokenBucket::default_burst(part.messages), now);
+    connection_rate_.change(part.connections, burst_of(part), now);
 }
 
 Gate::Answer Gate::pass() const {

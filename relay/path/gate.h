@@ -1,8 +1,8 @@
 // Gate: whether a path may begin a transaction or open a connection now; if not, until when, and
 // why. It knows the rates, the pauses of an outage (outage.h), whether all hosts are at rest, and
 // whether the path is expiring mail or closing. A question that is answered by "go" takes its share
-// of the rate. Its limits are values that it is given: of the path's configuration today, of a
-// share of them tomorrow. Pure; owned by the path, one shard.
+// of the rate. Its limits are values that it is given: of the path's configuration today, or a
+// share of them (sharing.h). Pure; owned by the path, one shard.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,15 @@ struct GateLimits {
     std::size_t most_connections = 10;  // so many may open at once, after a quiet time
     bool operator==(const GateLimits&) const = default;
 };
+
+// So many of all places of a path. Rates are shared in proportion: the parts of all shards come to
+// no more than the whole.
+struct GateShare {
+    std::size_t places = 1;
+    std::size_t of = 1;
+    bool operator==(const GateShare&) const = default;
+};
+GateLimits part_of(const GateLimits& whole, GateShare share);
 
 class Gate {
   public:
@@ -48,6 +57,9 @@ class Gate {
 
     // Rates that changed begin again.
     void limit_by(const GateLimits& limits);
+    // Another part of the same limits. Nothing that was saved up is kept: who has a small part now
+    // had a large one just before.
+    void share(GateShare share, core::Instant now);
 
     // ---- what happened
     Outage& outage() { return outage_; }
@@ -74,12 +86,15 @@ class Gate {
   private:
     enum class Phase : std::uint8_t { open, expiring, closing };
 
+    static std::uint64_t burst_of(const GateLimits& limits) {
+        return std::min<std::uint64_t>(limits.most_connections, limits.connections.count);
+    }
     static TokenBucket connection_bucket(const GateLimits& limits) {
-        return {limits.connections,
-                std::min<std::uint64_t>(limits.most_connections, limits.connections.count)};
+        return {limits.connections, burst_of(limits)};
     }
 
-    GateLimits limits_;
+    GateLimits limits_;  // of the whole path
+    GateShare share_;
     TokenBucket message_rate_;
     TokenBucket connection_rate_;
     Outage outage_;

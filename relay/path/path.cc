@@ -32,9 +32,12 @@ GateLimits Path::gate_limits(const ShapingLimits& limits) {
     return {limits.max_message_rate, limits.max_connection_rate, limits.connection_limit};
 }
 
-Path::Path(EgressContext& context, const SiteFacts& site)
+Path::Path(EgressContext& context, const SiteFacts& site, Role role)
     : context_(context),
       site_(site),
+      role_(role),
+      places_(role == Role::home ? site.limits.connection_limit : 0),
+      limit_(site.limits.connection_limit),
       detours_(site_),
       gate_(gate_limits(site.limits), context.options.pauses()),
       manners_(most_pipelining(), context.options.chunking, insists_on_next()),
@@ -72,7 +75,7 @@ void Path::maintain() {
 }
 
 void Path::open_connections() {
-    while (pool_.lacks(backlog(), site_.limits.connection_limit)) {
+    while (pool_.lacks(backlog(), places_)) {
         const core::Instant now = context_.shard.now();
         if (!passes(gate_.open_connection(now, pool_.size(), pool_.opening()))) return;
         open(std::nullopt);
@@ -82,7 +85,7 @@ void Path::open_connections() {
 // One at a time, within the limits of the path.
 void Path::open_detour() {
     if (!detours_.wants_connection() || gate_.closing()) return;
-    if (pool_.size() >= site_.limits.connection_limit) {
+    if (pool_.size() >= places_) {
         pool_.retire_idle();  // or one that is busy ends: ended() comes
         return;
     }
@@ -121,7 +124,7 @@ void Path::wake_at(core::Instant instant) {
 
 // A detour that waits for a place takes that of a connection without work.
 bool Path::keeps_idle() const {
-    const bool full = pool_.size() >= site_.limits.connection_limit;
+    const bool full = pool_.size() >= places_;
     return !gate_.closing() && !(full && detours_.wants_connection());
 }
 
@@ -173,8 +176,9 @@ void Path::ended(Worker& worker, SessionEnd how) {
 // ---- the end
 
 bool Path::unused_since(core::Instant instant) const {
-    return pool_.empty() && detours_.size() == 0 && preparation_.away() == 0 && leaving_.empty() &&
-           tasks_.running() == 0 && std::max(last_used_, gate_.outage().paused_until()) < instant;
+    return !sharing_ && pool_.empty() && detours_.size() == 0 && preparation_.away() == 0 &&
+           leaving_.empty() && tasks_.running() == 0 &&
+           std::max(last_used_, gate_.outage().paused_until()) < instant;
 }
 
 core::Task<void> Path::close(core::Instant deadline) {

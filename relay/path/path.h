@@ -28,6 +28,7 @@
 #include "relay/path/gate.h"
 #include "relay/path/preparation.h"
 #include "relay/path/ready_walk.h"
+#include "relay/path/sharing.h"
 #include "relay/routing/site.h"
 
 namespace relay {
@@ -39,7 +40,10 @@ class Path final : public WorkSource {
     static constexpr std::size_t kMaxWaitingDomains = 16;
     static constexpr std::size_t kMaxLookedThrough = 1000;  // recipients, for these domains
 
-    Path(EgressContext& context, const SiteFacts& site);
+    // home: all limits are its own until it shares them. lane: it has none of them yet.
+    enum class Role : std::uint8_t { home, lane };
+
+    Path(EgressContext& context, const SiteFacts& site, Role role = Role::home);
     ~Path();
 
     void add(Recipient& recipient);
@@ -63,6 +67,28 @@ class Path final : public WorkSource {
     }
     // What waits here, and what was deferred since the last call.
     std::uint64_t take_backlog() { return ready() + std::exchange(deferred_, 0); }
+    // ---- how it is shared with other shards (sharing.h); the Dispatcher carries the letters
+    Role role() const { return role_; }
+    // A lane that may send now.
+    bool serves() const;
+    // So much mail waits, or other shards have so much, that it pays to share.
+    bool wants_sharing() const;
+    // A lane: what it tells its home. Until take_terms() it opens no connection.
+    LaneReport report();
+    void take_terms(const LaneTerms& terms);
+    // The home: what a lane of that shard may have.
+    LaneTerms terms_for(std::size_t shard, const LaneReport& report);
+    // The home: what it has itself.
+    void renew_own();
+    // It is on the Dispatcher's list of those that share, or not any more.
+    void set_sharing(bool sharing) { sharing_ = sharing; }
+    bool sharing() const { return sharing_; }
+    // A report is on its way.
+    void set_renewing(bool renewing) { renewing_ = renewing; }
+    bool renewing() const { return renewing_; }
+    // Nothing is left to share.
+    bool is_alone();
+
     // Recipients at the front whose time is over leave, though no connection takes any.
     void expire_waiting();
 
@@ -111,6 +137,14 @@ class Path final : public WorkSource {
     void secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost);
     void limit_by(const ShapingLimits& limits);
 
+    // ---- sharing (path_sharing.cc)
+    bool may_be_shared() const;
+    bool may_lend() const;
+    void begin_sharing();
+    std::size_t wanted() const;
+    void use_places(std::size_t places, std::size_t limit);
+    void hand_over(const std::vector<std::size_t>& backlogs);
+
     // ---- recipients (path_recipients.cc)
     Taken take_waiting(Delivery& delivery, const Allowance& allowance);
     void begin(Delivery& delivery);
@@ -127,6 +161,13 @@ class Path final : public WorkSource {
 
     EgressContext& context_;
     SiteFacts site_;
+    const Role role_;
+    std::size_t places_;                  // connections that this shard may have
+    std::size_t limit_;                   // that all shards may have
+    std::unique_ptr<LaneLedger> ledger_;  // of a home that shares; null: it has all
+    bool sharing_ = false;
+    bool renewing_ = false;
+    std::size_t in_vain_ = 0;  // terms without a place, while mail waits
     FairQueue waiting_;
     Preparation preparation_;
     Detours detours_;

@@ -11,6 +11,7 @@ namespace relay {
 
 void Path::add(Recipient& recipient) {
     last_used_ = context_.shard.now();
+    recipient.lane = static_cast<std::uint8_t>(context_.shard.id());
     if (gate_.closing()) {
         recipient.clear_disposition();
         return send_home(recipient);

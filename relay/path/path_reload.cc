@@ -43,7 +43,13 @@ void Path::limit_by(const ShapingLimits& limits) {
         before.pipeline_next != limits.pipeline_next) {
         manners_.allow(most_pipelining(), insists_on_next());
     }
-    pool_.retire_beyond(limits.connection_limit);
+    if (ledger_ != nullptr) {
+        ledger_->limit_by(limits.connection_limit);
+        renew_own();
+    } else if (role_ == Role::home) {
+        places_ = limit_ = limits.connection_limit;
+    }
+    pool_.retire_beyond(places_);
     maintain();
 }
 

@@ -1,17 +1,24 @@
-// Exchange: how recipients travel between their origin shard and the home shard of their path. A
-// recipient that is handed over belongs to the receiver; it is not touched by the sender any more.
-// Built before the shards serve; the table is read-only from then on. Within one shard the handover
-// is a call; between shards a letter, so everything sent from one shard to another arrives in
-// order.
+// Exchange: how recipients travel between their origin shard and the shard that serves their path:
+// the path's home, or a lane (lane.h). A recipient that is handed over belongs to the receiver; it
+// is not touched by the sender any more. Built before the shards serve; the table is read-only from
+// then on. Within one shard the handover is a call; between shards a letter, so everything sent
+// from one shard to another arrives in order. Those that go home to another shard are gathered for
+// kGather, or until there are kMaxGathered: a letter wakes a shard.
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/io/shard.h"
+#include "core/runtime/timer_set.h"
 #include "relay/message/message.h"
+#include "relay/routing/lane.h"
 
 namespace relay {
+
+struct SiteFacts;
 
 class RecipientTaker {
   public:
@@ -20,54 +27,52 @@ class RecipientTaker {
 };
 
 // The origin's end takes recipients home with their disposition. It also prepares one whose turn
-// comes soon: the content is in memory again and held afterwards. Its home hears by prepared().
+// comes soon: the content is in memory again and held afterwards. The path hears by prepared().
 class OriginEnd : public RecipientTaker {
   public:
     virtual void prepare(Recipient& recipient) = 0;
 };
 
-// The home's end takes recipients that are ready. prepared() is the answer to prepare(): the
-// content is held, or the disposition says why the recipient cannot be prepared.
-class HomeEnd : public RecipientTaker {
+// The end of the paths of one shard takes recipients that are ready. prepared() is the answer to
+// prepare(): the content is held, or the disposition says why the recipient cannot be prepared.
+class PathEnd : public RecipientTaker {
   public:
     virtual void prepared(Recipient& recipient) = 0;
+    // Of an origin on this shard, for a path whose home is another one. True: a lane here took it.
+    virtual bool take_by_lane(Recipient& recipient) = 0;
+    // At the home of the path: a lane of that shard reports.
+    virtual LaneTerms renew(const SiteFacts& site, std::size_t shard, const LaneReport& report) = 0;
 };
 
 class Exchange {
   public:
-    explicit Exchange(std::size_t shards) : origins_(shards), homes_(shards) {}
+    static constexpr std::size_t kMaxGathered = 64;  // recipients in a letter
+    static constexpr core::Duration kGather = std::chrono::milliseconds{1};
 
+    explicit Exchange(std::size_t shards);
+    ~Exchange();
+
+    std::size_t shards() const { return origins_.size(); }
     // Each shard registers its two ends before any shard serves.
-    void attach(std::size_t shard, OriginEnd& origin, HomeEnd& home) {
-        origins_[shard] = &origin;
-        homes_[shard] = &home;
-    }
-    void to_home(core::Shard& from, std::size_t home, Recipient& recipient) {
-        hand_over(from, home, *homes_[home], recipient);
-    }
-    void to_origin(core::Shard& from, Recipient& recipient) {
-        const std::size_t origin = recipient.message->origin;
-        hand_over(from, origin, *origins_[origin], recipient);
-    }
+    void attach(std::size_t shard, OriginEnd& origin, PathEnd& paths);
+    PathEnd& paths(std::size_t shard) { return *paths_[shard]; }
+
+    // Into a lane of the shard that has it, or to the home of its path.
+    void to_path(core::Shard& from, Recipient& recipient);
+    // From one lane to another that has less to do.
+    void to_lane(core::Shard& from, std::size_t lane, std::vector<Recipient*> recipients);
+    void to_origin(core::Shard& from, Recipient& recipient);
     // Always a letter or a later turn: the caller is in the middle of its queue.
-    void to_prepare(core::Shard& from, Recipient& recipient) {
-        const std::size_t origin = recipient.message->origin;
-        from.tell(origin, [end = origins_[origin], &recipient] { end->prepare(recipient); });
-    }
-    void to_home_prepared(core::Shard& from, std::size_t home, Recipient& recipient) {
-        if (from.id() == home) return homes_[home]->prepared(recipient);
-        from.tell(home, [end = homes_[home], &recipient] { end->prepared(recipient); });
-    }
+    void to_prepare(core::Shard& from, Recipient& recipient);
+    // Back to the lane that it is of.
+    void prepared(core::Shard& from, Recipient& recipient);
 
   private:
-    static void hand_over(core::Shard& from, std::size_t to, RecipientTaker& taker,
-                          Recipient& recipient) {
-        if (from.id() == to) return taker.take(recipient);
-        from.tell(to, [&taker, &recipient] { taker.take(recipient); });
-    }
+    class Homeward;  // what goes home from one shard
 
     std::vector<OriginEnd*> origins_;
-    std::vector<HomeEnd*> homes_;
+    std::vector<PathEnd*> paths_;
+    std::vector<std::unique_ptr<Homeward>> homeward_;  // by the shard that they leave
 };
 
 }  // namespace relay

@@ -15,6 +15,7 @@
 #include "relay/config/config.h"
 #include "relay/message/message.h"
 #include "relay/message/path_key.h"
+#include "relay/routing/lane.h"
 #include "relay/shaping/limits.h"
 
 namespace relay {
@@ -58,8 +59,9 @@ struct SiteFacts {
 
 struct Site {
     SiteFacts facts;
-    std::size_t home = 0;        // shard that owns the path
-    std::size_t references = 0;  // recipients and domains; the origin's alone
+    std::size_t home = 0;           // shard that owns the path
+    std::size_t references = 0;     // recipients and domains; the origin's alone
+    mutable LaneTraffic traffic{};  // to the home; the origin's alone
 };
 
 // Sets path, name and fingerprint by everything else.

@@ -54,6 +54,18 @@ class TokenBucket {
         return true;
     }
 
+    // Another rate from now on. What was saved up is lost and what was used up stays so: whoever
+    // changes the rate often gains nothing by it.
+    void change(core::Rate rate, std::uint64_t burst, core::Instant now) {
+        const core::Instant next = std::max(next_at(), now);
+        *this = TokenBucket(rate, burst);
+        arrival_ = next + tolerance_;
+    }
+    // Nothing is saved up: the first event is due after an interval.
+    void drain(core::Instant now) {
+        arrival_ = std::max(arrival_, now + core::Duration(period_ / count_) + tolerance_);
+    }
+
     // Gives back what was taken for an event that did not happen.
     void give_back() {
         arrival_ -= core::Duration(period_ / count_);

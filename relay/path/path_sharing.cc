@@ -1,0 +1,124 @@
+// Path: how its limits and its mail are shared with other shards.
+#include <algorithm>
+#include <utility>
+
+#include "core/base/assert.h"
+#include "relay/path/path.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::size_t kMuch = 256;      // recipients: more than one shard should keep for itself
+constexpr std::size_t kMaxInVain = 20;  // terms without a place; then its mail goes to the home
+
+}  // namespace
+
+bool Path::may_be_shared() const {
+    return relay::may_be_shared(site_.limits, context_.exchange.shards());
+}
+
+bool Path::serves() const {
+    return role_ == Role::lane && places_ > 0 && !gate_.closing() &&
+           gate_.outage().paused_until() <= context_.shard.now();
+}
+
+bool Path::wants_sharing() const {
+    return !gate_.closing() && backlog() >= kMuch && may_be_shared();
+}
+
+std::size_t Path::wanted() const {
+    return std::max(pool_.size(), pool_.wanted(backlog()));
+}
+
+// Not while the site is down: one shard asks whether it is back.
+bool Path::may_lend() const {
+    const bool paused = gate_.outage().paused_until() > context_.shard.now();
+    return !gate_.closing() && !paused && may_be_shared();
+}
+
+LaneReport Path::report() {
+    PH_ASSERT(role_ == Role::lane);
+    use_places(pool_.size(), std::max(limit_, pool_.size()));
+    return {.has = places_, .wants = may_lend() ? wanted() : 0, .backlog = backlog()};
+}
+
+void Path::take_terms(const LaneTerms& terms) {
+    if (gate_.closing()) return;
+    use_places(terms.places, terms.limit);
+    in_vain_ = places_ == 0 && backlog() > 0 && pool_.empty() ? in_vain_ + 1 : 0;
+    if (in_vain_ > kMaxInVain) {  // by way of the origin, as nobody here will send it
+        in_vain_ = 0;
+        return send_all_home({});
+    }
+    hand_over(terms.backlogs);
+    maintain();
+}
+
+LaneTerms Path::terms_for(std::size_t shard, const LaneReport& report) {
+    PH_ASSERT(role_ == Role::home && shard != context_.shard.id());
+    LaneReport asked = report;
+    if (!may_lend()) asked.wants = 0;
+    if (ledger_ == nullptr) {
+        if (asked.has == 0 && asked.wants == 0) return {};
+        begin_sharing();
+    }
+    renew_own();
+    return ledger_->renew(shard, asked);
+}
+
+// All places are its own when the ledger is opened.
+void Path::begin_sharing() {
+    const std::size_t all = site_.limits.connection_limit;
+    ledger_ = std::make_unique<LaneLedger>(all, context_.exchange.shards());
+    ledger_->renew(context_.shard.id(), {.has = 0, .wants = all, .backlog = 0});
+}
+
+void Path::renew_own() {
+    PH_ASSERT(role_ == Role::home);
+    if (gate_.closing()) return;
+    if (ledger_ == nullptr) {
+        if (!wants_sharing()) return;
+        begin_sharing();
+    }
+    const LaneReport own{.has = pool_.size(), .wants = wanted(), .backlog = backlog()};
+    const LaneTerms terms = ledger_->renew(context_.shard.id(), own);
+    use_places(terms.places, terms.limit);
+    if (may_be_shared()) hand_over(terms.backlogs);
+    maintain();
+}
+
+bool Path::is_alone() {
+    if (gate_.closing()) return true;
+    if (role_ == Role::lane) return pool_.empty() && backlog() == 0 && at_rest() && places_ == 0;
+    if (ledger_ == nullptr) return true;
+    if (ledger_->shared_by_others_than(context_.shard.id()) || backlog() >= kMuch / 2) return false;
+    ledger_.reset();
+    use_places(site_.limits.connection_limit, site_.limits.connection_limit);
+    maintain();
+    return true;
+}
+
+void Path::use_places(std::size_t places, std::size_t limit) {
+    limit_ = limit;
+    places_ = std::min(places, limit);
+    if (places_ > 0) gate_.share({places_, limit}, context_.shard.now());
+    pool_.retire_beyond(places_);
+}
+
+// Those at the front have waited longest, and go at once where there is less to do.
+void Path::hand_over(const std::vector<std::size_t>& backlogs) {
+    for (const Move& move : spread(backlogs, context_.shard.id(), waiting_.size())) {
+        for (std::size_t left = move.recipients; left > 0;) {
+            const std::size_t some = std::min(left, Exchange::kMaxGathered);
+            std::vector<Recipient*> recipients;
+            recipients.reserve(some);
+            while (recipients.size() < some)
+                recipients.push_back(&waiting_.pop_front());
+            left -= some;
+            context_.exchange.to_lane(context_.shard, move.shard, std::move(recipients));
+        }
+    }
+}
+
+}  // namespace relay

@@ -1,0 +1,57 @@
+#include "relay/path/sharing.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/base/assert.h"
+#include "relay/shaping/token_bucket.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::size_t kMaxShared = 100'000;  // places; a part of a rate is counted exactly
+constexpr std::size_t kBurst = 8;            // messages at once, for each shard
+constexpr std::size_t kSlack = 64;           // recipients that a shard may have above the mean
+constexpr std::size_t kMaxMoved = 2048;      // at a time
+
+}  // namespace
+
+bool may_be_shared(const ShapingLimits& limits, std::size_t shards) {
+    const std::size_t places =
+        std::min<std::size_t>(limits.connection_limit, limits.max_connection_rate.count);
+    return shards > 1 && places >= shards && limits.connection_limit <= kMaxShared &&
+           TokenBucket::default_burst(limits.max_message_rate) >= kBurst * shards;
+}
+
+std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t self,
+                         std::size_t mine) {
+    if (backlogs.size() < 2) return {};
+    PH_ASSERT(self < backlogs.size());
+    const std::size_t all =
+        std::accumulate(backlogs.begin(), backlogs.end(), mine) - backlogs[self];
+    const std::size_t mean = all / backlogs.size();
+    if (mine <= mean + mean / 4 + kSlack) return {};
+    std::size_t surplus = std::min(mine - mean, kMaxMoved);
+    std::vector<Move> moves;
+    for (std::size_t step = 1; step < backlogs.size() && surplus > 0; ++step) {
+        const std::size_t shard = (self + step) % backlogs.size();
+        if (backlogs[shard] >= mean) continue;
+        const std::size_t moved = std::min(mean - backlogs[shard], surplus);
+        moves.push_back({shard, moved});
+        surplus -= moved;
+    }
+    return moves;
+}
+
+LaneTerms LaneLedger::renew(std::size_t shard, const LaneReport& report) {
+    PH_ASSERT(shard < backlogs_.size());
+    backlogs_[shard] = report.backlog;
+    LaneTerms terms;
+    terms.places = ledger_.renew(shard, report.has, report.wants);
+    terms.limit = ledger_.limit();
+    terms.backlogs = backlogs_;
+    return terms;
+}
+
+}  // namespace relay

@@ -1,0 +1,44 @@
+// Sharing: how the shards that serve one path share its limits and its mail. A path has a home
+// shard, which keeps its ledger. A shard with much mail for it opens a lane: a path of its own that
+// may use so many of the connections, and of the rates in proportion (relay/routing/lane.h). Pure.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "relay/limits/ledger.h"
+#include "relay/routing/lane.h"
+#include "relay/shaping/limits.h"
+
+namespace relay {
+
+// Each of so many shards can have a part of these limits that is worth having.
+bool may_be_shared(const ShapingLimits& limits, std::size_t shards);
+
+// Who is to hand how many recipients to whom, so that no shard has much more than the mean. The one
+// that asks has `mine`; what the others have it knows from their reports.
+struct Move {
+    std::size_t shard = 0;
+    std::size_t recipients = 0;
+};
+std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t self,
+                         std::size_t mine);
+
+// The home's side: the ledger of the path's connections and the backlogs. Owned by the home path.
+class LaneLedger {
+  public:
+    LaneLedger(std::size_t limit, std::size_t shards) : ledger_(limit), backlogs_(shards) {}
+
+    LaneTerms renew(std::size_t shard, const LaneReport& report);
+    void limit_by(std::size_t limit) { ledger_.limit_by(limit); }
+    bool shared_by_others_than(std::size_t shard) const {
+        return ledger_.shared_by_others_than(shard);
+    }
+    std::size_t granted() const { return ledger_.granted(); }
+
+  private:
+    Ledger ledger_;
+    std::vector<std::size_t> backlogs_;
+};
+
+}  // namespace relay

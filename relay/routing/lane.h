@@ -1,0 +1,50 @@
+// Lanes: what the shards that serve one path tell each other. A path has a home shard. A shard that
+// has much mail for it opens a lane: it serves its own mail over connections of its own, of which
+// the home grants it some. From time to time the lane reports, and the home answers with terms.
+// Values.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/base/time.h"
+
+namespace relay {
+
+struct LaneReport {
+    std::size_t has = 0;      // connections; it opens none until it has an answer
+    std::size_t wants = 0;    // in all
+    std::size_t backlog = 0;  // recipients
+};
+
+struct LaneTerms {
+    std::size_t places = 0;             // connections that it may have; those above it must end
+    std::size_t limit = 1;              // of the path
+    std::vector<std::size_t> backlogs;  // by shard, as last reported
+};
+
+// How much mail one shard hands to the home of a path.
+class LaneTraffic {
+  public:
+    static constexpr std::uint32_t kBusy = 32;  // recipients in kWithin: worth a lane
+    static constexpr core::Duration kWithin = std::chrono::seconds{1};
+
+    // One more. True: it is busy now; the count begins again.
+    bool count(core::Instant now) {
+        if (now - since_ >= kWithin) {
+            since_ = now;
+            count_ = 0;
+        }
+        if (++count_ < kBusy) return false;
+        count_ = 0;
+        return true;
+    }
+
+  private:
+    core::Instant since_{};
+    std::uint32_t count_ = 0;
+};
+
+}  // namespace relay
