@@ -104,6 +104,8 @@ inline constexpr Metric kLoopTurnSeconds{"posthaste_loop_turn_seconds", Kind::hi
     "Length of the turns of the shard's loop.", {"shard"}};
 inline constexpr Metric kLetters{"posthaste_shard_letters_total", Kind::counter,
     "Letters that the shard sent to other shards.", {"shard"}};
+inline constexpr Metric kTransactions{"posthaste_shard_transactions_total", Kind::counter,
+    "Transactions with servers that the shard began: how even the shards carry.", {"shard"}};
 inline constexpr Metric kIoEnters{"posthaste_io_enters_total", Kind::counter,
     "System calls of the shard's loop: io_uring_enter, or with epoll every call for a socket.",
     {"shard"}};
@@ -156,7 +158,7 @@ inline constexpr std::array kCatalogue{
     &kContentsEvicted, &kContentsReadBack,
     &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
-    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kLetters,
+    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kLetters, &kTransactions,
     &kIoEnters,
     &kIoSubmitted, &kIoCompleted, &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoCopied,
     &kIoHeldInput, &kIoOverflows, &kShardBusyRatio, &kShardBusySeconds, &kLongestTurn,

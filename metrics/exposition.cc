@@ -315,6 +315,7 @@ void engine(Page& page, Shards shards) {
     per_shard(page, shards, kLoopTurns, &EngineCounters::turns, 1);
     turn_lengths(page, shards);
     per_shard(page, shards, kLetters, &EngineCounters::letters, 1);
+    per_shard(page, shards, kTransactions, &EngineCounters::transactions, 1);
     per_shard(page, shards, kIoEnters, &EngineCounters::enters, 1);
     per_shard(page, shards, kIoSubmitted, &EngineCounters::submitted, 1);
     per_shard(page, shards, kIoCompleted, &EngineCounters::completed, 1);

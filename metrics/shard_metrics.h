@@ -148,7 +148,8 @@ struct EngineTotals {
 // EngineTotals as others may read them.
 struct EngineCounters {
     Counter turns, enters, submitted, completed, sends, receives, buffers_exhausted, overflows,
-        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, letters, copied, held_input;
+        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, letters, transactions, copied,
+        held_input;
     std::array<Counter, core::kTurnBounds.size() + 1> turns_by_length;
 };
 
@@ -203,6 +204,7 @@ class alignas(64) ShardMetrics {
     void connect(std::size_t destination, Connect result) {
         of(destination).connects[index(result)].add();
     }
+    void transaction_begun() { engine_.transactions.add(); }
     void connection_opened(std::size_t destination) { of(destination).connections_open.add(); }
     void connection_closed(std::size_t destination) { of(destination).connections_open.subtract(); }
     void ambiguous_end() { ambiguous_ends_.add(); }  // RFC 5321 section 3.8

@@ -11,10 +11,6 @@
 #include "metrics/shard_metrics.h"
 #include "relay/delivery/egress_tls.h"
 #include "relay/delivery/host_memory.h"
-<<<<<<< HEAD
-#include "relay/path/largest_sites.h"
-=======
->>>>>>> 4cad5787cdda2bbd95e011f3d45ce6e83a6204a0
 #include "relay/routing/exchange.h"
 #include "relay/security/session_counts.h"
 #include "relay/smtp/client_dialogue.h"

@@ -21,6 +21,14 @@ bool Ledger::shared_by_others_than(std::size_t holder) const {
     return false;
 }
 
+std::vector<std::size_t> Ledger::above_their_share() const {
+    std::vector<std::size_t> above;
+    for (std::size_t i = 0; i < accounts_.size(); ++i) {
+        if (accounts_[i].granted > share_of(i)) above.push_back(i);
+    }
+    return above;
+}
+
 // Who wants least is served first; the others share what is left of the limit. A remainder goes to
 // the holders of the lowest numbers, so that shares are the same at each call.
 std::size_t Ledger::share_of(std::size_t holder) const {

@@ -35,6 +35,8 @@ class Ledger {
     std::size_t granted(std::size_t holder) const {
         return holder < accounts_.size() ? accounts_[holder].granted : 0;
     }
+    // Those who have more than their share, as others want some.
+    std::vector<std::size_t> above_their_share() const;
     // One of the others wants or has some.
     bool shared_by_others_than(std::size_t holder) const;
 

@@ -80,7 +80,21 @@ LaneTerms Dispatcher::renew(const SiteFacts& site, std::size_t shard, const Lane
     Path& path = path_of(site, Path::Role::home);
     LaneTerms terms = path.terms_for(shard, report);
     join(path);
+    if (terms.places < report.wants) {
+        for (const std::size_t lane : path.lanes_to_recall()) {
+            if (lane == shard) continue;
+            context_.shard.tell_owning(lane, [end = &context_.exchange.paths(lane),
+                                              key = site.path] { end->recall(key); });
+        }
+    }
     return terms;
+}
+
+void Dispatcher::recall(const PathKey& path) {
+    if (closed_) return;
+    if (auto* const found = paths_.find(path); found != nullptr && found->second->sharing()) {
+        begin_renewal(*found->second);
+    }
 }
 
 void Dispatcher::join(Path& path) {
@@ -100,9 +114,11 @@ void Dispatcher::renew_all() {
         path->set_sharing(false);
         return true;
     });
-    const std::vector<Path*> all = sharing_;
-    for (Path* path : all)
-        begin_renewal(*path);
+    const bool all = ++renewal_round_ % kRenewSeldom == 0;
+    const std::vector<Path*> some = sharing_;  // a renewal may make one share that did not
+    for (Path* path : some) {
+        if (all || path->role() == Path::Role::home || path->is_urgent()) begin_renewal(*path);
+    }
     if (sharing_.empty()) return;
     context_.shard.reactor().timers().arm(renewal_, context_.shard.now() + kRenewEvery);
 }

@@ -26,6 +26,7 @@ class Dispatcher final : public PathEnd {
     static constexpr core::Duration kForgetSoon = std::chrono::minutes{1};
     static constexpr core::Duration kSweepEvery = std::chrono::minutes{1};
     static constexpr core::Duration kRenewEvery = std::chrono::milliseconds{50};
+    static constexpr unsigned kRenewSeldom = 20;  // times that, for a lane with nothing to say
     // In one step; with ten thousand routes to look through for each.
     static constexpr std::size_t kAdoptedAtOnce = 32;
 
@@ -37,6 +38,7 @@ class Dispatcher final : public PathEnd {
     void prepared(Recipient& recipient) override;
     bool take_by_lane(Recipient& recipient) override;
     LaneTerms renew(const SiteFacts& site, std::size_t shard, const LaneReport& report) override;
+    void recall(const PathKey& path) override;
     // A reload: every path adopts it, in slices, and paths that are made from sites of before.
     void use(std::shared_ptr<const CheckedConfig> checked);
     core::Task<void> close(core::Instant deadline);
@@ -87,6 +89,7 @@ class Dispatcher final : public PathEnd {
     Walk sweep_{*this, &Dispatcher::sweep};
     Walk adoption_{*this, &Dispatcher::adopt};
     std::vector<Path*> sharing_;
+    unsigned renewal_round_ = 0;
     RenewTimer renewal_{*this};
     core::TaskGroup renewals_;
     bool closed_ = false;

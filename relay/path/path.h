@@ -78,8 +78,12 @@ class Path final : public WorkSource {
     void take_terms(const LaneTerms& terms);
     // The home: what a lane of that shard may have.
     LaneTerms terms_for(std::size_t shard, const LaneReport& report);
+    // The home: lanes that have more than their share, as others wait for it.
+    std::vector<std::size_t> lanes_to_recall() const;
     // The home: what it has itself.
     void renew_own();
+    // A lane: it has something to say before long.
+    bool is_urgent() const;
     // It is on the Dispatcher's list of those that share, or not any more.
     void set_sharing(bool sharing) { sharing_ = sharing; }
     bool sharing() const { return sharing_; }

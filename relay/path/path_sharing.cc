@@ -37,6 +37,19 @@ bool Path::may_lend() const {
     return !gate_.closing() && !paused && may_be_shared();
 }
 
+std::vector<std::size_t> Path::lanes_to_recall() const {
+    if (ledger_ == nullptr) return {};
+    std::vector<std::size_t> lanes = ledger_->above_their_share();
+    std::erase(lanes, context_.shard.id());
+    return lanes;
+}
+
+bool Path::is_urgent() const {
+    const bool idle = pool_.empty() && backlog() == 0;
+    return wanted() > places_ || waiting_.size() >= kMuch || (idle && places_ > 0) ||
+           pool_.size() > places_;
+}
+
 LaneReport Path::report() {
     PH_ASSERT(role_ == Role::lane);
     use_places(pool_.size(), std::max(limit_, pool_.size()));

@@ -35,6 +35,8 @@ class LaneLedger {
         return ledger_.shared_by_others_than(shard);
     }
     std::size_t granted() const { return ledger_.granted(); }
+    // Shards that have more than their share.
+    std::vector<std::size_t> above_their_share() const { return ledger_.above_their_share(); }
 
   private:
     Ledger ledger_;

@@ -28,7 +28,7 @@ struct LaneTerms {
 // How much mail one shard hands to the home of a path.
 class LaneTraffic {
   public:
-    static constexpr std::uint32_t kBusy = 32;  // recipients in kWithin: worth a lane
+    static constexpr std::uint32_t kBusy = 16;  // recipients in kWithin: worth a lane
     static constexpr core::Duration kWithin = std::chrono::seconds{1};
 
     // One more. True: it is busy now; the count begins again.

@@ -31,6 +31,16 @@ TEST(Ledger, who_comes_later_waits_for_what_the_first_gives_back) {
     EXPECT_EQ(ledger.renew(1, 3, 10), 5U);
 }
 
+TEST(Ledger, who_has_more_than_its_share_is_known) {
+    Ledger ledger(10);
+    ledger.renew(0, 0, 10);
+    EXPECT_TRUE(ledger.above_their_share().empty());
+    ledger.renew(3, 0, 2);
+    EXPECT_EQ(ledger.above_their_share(), (std::vector<std::size_t>{0}));
+    ledger.renew(0, 8, 10);
+    EXPECT_TRUE(ledger.above_their_share().empty());
+}
+
 TEST(Ledger, what_one_does_not_want_the_others_share) {
     Ledger ledger(12);
     EXPECT_EQ(ledger.renew(0, 0, 2), 2U);
