@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "relay/message/disposition.h"
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 
 namespace relay {
 

@@ -11,7 +11,7 @@
 
 #include "core/base/text_file.h"
 #include "relay/bounce/rules.h"
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 
 namespace relay {
 namespace {

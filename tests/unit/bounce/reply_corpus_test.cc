@@ -11,7 +11,7 @@
 #include <simdjson.h>
 
 #include "relay/bounce/classifier.h"
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 
 namespace relay {
 namespace {

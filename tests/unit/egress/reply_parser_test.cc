@@ -1,4 +1,4 @@
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 
 #include <gtest/gtest.h>
 
