@@ -29,7 +29,7 @@ void Reception(benchmark::State& state) {
     for (auto _ : state) {
         lines.clear();
         relay::append_reception(lines, *sample, {"client.example", "192.0.2.1:40000"},
-                                {250, {2, 0, 0}, "Ok: queued", "."}, core::WallTime{});
+                                {{250, {2, 0, 0}, "Ok: queued"}, "."}, core::WallTime{});
         benchmark::DoNotOptimize(lines.data());
     }
     state.SetItemsProcessed(state.iterations() * state.range(0));
@@ -42,9 +42,9 @@ void Delivery(benchmark::State& state) {
     recipient.attempts = 1;
     relay::Disposition done;
     done.outcome = relay::Outcome::delivered;
-    done.code = 250;
-    done.enhanced = {2, 0, 0};
-    done.text = "Ok: queued as 4bXw2F3kZz1234";
+    done.reply.code = 250;
+    done.reply.enhanced = {2, 0, 0};
+    done.reply.text = "Ok: queued as 4bXw2F3kZz1234";
     done.command = ".";
     done.peer_name = "mx1.load.example";
     done.peer_address = "192.0.2.25:25";

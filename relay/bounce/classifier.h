@@ -30,13 +30,11 @@ class BounceClassifier {
     static BounceReply reply_of(const Disposition& disposition);
 
     struct Entry {
-        std::uint16_t code = 0;
-        EnhancedCode enhanced;
+        Reply said;
         Asked asked = Asked::nothing;
         std::uint32_t recipients = 0;
         bool local = false;
         bool deferred = false;
-        std::string text;
         std::string host;
         BounceVerdict verdict;
     };

@@ -20,7 +20,7 @@
 
 #include "relay/bounce/asked.h"
 #include "relay/bounce/rule_reader.h"
-#include "relay/message/disposition.h"
+#include "relay/message/reply.h"
 
 namespace relay {
 
@@ -31,11 +31,9 @@ struct BounceVerdict {
     bool retry = false;     // try again, although the reply is permanent
 };
 
-// A reply as the rules see it.
+// A reply as the rules see it: what was said, by whom, and about what.
 struct BounceReply {
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;
-    std::string_view text;  // lines joined by a newline
+    ReplyView said;
     std::string_view host;  // who said so; empty when that is not known
     bool local = false;     // our own words: rules of text do not apply
     Asked asked = Asked::rcpt;

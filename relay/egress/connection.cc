@@ -6,20 +6,12 @@
 
 #include "core/base/log.h"
 #include "dns/srv.h"
-#include "relay/smtp/reply_meaning.h"
+#include "relay/message/own_disposition.h"
+#include "relay/queue/route_failure.h"
 
 namespace relay {
 
 namespace {
-
-Disposition from_route_failure(const dns::RouteFailure& failure) {
-    Disposition result =
-        network_failure({failure.klass, failure.subject, failure.detail}, failure.text);
-    result.outcome = failure.permanent() ? Outcome::bounced : Outcome::deferred;
-    result.code = failure.code;
-    result.command = "DNS";
-    return result;
-}
 
 std::string new_session_id(core::Prng& prng) {
     char text[16];
@@ -46,12 +38,6 @@ bool is_of(const core::IpAddress& address, std::optional<dns::AddressFamilies> f
 }
 
 }  // namespace
-
-Disposition network_failure(EnhancedCode enhanced, std::string text) {
-    Disposition result = local_deferral(enhanced, std::move(text), "connect");
-    result.scope = Scope::site;
-    return result;
-}
 
 Connection::Connection(EgressContext& context, Path& path)
     : context_(context),
@@ -142,7 +128,7 @@ core::Task<std::vector<Connection::Candidate>> Connection::candidates() {
 core::Task<void> Connection::add_service(std::string service, std::vector<Candidate>& list) {
     const auto found = co_await dns::resolve_service(context_.resolver, service);
     if (!found) {
-        note_failure(from_route_failure(found.error()));
+        note_failure(no_route(found.error()));
         co_return;
     }
     for (dns::ServiceHost& one : dns::service_order(*found, context_.shard.prng())) {
@@ -184,7 +170,7 @@ core::Task<bool> Connection::open() {
                     });
                     i = list.size();
                 }
-                note_failure(from_route_failure(found.error()));
+                note_failure(no_route(found.error()));
                 continue;
             }
             addresses = found->addresses;
@@ -193,7 +179,7 @@ core::Task<bool> Connection::open() {
                     co_await dns::resolve_tlsa(context_.resolver, *found, candidate.port);
                 if (!records) {  // not to be used, with whatever TLS (RFC 7672 section 2.1.2)
                     openings_.without_tlsa(candidate.host, records.error().text);
-                    note_failure(from_route_failure(records.error()));
+                    note_failure(no_route(records.error()));
                     continue;
                 }
                 tlsa = std::move(*records);
@@ -209,7 +195,7 @@ core::Task<bool> Connection::open() {
                 path_.site().sts ? " is no mail host by the domain's MTA-STS policy"
                                  : " was named by records that are not signed, and no MTA-STS "
                                    "policy names it, as REQUIRETLS asks";
-            note_failure(without_tls(network_failure({4, 7, 5}, candidate.host.append(reason))));
+            note_failure(without_tls(host_barred(candidate.host.append(reason))));
             continue;
         }
         std::size_t of_this_host = 0;
@@ -263,7 +249,7 @@ void Connection::report_failure() {
     if (unrouted_ && !failure_ && !resting_) note_failure(std::move(*unrouted_));
     if (detour_) {
         const Disposition none =
-            nowhere_ ? Disposition{} : network_failure({4, 4, 1}, "no other host could be tried");
+            nowhere_ ? Disposition{} : network_failure("no other host could be tried");
         return path_.detour_failed(*this, failure_ ? *failure_ : resting_ ? resting_->why : none);
     }
     const bool hopeless = failure_ && failure_->outcome == Outcome::bounced;
@@ -275,7 +261,7 @@ void Connection::report_failure() {
                    waits ? nullptr : &resting_->why);
         return;
     }
-    if (!failure_) note_failure(network_failure({4, 4, 1}, "no host of the site could be tried"));
+    if (!failure_) note_failure(network_failure("no host of the site could be tried"));
     path_.unreachable(*failure_, kind_of(*failure_));
 }
 
@@ -286,14 +272,15 @@ Outage::Failure Connection::kind_of(const Disposition& why) const {
         return Failure::hopeless;
     }
     if (!why.local) return Failure::refused;
-    const bool network = why.enhanced.subject == 4;  // not what the host lacks, by policy
+    const bool network = why.reply.enhanced.subject == 4;  // not what the host lacks, by policy
     return network ? Failure::unreachable : Failure::hopeless;
 }
 
 void Connection::note_host_failed(const Disposition& why) {
     if (!context_.hosts.failed(peer_, context_.shard.now(), why)) return;
     context_.log->note(core::LogLevel::kInfo, "host is not asked for a while",
-                       peer_name_ + " [" + peer_ + "]", fmt::format("{} {}", why.code, why.text));
+                       peer_name_ + " [" + peer_ + "]",
+                       fmt::format("{} {}", why.reply.code, why.reply.text));
 }
 
 // A failure that may pass outweighs one that will not: mail is returned only when every host is

@@ -27,9 +27,6 @@
 
 namespace relay {
 
-// An attempt of ours that did not get as far as a reply; of the site.
-Disposition network_failure(EnhancedCode enhanced, std::string text);
-
 class Connection {
   public:
     static constexpr std::size_t kMaxAddressesTried = 10;

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/net/connector.h"
 #include "relay/egress/connection.h"
+#include "relay/message/own_disposition.h"
 
 namespace relay {
 
@@ -97,7 +98,7 @@ void Connection::note_broken_tls(TlsMemory::Fault fault) {
     if (hold == core::Duration{}) return;
     core::log_warning(
         "{} [{}]: no TLS ({}): clear text for {} min, then one session tries TLS again", peer_name_,
-        peer_address_, core::escaped(dialogue_->ending().text), minutes_of(hold));
+        peer_address_, core::escaped(dialogue_->ending().reply.text), minutes_of(hold));
 }
 
 core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress address,
@@ -114,9 +115,8 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     const std::size_t provider = path_.site().provider;
     if (!connected) {
         context_.metrics.connect(provider, metric_of(connected.error()));
-        Disposition why =
-            network_failure({4, 4, 1}, "connecting to " + candidate.host + " [" + peer.to_string() +
-                                           "]: " + connected.error().message());
+        Disposition why = network_failure("connecting to " + candidate.host + " [" +
+                                          peer.to_string() + "]: " + connected.error().message());
         why.peer_name = peer_name_;
         why.peer_address = peer_address_;
         no_route_ = is_no_route(connected.error());
@@ -169,7 +169,7 @@ void Connection::note_refused_opening() {
     Disposition why = dialogue_->ending();
     if (why.command == "AUTH") {  // nothing is delivered there until somebody looks at it
         core::log_error("site {}: {} [{}] does not let us in by AUTH: {} {}", path_.site().name,
-                        peer_name_, peer_address_, why.code, core::escaped(why.text));
+                        peer_name_, peer_address_, why.reply.code, core::escaped(why.reply.text));
     }
     if (says_helo_ && why.command == "HELO") {  // the next session says EHLO again
         context_.hosts.habits(endpoint_).helo_only.lift(context_.shard.now());
@@ -182,10 +182,10 @@ void Connection::note_refused_opening() {
     const bool lacking = dialogue_->tls_missing() || dialogue_->requirement_missing();
     const bool opening =
         !lacking && !goes_clear_ && why.command != "STARTTLS" && why.command != "AUTH";
-    const bool never = why.code == 521 ||
-                       (opening && why.code >= 500 && path_.site().limits.bounce_upon_5xx_greeting);
+    const bool never = why.reply.code == 521 || (opening && why.reply.code >= 500 &&
+                                                 path_.site().limits.bounce_upon_5xx_greeting);
     why.outcome = never ? Outcome::bounced : Outcome::deferred;
-    refused_ = opening && !why.local && why.code < 500;
+    refused_ = opening && !why.local && why.reply.code < 500;
     if (opening && !never && !aborted_ && !goes_helo_) {
         why.peer_name = peer_name_;
         why.peer_address = peer_address_;
@@ -201,19 +201,15 @@ bool Connection::refuses_ehlo(const Disposition& why) const {
     if (!may_say_helo_ || says_helo_ || why.command != "EHLO" || !tls_protocol_.empty()) {
         return false;
     }
-    if (!why.local) return why.code == 501 || why.code == 503 || why.code == 554;
+    if (!why.local) return why.reply.code == 501 || why.reply.code == 503 || why.reply.code == 554;
     return lost_ && !context_.hosts.worked_lately(peer_, context_.shard.now());
 }
 
 // Mail with REQUIRETLS goes back at once when no host has what it takes (RFC 8689 section 4.2.1).
 Disposition Connection::without_tls(Disposition why) const {
     if (path_.site().tls_request != TlsRequest::required) return why;
-    why.outcome = Outcome::bounced;
-    why.scope = Scope::site;
-    why.code = 550;
     const bool unsupported = dialogue_ && dialogue_->requirement_missing();
-    why.enhanced = {5, 7, static_cast<std::uint16_t>(unsupported ? 30 : 10)};
-    return why;
+    return without_required_tls(std::move(why), unsupported);
 }
 
 core::Task<bool> Connection::greet() {
@@ -231,15 +227,16 @@ core::Task<bool> Connection::greet() {
     const Disposition& why = dialogue_->ending();
     if (dialogue_->tls_refused()) {
         note_broken_tls(TlsMemory::Fault::shown);
-        count_tls(metrics::TlsResult::refused, {.reason = why.text});
+        count_tls(metrics::TlsResult::refused, {.reason = why.reply.text});
     } else if (dialogue_->tls_missing()) {
         note_clear_text();
     } else if (why.command == "STARTTLS") {
-        const bool lost = why.code == 421 || (why.local && why.enhanced == EnhancedCode{4, 4, 2});
+        const bool lost =
+            why.reply.code == 421 || (why.local && why.reply.enhanced == EnhancedCode{4, 4, 2});
         if (!dialogue_->tls_injected()) {
             note_broken_tls(lost ? TlsMemory::Fault::lost : TlsMemory::Fault::shown);
         }
-        if (why.local) count_tls(metrics::TlsResult::failed, {.reason = why.text});
+        if (why.local) count_tls(metrics::TlsResult::failed, {.reason = why.reply.text});
     } else if (!tls_protocol_.empty() && why.local && why.command == "EHLO") {
         note_broken_tls(TlsMemory::Fault::lost);
     }
@@ -253,7 +250,7 @@ core::Task<bool> Connection::secure() {
         const auto behind = co_await stream_->read();
         dialogue_->tls_injection(behind ? *behind : std::string_view{});
         if (!dialogue_->tls_injected()) note_broken_tls(TlsMemory::Fault::shown);
-        count_tls(metrics::TlsResult::failed, {.reason = dialogue_->ending().text});
+        count_tls(metrics::TlsResult::failed, {.reason = dialogue_->ending().reply.text});
         co_return false;
     }
     auto wrapped = context_.tls.wrap(std::move(stream_), demand_, path_.site(), endpoint_);

@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "relay/egress/connection.h"
 #include "relay/message/header_field.h"
+#include "relay/message/own_disposition.h"
 
 namespace relay {
 
@@ -198,7 +199,7 @@ void Path::unreachable(const Disposition& why, Outage::Failure failure) {
     context_.log->note(core::LogLevel::kInfo,
                        defers ? "site cannot be reached, its mail is deferred"
                               : "connection to a site failed, others go on",
-                       site_.name, fmt::format("{} {}", why.code, why.text));
+                       site_.name, fmt::format("{} {}", why.reply.code, why.reply.text));
     if (defers) send_all_home(why);
 }
 
@@ -307,7 +308,7 @@ void Path::log_outcome(const Recipient& recipient) const {
     context_.log->note(core::LogLevel::kInfo, deferred ? "mail is deferred" : "mail is refused",
                        site_.name,
                        fmt::format("{} [{}] to {}: {} {}", result.peer_name, result.peer_address,
-                                   result.command, result.code, result.text));
+                                   result.command, result.reply.code, result.reply.text));
 }
 
 // The server may have the message, and will be given it again (RFC 5321 section 3.8).
@@ -364,14 +365,7 @@ bool Path::expire_front(ReadyQueue& queue, core::WallTime now, core::SliceCount&
         if (slice.full()) return false;
         Recipient& recipient = queue.pop_front();
         context_.metrics.left(metrics::Queue::ready);
-        Disposition expired;  // the origin quotes the last reply, if there was one
-        expired.outcome = Outcome::expired;
-        expired.scope = Scope::message;
-        expired.code = 554;
-        expired.enhanced = {5, 4, 7};
-        expired.text = "message expired";
-        expired.local = true;
-        recipient.set_disposition(std::move(expired));
+        recipient.set_disposition(message_expired());
         context_.exchange.to_origin(context_.shard, recipient);
     }
     return true;

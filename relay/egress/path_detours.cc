@@ -64,7 +64,7 @@ bool Path::another_host_may(Recipient& recipient) const {
 // again.
 bool Path::another_family_may(const Disposition& refusal, const Connection& connection) {
     const bool by_policy = refusal.outcome == Outcome::bounced && refusal.command == "MAIL" &&
-                           !refusal.local && refusal.enhanced.subject == 7;
+                           !refusal.local && refusal.reply.enhanced.subject == 7;
     if (!by_policy) return false;
     const core::Instant now = context_.shard.now();
     const Detour* made = connection.detour();
@@ -82,8 +82,8 @@ void Path::keep_to_one_family(core::Duration span, const Disposition& why) {
         core::log_info(
             "site {}: mail that policy refuses is not tried over the other family of "
             "addresses for {} min: {} {}",
-            site_.name, std::chrono::duration_cast<std::chrono::minutes>(span).count(), why.code,
-            core::escaped(why.text));
+            site_.name, std::chrono::duration_cast<std::chrono::minutes>(span).count(),
+            why.reply.code, core::escaped(why.reply.text));
     }
     one_family_until_ = now + span;
 }

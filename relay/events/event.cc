@@ -60,16 +60,16 @@ void append_count(std::string& out, std::string_view key, Number number) {
 }
 
 void append_response(std::string& out, const EventResponse& response) {
-    append_count(out, R"(,"response":{"code":)", response.code);
-    if (response.enhanced.klass == 0) {
+    append_count(out, R"(,"response":{"code":)", response.reply.code);
+    if (response.reply.enhanced.klass == 0) {
         out += R"(,"enhanced_code":null)";
     } else {
-        append_count(out, R"(,"enhanced_code":{"class":)", response.enhanced.klass);
-        append_count(out, R"(,"subject":)", response.enhanced.subject);
-        append_count(out, R"(,"detail":)", response.enhanced.detail);
+        append_count(out, R"(,"enhanced_code":{"class":)", response.reply.enhanced.klass);
+        append_count(out, R"(,"subject":)", response.reply.enhanced.subject);
+        append_count(out, R"(,"detail":)", response.reply.enhanced.detail);
         out += '}';
     }
-    append_text(out, R"(,"content":)", cut(response.content));
+    append_text(out, R"(,"content":)", cut(response.reply.text));
     append_text_or_null(out, R"(,"command":)", cut(response.command));
     out += '}';
 }
@@ -213,7 +213,7 @@ void append_outcome(std::string& lines, const Recipient& recipient, std::string_
     append_queue(lines, message, recipient.domain());
     append_text_or_null(lines, R"(,"site":)", cut(site));
     append_count(lines, R"(,"size":)", message.size());
-    append_response(lines, {done.code, done.enhanced, done.text, done.command});
+    append_response(lines, {view_of(done.reply), done.command});
     append_peer(lines, {done.peer_name, done.peer_address});
     append_times(lines, message.created, now);
     append_count(lines, R"(,"num_attempts":)", recipient.attempts);

@@ -29,9 +29,7 @@ struct EventPeer {
 
 // A reply, theirs or ours; code 0: there was none.
 struct EventResponse {
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;
-    std::string_view content;
+    ReplyView reply;
     std::string_view command;  // what it answered; empty when it answered none
 };
 

@@ -274,19 +274,17 @@ void HttpIngress::record(const core::IpAddress& client, std::string_view sender,
                          std::string_view recipient, std::size_t size, int status,
                          std::string_view why) {
     const std::string address = client.to_string();
-    rejections_.note(client, false,
-                     {
-                         .sender = sender,
-                         .recipient = recipient,
-                         .size = size,
-                         .peer = {{}, address},
-                         .response = {.code = static_cast<std::uint16_t>(status),
-                                      .enhanced = {},
-                                      .content = why,
-                                      .command = kPath},
-                         .protocol = kProtocol,
-                         .session_id = {},
-                     });
+    rejections_.note(
+        client, false,
+        {
+            .sender = sender,
+            .recipient = recipient,
+            .size = size,
+            .peer = {{}, address},
+            .response = {.reply = {static_cast<std::uint16_t>(status), {}, why}, .command = kPath},
+            .protocol = kProtocol,
+            .session_id = {},
+        });
 }
 
 }  // namespace relay

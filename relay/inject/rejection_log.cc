@@ -34,7 +34,7 @@ void RejectionLog::note(const core::IpAddress& client, bool stranger,
                         const EventRejection& rejection) {
     log_.note(stranger ? core::LogLevel::kWarning : core::LogLevel::kInfo,
               stranger ? "refused mail from outside `allow`" : "refused mail of a client",
-              rejection.peer.address, rejection.response.content);
+              rejection.peer.address, rejection.response.reply.text);
     if (!timer_.armed()) reactor_.timers().arm(timer_, reactor_.now() + kInterval);
     Refusals& refusals = refusals_of(client, stranger);
     if (refusals.written < (stranger ? kStrangerEvents : kClientEvents)) {
@@ -42,9 +42,9 @@ void RejectionLog::note(const core::IpAddress& client, bool stranger,
         return events_.rejection(rejection);
     }
     ++refusals.more;
-    refusals.code = rejection.response.code;
-    refusals.enhanced = rejection.response.enhanced;
-    refusals.text = rejection.response.content.substr(0, kKeptText);
+    ReplyView reply = rejection.response.reply;
+    reply.text = reply.text.substr(0, kKeptText);
+    refusals.reply = copy_of(reply);
     refusals.command = rejection.response.command;
     refusals.protocol = rejection.protocol;
 }
@@ -58,15 +58,13 @@ void RejectionLog::write_sum(const Key& key, const Refusals& refusals) {
     const std::string text =
         fmt::format("{} more within {} s{}, the last one: {}", refusals.more,
                     std::chrono::duration_cast<std::chrono::seconds>(kInterval).count(),
-                    key.other ? " from other addresses" : "", refusals.text);
+                    key.other ? " from other addresses" : "", refusals.reply.text);
     events_.rejection({
         .sender = {},
         .recipient = {},
         .size = 0,
         .peer = {{}, address},
-        .response = {.code = refusals.code,
-                     .enhanced = refusals.enhanced,
-                     .content = text,
+        .response = {.reply = {refusals.reply.code, refusals.reply.enhanced, text},
                      .command = refusals.command},
         .protocol = refusals.protocol,
         .session_id = {},

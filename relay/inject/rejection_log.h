@@ -53,9 +53,7 @@ class RejectionLog {
     struct Refusals {
         std::size_t written = 0;
         std::uint64_t more = 0;
-        std::uint16_t code = 0;  // of the last one that was only counted
-        EnhancedCode enhanced;
-        std::string text;
+        Reply reply;  // to the last one that was only counted
         std::string command;
         std::string protocol;
     };

@@ -56,11 +56,11 @@ EventResponse parts_of(std::string_view reply, std::string_view command) {
         const auto length = static_cast<std::size_t>(end - reply.data());
         reply.remove_prefix(std::min(length + 1, reply.size()));
     };
-    number(response.code);
-    number(response.enhanced.klass);
-    number(response.enhanced.subject);
-    number(response.enhanced.detail);
-    response.content = reply;
+    number(response.reply.code);
+    number(response.reply.enhanced.klass);
+    number(response.reply.enhanced.subject);
+    number(response.reply.enhanced.detail);
+    response.reply.text = reply;
     response.command = command;
     return response;
 }

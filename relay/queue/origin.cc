@@ -112,7 +112,7 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
     const MessageId id = message.id;
 
     const EventPeer client{message.injection().client_name, message.injection().client_address};
-    const EventResponse accepted{250, {2, 0, 0}, "OK", {}};
+    const EventResponse accepted{{250, {2, 0, 0}, "OK"}, {}};
     for (std::size_t next = 0; next < message.recipients.size();) {
         if (next > 0) co_await core::NextTurn{shard_.reactor()};
         next = events_.reception_record(message, next, client, accepted);
@@ -254,12 +254,7 @@ void Origin::defer(Recipient& recipient) {
 void Origin::quote_last_reply(Recipient& recipient) {
     if (recipient.last_reply == nullptr) return;
     Disposition quoted = recipient.disposition();
-    quoted.code = recipient.last_reply->code;
-    quoted.enhanced = recipient.last_reply->enhanced;
-    quoted.text = recipient.last_reply->text;
-    quoted.whole = nullptr;
-    quoted.command = recipient.last_reply->command;
-    quoted.local = recipient.last_reply->local;
+    quoted.quote(*recipient.last_reply);
     recipient.set_disposition(std::move(quoted));
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/runtime/slices.h"
+#include "relay/message/own_disposition.h"
 #include "relay/queue/origin.h"
 
 namespace relay {
@@ -28,15 +29,7 @@ core::Task<void> Origin::fetch_content(Recipient* recipient) {
         co_return;
     }
     if (!held && !closing_) {
-        Disposition unreadable;
-        unreadable.outcome = Outcome::deferred;
-        unreadable.scope = Scope::message;
-        unreadable.code = 451;
-        unreadable.enhanced = {4, 3, 0};
-        unreadable.text = "the content cannot be read back from the spool";
-        unreadable.command = "spool";
-        unreadable.local = true;
-        recipient->set_disposition(std::move(unreadable));
+        recipient->set_disposition(content_unreadable());
         // By way of its path, which counts those it sent to fetch.
         exchange_.to_home(shard_, recipient->site->home, *recipient);
         co_return;

@@ -1,7 +1,7 @@
-// Reply: what an SMTP server answered (RFC 5321 section 4.2), and ReplyParser, which reads replies
-// from octets as they come. Pure. Tolerant of what real servers send (bare code, LF for CRLF, blank
-// lines, a tab after the code, text of any kind), strict about what decides: three digits, and one
-// first digit on all lines (RFC 5321 section 4.2.1). The code is that of the last line.
+// ReplyParser: reads replies of an SMTP server (RFC 5321 section 4.2) from octets as they come.
+// Pure; owned by one ClientDialogue. Tolerant of what real servers send (bare code, LF for CRLF,
+// blank lines, a tab after the code, text of any kind), strict about what decides: three digits,
+// and one first digit on all lines (RFC 5321 section 4.2.1). The code is that of the last line.
 // Limits: kMaxReplyLine octets a line, kMaxReplyLines lines, kMaxBlankLines blank lines in and
 // before a reply; a reply over them is malformed, and the session with it. Every keyword of a reply
 // to EHLO is read, whatever its length. Of other text the first kMaxReplyRead octets are read;
@@ -11,9 +11,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "relay/message/disposition.h"
+#include "relay/message/reply.h"
 #include "relay/smtp/extensions.h"
 
 namespace relay {
@@ -22,17 +21,6 @@ inline constexpr std::size_t kMaxReplyLine = 4096;
 inline constexpr std::size_t kMaxReplyLines = 128;
 inline constexpr std::size_t kMaxBlankLines = 16;
 inline constexpr std::size_t kMaxReplyRead = 8192;
-
-struct Reply {
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;  // RFC 3463, when a line begins with one
-    std::string text;       // without codes; lines joined by a newline; at most kMaxReplyRead
-
-    bool positive() const { return code >= 200 && code < 300; }
-    bool intermediate() const { return code >= 300 && code < 400; }
-    bool transient() const { return code >= 400 && code < 500; }
-    bool permanent() const { return code >= 500 && code < 600; }
-};
 
 class ReplyParser {
   public:

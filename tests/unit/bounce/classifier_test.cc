@@ -10,9 +10,8 @@ namespace {
 Disposition failed(std::uint16_t code, std::string text, Outcome outcome = Outcome::bounced) {
     Disposition result;
     result.outcome = outcome;
-    result.code = code;
+    result.reply = {code, {}, std::move(text)};
     result.command = "RCPT";
-    result.text = std::move(text);
     result.peer_name = "mx.example.com";
     return result;
 }
@@ -36,7 +35,7 @@ TEST(BounceClassifier, remembers_what_it_said) {
     EXPECT_EQ(classifier.classify(google).name, "QuotaIssues");
     google.peer_name = "aspmx.l.google.com";
     EXPECT_EQ(classifier.classify(google).name, "InactiveMailbox");
-    google.enhanced = {5, 2, 2};
+    google.reply.enhanced = {5, 2, 2};
     google.peer_name.clear();
     EXPECT_EQ(classifier.classify(google).name, "QuotaIssues");
 }

@@ -80,9 +80,9 @@ TEST(Event, ADeliveryHasEveryField) {
     Message& message = *message_owner;
     Disposition done;
     done.outcome = Outcome::delivered;
-    done.code = 250;
-    done.enhanced = {2, 6, 0};
-    done.text = "queued as \"4711\"";
+    done.reply.code = 250;
+    done.reply.enhanced = {2, 6, 0};
+    done.reply.text = "queued as \"4711\"";
     done.command = ".";
     done.peer_name = "mx1.receiver.example";
     done.peer_address = "192.0.2.25:25";
@@ -148,7 +148,7 @@ TEST(Event, AFailureSaysWhatItMeans) {
     const auto message_owner = message_to({"a@b.example"});
     Disposition done;
     done.outcome = Outcome::bounced;
-    done.code = 550;
+    done.reply.code = 550;
     simdjson::dom::parser parser;
     auto event = parsed(
         parser, outcome_line(*message_owner, done, {"InvalidRecipient", BounceKind::hard, true}));
@@ -302,7 +302,7 @@ TEST(Event, LongTextIsCutBetweenCharacters) {
     Disposition done;
     done.outcome = Outcome::deferred;
     for (std::size_t i = 0; i < kMostTextOctets; ++i)
-        done.text += "\xe2\x82\xac";
+        done.reply.text += "\xe2\x82\xac";
     const std::string line = outcome_line(message, done);
     simdjson::dom::parser parser;
     const std::string content = text(parsed(parser, line), "/response/content");
@@ -316,7 +316,7 @@ TEST(Event, ForeignOctetsStayWithinTheirString) {
     Message& message = *message_owner;
     Disposition done;
     done.outcome = Outcome::bounced;
-    done.text = std::string("\0\r\n\x80\"}", 6);
+    done.reply.text = std::string("\0\r\n\x80\"}", 6);
     const std::string line = outcome_line(message, done);
     simdjson::dom::parser parser;
     EXPECT_EQ(text(parsed(parser, line), "/recipient"), "a\xef\xbf\xbd\"\n@b.example");

@@ -85,13 +85,13 @@ TEST_F(EventWriterTest, ClassifiesFailuresOnly) {
     Recipient& recipient = *message.recipients[0];
     Disposition done;
     done.outcome = Outcome::delivered;
-    done.code = 250;
+    done.reply.code = 250;
     done.command = "RCPT";
-    done.text = "550 user unknown";
+    done.reply.text = "550 user unknown";
     recipient.set_disposition(done);
     writer.outcome(recipient, "");
     done.outcome = Outcome::bounced;
-    done.code = 550;
+    done.reply.code = 550;
     recipient.set_disposition(done);
     writer.outcome(recipient, "");
     writer.close();

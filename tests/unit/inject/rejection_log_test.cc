@@ -15,16 +15,14 @@ class RejectionLogTest : public ::testing::Test {
   protected:
     void refuse(const std::string& address, bool stranger, int times = 1) {
         for (int i = 0; i < times; ++i) {
-            log_.note(*core::IpAddress::parse(address), stranger,
-                      {.sender = "a@b.example",
-                       .recipient = "c@d.example",
-                       .peer = {{}, address},
-                       .response = {.code = 550,
-                                    .enhanced = {5, 7, 1},
-                                    .content = "Relaying denied",
-                                    .command = "RCPT"},
-                       .protocol = "ESMTP",
-                       .session_id = {}});
+            log_.note(
+                *core::IpAddress::parse(address), stranger,
+                {.sender = "a@b.example",
+                 .recipient = "c@d.example",
+                 .peer = {{}, address},
+                 .response = {.reply = {550, {5, 7, 1}, "Relaying denied"}, .command = "RCPT"},
+                 .protocol = "ESMTP",
+                 .session_id = {}});
         }
     }
     std::size_t events() {
