@@ -27,7 +27,7 @@
 #include "relay/config/check.h"
 #include "relay/egress/egress_context.h"
 #include "relay/events/event_log.h"
-#include "relay/inject/admission.h"
+#include "relay/intake/admission.h"
 #include "relay/queue/exchange.h"
 #include "relay/queue/retry_schedule.h"
 #include "relay/security/sts_store.h"

@@ -18,7 +18,7 @@
 #include "core/runtime/event.h"
 #include "metrics/shard_metrics.h"
 #include "relay/events/event_writer.h"
-#include "relay/inject/acceptance.h"
+#include "relay/intake/acceptance.h"
 #include "relay/message/reply_pool.h"
 #include "relay/queue/content_store.h"
 #include "relay/queue/delivery_reports.h"

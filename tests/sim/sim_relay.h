@@ -20,7 +20,7 @@
 #include "relay/egress/dispatcher.h"
 #include "relay/events/event_sink.h"
 #include "relay/events/event_writer.h"
-#include "relay/inject/smtp_ingress.h"
+#include "relay/intake/smtp/smtp_ingress.h"
 #include "relay/queue/origin.h"
 #include "relay/reporting/tls_reporter.h"
 #include "relay/spool/spool.h"

@@ -1,0 +1,179 @@
+#include "relay/intake/smtp/smtp_ingress.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace relay {
+
+namespace {
+
+constexpr std::size_t kMaxLinger = 64 * 1024;  // octets of a client that is turned away
+
+std::shared_ptr<Admission> admission_for(const SmtpListenerOptions& options) {
+    if (options.admission != nullptr) return options.admission;
+    return std::make_shared<Admission>(options.allow, options.max_connections);
+}
+
+}  // namespace
+
+SmtpIngress::SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Acceptance& acceptance,
+                         metrics::ShardMetrics& metrics, EventWriter& events)
+    : shard_(shard),
+      options_(std::move(options)),
+      dialogue_options_{.hostname = options_.hostname,
+                        .max_message_size = options_.max_message_size,
+                        .max_recipients = options_.max_recipients,
+                        .bare_endings = options_.line_endings,
+                        .address_literals = options_.address_literals,
+                        .seed = options_.seed},
+      admission_(admission_for(options_)),
+      rejections_(shard.reactor(), events),
+      tasks_(shard.reactor()),
+      context_{.reactor = shard.reactor(),
+               .acceptance = acceptance,
+               .metrics = metrics,
+               .rejections = rejections_,
+               .shares = shares_,
+               .dialogue = dialogue_options_,
+               .times = options_.times,
+               .durable = options_.durable,
+               .bounces = options_.bounces,
+               .verp = options_.verp,
+               .convert_eight_bit = options_.convert_eight_bit,
+               .max_age = options_.max_age},
+      quiet_(shard.reactor()),
+      closed_(shard.reactor()) {}
+
+SmtpIngress::~SmtpIngress() {
+    PH_ASSERT(sessions_.empty());
+}
+
+core::IoResult<core::SocketAddress> SmtpIngress::open(const core::SocketAddress& address,
+                                                      core::Sharing sharing,
+                                                      core::ListeningSockets* sockets) {
+    const auto knows = [this](const core::IpAddress& peer) { return admission_->allows(peer); };
+    auto opened = core::listen_at(shard_, knows, address, sharing, sockets);
+    if (!opened) return std::unexpected(opened.error());
+    const core::SocketAddress chosen = opened->front()->address();
+    std::ranges::move(*opened, std::back_inserter(listeners_));
+    return chosen;
+}
+
+core::Task<void> SmtpIngress::run() {
+    for (const auto& listener : listeners_) {
+        ++accepting_;
+        tasks_.spawn(accept_from(listener.get()));
+    }
+    co_await closed_.wait();
+}
+
+core::Task<void> SmtpIngress::accept_from(core::Listener* listener) {
+    for (;;) {
+        std::unique_ptr<core::TcpStream> stream = co_await listener->accept();
+        if (stream == nullptr) break;
+        const bool welcome =
+            !draining_ && !stream->excess() && is_in(admission_->enter(stream->peer().ip));
+        const bool spawned =
+            tasks_.spawn(welcome ? serve(std::move(stream)) : turn_away(std::move(stream)));
+        PH_ASSERT(spawned);  // the group closes after this task has ended
+    }
+    --accepting_;
+    quiet_.notify_all();
+}
+
+core::Task<void> SmtpIngress::serve(std::unique_ptr<core::ByteStream> stream) {
+    const core::IpAddress client = stream->peer().ip;
+    context_.metrics.session_opened(metrics::Protocol::smtp);
+    {
+        SmtpSession session(context_, *stream, admission_->allows(client), next_session_id());
+        sessions_.push_back(session);
+        ++open_sessions_;
+        if (draining_) session.drain();
+        co_await session.run();
+        core::IntrusiveList<SmtpSession, SmtpSessionTag>::remove(session);
+    }
+    context_.metrics.session_closed(metrics::Protocol::smtp);
+    admission_->leave(client);
+    if (--open_sessions_ == 0) quiet_.notify_all();
+}
+
+core::Task<void> SmtpIngress::turn_away(std::unique_ptr<core::ByteStream> stream) {
+    context_.metrics.rejected(metrics::Protocol::smtp, draining_ ? metrics::Rejection::draining
+                                                                 : metrics::Rejection::connections);
+    if (!draining_) rejections_.note_turned_away(stream->peer().ip, "no place: max_connections");
+    ++refusals_;
+    return refuse_politely(std::move(stream), refusals_ <= kMaxRefusals);
+}
+
+core::Task<void> SmtpIngress::refuse_politely(std::unique_ptr<core::ByteStream> stream,
+                                              bool with_words) {
+    const std::string_view reply = draining_ ? "421 4.3.2 Shutting down, try again\r\n"
+                                             : "421 4.7.0 Too many connections, try later\r\n";
+    if (with_words) {
+        stream->set_deadline(shard_.now() + options_.times.linger);
+        const auto written = co_await stream->write(reply);
+        // Read what the client said meanwhile: unread input would reset the connection, and the
+        // reply with it.
+        std::size_t read = 0;
+        for (bool open = written.has_value(); open && read < kMaxLinger;) {
+            const auto input = co_await stream->read();
+            open = input.has_value() && !input->empty();
+            if (!open) break;
+            read += input->size();
+            stream->consume(input->size());
+        }
+    }
+    co_await stream->close();
+    --refusals_;
+}
+
+// What was accepted before is served; then no more comes.
+core::Task<void> SmtpIngress::stop_accepting() {
+    for (const auto& listener : listeners_)
+        listener->stop();
+    while (accepting_ > 0)
+        co_await quiet_.wait();
+}
+
+core::Task<void> SmtpIngress::leave_to_others(core::Instant limit) {
+    co_await stop_accepting();
+    while (open_sessions_ > 0) {
+        const bool quiet = co_await quiet_.wait(limit);
+        if (!quiet) co_return;
+    }
+}
+
+core::Task<void> SmtpIngress::drain_and_close() {
+    PH_ASSERT(!draining_);
+    draining_ = true;
+    co_await stop_accepting();
+    sessions_.for_each([](SmtpSession& session) { session.drain(); });
+    const core::Instant limit = shard_.now() + options_.drain_limit;
+    while (open_sessions_ > 0) {
+        const bool quiet = co_await quiet_.wait(limit);
+        if (!quiet) break;
+    }
+    sessions_.for_each([](SmtpSession& session) { session.abort(); });
+    co_await tasks_.close();
+    rejections_.close();
+    for (const auto& listener : listeners_)
+        co_await listener->close();
+    closed_.set();
+}
+
+// Short enough to live inside a std::string, unique enough for a log.
+std::string SmtpIngress::next_session_id() {
+    constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    std::uint64_t value = shard_.prng().next();
+    std::string id(12, '0');
+    for (char& digit : id) {
+        digit = kDigits[value & 31];
+        value >>= 5;
+    }
+    return id;
+}
+
+}  // namespace relay
