@@ -16,22 +16,6 @@ namespace relay {
 
 namespace {
 
-BouncePolicy bounce_policy(Bounces setting) {
-    switch (setting) {
-        case Bounces::mail:
-            return BouncePolicy::mail;
-        case Bounces::both:
-            return BouncePolicy::both;
-        case Bounces::record:
-            break;
-    }
-    return BouncePolicy::record;
-}
-
-BareEndings bare_endings(LineEndings setting) {
-    return setting == LineEndings::normalize ? BareEndings::normalize : BareEndings::reject;
-}
-
 const core::TlsRoots* roots_of(const CheckedConfig& checked) {
     return checked.tls_roots ? &*checked.tls_roots : nullptr;
 }
@@ -181,8 +165,8 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     options.max_message_size = listener.max_message_size;
     options.max_recipients = listener.max_recipients;
     options.max_connections = listener.max_connections;
-    options.line_endings = bare_endings(listener.line_endings);
-    options.bounces = bounce_policy(listener.bounces);
+    options.line_endings = listener.line_endings;
+    options.bounces = listener.bounces;
     options.verp = listener.verp;
     options.convert_eight_bit = listener.convert_eight_bit;
     options.address_literals = node_.config.delivery.address_literals;
@@ -213,7 +197,7 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
         shard_.reactor(),
         HttpIngressOptions{node_.config.node.hostname, listener.allow,
                            static_cast<std::size_t>(listener.max_message_size),
-                           listener.max_recipients, bounce_policy(listener.bounces), listener.verp,
+                           listener.max_recipients, listener.bounces, listener.verp,
                            listener.convert_eight_bit, node_.config.delivery.address_literals,
                            listener.max_age, seed_of_sets()},
         *origin_, metrics_, events_);
