@@ -1,7 +1,5 @@
 #include "core/http/server.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -13,6 +11,7 @@ HttpServer::HttpServer(Shard& shard, HttpServerOptions options, Router router)
     : shard_(shard),
       options_(std::move(options)),
       router_(std::move(router)),
+      listeners_(shard, options_.knows),
       tasks_(shard.reactor()),
       fewer_(shard.reactor()) {}
 
@@ -20,40 +19,20 @@ HttpServer::~HttpServer() = default;
 
 IoResult<SocketAddress> HttpServer::open(const SocketAddress& address, Sharing sharing,
                                          ListeningSockets* sockets) {
-    auto opened = listen_at(shard_, options_.knows, address, sharing, sockets);
-    if (!opened) return std::unexpected(opened.error());
-    const SocketAddress chosen = opened->front()->address();
-    std::ranges::move(*opened, std::back_inserter(listeners_));
-    return chosen;
-}
-
-std::vector<SocketAddress> HttpServer::addresses() const {
-    std::vector<SocketAddress> all;
-    for (const auto& listener : listeners_)
-        all.push_back(listener->address());
-    return all;
+    return listeners_.open(address, sharing, sockets);
 }
 
 void HttpServer::start() {
-    for (const auto& listener : listeners_) {
-        ++accepting_;
-        tasks_.spawn(accept_loop(listener.get()));
-    }
+    listeners_.start([this](std::unique_ptr<TcpStream> stream) { accept(std::move(stream)); });
 }
 
-Task<void> HttpServer::accept_loop(Listener* listener) {
-    while (true) {
-        std::unique_ptr<TcpStream> stream = co_await listener->accept();
-        if (stream == nullptr) break;
-        const HttpEntry entry = stream->excess() ? HttpEntry::refused : admit(stream->peer());
-        if (entry == HttpEntry::refused) {
-            tasks_.spawn(turn_away(std::move(stream)));
-        } else {
-            tasks_.spawn(serve(std::move(stream), entry));
-        }
+void HttpServer::accept(std::unique_ptr<TcpStream> stream) {
+    const HttpEntry entry = stream->excess() ? HttpEntry::refused : admit(stream->peer());
+    if (entry == HttpEntry::refused) {
+        tasks_.spawn(turn_away(std::move(stream)));
+    } else {
+        tasks_.spawn(serve(std::move(stream), entry));
     }
-    --accepting_;
-    fewer_.notify_all();
 }
 
 HttpEntry HttpServer::admit(const SocketAddress& peer) {
@@ -121,23 +100,16 @@ Task<void> HttpServer::refuse_politely(std::unique_ptr<ByteStream> stream, bool 
     --refusals_;
 }
 
-Task<void> HttpServer::stop_accepting() {
-    for (const auto& listener : listeners_)
-        listener->stop();
-    while (accepting_ > 0)
-        co_await fewer_.wait();
-}
-
 Task<void> HttpServer::leave_to_others(Instant limit) {
     shared_.phase = HttpPhase::leaving;
-    co_await stop_accepting();
+    co_await listeners_.stop();
     while (connections_ > 0 && shard_.now() < limit)
         co_await fewer_.wait(limit);
 }
 
 Task<void> HttpServer::close() {
     shared_.phase = HttpPhase::draining;
-    co_await stop_accepting();
+    co_await listeners_.stop();
     for (Sessions* sessions : {&sessions_, &strangers_}) {
         sessions->for_each([](HttpSession& session) {
             if (session.idle()) session.abort();
@@ -152,8 +124,7 @@ Task<void> HttpServer::close() {
             sessions->for_each([](HttpSession& session) { session.abort(); });
     }
     co_await tasks_.close();
-    for (const auto& listener : listeners_)
-        co_await listener->close();
+    co_await listeners_.close();
 }
 
 }  // namespace core

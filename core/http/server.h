@@ -25,7 +25,7 @@
 #include "core/http/router.h"
 #include "core/http/session.h"
 #include "core/io/shard.h"
-#include "core/net/listener.h"
+#include "core/net/listener_set.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 
@@ -63,7 +63,7 @@ class HttpServer {
 
     IoResult<SocketAddress> open(const SocketAddress& address, Sharing sharing = Sharing::join,
                                  ListeningSockets* sockets = nullptr);
-    std::vector<SocketAddress> addresses() const;  // with the ports chosen for port 0
+    std::vector<SocketAddress> addresses() const { return listeners_.addresses(); }
     void start();
     // Before close(), when others accept from these sockets from now on: no new connections; those
     // that are open have one more request until the limit.
@@ -74,8 +74,7 @@ class HttpServer {
     const HttpStats& stats() const { return shared_.stats; }
 
   private:
-    Task<void> accept_loop(Listener* listener);
-    Task<void> stop_accepting();
+    void accept(std::unique_ptr<TcpStream> stream);
     HttpEntry admit(const SocketAddress& peer);
     Task<void> serve(std::unique_ptr<ByteStream> stream, HttpEntry entry);
     Task<void> run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry);
@@ -86,7 +85,7 @@ class HttpServer {
     HttpServerOptions options_;
     Router router_;
     HttpSessions shared_;
-    std::vector<std::unique_ptr<Listener>> listeners_;
+    ListenerSet listeners_;
     TaskGroup tasks_;
     Event fewer_;  // notified whenever a session ends
     using Sessions = IntrusiveList<HttpSession, HttpSessionTag>;
@@ -94,7 +93,6 @@ class HttpServer {
     Sessions strangers_;  // the oldest first
     Sessions replaced_;   // cut off, and ending
     std::size_t stranger_connections_ = 0;
-    std::size_t accepting_ = 0;  // tasks
     std::size_t connections_ = 0;
     std::size_t refusals_ = 0;
 };
