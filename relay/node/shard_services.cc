@@ -157,23 +157,27 @@ core::Result<void> ShardServices::listen() {
     return {};
 }
 
+IntakePolicy ShardServices::intake_policy(const ListenerConfig& listener) const {
+    return {.hostname = node_.config.node.hostname,
+            .allow = listener.allow,
+            .max_message_size = listener.max_message_size,
+            .max_recipients = listener.max_recipients,
+            .bounces = listener.bounces,
+            .verp = listener.verp,
+            .convert_eight_bit = listener.convert_eight_bit,
+            .address_literals = node_.config.delivery.address_literals,
+            .max_age = listener.max_age,
+            .seed = seed_of_sets()};
+}
+
 core::Result<void> ShardServices::listen_smtp(std::size_t index) {
     const ListenerConfig& listener = node_.config.listeners[index];
     SmtpListenerOptions options;
-    options.hostname = node_.config.node.hostname;
-    options.allow = listener.allow;
-    options.max_message_size = listener.max_message_size;
-    options.max_recipients = listener.max_recipients;
+    options.policy = intake_policy(listener);
     options.max_connections = listener.max_connections;
     options.line_endings = listener.line_endings;
-    options.bounces = listener.bounces;
-    options.verp = listener.verp;
-    options.convert_eight_bit = listener.convert_eight_bit;
-    options.address_literals = node_.config.delivery.address_literals;
-    options.max_age = listener.max_age;
     options.durable = node_.spool != nullptr;
     options.admission = node_.admissions[index];
-    options.seed = seed_of_sets();
     auto ingress =
         std::make_unique<SmtpIngress>(shard_, std::move(options), *origin_, metrics_, events_);
     // Shard 0 opens first: a port that the system chose is then everybody's.
@@ -193,14 +197,8 @@ core::Result<void> ShardServices::listen_smtp(std::size_t index) {
 core::Result<void> ShardServices::listen_http(std::size_t index) {
     const ListenerConfig& listener = node_.config.listeners[index];
     HttpListener http;
-    http.ingress = std::make_unique<HttpIngress>(
-        shard_.reactor(),
-        HttpIngressOptions{node_.config.node.hostname, listener.allow,
-                           static_cast<std::size_t>(listener.max_message_size),
-                           listener.max_recipients, listener.bounces, listener.verp,
-                           listener.convert_eight_bit, node_.config.delivery.address_literals,
-                           listener.max_age, seed_of_sets()},
-        *origin_, metrics_, events_);
+    http.ingress = std::make_unique<HttpIngress>(shard_.reactor(), intake_policy(listener),
+                                                 *origin_, metrics_, events_);
     core::HttpServerOptions options;
     options.max_connections = listener.max_connections;
     // The limit counts over all shards, as it does for SMTP.

@@ -64,6 +64,7 @@ class ShardServices {
     core::Result<void> build_sts();
     void build_tls_reporter();
     core::Result<void> listen();
+    IntakePolicy intake_policy(const ListenerConfig& listener) const;
     core::Result<void> listen_smtp(std::size_t index);
     core::Result<void> listen_http(std::size_t index);
     core::Router http_routes(const ListenerConfig& listener, HttpListener& http);

@@ -337,11 +337,12 @@ void SimRelay::reload(const std::string& shaping,
 void SimRelay::listen(const core::SocketAddress& address, const std::string& allow) {
     listening_ = true;
     relay::SmtpListenerOptions options;
-    options.hostname = "relay.example";
-    options.allow = {*core::IpNetwork::parse(allow)};
+    options.policy.hostname = "relay.example";
+    options.policy.allow = {*core::IpNetwork::parse(allow)};
     options.durable = false;
-    options.address_literals = rules_.address_literals;
-    options.admission = std::make_shared<relay::Admission>(options.allow, options.max_connections);
+    options.policy.address_literals = rules_.address_literals;
+    options.admission =
+        std::make_shared<relay::Admission>(options.policy.allow, options.max_connections);
     for (auto& place : places_) {
         place->ingress = std::make_unique<relay::SmtpIngress>(place->shard, options, place->origin,
                                                               place->metrics, place->events);

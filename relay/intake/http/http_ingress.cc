@@ -8,11 +8,10 @@
 
 #include "core/base/ascii.h"
 #include "core/runtime/next_turn.h"
-#include "relay/intake/seven_bit_content.h"
+#include "relay/intake/intake_room.h"
 
 namespace relay {
 
-using metrics::Protocol;
 using metrics::Rejection;
 
 namespace {
@@ -37,62 +36,66 @@ HttpFault fault_of(InjectProblem problem) {
     return {why, problem.status, std::move(problem.message), std::move(problem.field)};
 }
 
+IntakePolicy within(IntakePolicy policy) {
+    policy.max_incomplete = HttpIngress::kMaxIntake;
+    return policy;
+}
+
 }  // namespace
 
 // One request on its way in: what came of its body, and what it holds until it is answered.
-class HttpIngress::Intake final : public core::HttpBodySink {
+class HttpIngress::Body final : public core::HttpBodySink {
   public:
-    Intake(HttpIngress& ingress, const core::IpAddress& client)
-        : client(client),
-          parser({ingress.options_.max_message_size, ingress.options_.max_recipients}),
-          hold(ingress.shares_, client),
+    Body(HttpIngress& ingress, const core::IpAddress& client)
+        : who{.address = client, .name = {}, .protocol = std::string(kProtocol), .session_id = {}},
+          parser({static_cast<std::size_t>(ingress.intake_.policy().max_message_size),
+                  ingress.intake_.policy().max_recipients}),
+          room(ingress.intake_, client),
           ingress_(ingress) {}
 
     std::optional<core::HttpResponse> take(std::string_view octets) override try {
         auto problem = parser.feed(octets);
-        hold.set(parser.so_far().memory());
-        if (problem) return ingress_.refuse(*this, fault_of(std::move(*problem)));
-        return ask_for_room();
+        const std::size_t held = parser.so_far().memory();
+        if (problem) {
+            room.set(held);
+            return ingress_.refuse(*this, fault_of(std::move(*problem)));
+        }
+        return hold(held);
     } catch (const std::bad_alloc&) {
         return ingress_.out_of_memory();
     }
 
     // What it holds now, and whether there is room for that.
-    std::optional<core::HttpResponse> ask_for_room() {
-        if (hold.octets() <= asked_) return std::nullopt;
-        asked_ = hold.octets() + kRoomStep;
-        return ingress_.check_room(hold);
+    std::optional<core::HttpResponse> hold(std::size_t octets) {
+        if (const auto refusal = room.hold(octets)) return ingress_.unavailable(*refusal);
+        return std::nullopt;
     }
 
-    const core::IpAddress client;
+    const Submitter who;
     InjectRequestParser parser;
-    IntakeShares::Hold hold;
+    IntakeRoom room;
     std::string sender;  // for events
 
   private:
     HttpIngress& ingress_;
-    std::size_t asked_ = kRoomStep;
 };
 
 class HttpIngress::Refused final : public RefusedRecipients {
   public:
-    Refused(HttpIngress& ingress, const Intake& intake) : ingress_(ingress), intake_(intake) {}
+    Refused(HttpIngress& ingress, const Body& body) : ingress_(ingress), body_(body) {}
     void note(std::string_view address, std::string_view why) override {
-        ingress_.record(intake_.client, intake_.sender, address, intake_.hold.octets(), 422, why);
+        ingress_.record(body_, address, 422, why);
     }
 
   private:
     HttpIngress& ingress_;
-    const Intake& intake_;
+    const Body& body_;
 };
 
-HttpIngress::HttpIngress(core::Reactor& reactor, HttpIngressOptions options, Acceptance& acceptance,
+HttpIngress::HttpIngress(core::Reactor& reactor, IntakePolicy policy, Acceptance& acceptance,
                          metrics::ShardMetrics& metrics, EventWriter& events)
-    : reactor_(reactor),
-      options_(std::move(options)),
-      acceptance_(acceptance),
-      metrics_(metrics),
-      rejections_(reactor, events) {}
+    : intake_(reactor, within(std::move(policy)), acceptance, metrics, events,
+              metrics::Protocol::http) {}
 
 HttpIngress::~HttpIngress() = default;
 
@@ -104,18 +107,18 @@ void HttpIngress::add_routes(core::Router& router) {
     route.handler = [this](core::HttpRequest request) { return inject(std::move(request)); };
     route.gate = [this](const core::HttpRequest& head) { return gate(head); };
     route.receiver = [this](const core::HttpRequest& head) {
-        return std::make_shared<Intake>(*this, head.peer.ip);
+        return std::make_shared<Body>(*this, head.peer.ip);
     };
     router.add(std::move(route));
 }
 
 std::optional<core::HttpResponse> HttpIngress::gate(const core::HttpRequest& head) {
-    const bool allowed = std::ranges::any_of(options_.allow, [&](const core::IpNetwork& network) {
-        return network.contains(head.peer.ip);
-    });
+    const bool allowed = std::ranges::any_of(
+        intake_.policy().allow,
+        [&](const core::IpNetwork& network) { return network.contains(head.peer.ip); });
     if (!allowed) {
         const std::string address = head.peer.ip.unmapped().to_string();
-        rejections_.note_turned_away(head.peer.ip, "may not inject by HTTP: not in `allow`");
+        rejections().note_turned_away(head.peer.ip, "may not inject by HTTP: not in `allow`");
         return reject(Rejection::relay_denied, 403, address + " may not inject mail here");
     }
     const std::string* type = head.field("Content-Type");
@@ -133,94 +136,72 @@ std::optional<core::HttpResponse> HttpIngress::gate(const core::HttpRequest& hea
         return reject(Rejection::size, 413,
                       fmt::format("a request may have {} octets", body_limit()));
     }
-    const auto refusal = acceptance_.check(shares_.total() + head.content_length.value_or(0));
+    const auto refusal = intake_.room_for(head.content_length.value_or(0));
     if (refusal) return unavailable(*refusal);
     return std::nullopt;
 }
 
 core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
     const std::shared_ptr<core::HttpBodySink> received = std::move(request.received);
-    auto& intake = static_cast<Intake&>(*received);
-    auto parsed = intake.parser.finish();
-    if (!parsed) co_return refuse(intake, fault_of(std::move(parsed.error())));
-    intake.sender = parsed->sender.substr(0, kShownAddress);
+    auto& body = static_cast<Body&>(*received);
+    auto parsed = body.parser.finish();
+    if (!parsed) co_return refuse(body, fault_of(std::move(parsed.error())));
+    body.sender = parsed->sender.substr(0, kShownAddress);
     const std::size_t queued = parsed->recipients.size() * kRecipientMemory;
-    if (const auto full = acceptance_.check(shares_.total() + queued)) co_return unavailable(*full);
-    Refused refused(*this, intake);
-    HttpSubmission submission(options_, acceptance_, std::move(*parsed), intake.client, refused);
-    if (auto refusal = co_await build(&intake, &submission)) {
-        acceptance_.drop(submission.take_message());
+    if (const auto full = intake_.room_for(queued)) co_return unavailable(*full);
+    Refused refused(*this, body);
+    SubmissionBuilder builder(intake_, std::move(*parsed), body.who, refused);
+    auto refusal = co_await build(&body, &builder);
+    std::optional<Submission> submission = builder.take_submission();
+    if (refusal) {
+        if (submission) intake_.drop(std::move(*submission));
         co_return std::move(*refusal);
     }
-    if (submission.wants_seven_bit()) {
-        const std::size_t room = seven_bit_room(submission.message().content.size());
-        const auto full = acceptance_.check(shares_.total() + room);
-        if (full) {
-            acceptance_.drop(submission.take_message());
-            co_return unavailable(*full);
-        }
-        if (!co_await make_seven_bit(reactor_, &submission.message())) {
-            acceptance_.drop(submission.take_message());
-            co_return out_of_memory();
-        }
-    }
-    std::unique_ptr<Message> message = submission.take_message();
-    const auto committed = co_await acceptance_.commit(std::move(message));
+    const auto committed = co_await intake_.commit(std::move(*submission));
     if (!committed) co_return unavailable(committed.error());
     core::HttpResponse response;
-    response.body = submission.answer(committed->to_string());
+    response.body = builder.answer(committed->to_string());
     co_return response;
 }
 
 // Everything that can refuse the request, a turn of the loop after each step. A single recipient is
 // named in our Received field, so it comes first; otherwise content does, which costs less to undo.
-core::Task<std::optional<core::HttpResponse>> HttpIngress::build(Intake* intake,
-                                                                 HttpSubmission* submission) {
-    const auto begin = [submission] { return submission->begin(); };
-    const auto take_recipients = [submission]() -> std::optional<HttpFault> {
-        submission->take_recipients();
-        return submission->recipients_done() ? submission->check_recipients() : std::nullopt;
+core::Task<std::optional<core::HttpResponse>> HttpIngress::build(Body* body,
+                                                                 SubmissionBuilder* builder) {
+    const auto begin = [builder] { return builder->begin(); };
+    const auto take_recipients = [builder]() -> std::optional<HttpFault> {
+        builder->take_recipients();
+        return builder->recipients_done() ? builder->check_recipients() : std::nullopt;
     };
-    const auto convert = [submission] { return submission->convert_content(); };
-    if (auto refusal = step(*intake, *submission, begin)) co_return refusal;
-    if (submission->only_recipient()) {
-        if (auto refusal = step(*intake, *submission, take_recipients)) co_return refusal;
+    const auto convert = [builder] { return builder->convert_content(); };
+    if (auto refusal = step(*body, *builder, begin)) co_return refusal;
+    if (builder->only_recipient()) {
+        if (auto refusal = step(*body, *builder, take_recipients)) co_return refusal;
     }
     std::size_t steps = 0;
-    while (!submission->content_done()) {
-        if (++steps > kQuickSteps) co_await core::NextTurn{reactor_};
-        if (auto refusal = step(*intake, *submission, convert)) co_return refusal;
+    while (!builder->content_done()) {
+        if (++steps > kQuickSteps) co_await core::NextTurn{intake_.reactor()};
+        if (auto refusal = step(*body, *builder, convert)) co_return refusal;
     }
-    while (!submission->recipients_done()) {
-        if (++steps > kQuickSteps) co_await core::NextTurn{reactor_};
-        if (auto refusal = step(*intake, *submission, take_recipients)) co_return refusal;
+    while (!builder->recipients_done()) {
+        if (++steps > kQuickSteps) co_await core::NextTurn{intake_.reactor()};
+        if (auto refusal = step(*body, *builder, take_recipients)) co_return refusal;
     }
     co_return std::nullopt;
 }
 
 std::optional<core::HttpResponse> HttpIngress::step(
-    Intake& intake, HttpSubmission& submission,
+    Body& body, SubmissionBuilder& builder,
     const std::function<std::optional<HttpFault>()>& work) try {
     std::optional<HttpFault> fault = work();
-    if (fault && !submission.problems().empty() && fault->message.empty()) {
-        metrics_.rejected(Protocol::http, fault->why);
-        return core::error_response(fault->status, submission.problems());
+    if (fault && !builder.problems().empty() && fault->message.empty()) {
+        intake_.refuse(fault->why);
+        return core::error_response(fault->status, builder.problems());
     }
-    if (fault) return refuse(intake, *fault);
-    intake.hold.set(submission.memory());
-    return intake.ask_for_room();
+    if (fault) return refuse(body, *fault);
+    return body.hold(builder.memory());
 } catch (const std::bad_alloc&) {
     return out_of_memory();
-}
-
-std::optional<core::HttpResponse> HttpIngress::check_room(const IntakeShares::Hold& hold) {
-    const std::size_t wanted = shares_.total() + hold.must_be_left();
-    if (const auto refusal = acceptance_.check(wanted)) return unavailable(*refusal);
-    if (wanted <= kMaxIntake) return std::nullopt;
-    core::HttpResponse response =
-        reject(Rejection::memory_full, 503, "too many large requests are being read");
-    response.fields.push_back({"Retry-After", std::string(kRetryAfterSeconds)});
-    return response;
 }
 
 core::HttpResponse HttpIngress::out_of_memory() {
@@ -253,38 +234,26 @@ core::HttpResponse HttpIngress::unavailable(Refusal refusal) {
 }
 
 // What is said about mail, once it is known whose it is, is an event too.
-core::HttpResponse HttpIngress::refuse(Intake& intake, const HttpFault& fault) {
-    if (intake.sender.empty()) {
-        intake.sender = intake.parser.so_far().sender.substr(0, kShownAddress);
-    }
+core::HttpResponse HttpIngress::refuse(Body& body, const HttpFault& fault) {
+    if (body.sender.empty()) body.sender = body.parser.so_far().sender.substr(0, kShownAddress);
     const bool about_mail = fault.why != Rejection::malformed;
-    if (about_mail) {
-        record(intake.client, intake.sender, {}, intake.hold.octets(), fault.status, fault.message);
-    }
+    if (about_mail) record(body, {}, fault.status, fault.message);
     return reject(fault.why, fault.status, fault.message, fault.field);
 }
 
 core::HttpResponse HttpIngress::reject(Rejection why, int status, std::string_view message,
                                        std::string_view field) {
-    metrics_.rejected(Protocol::http, why);
+    intake_.refuse(why);
     return core::error_response(status, message, field);
 }
 
-void HttpIngress::record(const core::IpAddress& client, std::string_view sender,
-                         std::string_view recipient, std::size_t size, int status,
+void HttpIngress::record(const Body& body, std::string_view recipient, int status,
                          std::string_view why) {
-    const std::string address = client.to_string();
-    rejections_.note(
-        client, false,
-        {
-            .sender = sender,
-            .recipient = recipient,
-            .size = size,
-            .peer = {{}, address},
-            .response = {.reply = {static_cast<std::uint16_t>(status), {}, why}, .command = kPath},
-            .protocol = kProtocol,
-            .session_id = {},
-        });
+    intake_.record(body.who, {.sender = body.sender,
+                              .recipient = recipient,
+                              .size = body.room.octets(),
+                              .reply = {static_cast<std::uint16_t>(status), {}, why},
+                              .command = kPath});
 }
 
 }  // namespace relay

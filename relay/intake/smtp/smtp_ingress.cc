@@ -1,7 +1,5 @@
 #include "relay/intake/smtp/smtp_ingress.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -14,7 +12,7 @@ constexpr std::size_t kMaxLinger = 64 * 1024;  // octets of a client that is tur
 
 std::shared_ptr<Admission> admission_for(const SmtpListenerOptions& options) {
     if (options.admission != nullptr) return options.admission;
-    return std::make_shared<Admission>(options.allow, options.max_connections);
+    return std::make_shared<Admission>(options.policy.allow, options.max_connections);
 }
 
 }  // namespace
@@ -23,27 +21,21 @@ SmtpIngress::SmtpIngress(core::Shard& shard, SmtpListenerOptions options, Accept
                          metrics::ShardMetrics& metrics, EventWriter& events)
     : shard_(shard),
       options_(std::move(options)),
-      dialogue_options_{.hostname = options_.hostname,
-                        .max_message_size = options_.max_message_size,
-                        .max_recipients = options_.max_recipients,
+      dialogue_options_{.hostname = options_.policy.hostname,
+                        .max_message_size = options_.policy.max_message_size,
+                        .max_recipients = options_.policy.max_recipients,
                         .bare_endings = options_.line_endings,
-                        .address_literals = options_.address_literals,
-                        .seed = options_.seed},
+                        .seed = options_.policy.seed},
       admission_(admission_for(options_)),
-      rejections_(shard.reactor(), events),
+      listeners_(shard, [this](const core::IpAddress& peer) { return admission_->allows(peer); }),
+      metrics_(metrics),
+      intake_(shard.reactor(), options_.policy, acceptance, metrics, events,
+              metrics::Protocol::smtp),
       tasks_(shard.reactor()),
-      context_{.reactor = shard.reactor(),
-               .acceptance = acceptance,
-               .metrics = metrics,
-               .rejections = rejections_,
-               .shares = shares_,
+      context_{.intake = intake_,
                .dialogue = dialogue_options_,
                .times = options_.times,
-               .durable = options_.durable,
-               .bounces = options_.bounces,
-               .verp = options_.verp,
-               .convert_eight_bit = options_.convert_eight_bit,
-               .max_age = options_.max_age},
+               .durable = options_.durable},
       quiet_(shard.reactor()),
       closed_(shard.reactor()) {}
 
@@ -54,39 +46,26 @@ SmtpIngress::~SmtpIngress() {
 core::IoResult<core::SocketAddress> SmtpIngress::open(const core::SocketAddress& address,
                                                       core::Sharing sharing,
                                                       core::ListeningSockets* sockets) {
-    const auto knows = [this](const core::IpAddress& peer) { return admission_->allows(peer); };
-    auto opened = core::listen_at(shard_, knows, address, sharing, sockets);
-    if (!opened) return std::unexpected(opened.error());
-    const core::SocketAddress chosen = opened->front()->address();
-    std::ranges::move(*opened, std::back_inserter(listeners_));
-    return chosen;
+    return listeners_.open(address, sharing, sockets);
 }
 
 core::Task<void> SmtpIngress::run() {
-    for (const auto& listener : listeners_) {
-        ++accepting_;
-        tasks_.spawn(accept_from(listener.get()));
-    }
+    listeners_.start(
+        [this](std::unique_ptr<core::TcpStream> stream) { accept(std::move(stream)); });
     co_await closed_.wait();
 }
 
-core::Task<void> SmtpIngress::accept_from(core::Listener* listener) {
-    for (;;) {
-        std::unique_ptr<core::TcpStream> stream = co_await listener->accept();
-        if (stream == nullptr) break;
-        const bool welcome =
-            !draining_ && !stream->excess() && is_in(admission_->enter(stream->peer().ip));
-        const bool spawned =
-            tasks_.spawn(welcome ? serve(std::move(stream)) : turn_away(std::move(stream)));
-        PH_ASSERT(spawned);  // the group closes after this task has ended
-    }
-    --accepting_;
-    quiet_.notify_all();
+void SmtpIngress::accept(std::unique_ptr<core::TcpStream> stream) {
+    const bool welcome =
+        !draining_ && !stream->excess() && is_in(admission_->enter(stream->peer().ip));
+    const bool spawned =
+        tasks_.spawn(welcome ? serve(std::move(stream)) : turn_away(std::move(stream)));
+    PH_ASSERT(spawned);  // the group closes after the listeners have stopped
 }
 
 core::Task<void> SmtpIngress::serve(std::unique_ptr<core::ByteStream> stream) {
     const core::IpAddress client = stream->peer().ip;
-    context_.metrics.session_opened(metrics::Protocol::smtp);
+    metrics_.session_opened(metrics::Protocol::smtp);
     {
         SmtpSession session(context_, *stream, admission_->allows(client), next_session_id());
         sessions_.push_back(session);
@@ -95,15 +74,15 @@ core::Task<void> SmtpIngress::serve(std::unique_ptr<core::ByteStream> stream) {
         co_await session.run();
         core::IntrusiveList<SmtpSession, SmtpSessionTag>::remove(session);
     }
-    context_.metrics.session_closed(metrics::Protocol::smtp);
+    metrics_.session_closed(metrics::Protocol::smtp);
     admission_->leave(client);
     if (--open_sessions_ == 0) quiet_.notify_all();
 }
 
 core::Task<void> SmtpIngress::turn_away(std::unique_ptr<core::ByteStream> stream) {
-    context_.metrics.rejected(metrics::Protocol::smtp, draining_ ? metrics::Rejection::draining
-                                                                 : metrics::Rejection::connections);
-    if (!draining_) rejections_.note_turned_away(stream->peer().ip, "no place: max_connections");
+    intake_.refuse(draining_ ? metrics::Rejection::draining : metrics::Rejection::connections);
+    if (!draining_)
+        intake_.rejections().note_turned_away(stream->peer().ip, "no place: max_connections");
     ++refusals_;
     return refuse_politely(std::move(stream), refusals_ <= kMaxRefusals);
 }
@@ -130,16 +109,8 @@ core::Task<void> SmtpIngress::refuse_politely(std::unique_ptr<core::ByteStream> 
     --refusals_;
 }
 
-// What was accepted before is served; then no more comes.
-core::Task<void> SmtpIngress::stop_accepting() {
-    for (const auto& listener : listeners_)
-        listener->stop();
-    while (accepting_ > 0)
-        co_await quiet_.wait();
-}
-
 core::Task<void> SmtpIngress::leave_to_others(core::Instant limit) {
-    co_await stop_accepting();
+    co_await listeners_.stop();
     while (open_sessions_ > 0) {
         const bool quiet = co_await quiet_.wait(limit);
         if (!quiet) co_return;
@@ -149,7 +120,7 @@ core::Task<void> SmtpIngress::leave_to_others(core::Instant limit) {
 core::Task<void> SmtpIngress::drain_and_close() {
     PH_ASSERT(!draining_);
     draining_ = true;
-    co_await stop_accepting();
+    co_await listeners_.stop();
     sessions_.for_each([](SmtpSession& session) { session.drain(); });
     const core::Instant limit = shard_.now() + options_.drain_limit;
     while (open_sessions_ > 0) {
@@ -158,9 +129,8 @@ core::Task<void> SmtpIngress::drain_and_close() {
     }
     sessions_.for_each([](SmtpSession& session) { session.abort(); });
     co_await tasks_.close();
-    rejections_.close();
-    for (const auto& listener : listeners_)
-        co_await listener->close();
+    intake_.close();
+    co_await listeners_.close();
     closed_.set();
 }
 

@@ -11,11 +11,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "core/base/address.h"
 #include "core/io/shard.h"
-#include "core/net/listener.h"
+#include "core/net/listener_set.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 #include "relay/intake/admission.h"
@@ -24,19 +23,10 @@
 namespace relay {
 
 struct SmtpListenerOptions {
-    std::string hostname;
-    std::vector<core::IpNetwork> allow;
-    std::uint64_t max_message_size = 50ULL << 20;
-    std::size_t max_recipients = 1000;
+    IntakePolicy policy;
     std::size_t max_connections = 10000;
     BareEndings line_endings = BareEndings::reject;
-    BouncePolicy bounces = BouncePolicy::record;
-    bool verp = false;
-    bool convert_eight_bit = true;  // content to 7-bit (seven_bit_content.h)
-    bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
-    core::Duration max_age{};       // zero: as schedules say
-    std::uint64_t seed = 0;         // for RecipientSet
-    bool durable = true;            // durability "commit"; otherwise 250 says that it means memory
+    bool durable = true;  // durability "commit"; otherwise 250 says that it means memory
     core::Duration drain_limit = std::chrono::seconds(10);
     SmtpTimes times;
     // Shared by the shards of one listener; made from allow and max_connections when null.
@@ -67,8 +57,7 @@ class SmtpIngress {
     std::size_t sessions() const { return open_sessions_; }
 
   private:
-    core::Task<void> accept_from(core::Listener* listener);
-    core::Task<void> stop_accepting();
+    void accept(std::unique_ptr<core::TcpStream> stream);
     core::Task<void> serve(std::unique_ptr<core::ByteStream> stream);
     core::Task<void> turn_away(std::unique_ptr<core::ByteStream> stream);
     core::Task<void> refuse_politely(std::unique_ptr<core::ByteStream> stream, bool with_words);
@@ -78,17 +67,16 @@ class SmtpIngress {
     const SmtpListenerOptions options_;
     const ServerDialogueOptions dialogue_options_;
     const std::shared_ptr<Admission> admission_;
-    std::vector<std::unique_ptr<core::Listener>> listeners_;
-    RejectionLog rejections_;
-    IntakeShares shares_;
+    core::ListenerSet listeners_;
+    metrics::ShardMetrics& metrics_;
+    Intake intake_;
     core::TaskGroup tasks_;
     core::IntrusiveList<SmtpSession, SmtpSessionTag> sessions_;
     SmtpSessionContext context_;
-    std::size_t accepting_ = 0;  // tasks
     std::size_t open_sessions_ = 0;
     std::size_t refusals_ = 0;  // under way
     bool draining_ = false;
-    core::Event quiet_;   // the last session has ended, or an accepting task
+    core::Event quiet_;   // the last session has ended
     core::Event closed_;  // drain_and_close() is done
 };
 

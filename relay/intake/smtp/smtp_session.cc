@@ -1,69 +1,17 @@
 #include "relay/intake/smtp/smtp_session.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <new>
 #include <utility>
 
-#include "core/base/assert.h"
 #include "core/runtime/next_turn.h"
-#include "relay/intake/expiry.h"
-#include "relay/intake/seven_bit_content.h"
-#include "relay/message/received.h"
+#include "relay/intake/smtp/smtp_words.h"
 
 namespace relay {
 
 namespace {
 
 constexpr std::size_t kMaxLinger = 4 << 20;  // octets read and dropped
-constexpr std::size_t kLeadingDot = 4;       // octets for each line that begins with one
-
-metrics::Rejection counted_as(RejectReason reason) {
-    switch (reason) {
-        case RejectReason::address:
-            return metrics::Rejection::address;
-        case RejectReason::relaying_denied:
-            return metrics::Rejection::relay_denied;
-        case RejectReason::too_many_recipients:
-            return metrics::Rejection::recipients;
-        case RejectReason::too_big:
-            return metrics::Rejection::size;
-        case RejectReason::bare_line_ending:
-        case RejectReason::loop:
-        case RejectReason::bad_content:
-            return metrics::Rejection::content;
-        case RejectReason::memory_full:
-            return metrics::Rejection::memory_full;
-        case RejectReason::draining:
-            return metrics::Rejection::draining;
-        case RejectReason::spool_full:
-            return metrics::Rejection::spool_full;
-        case RejectReason::spool_failed:
-            return metrics::Rejection::spool_failed;
-        case RejectReason::too_many_errors:
-            break;
-    }
-    return metrics::Rejection::malformed;
-}
-
-// "550 5.7.1 Relaying denied", one of our own replies, into its parts.
-EventResponse parts_of(std::string_view reply, std::string_view command) {
-    EventResponse response;
-    const auto number = [&reply](auto& value) {
-        const auto [end, error] = std::from_chars(reply.data(), reply.data() + reply.size(), value);
-        PH_ASSERT(error == std::errc{});
-        const auto length = static_cast<std::size_t>(end - reply.data());
-        reply.remove_prefix(std::min(length + 1, reply.size()));
-    };
-    number(response.reply.code);
-    number(response.reply.enhanced.klass);
-    number(response.reply.enhanced.subject);
-    number(response.reply.enhanced.detail);
-    response.reply.text = reply;
-    response.command = command;
-    return response;
-}
 
 }  // namespace
 
@@ -72,8 +20,8 @@ SmtpSession::SmtpSession(SmtpSessionContext& context, core::ByteStream& stream, 
     : context_(context),
       stream_(stream),
       id_(std::move(id)),
-      opened_(context.reactor.now()),
-      hold_(context.shares, stream.peer().ip),
+      room_(context.intake, stream.peer().ip),
+      patience_(context.times, reactor().now(), !may_relay),
       dialogue_(context.dialogue, may_relay, this,
                 may_relay ? std::string() : stream.peer().ip.unmapped().to_string()) {}
 
@@ -108,7 +56,7 @@ core::Task<void> SmtpSession::run() {
         since_turn = stream_.has_input() ? since_turn + length : 0;  // it waits anyway
         if (since_turn >= kInputPerTurn) {
             since_turn = 0;
-            co_await core::NextTurn{context_.reactor};
+            co_await core::NextTurn{reactor()};
         }
         if (!stream_.has_input() || dialogue_.closed() ||
             dialogue_.output().size() >= kMaxReplies) {
@@ -166,7 +114,7 @@ ServerDialogue::Step SmtpSession::feed(std::string_view input) try {
 
 void SmtpSession::out_of_memory() {
     drop_content();
-    context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::memory_full);
+    context_.intake.refuse(metrics::Rejection::memory_full);
     dialogue_.close("421 4.3.1 No memory for this message");
 }
 
@@ -178,144 +126,108 @@ bool SmtpSession::out_of_step(bool more_input) const {
 
 void SmtpSession::answer_mail() {
     const auto declared = static_cast<std::size_t>(dialogue_.envelope().declared_size);
-    const auto refusal = context_.acceptance.check(context_.shares.total() + declared);
+    const auto refusal = context_.intake.room_for(declared);
     refusal ? refuse(*refusal) : dialogue_.accept_mail();
 }
 
 void SmtpSession::begin_content() try {
     const Envelope& envelope = dialogue_.envelope();
     const auto declared = static_cast<std::size_t>(envelope.declared_size);
-    if (const auto refusal = context_.acceptance.check(context_.shares.total() + declared)) {
-        return refuse(*refusal);
-    }
+    if (const auto refusal = context_.intake.room_for(declared)) return refuse(*refusal);
     drop_content();
-    message_ = context_.acceptance.begin();
-    content_begun_ = context_.reactor.now();
-    room_asked_ = std::max(declared, kRoomStep);
-    const std::string id = message_->id.to_string();
-    const std::string received = received_field({
-        .from = dialogue_.client_name(),
-        .peer = stream_.peer().ip,
-        .by = context_.dialogue.hostname,
-        .with = dialogue_.protocol(),
-        .id = id,
-        .recipient =
-            envelope.recipients.size() == 1 ? std::string_view(envelope.recipients[0]) : "",
-        .time = message_->created,
-    });
-    if (declared > 0) message_->content.reserve(declared + received.size());
-    message_->content.append(received);
-    dialogue_.begin_content(message_->content);
+    submission_.emplace(context_.intake.begin(submitter()));
+    patience_.begin_content(reactor().now());
+    room_.begin(declared);
+    const bool only = envelope.recipients.size() == 1;
+    submission_->begin_content(declared, only ? std::string_view(envelope.recipients[0]) : "");
+    dialogue_.begin_content(submission_->content());
 } catch (const std::bad_alloc&) {
     out_of_memory();
+}
+
+Submitter SmtpSession::submitter() const {
+    return {.address = stream_.peer().ip,
+            .name = std::string(dialogue_.client_name()),
+            .protocol = std::string(dialogue_.protocol()),
+            .session_id = id_,
+            .stranger = !dialogue_.may_relay()};
 }
 
 // Counts the envelope, and the content that is still arriving; asks for more room in steps.
 void SmtpSession::count_memory() {
     if (!dialogue_.in_transaction()) return drop_content();  // refused, or RSET between chunks
     const std::size_t envelope = dialogue_.envelope().memory;
-    if (message_ == nullptr) return hold_.set(envelope);
-    const std::size_t size = message_->content.size();
-    hold_.set(envelope + size + kLeadingDot * message_->content.leading_dots());
-    if (size <= room_asked_) return;
-    room_asked_ = size + kRoomStep;
-    if (has_room()) return;
-    context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::memory_full);
+    if (!submission_) return room_.set(envelope);
+    if (!room_.hold(envelope + submission_->memory())) return;
+    context_.intake.refuse(metrics::Rejection::memory_full);
     dialogue_.close("421 4.3.1 No room for the rest of this message");
 }
 
-// For one more recipient, or what has arrived of a message.
-bool SmtpSession::has_room() const {
-    return !context_.acceptance.check(context_.shares.total() + hold_.must_be_left());
+std::optional<RecipientFault> SmtpSession::fault_of(const AddressView& recipient) const {
+    if (const auto fault = context_.intake.fault_of(recipient)) return fault;
+    if (room_.check()) return RecipientFault::no_room;
+    return std::nullopt;
 }
 
 // Of transactions that are over, where they were many.
 core::Task<void> SmtpSession::free_recipients() {
     while (dialogue_.free_some(kRecipientsPerTurn))
-        co_await core::NextTurn{context_.reactor};
+        co_await core::NextTurn{reactor()};
 }
 
 void SmtpSession::drop_content() {
-    hold_.set(0);
-    message_.reset();
+    room_.set(0);
+    submission_.reset();
 }
 
 // Some of them. False: memory ran out.
-bool SmtpSession::add_recipients(Message& message, Added& added) try {
+bool SmtpSession::add_recipients(Submission& submission, Added& added) try {
     Envelope& envelope = dialogue_.envelope();
     const std::vector<std::string>& all = envelope.recipients;
     std::vector<EnvelopeDsn>& dsn = envelope.recipients_dsn;
-    if (added.recipients == 0) message.recipients.reserve(all.size());
+    if (added.recipients == 0) submission.expect_recipients(all.size());
     const std::size_t end = std::min(added.recipients + kRecipientsPerTurn, all.size());
-    for (; added.recipients < end; ++added.recipients) {
-        message.recipients.push_back(std::make_unique<Recipient>(message, all[added.recipients]));
-    }
+    for (; added.recipients < end; ++added.recipients)
+        submission.add_recipient(all[added.recipients]);
     for (; added.dsn < dsn.size() && dsn[added.dsn].recipient < end; ++added.dsn) {
         EnvelopeDsn& asked = dsn[added.dsn];
-        Recipient& recipient = *message.recipients[asked.recipient];
-        recipient.notify = asked.notify;
-        recipient.set_original(std::move(asked.original));
+        submission.set_notify(asked.recipient, asked.notify, std::move(asked.original));
     }
     return true;
 } catch (const std::bad_alloc&) {
     return false;
 }
 
-// What else the dialogue knows goes into the message. False: memory ran out.
-bool SmtpSession::complete(Message& message) try {
+// What else the dialogue knows goes into the submission. False: memory ran out.
+bool SmtpSession::complete(Submission& submission) try {
     Envelope& envelope = dialogue_.envelope();
-    message.sender = envelope.sender;
-    message.set_dsn(std::move(envelope.dsn));
-    if (envelope.by) message.set_deliver_by(DeliverBy::from(message.created, *envelope.by));
-    message.bounces = context_.bounces;
-    message.verp = context_.verp;
-    set_expiry(message, core::Duration{}, context_.max_age);
-    if (dialogue_.content().header().tls_waived()) message.tls = TlsRequest::waived;
-    if (envelope.require_tls)
-        message.tls = TlsRequest::required;  // outweighs (RFC 8689 section 4.1)
-    message.content.seal();
-    message.eight_bit = dialogue_.content().eight_bit();
-    message.utf8 = dialogue_.content().header().has_utf8();
-    message.edit_injection() = {
-        .protocol = std::string(dialogue_.protocol()),
-        .session_id = id_,
-        .client_name = std::string(dialogue_.client_name()),
-        .client_address = stream_.peer().ip.to_string(),
-    };
+    submission.set_sender(envelope.sender);
+    submission.wishes = {.dsn = std::move(envelope.dsn),
+                         .by = envelope.by,
+                         .require_tls = envelope.require_tls,
+                         .max_age = {}};
+    submission.end_content(dialogue_.content().header(), dialogue_.content().eight_bit());
     return true;
 } catch (const std::bad_alloc&) {
     return false;
 }
 
 core::Task<void> SmtpSession::commit() {
-    std::unique_ptr<Message> message = std::move(message_);
+    Submission submission = std::move(*submission_);
     drop_content();
     Added added;
     const std::size_t all = dialogue_.envelope().recipients.size();
-    bool room = add_recipients(*message, added);
+    bool room = add_recipients(submission, added);
     while (room && added.recipients < all) {
-        co_await core::NextTurn{context_.reactor};
-        room = add_recipients(*message, added);
+        co_await core::NextTurn{reactor()};
+        room = add_recipients(submission, added);
     }
-    if (!room || !complete(*message)) {
-        context_.acceptance.drop(std::move(message));
+    if (!room || !complete(submission)) {
+        context_.intake.drop(std::move(submission));
         refuse(Refusal::memory_full);
         co_return;
     }
-    if (message->eight_bit && context_.convert_eight_bit && !message->utf8) {
-        const std::size_t octets = seven_bit_room(message->content.size());
-        if (const auto full = context_.acceptance.check(context_.shares.total() + octets)) {
-            context_.acceptance.drop(std::move(message));
-            refuse(*full);
-            co_return;
-        }
-        if (!co_await make_seven_bit(context_.reactor, message.get())) {
-            context_.acceptance.drop(std::move(message));
-            refuse(Refusal::memory_full);
-            co_return;
-        }
-    }
-    const auto id = co_await context_.acceptance.commit(std::move(message));
+    const auto id = co_await context_.intake.commit(std::move(submission));
     if (!id) {
         refuse(id.error());
         co_return;
@@ -327,41 +239,25 @@ core::Task<void> SmtpSession::commit() {
 }
 
 void SmtpSession::refuse(Refusal refusal) {
-    switch (refusal) {
-        case Refusal::memory_full:
-            return dialogue_.refuse("452 4.3.1 No room for more mail now",
-                                    RejectReason::memory_full);
-        case Refusal::draining:
-            return dialogue_.refuse("421 4.3.2 Shutting down, try again", RejectReason::draining);
-        case Refusal::spool_full:
-            return dialogue_.refuse("452 4.3.1 No space on disk for more mail now",
-                                    RejectReason::spool_full);
-        case Refusal::spool_failed:
-            return dialogue_.refuse("451 4.3.0 The disk failed, mail cannot be committed",
-                                    RejectReason::spool_failed);
-    }
+    const SmtpRefusal words = words_for(refusal);
+    dialogue_.refuse(words.line, words.reason);
 }
 
 void SmtpSession::record_rejection() {
     const Rejection& rejection = dialogue_.rejection();
-    context_.metrics.rejected(metrics::Protocol::smtp, counted_as(rejection.reason));
-    const std::string address = stream_.peer().ip.to_string();
-    const EventRejection event{
-        .sender = rejection.sender,
-        .recipient = rejection.recipient,
-        .size = static_cast<std::size_t>(dialogue_.envelope().declared_size),
-        .peer = {dialogue_.client_name(), address},
-        .response = parts_of(rejection.reply, rejection.command),
-        .protocol = dialogue_.protocol(),
-        .session_id = id_,
-    };
-    context_.rejections.note(stream_.peer().ip, !dialogue_.may_relay(), event);
+    context_.intake.refuse(counted_as(rejection.reason));
+    context_.intake.record(submitter(),
+                           {.sender = rejection.sender,
+                            .recipient = rejection.recipient,
+                            .size = static_cast<std::size_t>(dialogue_.envelope().declared_size),
+                            .reply = parts_of(rejection.reply),
+                            .command = rejection.command});
 }
 
 core::Task<void> SmtpSession::flush() {
     std::string& output = dialogue_.output();
     if (output.empty()) co_return;
-    stream_.set_deadline(context_.reactor.now() + context_.times.idle);
+    stream_.set_deadline(reactor().now() + context_.times.idle);
     const auto written = co_await stream_.write(output);
     output.clear();
     if (!written) gone_ = true;
@@ -369,34 +265,23 @@ core::Task<void> SmtpSession::flush() {
 
 void SmtpSession::say_why(std::error_code error) {
     if (error.value() != ETIMEDOUT) return;
-    if (draining_ && message_ == nullptr) {
-        context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::draining);
+    if (patience_.draining() && !submission_) {
+        context_.intake.refuse(metrics::Rejection::draining);
         return dialogue_.close("421 4.3.2 Shutting down, try again");
     }
-    context_.metrics.rejected(metrics::Protocol::smtp, metrics::Rejection::timeout);
-    dialogue_.close(message_ == nullptr ? "421 4.4.2 Waited too long for a command"
-                                        : "421 4.4.2 Content comes too slowly");
+    context_.intake.refuse(metrics::Rejection::timeout);
+    dialogue_.close(submission_ ? "421 4.4.2 Content comes too slowly"
+                                : "421 4.4.2 Waited too long for a command");
 }
 
 core::Instant SmtpSession::next_deadline() const {
-    const SmtpTimes& times = context_.times;
-    const core::Instant now = context_.reactor.now();
-    core::Instant deadline = now + times.idle;
-    if (!dialogue_.may_relay()) deadline = std::min(deadline, opened_ + times.stranger_session);
-    if (message_ != nullptr) {
-        // When the average rate would be too low if nothing more came.
-        const auto earned =
-            std::chrono::milliseconds(dialogue_.content().octets_read() * 1000 / times.least_rate);
-        deadline = std::min({deadline, content_begun_ + times.content,
-                             content_begun_ + times.content_grace + earned});
-    } else if (draining_) {
-        deadline = std::min(deadline, now + times.drain);
-    }
-    return deadline;
+    std::optional<std::uint64_t> content;
+    if (submission_) content = dialogue_.content().octets_read();
+    return patience_.deadline(reactor().now(), content);
 }
 
 void SmtpSession::drain() {
-    draining_ = true;
+    patience_.drain();
     dialogue_.drain();
     stream_.set_deadline(next_deadline());
 }
@@ -405,7 +290,7 @@ void SmtpSession::drain() {
 // So a client that did not ask for the end is read from for a moment longer.
 core::Task<void> SmtpSession::linger() {
     std::size_t dropped = 0;
-    stream_.set_deadline(context_.reactor.now() + context_.times.linger);
+    stream_.set_deadline(reactor().now() + context_.times.linger);
     while (dropped < kMaxLinger) {
         const auto input = co_await stream_.read();
         if (!input || input->empty()) co_return;

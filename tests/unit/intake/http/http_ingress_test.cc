@@ -58,6 +58,7 @@ class HttpIngress : public ::testing::Test {
         options_.hostname = "mta1.example.com";
         options_.allow = {core::IpNetwork::parse("192.0.2.0/24").value()};
         options_.max_message_size = 100'000;
+        options_.max_recipients = 1'000'000;
     }
 
     // The response to a request with this body; fields replaces the usual Content-Type.
@@ -98,7 +99,7 @@ class HttpIngress : public ::testing::Test {
         return metrics_.rejected_count(Protocol::http, why).value();
     }
 
-    relay::HttpIngressOptions options_;
+    relay::IntakePolicy options_;
     KeepingAcceptance acceptance_;
     metrics::ShardMetrics metrics_;
     relay::MemoryEventSink events_;

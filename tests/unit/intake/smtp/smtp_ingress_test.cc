@@ -24,8 +24,8 @@ const core::SocketAddress kLoopback{core::IpAddress::v4(0x7f000001), 0};
 
 SmtpListenerOptions options_for(std::string_view allow) {
     SmtpListenerOptions options;
-    options.hostname = "mx.example";
-    options.allow = {*core::IpNetwork::parse(allow)};
+    options.policy.hostname = "mx.example";
+    options.policy.allow = {*core::IpNetwork::parse(allow)};
     return options;
 }
 

@@ -30,11 +30,20 @@ class SmtpSessionTest : public testing::Test {
 
     // Plays the script; answers what the client heard behind the EHLO reply.
     string play(bool may_relay = true) {
-        SmtpSession session(context, stream, may_relay, "SESSION");
-        loop.run(session.run());
+        serve(stream, may_relay);
         const string_view ehlo = "250 HELP\r\n";
         const auto at = stream.heard().find(ehlo);
         return at == string::npos ? stream.heard() : stream.heard().substr(at + ehlo.size());
+    }
+    void serve(http_test::ScriptedStream& client, bool may_relay = true) {
+        Intake intake(loop.reactor(), policy, acceptance, metrics, events, metrics::Protocol::smtp);
+        SmtpSessionContext context{intake, dialogue, times, durable};
+        {
+            SmtpSession session(context, client, may_relay, "SESSION");
+            loop.run(session.run());
+        }
+        EXPECT_EQ(intake.shares().total(), 0U);
+        intake.close();
     }
     void say(string_view octets, core::Duration delay = {}) { stream.say(string(octets), delay); }
     std::uint64_t rejected(metrics::Rejection why) {
@@ -46,12 +55,10 @@ class SmtpSessionTest : public testing::Test {
     metrics::ShardMetrics metrics;
     MemoryEventSink sink;
     EventWriter events{sink, loop.reactor()};
+    IntakePolicy policy{.hostname = "mx.example", .allow = {}};
     ServerDialogueOptions dialogue{.hostname = "mx.example"};
     SmtpTimes times;
-    RejectionLog rejections{loop.reactor(), events};
-    IntakeShares shares;
-    SmtpSessionContext context{loop.reactor(), acceptance, metrics, rejections,
-                               shares,         dialogue,   times,   true};
+    bool durable = true;
     http_test::ScriptedStream stream{loop.reactor()};
 };
 
@@ -62,7 +69,7 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
     say("DATA\r\n");
     say("Subject: x\r\n\r\n..dot \xc3\xa9\r\n.\r\n");
     say("QUIT\r\n");
-    context.convert_eight_bit = false;
+    policy.convert_eight_bit = false;
     const string heard = play();
     ASSERT_EQ(acceptance.messages.size(), 1U);
     const Message& message = *acceptance.messages[0];
@@ -88,7 +95,6 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
                             message.id.to_string() + "\r\n\tfor <b@example.com>;\r\n\t"))
         << content;
     EXPECT_TRUE(content.ends_with(" +0000\r\nSubject: x\r\n\r\n.dot \xc3\xa9\r\n"));
-    EXPECT_EQ(shares.total(), 0U);
     EXPECT_TRUE(stream.heard().starts_with(kGreeting));
 }
 
@@ -105,7 +111,7 @@ TEST_F(SmtpSessionTest, AKnownNullMxIsRefusedAtRcpt) {
 }
 
 TEST_F(SmtpSessionTest, AListenersMailMayExpireSooner) {
-    context.max_age = std::chrono::hours{3};
+    policy.max_age = std::chrono::hours{3};
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
     say("Subject: x\r\n\r\nhello\r\n.\r\n");
@@ -143,7 +149,6 @@ TEST_F(SmtpSessionTest, ContentWithOctetsAbove127IsMade7Bit) {
     EXPECT_TRUE(content(2).ends_with("\r\nSubject: x\r\n\r\nseven =\r\n"));
     EXPECT_TRUE(content(3).ends_with("\r\n\r\n\xc3\xa9\r\n"));  // needs SMTPUTF8 anyway
     EXPECT_TRUE(acceptance.messages[3]->utf8);
-    EXPECT_EQ(shares.total(), 0U);
 }
 
 TEST_F(SmtpSessionTest, NoRoomForTheConversionIsNoRoom) {
@@ -157,7 +162,7 @@ TEST_F(SmtpSessionTest, NoRoomForTheConversionIsNoRoom) {
 }
 
 TEST_F(SmtpSessionTest, SaysWhenItPromisesMemoryOnly) {
-    context.durable = false;
+    durable = false;
     say(kEhlo);
     say(string(kEnvelope) + "RCPT TO:<c@example.com>\r\nDATA\r\n");
     say("x: y\r\n\r\n.\r\n");
@@ -264,7 +269,6 @@ TEST_F(SmtpSessionTest, AsksForRoomWhileContentGrows) {
     for (int i = 0; i < 1000; ++i)
         say(lines);  // 10 MB
     EXPECT_TRUE(play().ends_with("421 4.3.1 No room for the rest of this message\r\n"));
-    EXPECT_EQ(shares.total(), 0U);
     EXPECT_EQ(rejected(metrics::Rejection::memory_full), 1U);
 }
 
@@ -281,7 +285,6 @@ TEST_F(SmtpSessionTest, RefusedContentIsForgotten) {
     EXPECT_NE(heard.find("554 5.6.0 A line is longer than 998 octets\r\n250 2.0.0 Ok\r\n221"),
               string::npos)
         << heard;
-    EXPECT_EQ(shares.total(), 0U);
 }
 
 TEST_F(SmtpSessionTest, SmuggledInputIsReadAndIgnored) {
@@ -339,7 +342,6 @@ TEST_F(SmtpSessionTest, AClientThatVanishesLeavesNothing) {
     say("x: y\r\n\r\nhalf");
     play();
     EXPECT_TRUE(acceptance.messages.empty());
-    EXPECT_EQ(shares.total(), 0U);
 }
 
 TEST_F(SmtpSessionTest, AClientThatCannotBeWrittenToIsLeft) {
@@ -354,9 +356,8 @@ TEST_F(SmtpSessionTest, AClientThatCannotBeWrittenToIsLeft) {
 TEST_F(SmtpSessionTest, AClientThatStopsReadingInsideAGroupIsLeft) {
     say(kEhlo);
     say("NOOP\r\nRSET\r\n");
-    SmtpSession session(context, stream, true, "SESSION");
     stream.break_writes_after(2);
-    loop.run(session.run());
+    serve(stream);
     EXPECT_TRUE(stream.heard().ends_with("250 HELP\r\n"));
 }
 
@@ -379,14 +380,13 @@ TEST_F(SmtpSessionTest, memory_that_runs_out_ends_one_message) {
     for (std::size_t which = 1; failed; ++which) {
         ASSERT_LT(which, 200U);
         http_test::ScriptedStream client(loop.reactor());
-        SmtpSession session(context, client, true, "SESSION");
         client.say(string(kEhlo) + string(kEnvelope) + "DATA\r\n");
         client.say(eight_bit_lines(100'000) + ".\r\n");
         client.say(string(kEnvelope) + "DATA\r\n", milliseconds{1});
         client.say("Subject: small\r\n\r\nhello\r\n.\r\nQUIT\r\n", milliseconds{1});
         {
             const relay_test::ScarceMemory memory(which);
-            loop.run(session.run());
+            serve(client);
             failed = memory.failed();
         }
         const string& heard = client.heard();
@@ -395,7 +395,6 @@ TEST_F(SmtpSessionTest, memory_that_runs_out_ends_one_message) {
         EXPECT_EQ(failed, closed || refused) << which << ": " << heard;
         EXPECT_EQ(heard.contains("\r\n221 "), !closed) << heard;  // what comes after it is served
         if (refused) ++refused_later;
-        EXPECT_EQ(shares.total(), 0U);
     }
     EXPECT_GT(refused_later, 2U);  // while it was converted
 }
@@ -407,10 +406,9 @@ TEST_F(SmtpSessionTest, many_lines_with_dots_need_no_large_piece_of_memory) {
         lines += "..\r\n";
     stream.say(string(kEhlo) + string(kEnvelope) + "DATA\r\n");
     stream.say("Subject: x\r\n\r\n" + lines + ".\r\nQUIT\r\n");
-    SmtpSession session(context, stream, true, "SESSION");
     {
         const relay_test::ScarceMemory memory;
-        loop.run(session.run());
+        serve(stream);
         EXPECT_LE(memory.largest(), Content::kLargestChunk);
     }
     ASSERT_EQ(acceptance.messages.size(), 1U);

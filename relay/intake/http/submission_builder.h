@@ -1,9 +1,8 @@
-// HttpSubmission: from a request that was read to a message that can be committed: addresses
-// checked, header encoded, content converted. It works in steps that its owner calls with turns of
-// the loop between them. Owned by the handler of one request, on its shard. Pure but for
-// Acceptance, which it asks for the message and what is known of domains. A recipient that is no
-// mail address is listed; one that is named again is taken once. Limits: kRecipientsPerTurn and one
-// block of content a step; kListedErrors of the sentences; HttpIngressOptions.
+// SubmissionBuilder: fills a Submission from a request that was read: addresses checked, header
+// encoded, content converted. It works in steps that its owner calls with turns of the loop between
+// them. Owned by the handler of one request, on its shard. A recipient that is no mail address, or
+// that Intake does not take, is listed; one that is named again is taken once. Limits:
+// kRecipientsPerTurn and one block of content a step; kListedErrors of the sentences; IntakePolicy.
 #pragma once
 
 #include <cstddef>
@@ -13,31 +12,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "core/base/address.h"
 #include "core/http/message.h"
 #include "metrics/shard_metrics.h"
-#include "relay/intake/acceptance.h"
 #include "relay/intake/http/content_text.h"
 #include "relay/intake/http/inject_request.h"
+#include "relay/intake/intake.h"
 #include "relay/message/address.h"
 #include "relay/message/recipient_set.h"
 
 namespace relay {
-
-struct HttpIngressOptions {
-    std::string hostname;
-    std::vector<core::IpNetwork> allow;
-    std::size_t max_message_size = 50U << 20;
-    std::size_t max_recipients = 1'000'000;  // of a request
-    BouncePolicy bounces = BouncePolicy::record;
-    bool verp = false;
-    bool convert_eight_bit = true;
-    bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
-    core::Duration max_age{};       // zero: as schedules say
-    std::uint64_t seed = 0;         // for RecipientSet
-};
 
 // Why a request is refused.
 struct HttpFault {
@@ -54,16 +40,16 @@ class RefusedRecipients {
     virtual void note(std::string_view address, std::string_view why) = 0;
 };
 
-class HttpSubmission {
+class SubmissionBuilder {
   public:
     static constexpr std::size_t kListedErrors = 1000;  // fail_count, failed_recipients have all
     static constexpr std::size_t kRecipientsPerTurn = 2000;
     static constexpr std::size_t kMaxEncodedHeader = 64 * 1024;  // octets; a longer one stays
 
-    HttpSubmission(const HttpIngressOptions& options, Acceptance& acceptance, InjectRequest request,
-                   const core::IpAddress& client, RefusedRecipients& refused);
+    SubmissionBuilder(Intake& intake, InjectRequest request, Submitter who,
+                      RefusedRecipients& refused);
 
-    // Checks the sender and begins the message.
+    // Checks the sender and begins the submission.
     std::optional<HttpFault> begin();
     bool recipients_done() const { return request_.recipients.done(); }
     void take_recipients();
@@ -73,14 +59,12 @@ class HttpSubmission {
     std::optional<HttpFault> convert_content();
 
     bool only_recipient() const { return request_.recipients.size() == 1; }
-    // The content has to become 7-bit before it is committed.
-    bool wants_seven_bit() const;
-    Message& message() { return *message_; }
-    std::unique_ptr<Message> take_message() { return std::move(message_); }
+    // None before begin() has taken the sender.
+    std::optional<Submission> take_submission() { return std::exchange(submission_, std::nullopt); }
     // What request and content take in memory now.
     std::size_t memory() const;
 
-    // {"success_count":…}; the recipients of the message are given, as it is committed by then.
+    // {"success_count":…}, once the submission is committed.
     std::string answer(std::string_view id) const;
     // What was wrong with recipients, of the first kListedErrors.
     const std::vector<core::HttpProblem>& problems() const { return problems_; }
@@ -94,12 +78,11 @@ class HttpSubmission {
     std::optional<HttpFault> feed(std::string_view text);
     HttpFault too_large() const;
 
-    const HttpIngressOptions& options_;
-    Acceptance& acceptance_;
+    Intake& intake_;
     InjectRequest request_;
-    const core::IpAddress client_;
+    Submitter who_;
     RefusedRecipients& refused_;
-    std::unique_ptr<Message> message_;
+    std::optional<Submission> submission_;
 
     std::size_t next_recipient_ = 0;
     std::size_t accepted_ = 0;  // occurrences
@@ -109,8 +92,7 @@ class HttpSubmission {
     std::vector<core::HttpProblem> problems_;  // of the first kListedErrors
 
     std::unique_ptr<ContentText> text_;
-    std::size_t skipped_ = 0;   // octets of the text at hand that were taken as the header
-    std::size_t received_ = 0;  // octets of our own field
+    std::size_t skipped_ = 0;  // octets of the text at hand that were taken as the header
     bool content_done_ = false;
 };
 
