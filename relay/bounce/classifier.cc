@@ -39,6 +39,7 @@ BounceReply BounceClassifier::reply_of(const Disposition& disposition) {
 }
 
 BounceVerdict BounceClassifier::classify(const Disposition& disposition) {
+    if (disposition.outcome == Outcome::delivered) return {};
     if (disposition.outcome == Outcome::expired && disposition.reply.code == 0) {
         return {"MessageExpired", BounceKind::soft, false, false};
     }

@@ -20,7 +20,8 @@ class BounceClassifier {
 
     explicit BounceClassifier(std::shared_ptr<const BounceRules> rules);
 
-    // Of what failed, and never without a class. An expiration without a reply is "MessageExpired".
+    // Of what failed, and never without a class; of a delivery nothing. An expiration without a
+    // reply is "MessageExpired".
     BounceVerdict classify(const Disposition& disposition);
     void use(std::shared_ptr<const BounceRules> rules);
 

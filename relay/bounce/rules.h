@@ -20,16 +20,10 @@
 
 #include "relay/bounce/asked.h"
 #include "relay/bounce/rule_reader.h"
+#include "relay/bounce/verdict.h"
 #include "relay/message/reply.h"
 
 namespace relay {
-
-struct BounceVerdict {
-    std::string_view name;  // of the class; valid as long as the rules. Empty: no failure
-    BounceKind kind = BounceKind::soft;
-    bool suppress = false;  // the address should get no more mail
-    bool retry = false;     // try again, although the reply is permanent
-};
 
 // A reply as the rules see it: what was said, by whom, and about what.
 struct BounceReply {

@@ -77,6 +77,8 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     // recipient stays small.
     const Disposition& disposition() const;
     void set_disposition(Disposition disposition);
+    // Of what it came to: a refusal that is tried again, or the last try of many.
+    void change_outcome(Outcome outcome);
     void clear_disposition() { disposition_.reset(); }
 
   private:

@@ -57,7 +57,8 @@ ShardServices::ShardServices(Node& node, core::Shard& shard)
       stop_(shard.reactor()),
       tasks_(shard.reactor()),
       recovery_(shard.reactor()),
-      events_(*node.events, shard.reactor(), node.first->bounce) {
+      event_lines_(*node.events, shard.reactor()),
+      events_(event_lines_, shard.reactor(), {.shard = static_cast<std::uint32_t>(shard.id())}) {
     node.stop_events[shard.id()] = &stop_;
     node.services[shard.id()] = this;
 }
@@ -113,7 +114,6 @@ core::Result<void> ShardServices::build() {
 
 void ShardServices::use(std::shared_ptr<const CheckedConfig> checked) {
     checked_ = std::move(checked);
-    events_.use(checked_->bounce);
     // The contexts first: paths may open connections at once.
     tls_->use(roots_of(*checked_));
     if (https_ != nullptr && checked_->tls_roots) https_->use_roots(*checked_->tls_roots);

@@ -19,6 +19,7 @@
 #include "dns/ares_channel.h"
 #include "dns/cached_resolver.h"
 #include "relay/egress/dispatcher.h"
+#include "relay/events/event_lines.h"
 #include "relay/events/event_writer.h"
 #include "relay/intake/http/http_ingress.h"
 #include "relay/intake/smtp/smtp_ingress.h"
@@ -87,6 +88,7 @@ class ShardServices {
     core::Event stop_;
     core::TaskGroup tasks_;
     core::TaskGroup recovery_;
+    EventLines event_lines_;
     EventWriter events_;
     std::unique_ptr<dns::AresChannel> channel_;
     std::unique_ptr<dns::CachedResolver> resolver_;

@@ -54,6 +54,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
       exchange_(exchange),
       events_(events),
       metrics_(metrics),
+      classifier_(router.checked->bounce),
       router_(shard, within(std::move(router), options.memory_limit), *this),
       scheduled_(shard.reactor(),
                  [this](Recipient& recipient) {
@@ -73,6 +74,11 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& s
 
 Origin::~Origin() {
     PH_ASSERT(messages_count_ == 0);
+}
+
+void Origin::use(std::shared_ptr<const CheckedConfig> checked) {
+    classifier_.use(checked->bounce);
+    router_.use(std::move(checked));
 }
 
 std::optional<Refusal> Origin::check(std::size_t octets) const {
@@ -176,28 +182,32 @@ void Origin::settle(Recipient& recipient) {
             metrics_.entered(metrics::Queue::scheduled);
             scheduled_.add(recipient, closing_ ? kStayHome : core::Duration::zero());
             break;
-        case Outcome::deferred:
-            defer(recipient);
-            break;
-        case Outcome::expired:
-            quote_last_reply(recipient);
-            finish(recipient, metrics::Outcome::expired);
-            break;
-        case Outcome::bounced:
-            if (events_.classify(recipient.disposition()).retry) {
-                Disposition passing = recipient.disposition();
-                passing.outcome = Outcome::deferred;
-                recipient.set_disposition(std::move(passing));
-                defer(recipient);
-                break;
-            }
-            [[fallthrough]];
         default:
-            recipient.count_attempt();
-            finish(recipient, metric_of(recipient.disposition().outcome));
+            conclude(recipient);
             break;
     }
     if (on_the_way_ == 0) came_to_rest_.notify_all();
+}
+
+// What a failure means is asked once, here: it decides whether a refusal is tried again, and goes
+// with the outcome to whoever tells of it.
+void Origin::conclude(Recipient& recipient) {
+    if (recipient.disposition().outcome == Outcome::expired) quote_last_reply(recipient);
+    const BounceVerdict verdict = classifier_.classify(recipient.disposition());
+    switch (recipient.disposition().outcome) {
+        case Outcome::deferred:
+            return defer(recipient, verdict);
+        case Outcome::expired:  // before it was tried
+            return finish(recipient, verdict);
+        case Outcome::bounced:
+            if (!verdict.retry) break;
+            recipient.change_outcome(Outcome::deferred);
+            return defer(recipient, verdict);
+        default:
+            break;
+    }
+    recipient.count_attempt();
+    finish(recipient, verdict);
 }
 
 const RetryRule* Origin::rule_of(const Recipient& recipient) const {
@@ -213,7 +223,7 @@ core::WallTime Origin::end_of(const Message& message, const RetryRule* rule) con
     return wanted == core::WallTime{} ? by_schedule : std::min(wanted, by_schedule);
 }
 
-void Origin::defer(Recipient& recipient) {
+void Origin::defer(Recipient& recipient, const BounceVerdict& verdict) {
     recipient.count_attempt();
     const core::WallTime now = shard_.wall();
     const RetryRule* const rule = rule_of(recipient);
@@ -230,14 +240,12 @@ void Origin::defer(Recipient& recipient) {
                                       ? std::string_view(recipient.site->facts.name)
                                       : std::string_view{};
     const std::size_t provider = recipient.site != nullptr ? recipient.site->facts.provider : 0;
-    events_.outcome(recipient, site);
+    events_.outcome(recipient, site, verdict);
     metrics_.delivery(provider, metrics::Outcome::deferred);
     if (schedule_.expired(recipient.message->created, recipient.next_attempt, rule) ||
         recipient.message->expires_by(recipient.next_attempt)) {
-        Disposition expired = recipient.disposition();
-        expired.outcome = Outcome::expired;
-        recipient.set_disposition(std::move(expired));
-        return finish(recipient, metrics::Outcome::expired);
+        recipient.change_outcome(Outcome::expired);
+        return finish(recipient, verdict);
     }
     reports_.deferred(recipient, end_of(*recipient.message, rule));
     replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
@@ -258,7 +266,7 @@ void Origin::quote_last_reply(Recipient& recipient) {
     recipient.set_disposition(std::move(quoted));
 }
 
-void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
+void Origin::finish(Recipient& recipient, const BounceVerdict& verdict) {
     recipient.move_to(RecipientState::final);
     const Site* site = recipient.site;
     const DeliveryReports::Tells tells = reports_.ended(recipient);
@@ -268,9 +276,11 @@ void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
     if (tells != DeliveryReports::Tells::failure ||
         recipient.message->bounces != BouncePolicy::mail) {
         events_.outcome(recipient,
-                        site != nullptr ? std::string_view(site->facts.name) : std::string_view{});
+                        site != nullptr ? std::string_view(site->facts.name) : std::string_view{},
+                        verdict);
     }
-    metrics_.delivery(site != nullptr ? site->facts.provider : metrics::kOtherProvider, outcome);
+    metrics_.delivery(site != nullptr ? site->facts.provider : metrics::kOtherProvider,
+                      metric_of(recipient.disposition().outcome));
     Message& message = *recipient.message;
     metrics_.finished(shard_.wall() - message.created);
     router_.release(recipient);

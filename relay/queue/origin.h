@@ -17,6 +17,7 @@
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "metrics/shard_metrics.h"
+#include "relay/bounce/classifier.h"
 #include "relay/events/event_writer.h"
 #include "relay/intake/acceptance.h"
 #include "relay/message/reply_pool.h"
@@ -63,9 +64,9 @@ class Origin final : public Acceptance,
     void take(Recipient& recipient) override;
     void fetch(Recipient& recipient) override;
 
-    // A reload: routes, limits and schedules of destinations, for what is routed or deferred from
-    // now on.
-    void use(std::shared_ptr<const CheckedConfig> checked) { router_.use(std::move(checked)); }
+    // A reload: routes, limits and schedules of destinations, and bounce rules, for what is routed
+    // or settled from now on.
+    void use(std::shared_ptr<const CheckedConfig> checked);
 
     // RecoveredMail: what an earlier run accepted.
     void recovered(std::unique_ptr<Message> message) override;
@@ -97,13 +98,14 @@ class Origin final : public Acceptance,
     void unroutable(Recipient& recipient) override;
     void dispatch(Recipient& recipient);
     void settle(Recipient& recipient);
-    void defer(Recipient& recipient);
+    void conclude(Recipient& recipient);
+    void defer(Recipient& recipient, const BounceVerdict& verdict);
     // The one place that says by which schedule a recipient is tried again: that of its
     // destination, or none, and then [retry]'s. A tenant's comes in here, by the message's label.
     const RetryRule* rule_of(const Recipient& recipient) const;
     core::WallTime end_of(const Message& message, const RetryRule* rule) const;
     void quote_last_reply(Recipient& recipient);
-    void finish(Recipient& recipient, metrics::Outcome outcome);
+    void finish(Recipient& recipient, const BounceVerdict& verdict);
     void free_message(Message& message);
     std::unique_ptr<Message> take_out(Message& message);
     void note(Recipient& recipient, Outcome outcome);
@@ -129,6 +131,7 @@ class Origin final : public Acceptance,
     Exchange& exchange_;
     EventWriter& events_;
     metrics::ShardMetrics& metrics_;
+    BounceClassifier classifier_;
     Router router_;
     ScheduledQueue scheduled_;
     ReplyPool replies_;

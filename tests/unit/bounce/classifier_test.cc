@@ -40,6 +40,14 @@ TEST(BounceClassifier, remembers_what_it_said) {
     EXPECT_EQ(classifier.classify(google).name, "QuotaIssues");
 }
 
+TEST(BounceClassifier, a_delivery_is_no_failure) {
+    BounceClassifier classifier(BounceRules::built_in());
+    const auto verdict = classifier.classify(failed(250, "550 user unknown", Outcome::delivered));
+    EXPECT_TRUE(verdict.name.empty());
+    EXPECT_FALSE(verdict.retry || verdict.suppress);
+    EXPECT_EQ(classifier.matched(), 0U);
+}
+
 TEST(BounceClassifier, an_expiration_without_a_reply_is_one) {
     BounceClassifier classifier(BounceRules::built_in());
     EXPECT_EQ(classifier.classify(failed(0, "", Outcome::expired)).name, "MessageExpired");

@@ -1,4 +1,4 @@
-#include "relay/events/event.h"
+#include "relay/events/event_text.h"
 
 #include <memory>
 #include <set>
@@ -29,6 +29,27 @@ std::unique_ptr<Message> message_to(const std::vector<std::string>& recipients) 
         message.recipients.push_back(std::make_unique<Recipient>(message, each));
     }
     return owned;
+}
+
+void append_outcome(std::string& lines, const Recipient& recipient, std::string_view site,
+                    const BounceVerdict& bounce, core::WallTime now) {
+    append_event(lines, outcome_event(recipient, site, bounce, now));
+}
+
+void append_rejection(std::string& lines, const EventRejection& rejection, core::WallTime now) {
+    append_event(lines, rejection_event(rejection, now));
+}
+
+// Answers how many events it takes.
+std::size_t append_reception(std::string& lines, const Message& message, const EventPeer& client,
+                             const EventResponse& response, core::WallTime now) {
+    std::size_t events = 0;
+    for (std::size_t next = 0; next < message.recipients.size(); ++events) {
+        const Event event = reception_event(message, next, client, response, now);
+        append_event(lines, event);
+        next += event.recipients.size();
+    }
+    return events;
 }
 
 // The only line of an outcome of the first recipient.
@@ -218,7 +239,7 @@ TEST(Event, AReceptionNamesItsRecipients) {
     simdjson::dom::parser parser;
     std::string line;
     append_reception(line, one, {"client.example", "192.0.2.7:1234"},
-                     {250, {2, 0, 0}, "OK id=1", "."}, kNow);
+                     {{250, {2, 0, 0}, "OK id=1"}, "."}, kNow);
     auto event = parsed(parser, line);
     EXPECT_EQ(text(event, "/type"), "Reception");
     EXPECT_EQ(text(event, "/recipient"), "a@b.example");
@@ -281,7 +302,7 @@ TEST(Event, ARejectionSaysWhoWasRefusedAndWhy) {
                       "a@b.example",
                       77,
                       {"evil\r\n", "192.0.2.66:1"},
-                      {550, {5, 7, 1}, "relaying denied", "RCPT TO:<a@b.example>"},
+                      {{550, {5, 7, 1}, "relaying denied"}, "RCPT TO:<a@b.example>"},
                       "ESMTP",
                       "S2"},
                      kNow);
