@@ -27,40 +27,40 @@ void HttpServer::start() {
 }
 
 void HttpServer::accept(std::unique_ptr<TcpStream> stream) {
-    const HttpEntry entry = stream->excess() ? HttpEntry::refused : admit(stream->peer());
-    if (entry == HttpEntry::refused) {
-        tasks_.spawn(turn_away(std::move(stream)));
-    } else {
+    const Entry entry = stream->excess() ? Entry::full : admit(stream->peer());
+    if (is_in(entry)) {
         tasks_.spawn(serve(std::move(stream), entry));
+    } else {
+        tasks_.spawn(turn_away(std::move(stream)));
     }
 }
 
-HttpEntry HttpServer::admit(const SocketAddress& peer) {
+Entry HttpServer::admit(const SocketAddress& peer) {
     if (!options_.enter) {
-        return connections_ < options_.max_connections ? HttpEntry::client : HttpEntry::refused;
+        return connections_ < options_.max_connections ? Entry::client : Entry::full;
     }
-    HttpEntry entry = options_.enter(peer, false);
-    if (entry != HttpEntry::crowded) return entry;
+    Entry entry = options_.enter(peer, false);
+    if (entry != Entry::crowded) return entry;
     if (stranger_connections_ < kOwnStrangers) return options_.enter(peer, true);
-    if (strangers_.empty()) return HttpEntry::refused;
+    if (strangers_.empty()) return Entry::full;
     HttpSession& oldest = strangers_.pop_front();
     replaced_.push_back(oldest);
     oldest.abort();
     entry = options_.enter(peer, true);
-    PH_ASSERT(entry != HttpEntry::crowded);
+    PH_ASSERT(entry != Entry::crowded);
     return entry;
 }
 
-Task<void> HttpServer::serve(std::unique_ptr<ByteStream> stream, HttpEntry entry) {
+Task<void> HttpServer::serve(std::unique_ptr<ByteStream> stream, Entry entry) {
     ++connections_;  // counted before the task starts: a burst is accepted within one turn
     ++shared_.stats.connections;
-    if (entry == HttpEntry::stranger) ++stranger_connections_;
+    if (entry == Entry::stranger) ++stranger_connections_;
     return run_session(std::move(stream), entry);
 }
 
-Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry) {
+Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream, Entry entry) {
     {
-        const bool stranger = entry == HttpEntry::stranger;
+        const bool stranger = entry == Entry::stranger;
         HttpSession session(*stream, router_, stranger ? options_.stranger_limits : options_.limits,
                             shared_, shard_.reactor());
         (stranger ? strangers_ : sessions_).push_back(session);
@@ -71,7 +71,7 @@ Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream, HttpEntry
     co_await stream->close();
     if (options_.leave) options_.leave(peer);
     --connections_;
-    if (entry == HttpEntry::stranger) --stranger_connections_;
+    if (entry == Entry::stranger) --stranger_connections_;
     fewer_.notify_all();
 }
 

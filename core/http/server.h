@@ -25,25 +25,20 @@
 #include "core/http/router.h"
 #include "core/http/session.h"
 #include "core/io/shard.h"
+#include "core/net/entry.h"
 #include "core/net/listener_set.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 
 namespace core {
 
-enum class HttpEntry : std::uint8_t {
-    refused,
-    client,
-    stranger,  // with stranger_limits
-    crowded,   // a stranger, and all places of strangers are taken; nothing was counted
-};
-
 struct HttpServerOptions {
     std::size_t max_connections = 10'000;
     // Limits that reach further than this shard, and counters: asked once a connection; client and
-    // stranger are followed by leave() when it ends. With replacing, the place of a stranger is
-    // being freed, so crowded is no answer. Empty: max_connections alone decides.
-    std::function<HttpEntry(const SocketAddress& peer, bool replacing)> enter;
+    // stranger (with stranger_limits) are followed by leave() when it ends. With replacing, the
+    // place of a stranger is being freed, so crowded is no answer. Empty: max_connections alone
+    // decides.
+    std::function<Entry(const SocketAddress& peer, bool replacing)> enter;
     std::function<void(const SocketAddress& peer)> leave;
     Listener::Knows knows;  // who is no stranger
     Duration drain_timeout = std::chrono::seconds{10};
@@ -75,9 +70,9 @@ class HttpServer {
 
   private:
     void accept(std::unique_ptr<TcpStream> stream);
-    HttpEntry admit(const SocketAddress& peer);
-    Task<void> serve(std::unique_ptr<ByteStream> stream, HttpEntry entry);
-    Task<void> run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry);
+    Entry admit(const SocketAddress& peer);
+    Task<void> serve(std::unique_ptr<ByteStream> stream, Entry entry);
+    Task<void> run_session(std::unique_ptr<ByteStream> stream, Entry entry);
     Task<void> turn_away(std::unique_ptr<ByteStream> stream);
     Task<void> refuse_politely(std::unique_ptr<ByteStream> stream, bool with_words);
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/base/address.h"
+#include "core/net/entry.h"
 
 namespace relay {
 
@@ -27,12 +28,7 @@ class Admission {
     static constexpr std::size_t kStrangers = 128;
     static constexpr std::size_t kManyPlaces = 100;
 
-    enum class Entry : std::uint8_t {
-        client,
-        stranger,
-        full,     // no place for a client, or none more for this address
-        crowded,  // no place for a stranger: all of theirs are taken
-    };
+    using Entry = core::Entry;
 
     Admission(std::vector<core::IpNetwork> allow, std::size_t max_connections);
 
@@ -60,9 +56,5 @@ class Admission {
     Group clients_;
     Group strangers_;
 };
-
-constexpr bool is_in(Admission::Entry entry) {
-    return entry == Admission::Entry::client || entry == Admission::Entry::stranger;
-}
 
 }  // namespace relay

@@ -20,20 +20,6 @@ const core::TlsRoots* roots_of(const CheckedConfig& checked) {
     return checked.tls_roots ? &*checked.tls_roots : nullptr;
 }
 
-core::HttpEntry http_entry(Admission::Entry entry) {
-    switch (entry) {
-        case Admission::Entry::client:
-            return core::HttpEntry::client;
-        case Admission::Entry::stranger:
-            return core::HttpEntry::stranger;
-        case Admission::Entry::crowded:
-            return core::HttpEntry::crowded;
-        case Admission::Entry::full:
-            break;
-    }
-    return core::HttpEntry::refused;
-}
-
 // What keeps chosen names from clashing in hash tables: nobody outside may know it.
 std::uint64_t seed_of_sets() {
     std::uint64_t seed = 0;
@@ -204,14 +190,14 @@ core::Result<void> ShardServices::listen_http(std::size_t index) {
     // The limit counts over all shards, as it does for SMTP.
     options.enter = [this, admission = node_.admissions[index], ingress = http.ingress.get()](
                         const core::SocketAddress& peer, bool replacing) {
-        const Admission::Entry entry = admission->enter(peer.ip, replacing);
+        const core::Entry entry = admission->enter(peer.ip, replacing);
         if (is_in(entry)) {
             metrics_.session_opened(metrics::Protocol::http);
-        } else if (entry == Admission::Entry::full) {
+        } else if (entry == core::Entry::full) {
             metrics_.rejected(metrics::Protocol::http, metrics::Rejection::connections);
             ingress->rejections().note_turned_away(peer.ip, "no place: max_connections");
         }
-        return http_entry(entry);
+        return entry;
     };
     options.knows = [admission = node_.admissions[index]](const core::IpAddress& peer) {
         return admission->allows(peer);
