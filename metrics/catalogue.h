@@ -102,6 +102,8 @@ inline constexpr Metric kLoopTurns{"posthaste_loop_turns_total", Kind::counter,
     "Turns of the shard's loop.", {"shard"}};
 inline constexpr Metric kLoopTurnSeconds{"posthaste_loop_turn_seconds", Kind::histogram,
     "Length of the turns of the shard's loop.", {"shard"}};
+inline constexpr Metric kLetters{"posthaste_shard_letters_total", Kind::counter,
+    "Letters that the shard sent to other shards.", {"shard"}};
 inline constexpr Metric kIoEnters{"posthaste_io_enters_total", Kind::counter,
     "System calls of the shard's loop: io_uring_enter, or with epoll every call for a socket.",
     {"shard"}};
@@ -154,7 +156,8 @@ inline constexpr std::array kCatalogue{
     &kContentsEvicted, &kContentsReadBack,
     &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
-    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kIoEnters,
+    &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kLetters,
+    &kIoEnters,
     &kIoSubmitted, &kIoCompleted, &kIoSends, &kIoReceives, &kIoBuffersExhausted, &kIoCopied,
     &kIoHeldInput, &kIoOverflows, &kShardBusyRatio, &kShardBusySeconds, &kLongestTurn,
     &kIoBackendInfo,

@@ -143,31 +143,31 @@ void histogram(Page& page, Shards shards, const Metric& metric, Of of) {
 }
 
 void delivery(Page& page, Shards shards, const std::vector<std::string>& names) {
-    const std::size_t providers = std::min(names.size(), shards.front()->providers());
+    const std::size_t destinations = std::min(names.size(), shards.front()->destinations());
     page.family(kDeliveries);
-    for (std::size_t p = 0; p < providers; ++p) {
+    for (std::size_t p = 0; p < destinations; ++p) {
         for (std::size_t o = 0; o < kOutcomes; ++o) {
             page.sample(
                 sum(shards,
-                    [&](const ShardMetrics& s) -> auto& { return s.provider(p).deliveries[o]; }),
+                    [&](const ShardMetrics& s) -> auto& { return s.destination(p).deliveries[o]; }),
                 {names[p], kOutcomeWords[o]});
         }
     }
     histogram(page, shards, kDeliverySeconds,
               [](const ShardMetrics& s) -> auto& { return s.delivery_seconds(); });
     page.family(kConnectionsOpen);
-    for (std::size_t p = 0; p < providers; ++p) {
+    for (std::size_t p = 0; p < destinations; ++p) {
         page.sample(
             sum(shards,
-                [&](const ShardMetrics& s) -> auto& { return s.provider(p).connections_open; }),
+                [&](const ShardMetrics& s) -> auto& { return s.destination(p).connections_open; }),
             {names[p]});
     }
     page.family(kConnections);
-    for (std::size_t p = 0; p < providers; ++p) {
+    for (std::size_t p = 0; p < destinations; ++p) {
         for (std::size_t c = 0; c < kConnects; ++c) {
             page.sample(
                 sum(shards,
-                    [&](const ShardMetrics& s) -> auto& { return s.provider(p).connects[c]; }),
+                    [&](const ShardMetrics& s) -> auto& { return s.destination(p).connects[c]; }),
                 {names[p], kConnectWords[c]});
         }
     }
@@ -210,12 +210,12 @@ void spool(Page& page, Shards shards, const NodeFacts& node) {
 // Most combinations never occur: only those that did have a series.
 void tls(Page& page, Shards shards, const std::vector<std::string>& names) {
     page.family(kTlsSessions);
-    const std::size_t providers = std::min(names.size(), shards.front()->providers());
-    for (std::size_t p = 0; p < providers; ++p) {
+    const std::size_t destinations = std::min(names.size(), shards.front()->destinations());
+    for (std::size_t p = 0; p < destinations; ++p) {
         for (std::size_t t = 0; t < kTlsPolicies; ++t) {
             for (std::size_t r = 0; r < kTlsResults; ++r) {
                 const auto count = sum(shards, [&](const ShardMetrics& s) -> auto& {
-                    return s.provider(p).tls_sessions[t][r];
+                    return s.destination(p).tls_sessions[t][r];
                 });
                 if (count > 0 || p + t + r == 0) {
                     page.sample(count, {names[p], kTlsPolicyWords[t], kTlsResultWords[r]});
@@ -314,6 +314,7 @@ void turn_lengths(Page& page, Shards shards) {
 void engine(Page& page, Shards shards) {
     per_shard(page, shards, kLoopTurns, &EngineCounters::turns, 1);
     turn_lengths(page, shards);
+    per_shard(page, shards, kLetters, &EngineCounters::letters, 1);
     per_shard(page, shards, kIoEnters, &EngineCounters::enters, 1);
     per_shard(page, shards, kIoSubmitted, &EngineCounters::submitted, 1);
     per_shard(page, shards, kIoCompleted, &EngineCounters::completed, 1);
@@ -351,13 +352,13 @@ void node_and_process(Page& page, const NodeFacts& node) {
 }  // namespace
 
 std::string render(std::span<const ShardMetrics* const> shards,
-                   const std::vector<std::string>& provider_names, const NodeFacts& node,
+                   const std::vector<std::string>& destination_names, const NodeFacts& node,
                    core::WallTime now) {
     PH_ASSERT(!shards.empty());
     Page page;
     injection(page, shards);
-    delivery(page, shards, provider_names);
-    tls(page, shards, provider_names);
+    delivery(page, shards, destination_names);
+    tls(page, shards, destination_names);
     queue(page, shards, node, now);
     dns(page, shards);
     page.family(kEventsWritten);

@@ -1,6 +1,6 @@
 // Exposition: the answer to GET /metrics. Sums what the shards counted at the moment of the scrape;
 // nothing is kept between scrapes and no shard is disturbed. Any thread; what is passed must live
-// through the call. A millisecond or so with 200 providers on 64 shards.
+// through the call. A millisecond or so with 200 destinations on 64 shards.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +32,9 @@ struct NodeFacts {
     std::uint64_t known_fds = 0;  // open, at least: where the kernel does not count them
 };
 
-// provider_names: by provider number, "other" first; those without a name are not shown.
+// destination_names: by destination number, "other" first; those without a name are not shown.
 std::string render(std::span<const ShardMetrics* const> shards,
-                   const std::vector<std::string>& provider_names, const NodeFacts& node,
+                   const std::vector<std::string>& destination_names, const NodeFacts& node,
                    core::WallTime now);
 
 }  // namespace metrics

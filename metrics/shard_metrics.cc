@@ -4,9 +4,9 @@
 
 namespace metrics {
 
-ShardMetrics::ShardMetrics(std::size_t providers)
-    : provider_count_(std::clamp<std::size_t>(providers, 1, kMostProviders)),
-      providers_(std::make_unique<ProviderCounters[]>(provider_count_)) {}
+ShardMetrics::ShardMetrics(std::size_t destinations)
+    : destination_count_(std::clamp<std::size_t>(destinations, 1, kMostDestinations)),
+      destinations_(std::make_unique<DestinationCounters[]>(destination_count_)) {}
 
 void ShardMetrics::publish(const EngineTotals& totals) {
     engine_.turns.set(totals.turns);
@@ -20,6 +20,7 @@ void ShardMetrics::publish(const EngineTotals& totals) {
     engine_.busy_ns.set(totals.busy_ns);
     engine_.idle_ns.set(totals.idle_ns);
     engine_.longest_turn_ns.set(totals.longest_turn_ns);
+    engine_.letters.set(totals.letters);
     engine_.copied.set(totals.copied);
     engine_.held_input.set(totals.held_input);
     for (std::size_t i = 0; i < totals.turns_by_length.size(); ++i) {

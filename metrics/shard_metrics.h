@@ -1,9 +1,9 @@
 // ShardMetrics: everything one shard counts. Made before the shards start, one each, on cache lines
 // of its own; every call below belongs to the owning shard's thread and costs a few nanoseconds.
 // Any thread may read it at any time: that is what metrics/exposition.h does. Names, help and label
-// values are in metrics/catalogue.h and nowhere else. Providers are numbered: 0 is "other", 1 and
-// up are the configured domain tables, at most kMostProviders in all, so that the number of series
-// is bounded whatever mail comes (an index that is out of range counts as "other").
+// values are in metrics/catalogue.h and nowhere else. Destinations are numbered: 0 is "other", 1
+// and up are the configured domain tables, at most kMostDestinations in all, so that the number of
+// series is bounded whatever mail comes (an index that is out of range counts as "other").
 #pragma once
 
 #include <array>
@@ -18,8 +18,8 @@
 
 namespace metrics {
 
-inline constexpr std::size_t kMostProviders = 200;
-inline constexpr std::size_t kOtherProvider = 0;
+inline constexpr std::size_t kMostDestinations = 200;
+inline constexpr std::size_t kOtherDestination = 0;
 
 enum class Protocol : std::uint8_t { smtp, http };
 inline constexpr std::size_t kProtocols = 2;
@@ -139,6 +139,7 @@ struct EngineTotals {
     std::uint64_t busy_ns = 0;
     std::uint64_t idle_ns = 0;
     std::uint64_t longest_turn_ns = 0;
+    std::uint64_t letters = 0;     // sent to other shards
     std::uint64_t copied = 0;      // octets moved out of scarce receive buffers
     std::uint64_t held_input = 0;  // octets received and not read, now
     std::array<std::uint64_t, core::kTurnBounds.size() + 1> turns_by_length{};
@@ -147,7 +148,7 @@ struct EngineTotals {
 // EngineTotals as others may read them.
 struct EngineCounters {
     Counter turns, enters, submitted, completed, sends, receives, buffers_exhausted, overflows,
-        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, copied, held_input;
+        busy_ns, idle_ns, longest_turn_ns, busy_parts_per_million, letters, copied, held_input;
     std::array<Counter, core::kTurnBounds.size() + 1> turns_by_length;
 };
 
@@ -157,7 +158,7 @@ struct DnsCounters {
     Gauge cache_entries;
 };
 
-struct alignas(64) ProviderCounters {
+struct alignas(64) DestinationCounters {
     std::array<Counter, kOutcomes> deliveries;
     std::array<Counter, kConnects> connects;
     std::array<std::array<Counter, kTlsResults>, kTlsPolicies> tls_sessions;
@@ -166,8 +167,8 @@ struct alignas(64) ProviderCounters {
 
 class alignas(64) ShardMetrics {
   public:
-    // providers: how many indices there are, "other" included.
-    explicit ShardMetrics(std::size_t providers = 1);
+    // destinations: how many indices there are, "other" included.
+    explicit ShardMetrics(std::size_t destinations = 1);
     ShardMetrics(const ShardMetrics&) = delete;
     ShardMetrics& operator=(const ShardMetrics&) = delete;
 
@@ -195,19 +196,19 @@ class alignas(64) ShardMetrics {
     SpoolCounters& spool() { return spool_; }
 
     // Delivery. One outcome of one attempt of one recipient.
-    void delivery(std::size_t provider, Outcome outcome) {
-        of(provider).deliveries[index(outcome)].add();
+    void delivery(std::size_t destination, Outcome outcome) {
+        of(destination).deliveries[index(outcome)].add();
     }
     void finished(core::Duration since_accepted) { delivery_seconds_.observe(since_accepted); }
-    void connect(std::size_t provider, Connect result) {
-        of(provider).connects[index(result)].add();
+    void connect(std::size_t destination, Connect result) {
+        of(destination).connects[index(result)].add();
     }
-    void connection_opened(std::size_t provider) { of(provider).connections_open.add(); }
-    void connection_closed(std::size_t provider) { of(provider).connections_open.subtract(); }
+    void connection_opened(std::size_t destination) { of(destination).connections_open.add(); }
+    void connection_closed(std::size_t destination) { of(destination).connections_open.subtract(); }
     void ambiguous_end() { ambiguous_ends_.add(); }  // RFC 5321 section 3.8
     ReportCounters& reports() { return reports_; }
-    void tls_session(std::size_t provider, TlsPolicy policy, TlsResult result) {
-        of(provider).tls_sessions[index(policy)][index(result)].add();
+    void tls_session(std::size_t destination, TlsPolicy policy, TlsResult result) {
+        of(destination).tls_sessions[index(policy)][index(result)].add();
     }
     void throttled(Throttle reason) { throttled_[index(reason)].add(); }
 
@@ -226,8 +227,8 @@ class alignas(64) ShardMetrics {
     const Gauge& queue(Queue queue) const { return queues_[index(queue)]; }
     core::WallTime oldest() const { return core::WallTime(core::Duration(oldest_.value())); }
     const Gauge& content() const { return content_bytes_; }
-    std::size_t providers() const { return provider_count_; }
-    const ProviderCounters& provider(std::size_t i) const { return providers_[i]; }
+    std::size_t destinations() const { return destination_count_; }
+    const DestinationCounters& destination(std::size_t i) const { return destinations_[i]; }
     const DeliveryHistogram& delivery_seconds() const { return delivery_seconds_; }
     const SpoolCounters& spool() const { return spool_; }
     const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
@@ -241,8 +242,8 @@ class alignas(64) ShardMetrics {
     static constexpr std::size_t index(Enum value) {
         return static_cast<std::size_t>(value);
     }
-    ProviderCounters& of(std::size_t provider) {
-        return providers_[provider < provider_count_ ? provider : kOtherProvider];
+    DestinationCounters& of(std::size_t destination) {
+        return destinations_[destination < destination_count_ ? destination : kOtherDestination];
     }
 
     std::array<Counter, kProtocols> received_;
@@ -259,8 +260,8 @@ class alignas(64) ShardMetrics {
     ReportCounters reports_;
     DnsCounters dns_;
     EngineCounters engine_;
-    std::size_t provider_count_;
-    std::unique_ptr<ProviderCounters[]> providers_;
+    std::size_t destination_count_;
+    std::unique_ptr<DestinationCounters[]> destinations_;
     std::uint64_t ratio_busy_ns_ = 0;  // totals at the last ratio
     std::uint64_t ratio_idle_ns_ = 0;
 };

@@ -8,8 +8,8 @@
 
 #include <benchmark/benchmark.h>
 
-#include "relay/queue/domain_key.h"
-#include "relay/queue/domain_table.h"
+#include "relay/routing/domain_key.h"
+#include "relay/routing/domain_table.h"
 
 namespace {
 

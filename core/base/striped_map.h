@@ -1,6 +1,7 @@
-// StripedMap: a hash table by text for millions of entries whose growth is never felt: it is
-// kStripes small tables, and only one of them is rehashed at a time (ten million entries: ten
-// thousand of them at once). Keys and values do not move while they are in it. One thread.
+// StripedMap: a hash table for millions of entries whose growth is never felt: it is kStripes small
+// tables, and only one of them is rehashed at a time (ten million entries: ten thousand of them at
+// once). Keys are text, or any value with a hash of which all bits are good. Keys and values do not
+// move while they are in it. One thread.
 // Limit: none of its own; its user bounds what goes in.
 #pragma once
 
@@ -9,41 +10,44 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
 namespace core {
 
-template <typename Value>
+struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+        return std::hash<std::string_view>{}(text);
+    }
+};
+
+template <typename Value, typename Key = std::string, typename KeyHash = TextHash>
 class StripedMap {
   public:
     static constexpr std::size_t kStripes = 1024;
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const {
-            return std::hash<std::string_view>{}(text);
-        }
-    };
-    using Stripe = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
+    // What entries are looked for by.
+    using Lookup =
+        std::conditional_t<std::is_same_v<Key, std::string>, std::string_view, const Key&>;
+    using Stripe = std::unordered_map<Key, Value, KeyHash, std::equal_to<>>;
     using Entry = typename Stripe::value_type;
 
     // Null: it is not there.
-    Entry* find(std::string_view key) {
+    Entry* find(Lookup key) {
         Stripe& stripe = stripe_of(key);
         const auto found = stripe.find(key);
         return found == stripe.end() ? nullptr : &*found;
     }
-    const Entry* find(std::string_view key) const {
-        return const_cast<StripedMap*>(this)->find(key);
-    }
+    const Entry* find(Lookup key) const { return const_cast<StripedMap*>(this)->find(key); }
     // A new value is made with nothing; true: it was.
-    std::pair<Entry*, bool> add(std::string_view key) {
+    std::pair<Entry*, bool> add(Lookup key) {
         Stripe& stripe = stripe_of(key);
         if (const auto found = stripe.find(key); found != stripe.end()) return {&*found, false};
         ++size_;
-        return {&*stripe.try_emplace(std::string(key)).first, true};
+        return {&*stripe.try_emplace(Key(key)).first, true};
     }
-    void erase(std::string_view key) {
+    void erase(Lookup key) {
         Stripe& stripe = stripe_of(key);
         const auto found = stripe.find(key);
         if (found == stripe.end()) return;
@@ -67,9 +71,9 @@ class StripedMap {
     }
 
   private:
-    Stripe& stripe_of(std::string_view key) {
+    Stripe& stripe_of(Lookup key) {
         // The lower bits choose the bucket inside a stripe.
-        return stripes_[(Hash{}(key) >> 40) % kStripes];
+        return stripes_[(KeyHash{}(key) >> 40) % kStripes];
     }
 
     std::array<Stripe, kStripes> stripes_;

@@ -13,7 +13,6 @@
 #include <system_error>
 #include <thread>
 
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/signalfd.h>
@@ -103,10 +102,11 @@ struct Together {
 Task<void> run_and_leave(Together& together, Shard& shard,
                          std::function<Task<void>(Shard&)> shard_main) {
     co_await shard_main(shard);
+    co_await shard.stop_answering();
     if (together.running.fetch_sub(1) == 1) {
         for (std::size_t i = 0; i < shard.count(); ++i) {
-            const auto stop = [](void* reactor, void*) { static_cast<Reactor*>(reactor)->stop(); };
-            together.mailroom.post_from_outside(i, {stop, together.reactors[i], nullptr});
+            Reactor* const reactor = together.reactors[i];
+            together.mailroom.post_from_outside(i, Letter::of([reactor] { reactor->stop(); }));
         }
     }
 }
@@ -191,19 +191,7 @@ void block_signals(std::initializer_list<int> signals) {
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-// The pending poll of the signalfd and the coroutine that waits for it.
-class SignalSource::Poll final : public Operation {
-  public:
-    explicit Poll(Reactor& reactor) : happened(reactor) {}
-    Event happened;
-    bool stopped = false;
-
-  private:
-    void complete(const Completion&) override { happened.notify_all(); }
-};
-
-SignalSource::SignalSource(Shard& shard, std::initializer_list<int> signals)
-    : shard_(shard), poll_(std::make_unique<Poll>(shard.reactor())) {
+SignalSource::SignalSource(Shard& shard, std::initializer_list<int> signals) : poll_(shard) {
     const sigset_t set = make_set(signals);
     fd_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     PH_ASSERT(fd_ >= 0);
@@ -214,23 +202,14 @@ SignalSource::~SignalSource() {
 }
 
 Task<int> SignalSource::next() {
-    while (!poll_->stopped) {
+    while (!poll_.stopped()) {
         signalfd_siginfo info{};
         if (::read(fd_, &info, sizeof info) == sizeof info) {
             co_return static_cast<int>(info.ssi_signo);
         }
-        if (!poll_->in_flight()) shard_.io().start_poll(fd_, POLLIN, *poll_);
-        co_await poll_->happened.wait();
+        co_await poll_.readable(fd_);
     }
-    while (poll_->in_flight())
-        co_await poll_->happened.wait();
     co_return 0;
-}
-
-void SignalSource::stop() {
-    poll_->stopped = true;
-    shard_.io().cancel(*poll_);
-    poll_->happened.notify_all();
 }
 
 }  // namespace core

@@ -8,10 +8,10 @@
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
-#include <memory>
 #include <string>
 
 #include "core/base/result.h"
+#include "core/io/awaited_poll.h"
 #include "core/io/probe.h"
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
@@ -49,13 +49,11 @@ class SignalSource {
     SignalSource(Shard& shard, std::initializer_list<int> signals);
     ~SignalSource();
     Task<int> next();  // signal number; 0 after stop()
-    void stop();
+    void stop() { poll_.stop(); }
 
   private:
-    class Poll;
-    Shard& shard_;
     int fd_;
-    std::unique_ptr<Poll> poll_;
+    AwaitedPoll poll_;
 };
 
 // Blocks the signals in this thread and its children; called first thing in main().

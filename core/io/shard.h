@@ -5,14 +5,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <utility>
 
 #include "core/base/prng.h"
 #include "core/io/descriptors.h"
 #include "core/io/held_input.h"
 #include "core/io/io_backend.h"
+#include "core/runtime/ask.h"
 #include "core/runtime/clock.h"
 #include "core/runtime/mailroom.h"
 #include "core/runtime/reactor.h"
+#include "core/runtime/task_group.h"
 
 namespace core {
 
@@ -25,9 +29,11 @@ class Shard {
           io_(io),
           mailroom_(mailroom),
           reactor_(clock, io),
+          answers_(reactor_),
           prng_(seed),
           descriptors_(descriptors) {
         mailroom.attach(id, io);
+        mailroom.attach_answers(id, answers_);
         reactor_.set_inbox(&mailroom.inbox(id));
     }
 
@@ -43,14 +49,34 @@ class Shard {
     Instant now() const { return reactor_.now(); }
     WallTime wall() const { return reactor_.wall(); }
 
-    // Runs open(context, item) on the other shard, in order with everything else sent there.
-    void send(std::size_t to, const Letter& letter) { mailroom_.post(id_, to, letter); }
+    // Runs call() on the other shard, in order with everything else told and asked there: a small
+    // callable (core/runtime/letter.h), whose referents live until then.
+    template <typename Call>
+    void tell(std::size_t to, Call call) {
+        mailroom_.post(id_, to, Letter::of(std::move(call)));
+    }
+    // The same with a callable that owns things; it is destroyed there. Allocates.
+    template <typename Call>
+    void tell_owning(std::size_t to, Call call) {
+        mailroom_.post(id_, to, Letter::owning(std::move(call)));
+    }
+    // What call() returned on the other shard, or nothing when that has ended: core/runtime/ask.h.
+    template <typename Call>
+    auto ask(std::size_t to, Call call) {
+        return core::ask(mailroom_, reactor_, id_, to, std::move(call));
+    }
+    // Finishes the answers that are being worked out; who asks from now on gets none. Before what
+    // answers need is destroyed.
+    Task<void> stop_answering() { return answers_.close(); }
+    // Letters sent to other shards since the start.
+    std::uint64_t letters_sent() const { return mailroom_.sent(id_); }
 
   private:
     std::size_t id_;
     IoBackend& io_;
     Mailroom& mailroom_;
     Reactor reactor_;
+    TaskGroup answers_;
     Prng prng_;
     HeldInput held_input_;
     Descriptors* descriptors_;

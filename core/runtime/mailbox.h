@@ -1,23 +1,18 @@
-// Mailbox: the bounded way from one shard to another; one per ordered pair, single producer, single
-// consumer. A letter is a function and its argument: the receiving shard calls it in its own turn,
-// in the order sent. What the letter points to changes owner with it. Limit: kCapacity letters. A
-// full mailbox answers false; Mailroom then keeps letters in the sender's outbox, in order, until
-// there is room, and so nothing is lost and nobody blocks.
+// Mailbox: the bounded FIFO from one shard to another; one per ordered pair, single producer,
+// single consumer. It holds letters (core/runtime/letter.h), which the receiving shard opens in its
+// own turn, in the order sent. Owned by the Mailroom. Limit: kCapacity letters. A full mailbox
+// answers false; Mailroom then keeps letters in the sender's outbox, in order, until there is room,
+// so nothing is lost and nobody blocks.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+
+#include "core/runtime/letter.h"
 
 namespace core {
-
-struct Letter {
-    void (*open)(void* context, void* item) = nullptr;
-    void* context = nullptr;
-    void* item = nullptr;
-};
 
 class Mailbox {
   public:
@@ -41,7 +36,7 @@ class Mailbox {
         std::uint64_t head = head_.load(std::memory_order_relaxed);
         const std::uint64_t first = head;
         for (; head != tail && !stop(); ++head) {
-            const Letter letter = letters_[head % kCapacity];
+            Letter letter = letters_[head % kCapacity];
             head_.store(head + 1, std::memory_order_release);
             visit(letter);
         }

@@ -1,5 +1,6 @@
 #include "core/runtime/mailroom.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "core/base/assert.h"
@@ -24,14 +25,20 @@ class Mailroom::Desk final : public Inbox {
         for (std::size_t i = 0; i < shards; ++i)
             boxes_.push_back(std::make_unique<Mailbox>());
     }
+    ~Desk() override {  // by now all threads have ended
+        const auto drop = [](Letter& letter) { letter.drop(); };
+        for (const auto& box : boxes_)
+            box->drain(drop, [] { return false; });
+        for (std::deque<Letter>& outbox : outboxes_)
+            std::ranges::for_each(outbox, drop);
+        std::ranges::for_each(outside_, drop);
+    }
 
     bool drain(TurnTime& time, TurnWatchdog& watchdog) override {
         std::size_t count = 0;
-        const auto open = [&](const Letter& letter) {
-            if constexpr (kWatched) {
-                watchdog.begin_letter(reinterpret_cast<const void*>(letter.open));
-            }
-            letter.open(letter.context, letter.item);
+        const auto open = [&](Letter& letter) {
+            if constexpr (kWatched) watchdog.begin_letter(letter.function());
+            letter.open();
             if constexpr (kWatched) watchdog.end();
         };
         // The box that is first changes, so that a short turn does not always serve the same one.
@@ -48,7 +55,7 @@ class Mailroom::Desk final : public Inbox {
                 letters.swap(outside_);
                 outside_waiting_.store(false, std::memory_order_relaxed);
             }
-            for (const Letter& letter : letters)
+            for (Letter& letter : letters)
                 open(letter);
             count += letters.size();
         }
@@ -83,6 +90,7 @@ class Mailroom::Desk final : public Inbox {
     void woke_up() override { asleep_.store(false, std::memory_order_relaxed); }
 
     void post(std::size_t to, const Letter& letter) {
+        if (to != self_) ++sent;
         auto& outbox = outboxes_[to];
         if (!outbox.empty() || !room_.desks_[to]->boxes_[self_]->push(letter)) {
             outbox.push_back(letter);
@@ -104,6 +112,8 @@ class Mailroom::Desk final : public Inbox {
     }
 
     EventSource* source = nullptr;
+    TaskGroup* answers = nullptr;
+    std::uint64_t sent = 0;  // to other shards
 
   private:
     Mailroom& room_;
@@ -134,6 +144,20 @@ void Mailroom::attach(std::size_t shard, EventSource& source) {
 
 Inbox& Mailroom::inbox(std::size_t shard) {
     return *desks_[shard];
+}
+
+void Mailroom::attach_answers(std::size_t shard, TaskGroup& answers) {
+    desks_[shard]->answers = &answers;
+}
+
+TaskGroup& Mailroom::answers(std::size_t shard) {
+    TaskGroup* const answers = desks_[shard]->answers;
+    PH_ASSERT(answers != nullptr);
+    return *answers;
+}
+
+std::uint64_t Mailroom::sent(std::size_t shard) const {
+    return desks_[shard]->sent;
 }
 
 void Mailroom::post(std::size_t from, std::size_t to, const Letter& letter) {

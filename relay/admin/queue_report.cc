@@ -71,8 +71,8 @@ QueueReport::Totals QueueReport::read(std::span<const metrics::ShardMetrics* con
             totals.oldest =
                 totals.oldest == core::WallTime{} ? oldest : std::min(totals.oldest, oldest);
         }
-        for (std::size_t i = 0; i < shard->providers(); ++i) {
-            const metrics::ProviderCounters& one = shard->provider(i);
+        for (std::size_t i = 0; i < shard->destinations(); ++i) {
+            const metrics::DestinationCounters& one = shard->destination(i);
             const auto outcomes = [&](Outcome outcome) {
                 return one.deliveries[static_cast<std::size_t>(outcome)].value();
             };

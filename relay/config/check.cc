@@ -230,7 +230,7 @@ std::expected<std::shared_ptr<const CheckedConfig>, Problems> recheck_config(
     auto checked = check_config(file, in_force.config.node.hostname);
     if (!checked) return std::unexpected(std::move(checked.error()));
     checked->generation = in_force.generation + 1;
-    checked->shaping.keep_numbers(in_force.shaping.provider_names());
+    checked->shaping.keep_numbers(in_force.shaping.destination_names());
     if (!checked->tls_roots && in_force.tls_roots) {
         checked->warnings.push_back(
             {file.string(), 0, "no bundle of trusted certificates is left; the old one stays"});

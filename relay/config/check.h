@@ -39,7 +39,7 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
                                                     const std::string& hostname = {});
 
 // The same for a reload, to take the place of one that is in force: it keeps what must not change
-// while the process lives (numbers of providers), and roots where the machine's bundle has gone.
+// while the process lives (numbers of destinations), and roots where the machine's bundle has gone.
 std::expected<std::shared_ptr<const CheckedConfig>, Problems> recheck_config(
     const std::filesystem::path& file, const CheckedConfig& in_force);
 

@@ -7,7 +7,7 @@
 #include "core/base/log.h"
 #include "dns/srv.h"
 #include "relay/message/own_disposition.h"
-#include "relay/queue/route_failure.h"
+#include "relay/routing/route_failure.h"
 
 namespace relay {
 
@@ -58,16 +58,16 @@ Connection::~Connection() {
 
 core::Task<void> Connection::run() {
     const bool opened = co_await open();
-    const std::size_t provider = path_.site().provider;
+    const std::size_t destination = path_.site().destination;
     if (opened) {
         established_ = true;
         established_at_ = context_.shard.now();
-        context_.metrics.connect(provider, metrics::Connect::ready);
-        context_.metrics.connection_opened(provider);
+        context_.metrics.connect(destination, metrics::Connect::ready);
+        context_.metrics.connection_opened(destination);
         path_.established(*this);
         keep_to_limits();
         co_await converse();
-        context_.metrics.connection_closed(provider);
+        context_.metrics.connection_closed(destination);
         learn_from(false);
         // TLS that never gets as far as a message is no better than one that fails at once.
         const bool fruitless = lost_ && tried_ && dialogue_->completed() == 0;

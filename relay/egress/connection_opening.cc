@@ -112,9 +112,9 @@ core::Task<bool> Connection::try_once(Candidate candidate, core::IpAddress addre
     const core::Instant deadline = context_.shard.now() + times_.connect;
     auto connected =
         co_await core::connect(context_.shard, peer, std::nullopt, deadline, &connecting_);
-    const std::size_t provider = path_.site().provider;
+    const std::size_t destination = path_.site().destination;
     if (!connected) {
-        context_.metrics.connect(provider, metric_of(connected.error()));
+        context_.metrics.connect(destination, metric_of(connected.error()));
         Disposition why = network_failure("connecting to " + candidate.host + " [" +
                                           peer.to_string() + "]: " + connected.error().message());
         why.peer_name = peer_name_;
@@ -163,9 +163,9 @@ void Connection::start_dialogue() {
 
 // The host does not let us begin.
 void Connection::note_refused_opening() {
-    context_.metrics.connect(path_.site().provider, dialogue_->ending().local
-                                                        ? metrics::Connect::broken
-                                                        : metrics::Connect::greeting);
+    context_.metrics.connect(path_.site().destination, dialogue_->ending().local
+                                                           ? metrics::Connect::broken
+                                                           : metrics::Connect::greeting);
     Disposition why = dialogue_->ending();
     if (why.command == "AUTH") {  // nothing is delivered there until somebody looks at it
         core::log_error("site {}: {} [{}] does not let us in by AUTH: {} {}", path_.site().name,
@@ -280,7 +280,7 @@ void Connection::count_tls(metrics::TlsResult result, SessionOpenings::Fault fau
     if (demand_.policy == TlsPolicy::none) return;
     openings_.ended(demand_, result, {peer_name_, source_address_, peer_address_},
                     std::move(fault));
-    context_.metrics.tls_session(path_.site().provider, demand_.counted_as(), result);
+    context_.metrics.tls_session(path_.site().destination, demand_.counted_as(), result);
 }
 
 // A host that offered TLS and does so no longer may be somebody else (RFC 3207 section 6).

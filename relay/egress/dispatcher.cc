@@ -31,7 +31,7 @@ void Dispatcher::take(Recipient& recipient) {
         return context_.exchange.to_origin(context_.shard, recipient);
     }
     const SiteFacts& site = recipient.site->facts;
-    auto& path = paths_.add(site.name).first->second;
+    auto& path = paths_.add(site.path).first->second;
     if (path == nullptr) {
         path = std::make_unique<Path>(context_, site);
         const bool outdated = checked_ != nullptr && site.generation < checked_->generation;
@@ -50,17 +50,12 @@ void Dispatcher::use(std::shared_ptr<const CheckedConfig> checked) {
 void Dispatcher::adopt(Walk& walk) {
     std::vector<Path*> some;  // what they send home may come back by a new path
     while (walk.stripe < Paths::kStripes && some.size() < kAdoptedAtOnce) {
-        for (const auto& [name, path] : paths_.stripe(walk.stripe++))
+        for (const auto& [key, path] : paths_.stripe(walk.stripe++))
             some.push_back(path.get());
     }
     if (walk.stripe < Paths::kStripes) arm(walk, core::kAtOnce);
     for (Path* path : some)
         path->adopt(*checked_);
-}
-
-Path* Dispatcher::find(const std::string& site) {
-    auto* const found = paths_.find(site);
-    return found == nullptr ? nullptr : found->second.get();
 }
 
 void Dispatcher::sweep(Walk& walk) {
@@ -69,9 +64,10 @@ void Dispatcher::sweep(Walk& walk) {
         paths_.size() > context_.options.many_paths ? kForgetSoon : kForgetAfter;
     for (std::size_t seen = 0; walk.stripe < Paths::kStripes && seen < core::kSlice;) {
         seen += 1 + paths_.stripe(walk.stripe).size();
-        for (auto& [name, path] : paths_.stripe(walk.stripe)) {
+        for (auto& [key, path] : paths_.stripe(walk.stripe)) {
             path->expire_waiting();
-            if (context_.largest != nullptr) context_.largest->offer(name, path->take_backlog());
+            if (context_.largest == nullptr) continue;
+            context_.largest->offer(path->site().name, path->take_backlog());
         }
         paths_.erase_if(walk.stripe++, [&](const auto& entry) {
             return entry.second->ready() == 0 && entry.second->unused_since(now - keep);
@@ -92,7 +88,7 @@ core::Task<void> Dispatcher::close(core::Instant deadline) {
     core::TaskGroup closing(context_.shard.reactor());
     core::Slices slices(context_.shard.reactor());
     for (std::size_t i = 0; i < Paths::kStripes; ++i) {
-        for (auto& [name, path] : paths_.stripe(i)) {
+        for (auto& [key, path] : paths_.stripe(i)) {
             if (!path->at_rest()) closing.spawn(path->close(deadline));
             co_await slices.next();
         }

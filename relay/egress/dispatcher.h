@@ -8,7 +8,6 @@
 
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "core/base/striped_map.h"
 #include "core/runtime/timer_set.h"
@@ -34,11 +33,9 @@ class Dispatcher final : public RecipientTaker {
     core::Task<void> close(core::Instant deadline);
 
     std::size_t paths() const { return paths_.size(); }
-    // Connections and ready recipients of a site; for tests and the admin API. Null: no such path.
-    Path* find(const std::string& site);
 
   private:
-    using Paths = core::StripedMap<std::unique_ptr<Path>>;  // by site name
+    using Paths = core::StripedMap<std::unique_ptr<Path>, PathKey, PathKeyHash>;
 
     // Goes through the stripes of the table, some in each turn.
     class Walk final : public core::Timer {

@@ -12,7 +12,7 @@
 #include "relay/egress/egress_tls.h"
 #include "relay/egress/host_memory.h"
 #include "relay/egress/largest_sites.h"
-#include "relay/queue/exchange.h"
+#include "relay/routing/exchange.h"
 #include "relay/security/session_counts.h"
 #include "relay/smtp/client_dialogue.h"
 #include "relay/spool/in_hand.h"

@@ -17,7 +17,7 @@
 #include "dns/tlsa.h"
 #include "metrics/shard_metrics.h"
 #include "relay/egress/tls_memory.h"
-#include "relay/queue/site.h"
+#include "relay/routing/site.h"
 #include "relay/smtp/client_dialogue.h"
 
 namespace relay {

@@ -33,7 +33,7 @@
 #include "relay/egress/outage.h"
 #include "relay/egress/ready_walk.h"
 #include "relay/queue/ready_queue.h"
-#include "relay/queue/site.h"
+#include "relay/routing/site.h"
 #include "relay/shaping/token_bucket.h"
 
 namespace relay {

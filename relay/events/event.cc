@@ -34,7 +34,7 @@ Event event_of(const Message& message, EventType type, core::WallTime now) {
     event.id = message.id;
     event.sender = message.sender;
     event.size = message.size();
-    event.tenant = labels.tenant;
+    event.tenant = labels.tenant->name;
     event.campaign = labels.campaign;
     return event;
 }

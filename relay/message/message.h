@@ -23,6 +23,7 @@
 #include "relay/message/disposition.h"
 #include "relay/message/dsn_request.h"
 #include "relay/message/message_id.h"
+#include "relay/message/tenant.h"
 
 namespace relay {
 
@@ -143,7 +144,7 @@ struct Injection {
 };
 
 struct Labels {
-    std::string tenant;
+    const Tenant* tenant = &kNoTenant;  // of the process's TenantTable
     std::string campaign;
 };
 

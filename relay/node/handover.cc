@@ -16,7 +16,6 @@
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
-#include "core/runtime/event.h"
 
 namespace relay {
 
@@ -47,44 +46,50 @@ bool same_user(int connection) {
     return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
-union ControlRoom {
-    std::array<char, CMSG_SPACE(sizeof(int) * Handover::kMaxSockets)> octets;
-    cmsghdr alignment;
+// What sendmsg(2) and recvmsg(2) are told of a packet with text and descriptors.
+class Packet {
+  public:
+    Packet(std::span<char> text, std::size_t control_octets) : part_{text.data(), text.size()} {
+        header.msg_iov = &part_;
+        header.msg_iovlen = 1;
+        header.msg_control = room_.octets.data();
+        header.msg_controllen = control_octets;
+    }
+    Packet(const Packet&) = delete;
+    Packet& operator=(const Packet&) = delete;
+
+    static constexpr std::size_t kMostControl = CMSG_SPACE(sizeof(int) * Handover::kMaxSockets);
+    msghdr header{};
+
+  private:
+    iovec part_;
+    union {
+        std::array<char, kMostControl> octets;
+        cmsghdr alignment;
+    } room_{};
 };
 
 bool send_handles(int connection, std::span<const int> handles) {
     std::string text(Handover::kAnswer);
-    iovec part{text.data(), text.size()};
-    ControlRoom room{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = room.octets.data();
-    message.msg_controllen = CMSG_SPACE(handles.size_bytes());
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(handles.size_bytes());
-    std::memcpy(CMSG_DATA(header), handles.data(), handles.size_bytes());
-    return ::sendmsg(connection, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+    Packet packet(text, CMSG_SPACE(handles.size_bytes()));
+    cmsghdr* const control = CMSG_FIRSTHDR(&packet.header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(handles.size_bytes());
+    std::memcpy(CMSG_DATA(control), handles.data(), handles.size_bytes());
+    return ::sendmsg(connection, &packet.header, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
 }
 
 core::Result<std::vector<int>> receive_handles(int connection) {
     std::array<char, 64> text{};
-    iovec part{text.data(), text.size()};
-    ControlRoom room{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = room.octets.data();
-    message.msg_controllen = room.octets.size();
-    const ssize_t got = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+    Packet packet(text, Packet::kMostControl);
+    const ssize_t got = ::recvmsg(connection, &packet.header, MSG_CMSG_CLOEXEC);
     std::vector<int> handles;
-    for (cmsghdr* header = got < 0 ? nullptr : CMSG_FIRSTHDR(&message); header != nullptr;
-         header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-        handles.resize((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        std::memcpy(handles.data(), CMSG_DATA(header), handles.size() * sizeof(int));
+    for (cmsghdr* control = got < 0 ? nullptr : CMSG_FIRSTHDR(&packet.header); control != nullptr;
+         control = CMSG_NXTHDR(&packet.header, control)) {
+        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) continue;
+        handles.resize((control->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        std::memcpy(handles.data(), CMSG_DATA(control), handles.size() * sizeof(int));
     }
     const std::string_view said(text.data(), got < 0 ? 0 : static_cast<std::size_t>(got));
     if (said == Handover::kAnswer && !handles.empty()) return handles;
@@ -101,22 +106,9 @@ bool readable_within(int handle, core::Duration limit) {
 
 }  // namespace
 
-class Handover::Poll final : public core::Operation {
-  public:
-    explicit Poll(core::Reactor& reactor) : happened(reactor) {}
-    core::Event happened;
-    bool stopped = false;
-
-  private:
-    void complete(const core::Completion&) override { happened.notify_all(); }
-};
-
 Handover::Handover(core::Shard& shard, const std::filesystem::path& data_dir,
                    core::ListeningSockets& sockets)
-    : shard_(shard),
-      sockets_(sockets),
-      path_(data_dir / "handover.sock"),
-      poll_(std::make_unique<Poll>(shard.reactor())) {}
+    : shard_(shard), sockets_(sockets), path_(data_dir / "handover.sock"), poll_(shard) {}
 
 Handover::~Handover() {
     if (listener_ >= 0) ::close(listener_);
@@ -145,34 +137,16 @@ core::Result<void> Handover::open() {
 
 core::Task<bool> Handover::handed_over() {
     bool done = false;
-    while (!poll_->stopped && !done && listener_ >= 0) {
+    while (!poll_.stopped() && !done && listener_ >= 0) {
         const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
         if (connection < 0) {
-            co_await readable(listener_, core::kNever);
+            co_await poll_.readable(listener_);
             continue;
         }
-        co_await readable(connection, shard_.now() + kRequestTime);
+        co_await poll_.readable(connection, shard_.now() + kRequestTime);
         done = answer(connection);
     }
     co_return done;
-}
-
-// Returns when there is something to read, at the time, or after stop().
-core::Task<void> Handover::readable(int handle, core::Instant until) {
-    if (poll_->stopped) co_return;
-    shard_.io().start_poll(handle, POLLIN, *poll_);
-    while (poll_->in_flight()) {
-        const bool happened = co_await poll_->happened.wait(until);
-        if (!happened) {
-            shard_.io().cancel(*poll_);
-            until = core::kNever;
-        }
-    }
-}
-
-void Handover::stop() {
-    poll_->stopped = true;
-    shard_.io().cancel(*poll_);
 }
 
 // True: the sockets are another process's from now on.

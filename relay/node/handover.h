@@ -11,11 +11,11 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <string_view>
 
 #include "core/base/result.h"
 #include "core/base/time.h"
+#include "core/io/awaited_poll.h"
 #include "core/io/shard.h"
 #include "core/net/listening_sockets.h"
 #include "core/runtime/task.h"
@@ -39,11 +39,9 @@ class Handover {
     core::Result<void> open();
     // Waits until the sockets were handed over (true), or for stop() (false).
     core::Task<bool> handed_over();
-    void stop();
+    void stop() { poll_.stop(); }
 
   private:
-    class Poll;
-    core::Task<void> readable(int handle, core::Instant until);
     bool answer(int connection);
 
     core::Shard& shard_;
@@ -52,7 +50,7 @@ class Handover {
     int listener_ = -1;
     bool bound_ = false;  // the name at path_ is ours
     int successor_ = -1;  // kept open on purpose until the process ends
-    std::unique_ptr<Poll> poll_;
+    core::AwaitedPoll poll_;
 };
 
 // The new process's side, before anything else of the data directory is opened: takes the sockets

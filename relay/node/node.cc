@@ -119,10 +119,10 @@ Node::Node(CheckedConfig checked, std::size_t shards, core::ChosenEngine chosen,
       liveness(shards),
       addresses(config.listeners.size()),
       stop_events(shards, nullptr),
-      services(shards, nullptr) {
+      relay_shards(shards, nullptr) {
     for (std::size_t i = 0; i < shards; ++i) {
         // Room for every name that a reload may bring.
-        metrics.push_back(std::make_unique<metrics::ShardMetrics>(metrics::kMostProviders));
+        metrics.push_back(std::make_unique<metrics::ShardMetrics>(metrics::kMostDestinations));
         all_metrics.push_back(metrics.back().get());
         largest.push_back(std::make_unique<LargestSites>());
         all_largest.push_back(largest.back().get());
@@ -180,7 +180,7 @@ std::string Node::failure() {
     return failure_;
 }
 
-std::string Node::metrics_text(const std::vector<std::string>& provider_names,
+std::string Node::metrics_text(const std::vector<std::string>& destination_names,
                                core::WallTime now) const {
     metrics::NodeFacts facts;
     facts.version = kVersion;
@@ -198,7 +198,7 @@ std::string Node::metrics_text(const std::vector<std::string>& provider_names,
     facts.events_written = events->written();
     facts.events_dropped = events->dropped();
     facts.known_fds = open_beside_ + descriptors.leased();
-    return metrics::render(all_metrics, provider_names, facts, now);
+    return metrics::render(all_metrics, destination_names, facts, now);
 }
 
 }  // namespace relay

@@ -28,8 +28,8 @@
 #include "relay/egress/egress_context.h"
 #include "relay/events/event_log.h"
 #include "relay/intake/admission.h"
-#include "relay/queue/exchange.h"
-#include "relay/queue/retry_schedule.h"
+#include "relay/routing/exchange.h"
+#include "relay/schedule/retry_schedule.h"
 #include "relay/security/sts_store.h"
 #include "relay/spool/held_back.h"
 #include "relay/spool/spool.h"
@@ -38,7 +38,7 @@ namespace relay {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
-class ShardServices;
+class RelayShard;
 class TlsReporter;
 
 // The spool as the shards share it; none with durability "memory". The lock is held until the end.
@@ -82,8 +82,8 @@ class Node {
     bool failed() const { return failed_.load(); }
     std::string failure();
 
-    // provider_names: of the shaping policy in force.
-    std::string metrics_text(const std::vector<std::string>& provider_names,
+    // destination_names: of the shaping policy in force.
+    std::string metrics_text(const std::vector<std::string>& destination_names,
                              core::WallTime now) const;
     // Every shard is built and listens.
     bool serving() const {
@@ -111,6 +111,7 @@ class Node {
     const dns::RoutingRules route_rules;
     const EgressOptions egress;
     const std::uint64_t memory_limit;
+    TenantTable tenants;
     Exchange exchange;
     core::PosixDisk disk;
     core::Descriptors descriptors;
@@ -127,7 +128,7 @@ class Node {
     std::vector<std::shared_ptr<Admission>> admissions;       // by listener
     std::vector<std::vector<core::SocketAddress>> addresses;  // by listener; shard 0 writes them
     std::vector<core::Event*> stop_events;                    // by shard
-    std::vector<ShardServices*> services;                     // by shard
+    std::vector<RelayShard*> relay_shards;                    // by shard
 
   private:
     std::array<std::atomic<std::size_t>, kSteps> arrived_{};

@@ -15,7 +15,7 @@
 #include "core/runtime/event.h"
 #include "relay/config/changes.h"
 #include "relay/config/check.h"
-#include "relay/node/shard_services.h"
+#include "relay/node/relay_shard.h"
 
 namespace relay {
 
@@ -77,11 +77,6 @@ Checking begin(std::filesystem::path file, Checked first, Checked in_force) {
     }
 }
 
-void use(void* services, void* checked) {
-    const std::unique_ptr<Checked> ours(static_cast<Checked*>(checked));
-    static_cast<ShardServices*>(services)->use(std::move(*ours));
-}
-
 }  // namespace
 
 core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path config_file) {
@@ -114,8 +109,7 @@ core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path co
         core::log_warning("reload: {}; a restart puts it in force", change);
     node->latest = checked;
     for (std::size_t i = 0; i < node->shard_count; ++i) {
-        // The letter owns the copy until the shard has taken it.
-        shard->send(i, {use, node->services[i], std::make_unique<Checked>(checked).release()});
+        shard->tell_owning(i, [relay = node->relay_shards[i], checked] { relay->use(checked); });
     }
     core::log_info(
         "reloaded: bounce rules, shaping, routes and TLS files; other keys are as of the start");

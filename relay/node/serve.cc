@@ -13,8 +13,8 @@
 #include "relay/events/event_room.h"
 #include "relay/node/handover.h"
 #include "relay/node/node.h"
+#include "relay/node/relay_shard.h"
 #include "relay/node/reload.h"
-#include "relay/node/shard_services.h"
 
 namespace relay {
 
@@ -24,8 +24,7 @@ void stop_all(Node& node, core::Shard& shard) {
     node.start_draining();
     node.sockets.close();
     for (std::size_t i = 0; i < node.shard_count; ++i) {
-        shard.send(i, {[](void* event, void*) { static_cast<core::Event*>(event)->set(); },
-                       node.stop_events[i], nullptr});
+        shard.tell(i, [event = node.stop_events[i]] { event->set(); });
     }
 }
 

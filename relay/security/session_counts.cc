@@ -59,16 +59,6 @@ Judgement judge(const std::string& domain, const StsKnown& known, const TlsOpeni
     return {{TlsPolicyKind::none, domain, {}, {}}, opening.failure, opening.reason};
 }
 
-struct Parcel {
-    std::unique_ptr<TlsTally> tally;
-    bool last;
-};
-
-void deliver(void* taker, void* parcel) {
-    const std::unique_ptr<Parcel> ours(static_cast<Parcel*>(parcel));
-    static_cast<TallyTaker*>(taker)->take(std::move(ours->tally), ours->last);
-}
-
 }  // namespace
 
 void SessionCounts::count(std::string_view written, std::span<const TlsOpening> openings) {
@@ -93,9 +83,10 @@ void SessionCounts::count(std::string_view written, std::span<const TlsOpening> 
 
 void SessionCounts::hand_over(std::size_t to, TallyTaker& taker, bool last) {
     if (tally_->empty() && tally_->dropped() == 0 && !last) return;
-    auto parcel =
-        std::make_unique<Parcel>(std::exchange(tally_, std::make_unique<TlsTally>()), last);
-    shard_.send(to, {deliver, &taker, parcel.release()});
+    auto tally = std::exchange(tally_, std::make_unique<TlsTally>());
+    shard_.tell_owning(to, [&taker, tally = std::move(tally), last]() mutable {
+        taker.take(std::move(tally), last);
+    });
 }
 
 core::Task<void> SessionCounts::keep_handing_over(std::size_t to, TallyTaker* taker,

@@ -38,9 +38,9 @@ std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::parse(
     for (auto& [domain, table] : reader.domains) {
         Entry entry{policy.defaults_.limits, 0, table.file, table.line, std::move(table.stated)};
         table.apply(entry.limits);
-        if (policy.provider_names_.size() <= kMostNamedProviders) {
-            entry.provider = policy.provider_names_.size();
-            policy.provider_names_.push_back(domain);
+        if (policy.destination_names_.size() <= kMostNamedDestinations) {
+            entry.destination = policy.destination_names_.size();
+            policy.destination_names_.push_back(domain);
         }
         policy.tables_.emplace(domain, std::move(entry));
     }
@@ -109,24 +109,25 @@ bool ShapingPolicy::has_table(std::string_view domain) const {
 }
 
 void ShapingPolicy::keep_numbers(const std::vector<std::string>& names) {
-    const std::vector<std::string> ours = std::exchange(provider_names_, names);
+    const std::vector<std::string> ours = std::exchange(destination_names_, names);
     std::unordered_map<std::string_view, std::size_t> numbers;
     for (std::size_t i = 1; i < names.size(); ++i)
         numbers.emplace(names[i], i);
     for (auto& [domain, entry] : tables_) {
         const auto known = numbers.find(domain);
-        entry.provider = known == numbers.end() ? 0 : known->second;
+        entry.destination = known == numbers.end() ? 0 : known->second;
     }
     for (std::size_t i = 1; i < ours.size(); ++i) {
-        if (numbers.contains(ours[i]) || provider_names_.size() > kMostNamedProviders) continue;
-        tables_.find(ours[i])->second.provider = provider_names_.size();
-        provider_names_.push_back(ours[i]);
+        if (numbers.contains(ours[i]) || destination_names_.size() > kMostNamedDestinations)
+            continue;
+        tables_.find(ours[i])->second.destination = destination_names_.size();
+        destination_names_.push_back(ours[i]);
     }
 }
 
-std::size_t ShapingPolicy::provider_of(std::string_view domain) const {
+std::size_t ShapingPolicy::destination_of(std::string_view domain) const {
     const Entry* entry = find(domain);
-    return entry == nullptr ? 0 : entry->provider;
+    return entry == nullptr ? 0 : entry->destination;
 }
 
 }  // namespace relay

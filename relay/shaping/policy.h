@@ -23,7 +23,7 @@
 namespace relay {
 
 inline constexpr std::size_t kMostDomainTables = 100'000;
-inline constexpr std::size_t kMostNamedProviders = 199;  // with "other": 200 label values
+inline constexpr std::size_t kMostNamedDestinations = 199;  // with "other": 200 label values
 
 // One text of a shaping file; several merge in order, later values over earlier ones.
 struct ShapingText {
@@ -70,9 +70,9 @@ class ShapingPolicy {
     // A shaping file says how many messages a second go there; otherwise [shaping] default does.
     bool states_message_rate(std::string_view domain) const;
     // For metrics: 0 is "other".
-    std::size_t provider_of(std::string_view domain) const;
-    // Names by provider number; "other" first, then the domains in order of the alphabet.
-    const std::vector<std::string>& provider_names() const { return provider_names_; }
+    std::size_t destination_of(std::string_view domain) const;
+    // Names by number; "other" first, then the domains in order of the alphabet.
+    const std::vector<std::string>& destination_names() const { return destination_names_; }
     // Keeps the numbers of the policy that this one replaces, so that counters continue. New names
     // get the numbers after them while there is room.
     void keep_numbers(const std::vector<std::string>& names);
@@ -80,7 +80,7 @@ class ShapingPolicy {
   private:
     struct Entry {
         ShapingLimits limits;
-        std::size_t provider = 0;
+        std::size_t destination = 0;
         std::size_t file = 0;
         int line = 0;
         std::vector<StatedOption> stated{};
@@ -97,7 +97,7 @@ class ShapingPolicy {
     Entry defaults_;  // ["default"] of the files, over [shaping] default
     std::vector<std::string> files_;
     std::unordered_map<std::string, Entry, Hash, std::equal_to<>> tables_;
-    std::vector<std::string> provider_names_{"other"};
+    std::vector<std::string> destination_names_{"other"};
 };
 
 struct ShapingPolicy::Loaded {

@@ -24,7 +24,7 @@ std::size_t Batch::most_octets(const PendingMessage& pending) {
     const Message& message = *pending.message;
     if (!pending.body.empty()) return kRecordHeader + pending.body.size() + message.size();
     std::size_t octets = kRecordHeader + 192 + message.sender.size() + message.size() +
-                         message.labels().tenant.size() + message.labels().campaign.size() +
+                         message.labels().tenant->name.size() + message.labels().campaign.size() +
                          message.dsn().envelope_id.size();
     for (const auto& recipient : message.recipients) {
         octets += recipient->address.size() + recipient->original().size() + 40;

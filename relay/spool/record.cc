@@ -163,7 +163,7 @@ bool MessageEncoder::advance(std::size_t recipients) {
 
 void MessageEncoder::finish() {
     put_at(out_.data() + count_at_, count_);
-    put_field(out_, Field::tenant, message_.labels().tenant);
+    put_field(out_, Field::tenant, message_.labels().tenant->name);
     put_field(out_, Field::campaign, message_.labels().campaign);
     put_field(out_, Field::envelope_id, message_.dsn().envelope_id);
     if (message_.dsn().content != ReturnContent::unsaid) {

@@ -236,7 +236,7 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record) {
     if (record.by.asked()) message->set_deliver_by(record.by);
     if (record.expires != core::WallTime{}) message->set_expires(record.expires);
     if (!record.tenant.empty() || !record.campaign.empty()) {
-        message->edit_labels() = {std::string(record.tenant), std::string(record.campaign)};
+        message->edit_labels() = {&mail_.tenant(record.tenant), std::string(record.campaign)};
     }
     return message;
 }

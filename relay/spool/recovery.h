@@ -31,6 +31,7 @@ class RecoveredMail {
     // Its content is not in memory; its recipients are those that are not final.
     virtual void recovered(std::unique_ptr<Message> message) = 0;
     virtual ReplyPool& replies() = 0;
+    virtual const Tenant& tenant(std::string_view name) = 0;
 };
 
 struct RecoveryReport {

@@ -66,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(config.error(), text);
     }
     if (const auto shaping = relay::ShapingPolicy::parse({{"f", text}}, {}); shaping) {
-        for (const std::string& name : shaping->policy.provider_names()) {
+        for (const std::string& name : shaping->policy.destination_names()) {
             check(shaping->policy.limits_for(name));
         }
         checked.shaping = shaping->policy;

@@ -66,6 +66,7 @@ bool same(const relay::RecipientRecord& a, const relay::RecipientRecord& b) {
 void check_message(std::string_view octets) {
     const auto record = relay::decode_message(octets);
     if (!record) return;
+    const relay::Tenant tenant{relay::TenantId{1}, std::string(record->tenant)};
     relay::Message message;
     message.id = record->id;
     message.created = record->created;
@@ -73,7 +74,7 @@ void check_message(std::string_view octets) {
     message.utf8 = record->utf8;
     message.sender = record->sender;
     if (!record->tenant.empty() || !record->campaign.empty()) {
-        message.edit_labels() = {std::string(record->tenant), std::string(record->campaign)};
+        message.edit_labels() = {&tenant, std::string(record->campaign)};
     }
     message.content.declare(record->leading_dots, record->leading_dots);
     std::vector<relay::LastReply> replies(record->recipients.size());

@@ -45,7 +45,7 @@ class DaneScene : public TlsScene {
     }
     std::uint64_t by_dane(TlsResult result) {
         return relay->metrics()
-            .provider(0)
+            .destination(0)
             .tls_sessions[static_cast<std::size_t>(metrics::TlsPolicy::dane)]
                          [static_cast<std::size_t>(result)]
             .value();

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "relay/queue/delivery_reports.h"
+#include "relay/origin/delivery_reports.h"
 #include "tests/sim/sim_relay.h"
 
 namespace sim {

@@ -43,7 +43,7 @@ class StsScene : public TlsScene {
     }
     std::uint64_t by_sts(TlsResult result) {
         return relay->metrics()
-            .provider(0)
+            .destination(0)
             .tls_sessions[static_cast<std::size_t>(metrics::TlsPolicy::sts)]
                          [static_cast<std::size_t>(result)]
             .value();
@@ -318,7 +318,7 @@ TEST(RelaySts, a_smarthost_is_held_to_its_own_policy) {
         scene.expect_delivered(3, true);
         EXPECT_EQ(scene.policies.fetches, 1U);
         EXPECT_EQ(scene.relay->metrics()
-                      .provider(0)
+                      .destination(0)
                       .tls_sessions[static_cast<std::size_t>(metrics::TlsPolicy::sts)]
                                    [static_cast<std::size_t>(TlsResult::verified)]
                       .value(),

@@ -63,10 +63,6 @@ std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
     return std::make_shared<const relay::CheckedConfig>(std::move(checked));
 }
 
-const core::TlsRoots* roots_of(const relay::CheckedConfig& checked) {
-    return checked.tls_roots ? &*checked.tls_roots : nullptr;
-}
-
 bool is_final(const std::string& type) {
     return type == "Delivery" || type == "Bounce" || type == "Expiration";
 }
@@ -83,31 +79,10 @@ struct SimRelay::Place {
           sts(options.policies == nullptr ? nullptr
                                           : std::make_unique<relay::MtaSts>(
                                                 on, resolver, *options.policies, *options.known)),
-          events(relay.sink_, on.reactor()),
-          spool(relay.disk_ == nullptr ? nullptr
-                                       : std::make_unique<relay::Spool>(
-                                             on, *relay.disk_, *relay.space_, metrics, on_disk)),
-          origin(on,
-                 {.memory_limit = options.memory_limit,
-                  .hostname = "relay.example",
-                  .delay_warning = relay.delay_warning_},
-                 relay.schedule_,
-                 relay::RouterParts{relay.checked_, relay.rules_, resolver, sts.get()},
-                 relay.exchange_, events, metrics, spool.get(), relay.back_.get()),
-          tls(on, roots_of(*relay.checked_)),
-          hosts(relay.egress_.pauses()),
-          sessions(options.reports == nullptr
-                       ? nullptr
-                       : std::make_unique<relay::SessionCounts>(on, known_policies(options))),
-          dispatcher(relay::EgressContext{
-              on, relay.egress_, resolver, relay.rules_, relay.route_rules_, relay.exchange_,
-              metrics, tls, hosts, sessions.get(),
-              relay.back_ == nullptr ? nullptr : &relay.back_->in_hand(on.id()), &largest}),
-          stopped(on.reactor()) {
-        relay.exchange_.attach(on.id(), origin, dispatcher);
-    }
-    relay::StsStore& known_policies(const RelayOptions& options) {
-        return options.known != nullptr ? *options.known : no_policies;
+          origin(on, metrics, relay.origin_parts(*this, options, on_disk)),
+          delivery(on, metrics, relay.delivery_parts(*this, options)),
+          control(on, metrics, relay.control_parts(*this)) {
+        relay.exchange_.attach(on.id(), origin.origin(), delivery.dispatcher());
     }
     relay::StsStore no_policies;
     core::Shard& shard;
@@ -116,20 +91,44 @@ struct SimRelay::Place {
     dns::Resolver& resolver;
     std::unique_ptr<relay::MtaSts> sts;
     metrics::ShardMetrics metrics;
-    relay::EventWriter events;
-    std::unique_ptr<relay::Spool> spool;  // null: durability "memory"
-    relay::RecoveryReport report;
-    bool recovering = false;
-    relay::Origin origin;
-    relay::EgressTls tls;
-    relay::HostMemory hosts;
-    std::unique_ptr<relay::SessionCounts> sessions;  // null: nobody reports
     relay::LargestSites largest;
-    relay::Dispatcher dispatcher;
-    core::Event stopped;
-    std::unique_ptr<relay::SmtpIngress> ingress;
-    std::size_t lost = 0;
+    relay::OriginSide origin;
+    relay::DeliverySide delivery;
+    relay::ControlSide control;
+    std::unique_ptr<relay::IntakeSide> intake;  // while it listens
 };
+
+relay::OriginParts SimRelay::origin_parts(Place& place, const RelayOptions& options,
+                                          const relay::SpoolOptions& on_disk) {
+    relay::OriginParts parts{
+        .options = {.memory_limit = options.memory_limit,
+                    .hostname = "relay.example",
+                    .delay_warning = delay_warning_},
+        .intervals = schedule_,
+        .tenants = tenants_,
+        .router = relay::RouterParts{checked_, rules_, place.resolver, place.sts.get()},
+        .exchange = exchange_,
+        .sink = sink_};
+    if (disk_ != nullptr) parts.spool.emplace(*disk_, *space_, on_disk, back_.get());
+    return parts;
+}
+
+relay::DeliveryParts SimRelay::delivery_parts(Place& place, const RelayOptions& options) {
+    relay::StsStore* const known = options.known != nullptr ? options.known : &place.no_policies;
+    return {.checked = checked_,
+            .options = egress_,
+            .resolver = place.resolver,
+            .rules = rules_,
+            .route_rules = route_rules_,
+            .exchange = exchange_,
+            .counted_by = options.reports != nullptr ? known : nullptr,
+            .in_hand = back_ == nullptr ? nullptr : &back_->in_hand(place.shard.id()),
+            .largest = &place.largest};
+}
+
+relay::ControlParts SimRelay::control_parts(Place& place) {
+    return {.origin = place.origin, .space = space_.get(), .back = back_.get()};
+}
 
 SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     : world_(world),
@@ -158,7 +157,6 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
         on_disk.direct = taken->direct;
         space_ = std::make_unique<relay::SpoolSpace>(*disk_, on_disk.directory);
         space_->set_limits(options.space);
-        closing_ = std::make_unique<core::Event>(world.shard().reactor());
     }
     if (!options.in_hand.empty()) {
         back_ = std::make_unique<relay::HeldBack>(*disk_, on_disk.directory, options.in_hand);
@@ -169,29 +167,25 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
     for (std::size_t i = 0; i < world.shards(); ++i) {
         places_.push_back(std::make_unique<Place>(*this, world.shard(i), zone, options, on_disk));
     }
-    if (disk_ == nullptr) return;
     for (auto& place : places_) {
-        const auto opened = place->spool->open();
+        const auto opened = place->origin.open();
         PH_ASSERT(opened.has_value());
-        place->spool->start(place->origin);
+    }
+    if (options.reports != nullptr) {
+        Place& first = *places_.front();
+        first.control.report_tls(
+            nullptr,
+            relay::TlsReporterParts{first.shard, first.resolver, *options.reports,
+                                    first.origin.origin(), *disk_, first.metrics, "tls-report",
+                                    std::chrono::hours{4}},
+            relay::TlsReportSender{"The Relay", "postmaster@relay.example", "tls@relay.example",
+                                   "relay.example"});
     }
     for (auto& place : places_) {
-        place->recovering = true;
-        world_.spawn(place->shard, recover(*place));
-    }
-    world_.spawn(world_.shard(), watch_space());
-    if (back_ != nullptr) world_.spawn(world_.shard(), watch_life());
-    if (options.reports == nullptr) return;
-    Place& first = *places_.front();
-    reporter_ = std::make_unique<relay::TlsReporter>(
-        relay::TlsReporterParts{first.shard, first.resolver, *options.reports, first.origin, *disk_,
-                                first.metrics, "tls-report", std::chrono::hours{4}},
-        relay::TlsReportSender{"The Relay", "postmaster@relay.example", "tls@relay.example",
-                               "relay.example"});
-    reporter_->start();
-    for (auto& place : places_) {
-        world_.spawn(place->shard,
-                     place->sessions->keep_handing_over(0, reporter_.get(), &place->stopped));
+        place->delivery.report_to(places_.front()->control.reporter());
+        place->origin.start();
+        place->control.start();
+        place->delivery.start();
     }
 }
 
@@ -201,48 +195,34 @@ SimRelay::~SimRelay() {
     if (lock_ != core::kNoHandle) disk_->close(lock_);
 }
 
-core::Task<void> SimRelay::recover(Place& place) {
-    place.report = co_await place.spool->recover(place.origin);
-    place.recovering = false;
-}
-
-core::Task<void> SimRelay::watch_space() {
-    do {
-        space_->refresh();
-    } while (!co_await closing_->wait(world_.shard().now() + std::chrono::seconds{1}));
-}
-
-core::Task<void> SimRelay::watch_life() {
-    const core::Instant end = world_.shard().now() + relay::HeldBack::kYouth;
-    if (!co_await closing_->wait(end)) back_->has_lived();
-}
-
 relay::RecoveryReport SimRelay::recovered() const {
     relay::RecoveryReport total;
     for (const auto& place : places_) {
-        total.segments += place->report.segments;
-        total.messages += place->report.messages;
-        total.recipients += place->report.recipients;
-        total.damaged += place->report.damaged;
-        total.steps += place->report.steps;
+        const relay::RecoveryReport& one = place->origin.report();
+        total.segments += one.segments;
+        total.messages += one.messages;
+        total.recipients += one.recipients;
+        total.damaged += one.damaged;
+        total.steps += one.steps;
     }
     return total;
 }
 
 bool SimRelay::recovery_over() const {
-    return std::ranges::none_of(places_, [](const auto& place) { return place->recovering; });
+    return std::ranges::none_of(places_,
+                                [](const auto& place) { return place->origin.recovering(); });
 }
 
 const relay::Spool& SimRelay::spool(std::size_t shard) const {
-    return *places_.at(shard)->spool;
+    return *places_.at(shard)->origin.spool();
 }
 
 std::size_t SimRelay::memory(std::size_t shard) const {
-    return places_.at(shard)->origin.memory();
+    return places_.at(shard)->origin.origin().memory();
 }
 
 std::optional<relay::Refusal> SimRelay::check(std::size_t shard, std::size_t octets) const {
-    return places_.at(shard)->origin.check(octets);
+    return places_.at(shard)->origin.origin().check(octets);
 }
 
 std::string SimRelay::content_of(std::uint64_t number, std::size_t size) {
@@ -258,7 +238,7 @@ std::string SimRelay::content_of(std::uint64_t number, std::size_t size) {
 
 core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipients,
                                   std::string content) {
-    auto message = place.origin.begin();
+    auto message = place.origin.origin().begin();
     message->sender = "news@sender.example";
     message->edit_injection().protocol = "ESMTP";
     std::size_t offset = 0;
@@ -285,7 +265,7 @@ core::Task<void> SimRelay::commit(Place& place, std::vector<std::string> recipie
         place.shard.reactor().excuse_step();  // the test's own work
         co_await core::NextTurn{place.shard.reactor()};
     }
-    const auto committed = co_await place.origin.commit(std::move(message));
+    const auto committed = co_await place.origin.origin().commit(std::move(message));
     if (!committed) ++refused_;
     place.shard.reactor().excuse_step();  // the test's own work
     for (const std::string& address : addresses) {
@@ -319,14 +299,13 @@ void SimRelay::reload(const std::string& shaping,
     relay::CheckedConfig next = *checked_;
     ++next.generation;
     next.shaping = shaping_of(shaping, limits_);
-    next.shaping.keep_numbers(checked_->shaping.provider_names());
+    next.shaping.keep_numbers(checked_->shaping.destination_names());
     if (change) change(next);
     checked_ = std::make_shared<const relay::CheckedConfig>(std::move(next));
     const auto use = [](Place* place,
                         std::shared_ptr<const relay::CheckedConfig> checked) -> core::Task<void> {
-        place->tls.use(roots_of(*checked));
         place->origin.use(checked);
-        place->dispatcher.use(checked);
+        place->delivery.use(checked);
         co_return;
     };
     for (auto& place : places_)
@@ -336,19 +315,20 @@ void SimRelay::reload(const std::string& shaping,
 
 void SimRelay::listen(const core::SocketAddress& address, const std::string& allow) {
     listening_ = true;
-    relay::SmtpListenerOptions options;
-    options.policy.hostname = "relay.example";
-    options.policy.allow = {*core::IpNetwork::parse(allow)};
-    options.durable = false;
-    options.policy.address_literals = rules_.address_literals;
-    options.admission =
-        std::make_shared<relay::Admission>(options.policy.allow, options.max_connections);
+    listener_.addresses = {address};
+    listener_.allow = {*core::IpNetwork::parse(allow)};
+    const auto admission =
+        std::make_shared<relay::Admission>(listener_.allow, listener_.max_connections);
+    const relay::Door door{listener_, admission, addresses_};
     for (auto& place : places_) {
-        place->ingress = std::make_unique<relay::SmtpIngress>(place->shard, options, place->origin,
-                                                              place->metrics, place->events);
-        const auto opened = place->ingress->open(address);
+        place->intake = std::make_unique<relay::IntakeSide>(
+            place->shard, place->metrics,
+            relay::IntakeParts{.hostname = "relay.example",
+                               .address_literals = rules_.address_literals,
+                               .acceptance = place->origin.origin(),
+                               .events = place->origin.events()});
+        const auto opened = place->intake->start({&door, 1});
         PH_ASSERT(opened.has_value());
-        world_.spawn(place->shard, place->ingress->run());
     }
 }
 
@@ -366,7 +346,7 @@ std::uint64_t SimRelay::ambiguous_ends() const {
 std::size_t SimRelay::waiting() const {
     std::size_t count = 0;
     for (const auto& place : places_)
-        count += place->origin.messages();
+        count += place->origin.origin().messages();
     return count;
 }
 
@@ -375,34 +355,31 @@ bool SimRelay::run_until_drained(core::Duration limit) {
     return world_.run_until([this] { return waiting() == 0; }, limit);
 }
 
-core::Task<void> SimRelay::close_place(Place& place, core::Instant deadline) {
-    if (place.spool != nullptr) place.spool->stop_recovery();
-    while (place.recovering)
-        co_await core::Yield(place.shard.reactor());
-    if (place.ingress != nullptr) co_await place.ingress->drain_and_close();
-    place.origin.stop_accepting();
-    if (place.spool != nullptr || place.cached != nullptr) place.origin.start_closing();
-    if (place.cached != nullptr) {
+// In the order of RelayShard::stop().
+core::Task<void> SimRelay::stop(Place& place, relay::StopPhase phase, core::Instant until) {
+    if (place.intake != nullptr) co_await place.intake->stop(phase, until);
+    co_await place.control.stop(phase);
+    co_await place.origin.stop(phase, until);
+    if (phase == relay::StopPhase::cut_off && place.cached != nullptr) {
         place.cached->stop();
         place.dns.close();
     }
-    co_await place.dispatcher.close(deadline);
-    co_await place.origin.settled(deadline + std::chrono::seconds{10});
-    place.stopped.set();
-    if (reporter_ != nullptr) {
-        place.sessions->hand_over(0, *reporter_, true);
-        if (&place == places_.front().get()) co_await reporter_->close(places_.size());
-    }
-    co_await place.origin.end_reports();
-    if (place.spool != nullptr) co_await place.spool->close();
-    if (place.sts != nullptr) co_await place.sts->close();
-    place.lost = co_await place.origin.close();
-    place.events.close();
+    if (phase == relay::StopPhase::home && place.sts != nullptr) co_await place.sts->close();
+    co_await place.delivery.stop(phase, until);
+}
+
+// At once: what is ready has no time to be delivered.
+core::Task<void> SimRelay::close_place(Place& place, core::Instant deadline) {
+    using relay::StopPhase;
+    for (const StopPhase phase : {StopPhase::drain, StopPhase::close})
+        co_await stop(place, phase, deadline);
+    co_await stop(place, StopPhase::settle, place.shard.now());
+    for (const StopPhase phase : {StopPhase::cut_off, StopPhase::home, StopPhase::end})
+        co_await stop(place, phase, deadline);
 }
 
 bool SimRelay::close(core::Duration deadline) {
     std::size_t left = places_.size();
-    if (closing_ != nullptr) closing_->set();
     const core::Instant end = world_.clock().now() + deadline;
     const auto counted = [](core::Task<void> task, std::size_t& open) -> core::Task<void> {
         co_await task;
@@ -421,7 +398,11 @@ metrics::ShardMetrics& SimRelay::metrics(std::size_t shard) {
 }
 
 const relay::Router& SimRelay::router(std::size_t shard) const {
-    return places_.at(shard)->origin.router();
+    return places_.at(shard)->origin.origin().router();
+}
+
+const relay::TlsReporter& SimRelay::reporter() const {
+    return *places_.front()->control.reporter();
 }
 
 const relay::LargestSites& SimRelay::largest(std::size_t shard) const {
@@ -429,19 +410,19 @@ const relay::LargestSites& SimRelay::largest(std::size_t shard) const {
 }
 
 relay::EgressTls& SimRelay::tls(std::size_t shard) {
-    return places_.at(shard)->tls;
+    return places_.at(shard)->delivery.tls();
 }
 
 std::size_t SimRelay::paths() const {
     std::size_t all = 0;
     for (const auto& place : places_)
-        all += place->dispatcher.paths();
+        all += place->delivery.dispatcher().paths();
     return all;
 }
 
 const std::vector<Recorded>& SimRelay::events() const {
     for (const auto& place : places_) {
-        if (!closed_) place->events.flush();
+        if (!closed_) place->origin.events().flush();
     }
     std::string_view lines = std::string_view(sink_.lines()).substr(parsed_);
     parsed_ = sink_.lines().size();

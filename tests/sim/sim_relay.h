@@ -1,6 +1,6 @@
-// SimRelay: the relay's queue and delivering side, as main.cc composes them, on the shards of a
-// SimWorld with a resolver from a table. Messages go in by Acceptance; what became of them is read
-// from the event lines. audit() holds the events against the ledgers of the servers: every
+// SimRelay: the four sides of the relay (relay/node), as RelayShard composes them, on the shards of
+// a SimWorld with a resolver from a table. Messages go in by Acceptance; what became of them is
+// read from the event lines. audit() holds the events against the ledgers of the servers: every
 // recipient that was accepted has exactly one final disposition, the one its server's ledger calls
 // for, and nothing was delivered twice but where the 250 got lost. With a disk (which must be that
 // of the world's backends) mail is committed to a spool on it, and what a relay before this one
@@ -17,13 +17,12 @@
 #include <vector>
 
 #include "relay/config/check.h"
-#include "relay/egress/dispatcher.h"
 #include "relay/events/event_sink.h"
-#include "relay/events/event_writer.h"
-#include "relay/intake/smtp/smtp_ingress.h"
-#include "relay/queue/origin.h"
-#include "relay/reporting/tls_reporter.h"
-#include "relay/spool/spool.h"
+#include "relay/intake/admission.h"
+#include "relay/node/control_side.h"
+#include "relay/node/delivery_side.h"
+#include "relay/node/intake_side.h"
+#include "relay/node/origin_side.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/sim_mx.h"
@@ -122,7 +121,7 @@ class SimRelay {
     std::size_t paths() const;  // of all shards
     const relay::LargestSites& largest(std::size_t shard = 0) const;
     const relay::Router& router(std::size_t shard = 0) const;
-    const relay::TlsReporter& reporter() const { return *reporter_; }
+    const relay::TlsReporter& reporter() const;
     // All so far; grows at its end only.
     const std::vector<Recorded>& events() const;
     std::vector<Recorded> events_of(const std::string& recipient) const;
@@ -138,10 +137,12 @@ class SimRelay {
   private:
     struct Place;
     core::Task<void> commit(Place& place, std::vector<std::string> recipients, std::string content);
-    core::Task<void> recover(Place& place);
-    core::Task<void> watch_space();
-    core::Task<void> watch_life();
-    core::Task<void> close_place(Place& place, core::Instant deadline);
+    relay::OriginParts origin_parts(Place& place, const RelayOptions& options,
+                                    const relay::SpoolOptions& on_disk);
+    relay::DeliveryParts delivery_parts(Place& place, const RelayOptions& options);
+    relay::ControlParts control_parts(Place& place);
+    static core::Task<void> stop(Place& place, relay::StopPhase phase, core::Instant until);
+    static core::Task<void> close_place(Place& place, core::Instant deadline);
 
     SimWorld& world_;
     std::function<void(relay::Message&)> prepare_;
@@ -152,22 +153,23 @@ class SimRelay {
     dns::RoutingRules route_rules_;
     relay::RetrySchedule schedule_;
     relay::EgressOptions egress_;
+    relay::TenantTable tenants_;
     relay::Exchange exchange_;
     relay::MemoryEventSink sink_;
     SimDisk* disk_ = nullptr;
     core::Handle lock_ = core::kNoHandle;
     std::unique_ptr<relay::SpoolSpace> space_;
     std::unique_ptr<relay::HeldBack> back_;  // null: nothing is noted
-    std::unique_ptr<core::Event> closing_;
-    std::unique_ptr<relay::TlsReporter> reporter_;  // on shard 0
-    mutable std::vector<Recorded> events_;          // parsed so far
-    mutable std::size_t parsed_ = 0;                // octets of the sink's lines
+    mutable std::vector<Recorded> events_;   // parsed so far
+    mutable std::size_t parsed_ = 0;         // octets of the sink's lines
     std::vector<std::unique_ptr<Place>> places_;
     std::map<std::string, std::string> contents_;  // by recipient
     std::map<std::string, Promise> promises_;
     std::uint64_t messages_ = 0;
     std::size_t refused_ = 0;
     bool listening_ = false;
+    relay::ListenerConfig listener_;  // while listening
+    std::vector<core::SocketAddress> addresses_;
     bool closed_ = false;
 };
 

@@ -59,6 +59,7 @@ class Reader final : public relay::MessageKeeper, public relay::RecoveredMail {
         messages_.push_back(message.release());
     }
     relay::ReplyPool& replies() override { return replies_; }
+    const relay::Tenant& tenant(std::string_view name) override { return tenants_.intern(name); }
 
     core::Task<bool> hold_content(relay::Message& message) override {
         if (message.place.holders.try_hold()) co_return true;
@@ -76,6 +77,7 @@ class Reader final : public relay::MessageKeeper, public relay::RecoveredMail {
     core::Shard& shard_;
     metrics::ShardMetrics metrics_;
     relay::ReplyPool replies_;
+    relay::TenantTable tenants_;
     relay::Spool spool_;
     std::vector<relay::Message*> messages_;
 };

@@ -183,20 +183,18 @@ TEST(SimWorld, a_run_that_cannot_go_on_says_so) {
 struct Relay {
     SimWorld& world;
     std::vector<std::size_t> path;
-    static void open(void* context, void* item) {
-        auto& relay = *static_cast<Relay*>(context);
-        const auto here = reinterpret_cast<std::uintptr_t>(item);
-        relay.path.push_back(here);
-        if (relay.path.size() >= 9) return;
-        const std::size_t next = (here + 1) % relay.world.shards();
-        relay.world.shard(here).send(next, {open, context, reinterpret_cast<void*>(next)});
+    void open(std::size_t here) {
+        path.push_back(here);
+        if (path.size() >= 9) return;
+        const std::size_t next = (here + 1) % world.shards();
+        world.shard(here).tell(next, [this, next] { open(next); });
     }
 };
 
 TEST(SimWorld, letters_travel_between_shards_in_no_time) {
     SimWorld world{5, {.shards = 3}};
     Relay relay{world, {}};
-    world.shard(0).send(1, {Relay::open, &relay, reinterpret_cast<void*>(1)});
+    world.shard(0).tell(1, [&relay] { relay.open(1); });
     EXPECT_TRUE(world.run_until([&relay] { return relay.path.size() == 9; }));
     EXPECT_EQ(relay.path, (std::vector<std::size_t>{1, 2, 0, 1, 2, 0, 1, 2, 0}));
     EXPECT_EQ(world.elapsed(), core::Duration{0});

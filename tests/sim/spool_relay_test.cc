@@ -159,7 +159,7 @@ TEST(SpoolRelay, a_message_for_many_takes_many_steps) {
     EXPECT_EQ(scene.taken(), static_cast<std::size_t>(kMany));
 }
 
-// And it is freed likewise, when there is no room for it.
+// And it is freed, too, when there is no room for it.
 TEST(SpoolRelay, a_message_for_many_that_is_refused_goes_in_many_steps) {
     constexpr int kMany = 6'000;
     SimDisk disk(1);

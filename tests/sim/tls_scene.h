@@ -121,7 +121,7 @@ class TlsScene {
     std::uint64_t counted(relay::TlsPolicy policy, metrics::TlsResult result) {
         const auto index = static_cast<std::size_t>(policy) - 1;
         return relay->metrics()
-            .provider(0)
+            .destination(0)
             .tls_sessions[index][static_cast<std::size_t>(result)]
             .value();
     }

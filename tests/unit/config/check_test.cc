@@ -139,8 +139,8 @@ TEST(CheckConfig, of_a_reload) {
     ASSERT_TRUE(second.has_value());
     EXPECT_EQ((*second)->generation, 1U);
     EXPECT_EQ((*second)->shaping.limits_for("b.example").connection_limit, 3U);
-    EXPECT_EQ((*second)->shaping.provider_of("b.example"), 1U);  // as it was
-    EXPECT_EQ((*second)->shaping.provider_of("a.example"), 2U);
+    EXPECT_EQ((*second)->shaping.destination_of("b.example"), 1U);  // as it was
+    EXPECT_EQ((*second)->shaping.destination_of("a.example"), 2U);
     EXPECT_EQ((*second)->warnings.size(), 1U);
     EXPECT_TRUE((*second)->tls_roots.has_value());
 

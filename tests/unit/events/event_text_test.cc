@@ -280,8 +280,9 @@ TEST(Event, QueuesAreNamedByCampaignTenantAndDomain) {
     const auto message_owner = message_to({"a@b.example"});
     Message& message = *message_owner;
     simdjson::dom::parser parser;
-    const auto queue = [&](std::string tenant, std::string campaign) {
-        message.edit_labels().tenant = std::move(tenant);
+    TenantTable tenants;
+    const auto queue = [&](std::string_view tenant, std::string campaign) {
+        message.edit_labels().tenant = &tenants.intern(tenant);
         message.edit_labels().campaign = std::move(campaign);
         std::string line;
         append_reception(line, message, {}, {}, kNow);

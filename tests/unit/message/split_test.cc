@@ -5,6 +5,8 @@
 namespace relay {
 namespace {
 
+const Tenant kTenant{TenantId{1}, "tenant"};
+
 struct Newsletter {
     explicit Newsletter(std::size_t recipients) {
         message.id = {1, 1};
@@ -45,7 +47,7 @@ TEST(Split, a_part_is_as_the_whole_is) {
     whole.bounces = BouncePolicy::both;
     whole.tls = TlsRequest::required;
     whole.edit_injection() = {"HTTP", "session", "client.example", "192.0.2.1"};
-    whole.edit_labels() = {"tenant", "campaign"};
+    whole.edit_labels() = {&kTenant, "campaign"};
     whole.set_dsn({ReturnContent::full, "envelope"});
     whole.set_expires(core::WallTime{std::chrono::seconds{9}});
     Message part;
@@ -58,6 +60,7 @@ TEST(Split, a_part_is_as_the_whole_is) {
     EXPECT_EQ(part.bounces, BouncePolicy::both);
     EXPECT_EQ(part.tls, TlsRequest::required);
     EXPECT_EQ(part.injection().client_address, "192.0.2.1");
+    EXPECT_EQ(part.labels().tenant, &kTenant);
     EXPECT_EQ(part.labels().campaign, "campaign");
     EXPECT_EQ(part.dsn().envelope_id, "envelope");
     EXPECT_EQ(part.expires(), whole.expires());

@@ -24,25 +24,25 @@ TEST(Histogram, counts_into_the_bucket_at_or_above_the_value) {
     EXPECT_TRUE(std::ranges::is_sorted(kDeliveryBuckets));
 }
 
-TEST(ShardMetrics, unknown_providers_are_other) {
+TEST(ShardMetrics, unknown_destinations_are_other) {
     ShardMetrics shard(3);
     shard.delivery(2, Outcome::delivered);
     shard.delivery(3, Outcome::delivered);
     shard.delivery(4'000'000'000, Outcome::bounced);
-    EXPECT_EQ(shard.provider(2).deliveries[0].value(), 1U);
-    EXPECT_EQ(shard.provider(kOtherProvider).deliveries[0].value(), 1U);
-    EXPECT_EQ(shard.provider(kOtherProvider).deliveries[2].value(), 1U);
+    EXPECT_EQ(shard.destination(2).deliveries[0].value(), 1U);
+    EXPECT_EQ(shard.destination(kOtherDestination).deliveries[0].value(), 1U);
+    EXPECT_EQ(shard.destination(kOtherDestination).deliveries[2].value(), 1U);
 }
 
-TEST(ShardMetrics, providers_are_bounded) {
-    EXPECT_EQ(ShardMetrics(0).providers(), 1U);
-    EXPECT_EQ(ShardMetrics(1'000'000).providers(), kMostProviders);
+TEST(ShardMetrics, destinations_are_bounded) {
+    EXPECT_EQ(ShardMetrics(0).destinations(), 1U);
+    EXPECT_EQ(ShardMetrics(1'000'000).destinations(), kMostDestinations);
 }
 
 TEST(ShardMetrics, stands_on_cache_lines_of_its_own) {
     EXPECT_EQ(alignof(ShardMetrics) % 64, 0U);
     EXPECT_EQ(sizeof(ShardMetrics) % 64, 0U);
-    EXPECT_EQ(alignof(ProviderCounters) % 64, 0U);
+    EXPECT_EQ(alignof(DestinationCounters) % 64, 0U);
 }
 
 TEST(ShardMetrics, the_busy_ratio_is_of_the_time_since_the_last) {

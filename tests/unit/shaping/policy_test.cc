@@ -41,8 +41,8 @@ TEST(ShapingPolicy, without_files_the_defaults_hold) {
     const ShapingPolicy policy(defaults);
     EXPECT_EQ(policy.limits_for("example.com"), defaults);
     EXPECT_FALSE(policy.has_table("example.com"));
-    EXPECT_EQ(policy.provider_of("example.com"), 0U);
-    EXPECT_EQ(policy.provider_names(), std::vector<std::string>{"other"});
+    EXPECT_EQ(policy.destination_of("example.com"), 0U);
+    EXPECT_EQ(policy.destination_names(), std::vector<std::string>{"other"});
 }
 
 TEST(ShapingPolicy, merges_upwards) {
@@ -206,48 +206,49 @@ TEST(ShapingPolicy, refuses_what_makes_no_sense) {
     EXPECT_EQ(problems("[\"a\"\n").size(), 1U);
 }
 
-TEST(ShapingPolicy, numbers_providers_for_metrics) {
+TEST(ShapingPolicy, numbers_destinations_for_metrics) {
     const auto [policy, warnings] = loaded({"[\"b.example\"]\n[\"a.example\"]\n[default]\n"});
-    EXPECT_EQ(policy.provider_names(),
+    EXPECT_EQ(policy.destination_names(),
               (std::vector<std::string>{"other", "a.example", "b.example"}));
-    EXPECT_EQ(policy.provider_of("A.example"), 1U);
-    EXPECT_EQ(policy.provider_of("b.example."), 2U);
-    EXPECT_EQ(policy.provider_of("c.example"), 0U);
+    EXPECT_EQ(policy.destination_of("A.example"), 1U);
+    EXPECT_EQ(policy.destination_of("b.example."), 2U);
+    EXPECT_EQ(policy.destination_of("c.example"), 0U);
 }
 
-TEST(ShapingPolicy, names_only_so_many_providers_but_limits_all_domains) {
+TEST(ShapingPolicy, names_only_so_many_destinations_but_limits_all_domains) {
     std::string text;
     for (int i = 0; i < 1000; ++i) {
         text += "[\"d" + std::to_string(i) + ".example\"]\nconnection_limit = 1\n";
     }
     const auto [policy, warnings] = loaded({text});
-    EXPECT_EQ(policy.provider_names().size(), kMostNamedProviders + 1);
+    EXPECT_EQ(policy.destination_names().size(), kMostNamedDestinations + 1);
     for (int i = 0; i < 1000; ++i) {
         const std::string domain = "d" + std::to_string(i) + ".example";
         EXPECT_EQ(policy.limits_for(domain).connection_limit, 1U);
-        EXPECT_LE(policy.provider_of(domain), kMostNamedProviders);
+        EXPECT_LE(policy.destination_of(domain), kMostNamedDestinations);
     }
-    EXPECT_EQ(policy.provider_of("d999.example"), 0U);
+    EXPECT_EQ(policy.destination_of("d999.example"), 0U);
 }
 
 // A counter keeps its label while the process lives, whatever tables come and go.
-TEST(ShapingPolicy, keeps_the_numbers_of_providers_over_a_reload) {
+TEST(ShapingPolicy, keeps_the_numbers_of_destinations_over_a_reload) {
     const auto first = loaded({"[\"b.example\"]\n[\"c.example\"]\n"}).policy;
     auto second = loaded({"[\"a.example\"]\n[\"c.example\"]\n[\"d.example\"]\n"}).policy;
-    second.keep_numbers(first.provider_names());
-    EXPECT_EQ(second.provider_names(), (std::vector<std::string>{"other", "b.example", "c.example",
-                                                                 "a.example", "d.example"}));
-    EXPECT_EQ(second.provider_of("a.example"), 3U);
-    EXPECT_EQ(second.provider_of("b.example"), 0U);  // no table any more
-    EXPECT_EQ(second.provider_of("c.example"), 2U);
-    EXPECT_EQ(second.provider_of("d.example"), 4U);
+    second.keep_numbers(first.destination_names());
+    EXPECT_EQ(
+        second.destination_names(),
+        (std::vector<std::string>{"other", "b.example", "c.example", "a.example", "d.example"}));
+    EXPECT_EQ(second.destination_of("a.example"), 3U);
+    EXPECT_EQ(second.destination_of("b.example"), 0U);  // no table any more
+    EXPECT_EQ(second.destination_of("c.example"), 2U);
+    EXPECT_EQ(second.destination_of("d.example"), 4U);
     auto third = loaded({"[\"b.example\"]\n"}).policy;
-    third.keep_numbers(second.provider_names());
-    EXPECT_EQ(third.provider_of("b.example"), 1U);
-    EXPECT_EQ(third.provider_names().size(), 5U);
+    third.keep_numbers(second.destination_names());
+    EXPECT_EQ(third.destination_of("b.example"), 1U);
+    EXPECT_EQ(third.destination_names().size(), 5U);
 }
 
-TEST(ShapingPolicy, numbers_of_providers_run_out) {
+TEST(ShapingPolicy, numbers_of_destinations_run_out) {
     const auto many = [](const std::string& letter) {
         std::string text;
         for (int i = 0; i < 150; ++i)
@@ -257,16 +258,16 @@ TEST(ShapingPolicy, numbers_of_providers_run_out) {
     ShapingPolicy policy = many("a");
     for (const char* letter : {"b", "c", "a"}) {
         ShapingPolicy next = many(letter);
-        next.keep_numbers(policy.provider_names());
+        next.keep_numbers(policy.destination_names());
         policy = std::move(next);
-        EXPECT_EQ(policy.provider_names().size(), kMostNamedProviders + 1);
+        EXPECT_EQ(policy.destination_names().size(), kMostNamedDestinations + 1);
         for (int i = 0; i < 150; ++i) {
             const std::string domain = letter + std::to_string(i) + ".example";
-            EXPECT_LE(policy.provider_of(domain), kMostNamedProviders);
+            EXPECT_LE(policy.destination_of(domain), kMostNamedDestinations);
             EXPECT_EQ(policy.limits_for(domain).connection_limit, 3U);
         }
     }
-    EXPECT_EQ(policy.provider_names()[policy.provider_of("a149.example")], "a149.example");
+    EXPECT_EQ(policy.destination_names()[policy.destination_of("a149.example")], "a149.example");
 }
 
 // The shape of the files that KumoMTA ships, whole: every table loads, nothing is an error.

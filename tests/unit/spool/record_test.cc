@@ -17,6 +17,7 @@ namespace {
 using core::WallTime;
 using std::chrono::milliseconds;
 
+const Tenant kAcme{TenantId{1}, "acme"};
 const WallTime kCreated{std::chrono::seconds{1'767'225'600} + milliseconds{123}};
 
 std::unique_ptr<Message> message(std::size_t recipients) {
@@ -83,7 +84,7 @@ TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     const auto made = message(3);
     made->eight_bit = true;
     made->tls = TlsRequest::required;
-    made->edit_labels() = {"acme", "spring sale"};
+    made->edit_labels() = {&kAcme, "spring sale"};
     const LastReply reply{{451, {4, 7, 1}, "try again\nlater"}, "RCPT"};
     made->recipients[1]->attempts = 7;
     made->recipients[1]->next_attempt = kCreated + std::chrono::hours{1};
@@ -153,7 +154,7 @@ TEST(SpoolRecord, recipients_that_are_settled_stay_out_and_the_others_keep_their
 
 TEST(SpoolRecord, no_truncation_of_a_message_passes_for_another_one) {
     const auto made = message(4);
-    made->edit_labels() = {"acme", "spring"};
+    made->edit_labels() = {&kAcme, "spring"};
     const LastReply reply{{421, {4, 3, 0}, "busy"}, "connect"};
     made->recipients[2]->last_reply = &reply;
     const std::string octets = encoded(*made);
@@ -172,7 +173,7 @@ TEST(SpoolRecord, no_truncation_of_a_message_passes_for_another_one) {
 
 TEST(SpoolRecord, every_octet_changed_is_an_error_or_a_record_of_its_own_octets) {
     const auto made = message(2);
-    made->edit_labels() = {"acme", "spring"};
+    made->edit_labels() = {&kAcme, "spring"};
     const std::string octets = encoded(*made);
     for (std::size_t at = 0; at < octets.size(); ++at) {
         for (int value = 0; value < 256; ++value) {

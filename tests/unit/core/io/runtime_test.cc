@@ -20,19 +20,17 @@ struct Token {
     int goal = 0;
     Event* arrived = nullptr;
 
-    static void open(void* context, void* item) {
-        static_cast<void>(context);
-        auto& token = *static_cast<Token*>(item);
-        const std::size_t here = token.at->id();
-        if (++token.hops == token.goal) {
+    void open() {
+        const std::size_t here = at->id();
+        if (++hops == goal) {
             PH_ASSERT(here == 0);
-            token.arrived->set();
+            arrived->set();
             return;
         }
-        const std::size_t next = (here + 1) % token.shards->size();
-        Shard* from = token.at;
-        token.at = (*token.shards)[next];
-        from->send(next, {open, nullptr, item});
+        const std::size_t next = (here + 1) % shards->size();
+        Shard* from = at;
+        at = (*shards)[next];
+        from->tell(next, [this] { open(); });
     }
 };
 
@@ -54,7 +52,7 @@ Task<void> pass_a_token(Ring& ring, Shard& shard) {
         Event arrived(shard.reactor());
         Token token{&shard, &ring.shards, 0, 10'000 * static_cast<int>(ring.shards.size()) + 1,
                     &arrived};
-        shard.send(0, {Token::open, nullptr, &token});
+        shard.tell(0, [&token] { token.open(); });
         co_await arrived.wait();
         ring.hops = token.hops;
         ring.done = true;
@@ -77,6 +75,52 @@ TEST_P(RuntimeTest, shards_wake_each_other) {
     const auto result = runtime.run([&ring](Shard& shard) { return pass_a_token(ring, shard); });
     ASSERT_TRUE(result) << result.error();
     EXPECT_EQ(ring.hops, 20'001);
+}
+
+// Each shard asks all others at once, and answers; the first to finish leaves the others alone.
+struct Questions {
+    std::atomic<int> answered{0};
+    std::atomic<int> unanswered{0};
+};
+
+Task<std::size_t> double_later(Shard* shard, std::size_t number) {
+    Event never(shard->reactor());
+    co_await never.wait(shard->now() + std::chrono::microseconds{50});
+    co_return 2 * number;
+}
+
+Task<void> ask_around(Questions& questions, Ring& ring, Shard& shard) {
+    ring.shards[shard.id()] = &shard;
+    ring.ready.fetch_add(1);
+    Event tick(shard.reactor());
+    while (ring.ready.load() < ring.shards.size())
+        co_await tick.wait(shard.now() + std::chrono::milliseconds{1});
+    for (std::size_t i = 0; i < 300; ++i) {
+        const std::size_t to = i % ring.shards.size();
+        Shard* const there = ring.shards[to];
+        const auto id = co_await shard.ask(to, [there] { return there->id(); });
+        const auto doubled = co_await shard.ask(to, [there, i] { return double_later(there, i); });
+        PH_ASSERT(!id || *id == to);
+        PH_ASSERT(!doubled || *doubled == 2 * i);
+        questions.answered +=
+            static_cast<int>(id.has_value()) + static_cast<int>(doubled.has_value());
+        questions.unanswered +=
+            static_cast<int>(!id.has_value()) + static_cast<int>(!doubled.has_value());
+        if (shard.id() == 2 && i == 100) co_return;  // the others go on asking it
+    }
+}
+
+TEST_P(RuntimeTest, every_question_gets_an_answer_or_hears_that_the_shard_has_ended) {
+    Questions questions;
+    Ring ring;
+    ring.shards.resize(3);
+    Runtime runtime(
+        {.shards = 3, .engine = GetParam(), .receive_buffers = 16, .receive_buffer_size = 256});
+    const auto result =
+        runtime.run([&](Shard& shard) { return ask_around(questions, ring, shard); });
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_EQ(questions.answered + questions.unanswered, 2 * (300 + 300 + 101));
+    EXPECT_GE(questions.answered, 2 * (100 + 100 + 33));  // of oneself
 }
 
 Task<void> return_at_once() {

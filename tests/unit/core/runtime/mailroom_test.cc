@@ -1,6 +1,9 @@
 #include "core/runtime/mailroom.h"
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -41,10 +44,6 @@ class Bed final : public EventSource {
     bool pending_ = false;
 };
 
-void* as_item(std::uintptr_t number) {
-    return reinterpret_cast<void*>(number);
-}
-
 bool drain(Inbox& inbox) {
     const SystemClock clock;
     TurnTime time(clock, std::chrono::hours{1});
@@ -54,9 +53,9 @@ bool drain(Inbox& inbox) {
 }
 
 struct Log {
-    std::vector<std::uintptr_t> items;
-    static void note(void* context, void* item) {
-        static_cast<Log*>(context)->items.push_back(reinterpret_cast<std::uintptr_t>(item));
+    std::vector<std::size_t> items;
+    Letter note(std::size_t item) {
+        return Letter::of([this, item] { items.push_back(item); });
     }
 };
 
@@ -64,16 +63,15 @@ TEST(Mailbox, is_bounded_and_keeps_order) {
     auto box = std::make_unique<Mailbox>();
     Log log;
     EXPECT_TRUE(box->empty());
-    for (std::uintptr_t i = 0; i < Mailbox::kCapacity; ++i) {
-        ASSERT_TRUE(box->push({Log::note, &log, as_item(i)}));
+    for (std::size_t i = 0; i < Mailbox::kCapacity; ++i) {
+        ASSERT_TRUE(box->push(log.note(i)));
     }
-    EXPECT_FALSE(box->push({Log::note, &log, as_item(0)}));
-    EXPECT_EQ(box->drain([](const Letter& letter) { letter.open(letter.context, letter.item); },
-                         [] { return false; }),
+    EXPECT_FALSE(box->push(log.note(0)));
+    EXPECT_EQ(box->drain([](Letter& letter) { letter.open(); }, [] { return false; }),
               Mailbox::kCapacity);
     EXPECT_TRUE(box->empty());
-    EXPECT_TRUE(box->push({Log::note, &log, as_item(7)}));
-    for (std::uintptr_t i = 0; i < Mailbox::kCapacity; ++i)
+    EXPECT_TRUE(box->push(log.note(7)));
+    for (std::size_t i = 0; i < Mailbox::kCapacity; ++i)
         ASSERT_EQ(log.items[i], i);
 }
 
@@ -83,15 +81,15 @@ TEST(Mailroom, more_letters_than_a_mailbox_holds_arrive_in_order) {
     for (std::size_t i = 0; i < 2; ++i)
         room.attach(i, beds[i]);
     Log log;
-    constexpr std::uintptr_t kLetters = Mailbox::kCapacity * 3 + 5;
-    for (std::uintptr_t i = 0; i < kLetters; ++i)
-        room.post(0, 1, {Log::note, &log, as_item(i)});
+    constexpr std::size_t kLetters = Mailbox::kCapacity * 3 + 5;
+    for (std::size_t i = 0; i < kLetters; ++i)
+        room.post(0, 1, log.note(i));
     for (int turns = 0; turns < 10 && log.items.size() < kLetters; ++turns) {
         room.inbox(0).flush();
         drain(room.inbox(1));
     }
     ASSERT_EQ(log.items.size(), kLetters);
-    for (std::uintptr_t i = 0; i < kLetters; ++i)
+    for (std::size_t i = 0; i < kLetters; ++i)
         ASSERT_EQ(log.items[i], i);
     EXPECT_TRUE(room.inbox(0).prepare_to_sleep());
 }
@@ -102,8 +100,8 @@ TEST(Mailroom, who_holds_unsent_letters_does_not_sleep) {
     for (std::size_t i = 0; i < 2; ++i)
         room.attach(i, beds[i]);
     Log log;
-    for (std::uintptr_t i = 0; i <= Mailbox::kCapacity; ++i) {
-        room.post(0, 1, {Log::note, &log, as_item(i)});
+    for (std::size_t i = 0; i <= Mailbox::kCapacity; ++i) {
+        room.post(0, 1, log.note(i));
     }
     room.inbox(0).flush();
     EXPECT_FALSE(room.inbox(0).prepare_to_sleep());
@@ -114,6 +112,66 @@ TEST(Mailroom, who_holds_unsent_letters_does_not_sleep) {
     EXPECT_FALSE(room.inbox(1).prepare_to_sleep());  // one more came
 }
 
+TEST(Letter, what_it_owns_is_freed_when_opened_or_dropped) {
+    auto owned = std::make_shared<int>(0);
+    const auto add = [](const std::shared_ptr<int>& to) { return [to] { ++*to; }; };
+    Letter opened = Letter::owning(add(owned));
+    Letter dropped = Letter::owning(add(owned));
+    EXPECT_EQ(owned.use_count(), 3);
+    opened.open();
+    EXPECT_EQ(*owned, 1);
+    EXPECT_EQ(owned.use_count(), 2);
+    dropped.drop();
+    EXPECT_EQ(*owned, 1);
+    EXPECT_EQ(owned.use_count(), 1);
+}
+
+TEST(Letter, what_is_small_lies_in_place_and_what_is_not_does_not_fit) {
+    struct Small {
+        void* receiver;
+        void* item;
+        void operator()() const {}
+    };
+    struct Large {
+        std::array<char, Letter::kMaxOctets + 1> octets;
+        void operator()() const {}
+    };
+    struct Owner {
+        std::unique_ptr<int> owned;
+        void operator()() const {}
+    };
+    static_assert(Letter::kFits<Small> && !Letter::kFits<Large> && !Letter::kFits<Owner>);
+}
+
+TEST(Mailroom, letters_that_nobody_opened_are_freed_with_it) {
+    const auto owned = std::make_shared<int>(0);
+    {
+        Mailroom room(2);
+        Bed beds[2];
+        for (std::size_t i = 0; i < 2; ++i)
+            room.attach(i, beds[i]);
+        // More than the mailbox holds, so that the outbox has some too.
+        for (std::size_t i = 0; i < Mailbox::kCapacity + 3; ++i)
+            room.post(0, 1, Letter::owning([owned] { ++*owned; }));
+        room.post_from_outside(1, Letter::owning([owned] { ++*owned; }));
+    }
+    EXPECT_EQ(owned.use_count(), 1);
+    EXPECT_EQ(*owned, 0);
+}
+
+TEST(Mailroom, counts_letters_to_other_shards) {
+    Mailroom room(2);
+    Bed beds[2];
+    for (std::size_t i = 0; i < 2; ++i)
+        room.attach(i, beds[i]);
+    Log log;
+    room.post(0, 1, log.note(1));
+    room.post(0, 0, log.note(2));
+    room.post(0, 1, log.note(3));
+    EXPECT_EQ(room.sent(0), 2U);
+    EXPECT_EQ(room.sent(1), 0U);
+}
+
 TEST(Mailroom, a_letter_to_oneself_waits_for_the_next_drain) {
     Mailroom room(1);
     Bed bed;
@@ -121,12 +179,11 @@ TEST(Mailroom, a_letter_to_oneself_waits_for_the_next_drain) {
     struct Echo {
         Mailroom& room;
         int opened = 0;
-        static void open(void* context, void* /*item*/) {
-            auto& echo = *static_cast<Echo*>(context);
-            if (++echo.opened < 3) echo.room.post(0, 0, {open, context, nullptr});
+        void open() {
+            if (++opened < 3) room.post(0, 0, Letter::of([this] { open(); }));
         }
     } echo{room};
-    room.post(0, 0, {Echo::open, &echo, nullptr});
+    room.post(0, 0, Letter::of([&echo] { echo.open(); }));
     room.inbox(0).flush();
     for (int expected = 1; expected <= 3; ++expected) {
         EXPECT_TRUE(drain(room.inbox(0)));
@@ -144,13 +201,13 @@ struct Player {
     Bed& bed;
     SystemClock clock;
     Reactor reactor;
-    std::vector<std::uintptr_t> next_from;  // order is checked per sender
-    std::uintptr_t received = 0;
-    std::uintptr_t sent = 0;
-    std::uintptr_t goal;
+    std::vector<std::uint32_t> next_from;  // order is checked per sender
+    std::size_t received = 0;
+    std::size_t sent = 0;
+    std::size_t goal;
     bool in_order = true;
 
-    Player(Mailroom& mail, std::size_t number, std::size_t count, Bed& place, std::uintptr_t end)
+    Player(Mailroom& mail, std::size_t number, std::size_t count, Bed& place, std::size_t end)
         : room(mail),
           self(number),
           shards(count),
@@ -161,20 +218,17 @@ struct Player {
         room.attach(self, bed);
         reactor.set_inbox(&room.inbox(self));
     }
-    static std::uintptr_t pack(std::size_t from, std::uintptr_t number) {
-        return number << 8 | from;
-    }
-    static void open(void* context, void* item) {
-        auto& player = *static_cast<Player*>(context);
-        const auto packed = reinterpret_cast<std::uintptr_t>(item);
-        player.in_order &= player.next_from[packed & 0xff]++ == packed >> 8;
-        if (++player.received == player.goal) player.reactor.stop();
+    Letter letter(std::uint32_t from, std::uint32_t number) {
+        return Letter::of([this, from, number] {
+            in_order &= next_from[from]++ == number;
+            if (++received == goal) reactor.stop();
+        });
     }
 };
 
 TEST(Mailroom, threads_exchange_letters_in_order_and_none_is_lost_or_sleeps_on) {
     constexpr std::size_t kShards = 3;
-    constexpr std::uintptr_t kEach = 60'000;  // from each to each other
+    constexpr std::uint32_t kEach = 60'000;  // from each to each other
     Mailroom room(kShards);
     Bed beds[kShards];
     std::vector<std::unique_ptr<Player>> players;
@@ -185,18 +239,17 @@ TEST(Mailroom, threads_exchange_letters_in_order_and_none_is_lost_or_sleeps_on) 
     {
         std::vector<std::jthread> threads;
         for (std::size_t i = 0; i < kShards; ++i) {
-            threads.emplace_back([&players, &room, i] {
+            threads.emplace_back([&players, &room, i, self = static_cast<std::uint32_t>(i)] {
                 Player& me = *players[i];
                 Prng prng{i};
                 // Bursts of all sizes, with turns between them that may sleep.
-                for (std::uintptr_t sent = 0; sent < kEach;) {
-                    const std::uintptr_t burst = std::min(kEach - sent, 1 + prng.below(9000));
-                    for (std::uintptr_t n = sent; n < sent + burst; ++n) {
+                for (std::uint32_t sent = 0; sent < kEach;) {
+                    const auto burst = static_cast<std::uint32_t>(
+                        std::min<std::uint64_t>(kEach - sent, 1 + prng.below(9000)));
+                    for (std::uint32_t n = sent; n < sent + burst; ++n) {
                         for (std::size_t to = 0; to < me.shards; ++to) {
                             if (to == i) continue;
-                            room.post(
-                                i, to,
-                                {Player::open, players[to].get(), as_item(Player::pack(i, n))});
+                            room.post(i, to, players[to]->letter(self, n));
                         }
                     }
                     sent += burst;
@@ -224,8 +277,8 @@ TEST(Mailroom, letters_from_outside_wake_a_sleeper) {
     Bed bed;
     Player player(room, 0, 1, bed, 100);
     std::jthread shard([&player] { player.reactor.run(); });
-    for (std::uintptr_t i = 0; i < 100; ++i) {
-        room.post_from_outside(0, {Player::open, &player, as_item(Player::pack(0, i))});
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        room.post_from_outside(0, player.letter(0, i));
         std::this_thread::sleep_for(std::chrono::microseconds{200});
     }
     shard.join();

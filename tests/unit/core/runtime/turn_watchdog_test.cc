@@ -121,17 +121,17 @@ TEST_F(TurnWatchdogTest, ends_at_the_timer_that_takes_long) {
     reactor.timers().disarm(timer);
 }
 
-void open_for_long(void*, void*) {
-    compute_for(kFarTooLong);
-}
+struct OpenForLong {
+    void operator()() const { compute_for(kFarTooLong); }
+};
 
 TEST_F(TurnWatchdogTest, ends_at_the_letter_that_takes_long) {
     Mailroom room(1);
     room.attach(0, source);
     reactor.set_inbox(&room.inbox(0));
-    room.post(0, 0, {open_for_long, nullptr, nullptr});
+    room.post(0, 0, Letter::of(OpenForLong{}));
     room.inbox(0).flush();
-    EXPECT_DEATH(reactor.turn(false), "the letter .*open_for_long.* kept the loop for");
+    EXPECT_DEATH(reactor.turn(false), "the letter .*OpenForLong.* kept the loop for");
 }
 
 TEST_F(TurnWatchdogTest, lets_slices_and_waiting_pass) {
@@ -191,8 +191,8 @@ TEST_F(TurnWatchdogTest, a_turn_of_many_short_steps_ends_by_time) {
 }
 
 TEST(SymbolName, of_a_function_without_a_dynamic_symbol) {
-    EXPECT_TRUE(
-        symbol_name(reinterpret_cast<const void*>(&open_for_long)).contains("open_for_long"));
+    EXPECT_TRUE(symbol_name(Letter::of(OpenForLong{}).function()).contains("OpenForLong"));
+    EXPECT_TRUE(symbol_name(reinterpret_cast<const void*>(&compute_for)).contains("compute_for"));
     EXPECT_TRUE(symbol_name(nullptr).starts_with("+0x"));
     EXPECT_EQ(type_name(typeid(TurnWatchdog).name()), "core::TurnWatchdog");
 }

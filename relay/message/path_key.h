@@ -1,0 +1,51 @@
+// PathKey: which path a recipient takes: from an egress source, to a site, under one demand for
+// TLS. Recipients of equal keys share connections, limits and what is learned about the servers;
+// all others share nothing. A value, the same on every shard. Names in logs and events are
+// SiteFacts::name, which is for people and tells no paths apart. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "relay/message/message.h"
+
+namespace relay {
+
+// An egress source (IP and EHLO name), by number. Zero: the machine's choice.
+enum class SourceId : std::uint16_t { any = 0 };
+
+struct SiteKey {
+    bool routed = false;  // by a [[route]]: hosts in order, with ports; otherwise a set of MX hosts
+    std::string hosts;
+    std::string table;  // shaping table whose limits hold, by its domain; empty: the default
+    std::string route;  // the [[route]] whose own TLS or login holds, by its domain; empty: none
+    bool operator==(const SiteKey&) const = default;
+};
+
+// What tells paths to the same hosts apart: a connection made under weaker terms must not serve
+// mail that asks for more.
+struct TlsTerms {
+    TlsRequest request = TlsRequest::unsaid;  // by the mail (RFC 8689)
+    bool authenticated = false;  // DNSSEC vouches for the way to the hosts: DANE counts
+    bool sts = false;            // an MTA-STS policy is in force
+    std::string bound;           // hosts of a route that have a policy of their own
+    std::string allowed;         // hosts that the policies allow
+    bool operator==(const TlsTerms&) const = default;
+};
+
+struct PathKey {
+    SourceId source = SourceId::any;
+    SiteKey site;
+    TlsTerms tls;
+    bool operator==(const PathKey&) const = default;
+};
+
+struct PathKeyHash {
+    std::size_t operator()(const PathKey& key) const;
+};
+
+// The shard that keeps the path.
+std::size_t home_of(const PathKey& key, std::size_t shards);
+
+}  // namespace relay

@@ -1,0 +1,62 @@
+#include "relay/node/delivery_side.h"
+
+#include <utility>
+
+namespace relay {
+
+namespace {
+
+const core::TlsRoots* roots_of(const CheckedConfig& checked) {
+    return checked.tls_roots ? &*checked.tls_roots : nullptr;
+}
+
+}  // namespace
+
+DeliverySide::DeliverySide(core::Shard& shard, metrics::ShardMetrics& metrics, DeliveryParts parts)
+    : stop_(shard.reactor()),
+      tasks_(shard.reactor()),
+      tls_(shard, roots_of(*parts.checked)),
+      hosts_(parts.options.pauses()),
+      sessions_(parts.counted_by == nullptr
+                    ? nullptr
+                    : std::make_unique<SessionCounts>(shard, *parts.counted_by)),
+      dispatcher_(EgressContext{shard, parts.options, parts.resolver, parts.rules,
+                                parts.route_rules, parts.exchange, metrics, tls_, hosts_,
+                                sessions_.get(), parts.in_hand, parts.largest}) {}
+
+void DeliverySide::start() {
+    if (sessions_ == nullptr || reporter_ == nullptr) return;
+    tasks_.spawn(sessions_->keep_handing_over(0, reporter_, &stop_));
+}
+
+void DeliverySide::use(std::shared_ptr<const CheckedConfig> checked) {
+    // The contexts first: paths may open connections at once.
+    tls_.use(roots_of(*checked));
+    dispatcher_.use(std::move(checked));
+}
+
+core::Task<void> DeliverySide::stop(StopPhase phase, core::Instant until) {
+    switch (phase) {
+        case StopPhase::drain:
+            stop_.set();
+            break;
+        case StopPhase::cut_off:
+            co_await dispatcher_.close(until);
+            break;
+        case StopPhase::home:
+            // Before the shards meet, so that the reporter's shard receives it before it ends.
+            if (sessions_ != nullptr && reporter_ != nullptr) {
+                sessions_->hand_over(0, *reporter_, true);
+            }
+            break;
+        case StopPhase::end:
+            co_await tasks_.close();
+            break;
+        case StopPhase::leave:
+        case StopPhase::close:
+        case StopPhase::settle:
+            break;
+    }
+}
+
+}  // namespace relay

@@ -1,0 +1,78 @@
+// IntakeSide: where mail comes in, on one shard: its listeners for SMTP and HTTP. Built and stopped
+// on its shard by the composition root; start() opens the listeners of the configuration and
+// serves. The shards of a listener share its Admission. Shard 0 opens first: a port that the system
+// chose is then everybody's. Limits: those of each listener.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/http/server.h"
+#include "core/io/shard.h"
+#include "core/net/listening_sockets.h"
+#include "core/runtime/task_group.h"
+#include "metrics/shard_metrics.h"
+#include "relay/admin/probes.h"
+#include "relay/config/config.h"
+#include "relay/events/event_writer.h"
+#include "relay/intake/http/http_ingress.h"
+#include "relay/intake/smtp/smtp_ingress.h"
+#include "relay/node/stop_phase.h"
+
+namespace relay {
+
+struct IntakeParts {
+    std::string hostname;
+    bool address_literals = false;
+    bool durable = false;    // a 250 means that the message is on disk
+    std::uint64_t seed = 0;  // keeps chosen names from clashing: nobody outside may know it
+    Acceptance& acceptance;
+    EventWriter& events;
+    std::function<Probes(bool with_metrics)> probes{};  // for listeners of HTTP
+    core::ListeningSockets* sockets = nullptr;          // that outlive the process; null: none
+};
+
+// One listener, as all shards know it.
+struct Door {
+    const ListenerConfig& config;
+    std::shared_ptr<Admission> admission;
+    std::vector<core::SocketAddress>& addresses;  // with the ports chosen; shard 0 writes them
+};
+
+class IntakeSide {
+  public:
+    IntakeSide(core::Shard& shard, metrics::ShardMetrics& metrics, IntakeParts parts);
+
+    core::Result<void> start(std::span<const Door> doors);
+    // until: of leave, for clients.
+    core::Task<void> stop(StopPhase phase, core::Instant until);
+
+  private:
+    struct HttpListener {
+        std::unique_ptr<HttpIngress> ingress;
+        std::unique_ptr<core::HttpServer> server;
+    };
+
+    IntakePolicy policy_of(const ListenerConfig& config) const;
+    core::Result<void> open_smtp(const Door& door);
+    core::Result<void> open_http(const Door& door);
+    template <typename Listener>
+    core::Result<void> open_at_addresses(Listener& listener, const Door& door);
+    core::HttpServerOptions server_options(const Door& door, HttpIngress& ingress);
+    core::Router http_routes(const ListenerConfig& config, HttpIngress& ingress);
+    core::Task<void> leave_to_others(core::Instant until);
+    core::Task<void> close_http();
+
+    core::Shard& shard_;
+    metrics::ShardMetrics& metrics_;
+    IntakeParts parts_;
+    core::TaskGroup tasks_;
+    std::vector<std::unique_ptr<SmtpIngress>> smtp_;
+    std::vector<HttpListener> http_;
+};
+
+}  // namespace relay

@@ -1,0 +1,147 @@
+// Origin: the life of the messages that a shard accepted: commit, route, hand over, settle. It
+// hands recipients to the home shard of their path, takes them home with a disposition, and records
+// what is final. Messages are in its MessageStore, what waits for a time in its Schedule. One per
+// shard, on its thread. It is the Acceptance of its shard's listeners. With a spool, commit()
+// returns when the message is durable, outcomes are noted there, and recovered() takes what an
+// earlier run left; without one (durability "memory") nothing is promised beyond the life of the
+// process. Limits: memory_limit octets (refused with memory_full above it); what the spool refuses.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/io/shard.h"
+#include "core/runtime/event.h"
+#include "metrics/shard_metrics.h"
+#include "relay/bounce/classifier.h"
+#include "relay/events/event_writer.h"
+#include "relay/intake/acceptance.h"
+#include "relay/message/reply_pool.h"
+#include "relay/origin/delivery_reports.h"
+#include "relay/origin/held_mail.h"
+#include "relay/routing/exchange.h"
+#include "relay/routing/router.h"
+#include "relay/schedule/schedule.h"
+#include "relay/spool/spool.h"
+#include "relay/store/message_store.h"
+
+namespace relay {
+
+struct OriginOptions {
+    std::size_t memory_limit = std::size_t{1} << 30;  // of this shard
+    std::string hostname = "localhost";               // in notifications
+    core::Duration delay_warning{};                   // zero: senders are not told of delays
+};
+
+class Origin final : public Acceptance,
+                     public OriginEnd,
+                     public RouteReceiver,
+                     public MessageKeeper,
+                     public ReportedMail,
+                     public RecoveredMail,
+                     public HeldMailOwner {
+  public:
+    Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& intervals,
+           TenantTable& tenants, RouterParts router, Exchange& exchange, EventWriter& events,
+           metrics::ShardMetrics& metrics, Spool* spool = nullptr, HeldBack* back = nullptr);
+    ~Origin() override;
+
+    // Acceptance
+    std::optional<Refusal> check(std::size_t octets) const override;
+    bool takes_no_mail(std::string_view domain) const override {
+        return router_.takes_no_mail(domain);
+    }
+    std::unique_ptr<Message> begin() override { return store_.begin(); }
+    void drop(std::unique_ptr<Message> message) override { store_.free(std::move(message)); }
+    core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) override;
+
+    // OriginEnd: a recipient comes home; a path wants the content of what it will send next.
+    void take(Recipient& recipient) override;
+    void fetch(Recipient& recipient) override;
+
+    // A reload: routes, limits and schedules of destinations, and bounce rules, for what is routed
+    // or settled from now on.
+    void use(std::shared_ptr<const CheckedConfig> checked);
+
+    // RecoveredMail: what an earlier run accepted.
+    void recovered(std::unique_ptr<Message> message) override;
+    ReplyPool& replies() override { return replies_; }
+    const Tenant& tenant(std::string_view name) override { return tenants_.intern(name); }
+    // The oldest message that is queued; WallTime{} when none is.
+    core::WallTime oldest() { return store_.oldest(); }
+
+    // Draining: check() refuses from now on; content that is arriving may still be committed.
+    void start_draining() { draining_ = true; }
+    // The listeners are closed, or as good as: commit() refuses too.
+    void stop_accepting() { draining_ = accepting_over_ = true; }
+    // Closing: nobody is sent out any more; who comes home untried stays.
+    void start_closing();
+    // Nobody on the way: every recipient left waits for a time (or none is left). With a deadline.
+    core::Task<bool> settled(core::Instant deadline);
+    // Commits the notifications that are still to be made; the spool is open.
+    core::Task<void> end_reports();
+    // After the paths are closed: forgets what is left, which a spool keeps, and answers how many
+    // recipients that were. Recovery and the spool's house-keeping have ended.
+    core::Task<std::size_t> close();
+
+    std::size_t messages() const { return store_.size() + committing_; }
+    std::size_t scheduled() const { return schedule_.size(); }
+    std::size_t memory() const { return store_.memory(); }
+    const Router& router() const { return router_; }
+
+  private:
+    void routed(Recipient& recipient) override;
+    void unroutable(Recipient& recipient) override;
+    void dispatch(Recipient& recipient);
+    void settle(Recipient& recipient);
+    void conclude(Recipient& recipient);
+    void defer(Recipient& recipient, const BounceVerdict& verdict);
+    // The one place that says by which schedule a recipient is tried again: that of its
+    // destination, or none, and then [retry]'s. A tenant's comes in here, by the message's label.
+    const RetryRule* rule_of(const Recipient& recipient) const;
+    void quote_last_reply(Recipient& recipient);
+    void finish(Recipient& recipient, const BounceVerdict& verdict);
+    void free_message(Message& message);
+    void note(Recipient& recipient, Outcome outcome);
+    core::Task<void> fetch_content(Recipient* recipient);
+    core::Task<bool> hold_content(Message& message) override { return store_.hold(message); }
+    void let_content_go(Message& message) override { MessageStore::let_go(message); }
+    void free_moved(Message& message) override { free_message(message); }
+    void record(Recipient& recipient, Outcome outcome) override;
+    void let_go(Message& message) override;
+    void schedule_recovered(Recipient& recipient, Schedule::Overdue overdue);
+    core::Task<void> schedule_many(Message* message, Schedule::Overdue overdue);
+    core::Task<void> let_out(Message& message) override;
+    InHand::Note take_in_hand(const Message& message) override;
+
+    core::Shard& shard_;
+    OriginOptions options_;
+    TenantTable& tenants_;
+    Exchange& exchange_;
+    EventWriter& events_;
+    metrics::ShardMetrics& metrics_;
+    BounceClassifier classifier_;
+    Router router_;
+    Schedule schedule_;
+    ReplyPool replies_;
+    Spool* spool_;  // null: durability "memory"
+    MessageStore store_;
+    HeldMail held_;
+    InHand* in_hand_;             // null: nothing is noted
+    std::size_t committing_ = 0;  // messages that are not in the store yet
+    std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
+    core::Event came_to_rest_;
+    core::TaskGroup fetches_;
+    core::TaskGroup walks_;  // through recipients of large messages
+    core::TaskGroup trials_;
+    DeliveryReports reports_;
+    bool draining_ = false;
+    bool accepting_over_ = false;
+    bool closing_ = false;
+};
+
+}  // namespace relay

@@ -1,0 +1,134 @@
+// Router: from a recipient's domain to its Site, on the origin shard. A [[route]] decides, at once
+// if no host of it may have an MTA-STS policy; otherwise MX records do (dns/mx.h), and the domain's
+// policy. One lookup serves all recipients that wait for the same domain.
+// Answers hold for the TTL of the DNS answer and are asked for again after it, also mid-queue.
+// route() parks the recipient or calls the receiver in place. Domains that have to be asked for
+// wait in a DomainQueue, where messages take turns; kMostResolving are under way at a time, and
+// none is begun while there are most_sites sites, so that what waits costs a DomainTable entry and
+// nothing else. Whoever waited for an answer is told in slices.
+// takes_no_mail() answers from what is remembered and asks nobody. After stop_waiting() nothing is
+// routed any more; close() awaits the lookups under way, whose resolver must have been closed.
+// Limits: those of DomainTable; kMostResolving; RouterParts::most_sites. memory() says what domains
+// and sites take; the Origin counts it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/io/shard.h"
+#include "core/runtime/task_group.h"
+#include "dns/mx.h"
+#include "relay/config/check.h"
+#include "relay/message/message.h"
+#include "relay/routing/domain_queue.h"
+#include "relay/routing/domain_table.h"
+#include "relay/routing/route_index.h"
+#include "relay/routing/site_table.h"
+#include "relay/security/mta_sts.h"
+
+namespace relay {
+
+class RouteReceiver {
+  public:
+    virtual ~RouteReceiver() = default;
+    // recipient.site is set and counted.
+    virtual void routed(Recipient& recipient) = 0;
+    // No site: recipient.disposition says why and for how long (bounced or deferred), or nothing.
+    virtual void unroutable(Recipient& recipient) = 0;
+};
+
+struct RouterParts {
+    std::shared_ptr<const CheckedConfig> checked;
+    const dns::RoutingRules& rules;
+    dns::Resolver& resolver;
+    MtaSts* sts = nullptr;  // null: no policies are looked for
+    std::size_t most_sites = 50'000;
+    std::size_t most_idle_domains = DomainTable::kMaxIdle;
+};
+
+class Router {
+  public:
+    // More than the resolver lets wait for all its places together, so that slow lookups never
+    // keep a domain from being asked for.
+    static constexpr std::size_t kMostResolving = 8192;
+    // A site and, on its home shard, its path (tests/unit/routing).
+    static constexpr std::size_t kSiteOctets = 4096;
+
+    Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver);
+    ~Router();
+
+    void route(Recipient& recipient);
+    // A reload: domains are asked for again when mail comes for them; recipients that have a site
+    // keep it until they come home.
+    void use(std::shared_ptr<const CheckedConfig> checked);
+    const ShapingPolicy& shaping() const { return parts_.checked->shaping; }
+    // The recipient no longer uses its site.
+    void release(Recipient& recipient);
+    // A null MX of the domain is known, and its TTL has not ended. A route hides it.
+    bool takes_no_mail(std::string_view domain) const;
+    // What waits for an answer goes back to the receiver, in slices, with no outcome: DNS may take
+    // long. From now on nothing is asked.
+    void stop_waiting();
+    core::Task<void> close();
+    std::size_t domains() const { return domains_.size(); }
+    std::size_t sites() const { return sites_.size(); }
+    std::size_t resolving() const { return resolving_; }
+    std::size_t waiting() const { return waiting_; }
+    std::size_t memory() const { return domains_.memory() + sites_.size() * kSiteOctets; }
+
+  private:
+    // What the hosts of a route publish about themselves.
+    struct HostPolicies {
+        std::vector<std::string> bound;           // by a policy in force
+        std::vector<std::string> allowed;         // of these, by their policy
+        std::optional<std::chrono::seconds> ttl;  // none: nobody was asked
+        bool busy = false;                        // it could not be found out now
+    };
+
+    bool known(const Domain& domain) const;
+    void ask(Domain& domain, Recipient& recipient);
+    // Begins what may be begun now.
+    void begin_lookups();
+    core::Task<void> make_room();
+    core::Task<void> resolve(Domain* domain);
+    core::Task<void> find_out(Domain* domain);
+    core::Task<HostPolicies> policies_of(std::vector<NextHop> hops);
+    // MTA-STS counts for the domain's mail; route null: it has none.
+    bool minds_policies(std::string_view name, TlsRequest request, const RouteConfig* route) const;
+    bool asks_for_policies(std::string_view name, TlsRequest request,
+                           const RouteConfig& route) const;
+    void follow(std::string_view name, TlsRequest request, const RouteConfig& route,
+                const HostPolicies& policies, Domain& domain);
+    void learn(Domain& domain, const dns::MxResult& result, const StsFinding& sts);
+    void apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,
+                        SiteFacts& facts) const;
+    void replace_site(Domain& domain, Site* site);
+    void unreference(Site* site);
+    void answer(Domain& domain, Recipient& recipient);
+    core::Task<void> answer_all(Domain* domain);
+    core::Task<void> return_all();
+    void rest(Domain& domain);
+    void forget(Domain& domain);
+
+    core::Shard& shard_;
+    RouterParts parts_;
+    RouteIndex routes_;
+    RouteReceiver& receiver_;
+    std::uint64_t generation_ = 1;  // grows with each reload
+    DomainTable domains_;
+    DomainQueue queue_;
+    core::IntrusiveList<Domain, DomainTag> under_way_;  // resolving or answering
+    SiteTable sites_;
+    std::size_t resolving_ = 0;
+    std::size_t waiting_ = 0;
+    bool making_room_ = false;
+    bool stopped_ = false;
+    core::TaskGroup lookups_;
+};
+
+}  // namespace relay

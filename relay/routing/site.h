@@ -1,0 +1,81 @@
+// Site: where a domain's mail goes: the hosts of a [[route]], or the set of MX hosts that the
+// domain shares with others ("MX rollup"). With an egress source it makes a path. Made by the
+// Router of an origin shard, immutable, freed by that origin once no recipient and no domain refers
+// to it. The home shard reads it while it holds a recipient that points to it, and keeps a copy of
+// what it needs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dns/mx.h"
+#include "relay/config/config.h"
+#include "relay/message/message.h"
+#include "relay/message/path_key.h"
+#include "relay/shaping/limits.h"
+
+namespace relay {
+
+struct SiteFacts {
+    PathKey path;
+    std::string name;           // of the path, for people; identity is `path`
+    bool routed = false;        // hops, not plan
+    std::vector<NextHop> hops;  // in order
+    dns::MxPlan plan;           // by preference
+    std::uint16_t port = 25;    // of MX hosts
+    ShapingLimits limits;
+    TlsPolicy tls = TlsPolicy::opportunistic;
+    // Of all mail that goes this way (RFC 8689). Waived: what the domain publishes about its TLS
+    // counts for nothing, only the configuration does. Required: hosts are authenticated, and each
+    // of them passes the requirement on.
+    TlsRequest tls_request = TlsRequest::unsaid;
+    // MTA-STS policies in force (RFC 8461): of the hosts that one binds only these may be used,
+    // with a certificate that is trusted and theirs. A domain's policy binds all hosts of the plan;
+    // a host of a route, as a smarthost, has its own (section 3.4) or is not bound.
+    bool sts = false;
+    std::vector<std::string> sts_hosts;
+    std::vector<std::string> sts_bound;          // of a route
+    std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
+    std::size_t destination = 0;                 // metrics label
+    // Where that comes from: the domain whose shaping table holds (empty: the default), the
+    // [[route]] by its domain if it says something of its own about TLS or login (that holds for
+    // its mail alone), and which configuration it was. A path looks them up again after a reload.
+    std::string table;
+    std::string route;
+    std::uint64_t generation = 0;
+    std::uint64_t fingerprint = 0;  // of hosts and their order; the path leaves preferences out
+
+    // By the configuration, raised by what the mail asks for.
+    void set_tls(TlsPolicy configured) {
+        const bool raised =
+            tls_request == TlsRequest::required && configured != TlsPolicy::implicit;
+        tls = raised ? TlsPolicy::verify : configured;
+    }
+};
+
+struct Site {
+    SiteFacts facts;
+    std::size_t home = 0;        // shard that owns the path
+    std::size_t references = 0;  // recipients and domains; the origin's alone
+};
+
+// Sets path, name and fingerprint by everything else.
+void identify(SiteFacts& facts);
+
+// Tells apart what one path's domains know of it at different times: the path, the order of its
+// hosts, the configuration.
+struct SiteVersion {
+    PathKey path;
+    std::uint64_t fingerprint = 0;
+    std::uint64_t generation = 0;
+    bool operator==(const SiteVersion&) const = default;
+};
+struct SiteVersionHash {
+    std::size_t operator()(const SiteVersion& version) const;
+};
+SiteVersion version_of(const SiteFacts& facts);
+
+}  // namespace relay

@@ -1,0 +1,33 @@
+// SiteTable: the sites of an origin shard, each once. Owned by the Router, on its shard. intern()
+// and refer() add a reference, release() takes one back and frees a site that nobody refers to.
+// Cost per call flat, whatever their number. Limit: none of its own; the Router begins no domain
+// while there are too many.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "core/base/striped_map.h"
+#include "relay/routing/site.h"
+
+namespace relay {
+
+class SiteTable {
+  public:
+    explicit SiteTable(std::size_t shards) : shards_(shards) {}
+
+    Site* intern(SiteFacts facts);
+    static Site* refer(Site* site) {
+        ++site->references;
+        return site;
+    }
+    // True: it was the last reference.
+    bool release(Site* site);
+    std::size_t size() const { return sites_.size(); }
+
+  private:
+    const std::size_t shards_;
+    core::StripedMap<std::unique_ptr<Site>, SiteVersion, SiteVersionHash> sites_;
+};
+
+}  // namespace relay
