@@ -65,15 +65,19 @@ core::Task<std::expected<MessageId, Refusal>> Intake::refused(Submission submiss
 }
 
 core::Task<std::expected<MessageId, Refusal>> Intake::convert_and_commit(Submission submission) {
-    auto refusal = room_for(seven_bit_room(submission.content().size()));
-    if (!refusal && !co_await make_seven_bit(reactor_, submission.message_.get())) {
-        refusal = Refusal::memory_full;
-    }
-    if (refusal) {
+    if (const auto refusal = co_await convert(&submission)) {
         drop(std::move(submission));
         co_return std::unexpected(*refusal);
     }
     co_return co_await acceptance_.commit(std::move(submission.message_));
+}
+
+core::Task<std::optional<Refusal>> Intake::convert(Submission* submission) {
+    if (const auto full = room_for(seven_bit_room(submission->content().size()))) co_return full;
+    if (!co_await make_seven_bit(reactor_, submission->message_.get())) {
+        co_return Refusal::memory_full;
+    }
+    co_return std::nullopt;
 }
 
 void Intake::record(const Submitter& who, const RefusedMail& mail) {

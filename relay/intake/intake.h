@@ -8,9 +8,13 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <expected>
+#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/runtime/reactor.h"
 #include "core/runtime/task.h"
@@ -34,6 +38,14 @@ struct RefusedMail {
     std::string_view command;    // what that answers
 };
 
+// What became of mail that may be for very many.
+struct Committed {
+    std::vector<MessageId> ids;             // of its messages, in the order of their recipients
+    std::optional<Refusal> refusal;         // why the rest of it, or all of it, was not taken
+    std::size_t refused = 0;                // recipients of the rest
+    std::deque<std::string> refused_names;  // theirs where ids has any, as far as memory allows
+};
+
 class Intake final : public RecipientRules {
   public:
     Intake(core::Reactor& reactor, IntakePolicy policy, Acceptance& acceptance,
@@ -52,8 +64,12 @@ class Intake final : public RecipientRules {
     std::optional<RecipientFault> fault_of(const AddressView& recipient) const override;
 
     Submission begin(Submitter who);
-    // Answers the id once the promise holds. Content is complete and somebody is to get it.
+    // Answers the id once the promise holds. Content is complete, and somebody is to get it, but at
+    // most Message::kMostRecipients.
     core::Task<std::expected<MessageId, Refusal>> commit(Submission submission);
+    // The same for any number of recipients: a message for each Message::kMostRecipients, one after
+    // the other. Those that were committed before a refusal stay accepted.
+    core::Task<Committed> commit_many(Submission submission);
     // Frees what is not committed; many recipients in several turns.
     void drop(Submission submission);
 
@@ -64,9 +80,14 @@ class Intake final : public RecipientRules {
     void close() { rejections_.close(); }
 
   private:
+    using Parts = std::vector<std::unique_ptr<Message>>;  // the last one first
+
     static bool complete(Submission& submission);
     core::Task<std::expected<MessageId, Refusal>> refused(Submission submission, Refusal why);
     core::Task<std::expected<MessageId, Refusal>> convert_and_commit(Submission submission);
+    core::Task<std::optional<Refusal>> convert(Submission* submission);
+    core::Task<std::optional<Refusal>> commit_parts(Parts* parts, Committed* done);
+    core::Task<void> drop_parts(Parts* parts, Committed* done);
 
     core::Reactor& reactor_;
     const IntakePolicy policy_;

@@ -8,6 +8,7 @@
 
 #include "core/base/ascii.h"
 #include "core/runtime/next_turn.h"
+#include "core/runtime/slices.h"
 #include "relay/intake/intake_room.h"
 
 namespace relay {
@@ -34,6 +35,26 @@ HttpFault fault_of(InjectProblem problem) {
     Rejection why = problem.status == 422 && content ? Rejection::content : Rejection::malformed;
     if (problem.status == 413) why = content ? Rejection::size : Rejection::recipients;
     return {why, problem.status, std::move(problem.message), std::move(problem.field)};
+}
+
+// What a caller is told of a refusal.
+struct Words {
+    Rejection why;
+    std::string_view message;
+};
+
+Words words_for(Refusal refusal) {
+    switch (refusal) {
+        case Refusal::memory_full:
+            return {Rejection::memory_full, "there is no room for more mail at the moment"};
+        case Refusal::spool_full:
+            return {Rejection::spool_full, "there is no space on disk for more mail"};
+        case Refusal::spool_failed:
+            return {Rejection::spool_failed, "the disk failed, mail cannot be committed"};
+        case Refusal::draining:
+            break;
+    }
+    return {Rejection::draining, "shutting down"};
 }
 
 IntakePolicy within(IntakePolicy policy) {
@@ -157,11 +178,24 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
         if (submission) intake_.drop(std::move(*submission));
         co_return std::move(*refusal);
     }
-    const auto committed = co_await intake_.commit(std::move(*submission));
-    if (!committed) co_return unavailable(committed.error());
+    const Committed committed = co_await intake_.commit_many(std::move(*submission));
+    if (committed.ids.empty()) co_return unavailable(*committed.refusal);
+    if (committed.refusal) co_await name_rest(&builder, &committed);
     core::HttpResponse response;
-    response.body = builder.answer(committed->to_string());
+    response.body = builder.answer(committed.ids);
     co_return response;
+}
+
+// Some of the mail was taken, so the answer is 200, and names the others.
+core::Task<void> HttpIngress::name_rest(SubmissionBuilder* builder, const Committed* committed) {
+    const Words words = words_for(*committed->refusal);
+    intake_.refuse(words.why);
+    builder->refuse_rest(committed->refused, words.message);
+    core::Slices slices(intake_.reactor());
+    for (const std::string& address : committed->refused_names) {
+        if (!builder->name_refused(address)) co_return;
+        co_await slices.next();
+    }
 }
 
 // Everything that can refuse the request, a turn of the loop after each step. A single recipient is
@@ -212,23 +246,8 @@ core::HttpResponse HttpIngress::out_of_memory() {
 }
 
 core::HttpResponse HttpIngress::unavailable(Refusal refusal) {
-    const auto answer = [&](Rejection why, std::string_view message) {
-        return reject(why, 503, message);
-    };
-    core::HttpResponse response = [&] {
-        switch (refusal) {
-            case Refusal::memory_full:
-                return answer(Rejection::memory_full,
-                              "there is no room for more mail at the moment");
-            case Refusal::spool_full:
-                return answer(Rejection::spool_full, "there is no space on disk for more mail");
-            case Refusal::spool_failed:
-                return answer(Rejection::spool_failed, "the disk failed, mail cannot be committed");
-            case Refusal::draining:
-                break;
-        }
-        return answer(Rejection::draining, "shutting down");
-    }();
+    const Words words = words_for(refusal);
+    core::HttpResponse response = reject(words.why, 503, words.message);
     response.fields.push_back({"Retry-After", std::string(kRetryAfterSeconds)});
     return response;
 }

@@ -1,7 +1,8 @@
 // HttpIngress: POST /api/inject/v1, the way in for callers who speak HTTP. One per http listener
 // and shard; adds its route to that listener's Router and must outlive the server. A request
-// becomes one Submission with all its recipients: content is stored once. 200 is answered only
-// after Intake has committed it (docs/http-api.md has request, response and statuses).
+// becomes one Submission with all its recipients, of several messages where they are very many. 200
+// is answered only after Intake has committed it (docs/http-api.md has request, response and
+// statuses).
 //
 // The gate refuses before the body is read: 403 outside the allowed networks (peer address only),
 // 413 by announced length, 503 with Retry-After while there is no room or the relay drains. The
@@ -54,6 +55,7 @@ class HttpIngress {
     // Runs a step of a request; a response refuses it: by the step, for want of room or of memory.
     std::optional<core::HttpResponse> step(Body& body, SubmissionBuilder& builder,
                                            const std::function<std::optional<HttpFault>()>& work);
+    core::Task<void> name_rest(SubmissionBuilder* builder, const Committed* committed);
     core::HttpResponse unavailable(Refusal refusal);
     core::HttpResponse out_of_memory();
     core::HttpResponse refuse(Body& body, const HttpFault& fault);

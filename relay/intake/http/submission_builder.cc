@@ -1,6 +1,7 @@
 #include "relay/intake/http/submission_builder.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -124,7 +125,7 @@ std::string_view SubmissionBuilder::refusal_of(
 }
 
 void SubmissionBuilder::refuse(std::size_t index, std::string_view address, std::string_view why) {
-    if (failed_ > 0) failed_recipients_ += ',';
+    if (!failed_recipients_.empty()) failed_recipients_ += ',';
     core::append_json_string(failed_recipients_, address);
     if (++failed_ > kListedErrors) return;
     refused_.note(address, why);
@@ -196,7 +197,23 @@ std::size_t SubmissionBuilder::memory() const {
     return request_.memory() + failed_recipients_.size() + content;
 }
 
-std::string SubmissionBuilder::answer(std::string_view id) const {
+void SubmissionBuilder::refuse_rest(std::size_t recipients, std::string_view why) {
+    PH_ASSERT(recipients <= accepted_);
+    accepted_ -= recipients;
+    failed_ += recipients;
+    problems_.push_back(
+        {fmt::format("{} recipients were not taken: {}", recipients, why), "recipients"});
+}
+
+bool SubmissionBuilder::name_refused(std::string_view address) try {
+    if (!failed_recipients_.empty()) failed_recipients_ += ',';
+    core::append_json_string(failed_recipients_, address);
+    return true;
+} catch (const std::bad_alloc&) {
+    return false;
+}
+
+std::string SubmissionBuilder::answer(const std::vector<MessageId>& ids) const {
     std::string text = fmt::format(
         "{{\"success_count\":{},\"fail_count\":{},\"failed_recipients\":[{}],\"errors\":[",
         accepted_, failed_, failed_recipients_);
@@ -204,7 +221,10 @@ std::string SubmissionBuilder::answer(std::string_view id) const {
         if (i > 0) text += ',';
         core::append_problem(text, problems_[i]);
     }
-    return text + fmt::format("],\"ids\":[\"{}\"]}}\n", id);
+    text += "],\"ids\":[";
+    for (const MessageId& id : ids)
+        text += (id == ids.front() ? "\"" : ",\"") + id.to_string() + "\"";
+    return text + "]}\n";
 }
 
 }  // namespace relay

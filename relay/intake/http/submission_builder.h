@@ -64,8 +64,12 @@ class SubmissionBuilder {
     // What request and content take in memory now.
     std::size_t memory() const;
 
+    // So many recipients that were accepted were not committed after all. Then the name of each;
+    // false: memory ran out.
+    void refuse_rest(std::size_t recipients, std::string_view why);
+    bool name_refused(std::string_view address);
     // {"success_count":…}, once the submission is committed.
-    std::string answer(std::string_view id) const;
+    std::string answer(const std::vector<MessageId>& ids) const;
     // What was wrong with recipients, of the first kListedErrors.
     const std::vector<core::HttpProblem>& problems() const { return problems_; }
 

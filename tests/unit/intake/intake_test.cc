@@ -16,7 +16,7 @@
 namespace relay {
 namespace {
 
-using Committed = std::expected<MessageId, Refusal>;
+using Answer = std::expected<MessageId, Refusal>;
 
 class IntakeTest : public testing::Test {
   protected:
@@ -49,12 +49,12 @@ class IntakeTest : public testing::Test {
         submission.end_content(header, eight_bit);
         return submission;
     }
-    Committed commit(Submission submission) {
-        Committed committed = std::unexpected(Refusal::draining);
+    Answer commit(Submission submission) {
+        Answer committed = std::unexpected(Refusal::draining);
         loop_.run(await(&intake(), std::move(submission), &committed));
         return committed;
     }
-    static core::Task<void> await(Intake* intake, Submission submission, Committed* committed) {
+    static core::Task<void> await(Intake* intake, Submission submission, Answer* committed) {
         core::Event never(intake->reactor());
         co_await never.wait(intake->reactor().now() + std::chrono::milliseconds{1});
         *committed = co_await intake->commit(std::move(submission));
@@ -80,7 +80,7 @@ TEST_F(IntakeTest, what_was_filled_in_is_what_is_committed) {
                          .by = ByTime{.seconds = 120, .returns = true, .traces = false},
                          .require_tls = true,
                          .max_age = {}};
-    const Committed id = commit(std::move(submission));
+    const Answer id = commit(std::move(submission));
     ASSERT_TRUE(id.has_value());
     const Message& message = committed();
     EXPECT_EQ(*id, message.id);
@@ -182,15 +182,89 @@ TEST_F(IntakeTest, content_is_made_7_bit_where_the_policy_says_so) {
 TEST_F(IntakeTest, a_conversion_needs_room) {
     Submission submission = complete(kEightBit, true);
     acceptance_.room = submission.content().size();
-    EXPECT_EQ(commit(std::move(submission)), Committed(std::unexpected(Refusal::memory_full)));
+    EXPECT_EQ(commit(std::move(submission)), Answer(std::unexpected(Refusal::memory_full)));
     EXPECT_TRUE(acceptance_.messages.empty());
 }
 
 TEST_F(IntakeTest, what_the_queue_refuses_is_refused) {
     acceptance_.commit_refusal = Refusal::spool_failed;
     EXPECT_EQ(commit(complete("Subject: x\r\n\r\n")),
-              Committed(std::unexpected(Refusal::spool_failed)));
-    EXPECT_EQ(commit(complete(kEightBit, true)), Committed(std::unexpected(Refusal::spool_failed)));
+              Answer(std::unexpected(Refusal::spool_failed)));
+    EXPECT_EQ(commit(complete(kEightBit, true)), Answer(std::unexpected(Refusal::spool_failed)));
+}
+
+// Decision 50.
+class VeryMany : public IntakeTest {
+  protected:
+    static constexpr std::size_t kMost = Message::kMostRecipients;
+
+    Submission submission_for(std::size_t recipients) {
+        Submission submission = complete("Subject: x\r\n\r\nhello\r\n");
+        submission.expect_recipients(recipients);
+        for (std::size_t i = 1; i < recipients; ++i)
+            submission.add_recipient("r" + std::to_string(i) + "@receiver.example");
+        return submission;
+    }
+    Committed commit_many(std::size_t recipients) {
+        Committed done;
+        loop_.run(await_many(&intake(), submission_for(recipients), &done));
+        return done;
+    }
+    static core::Task<void> await_many(Intake* intake, Submission submission, Committed* done) {
+        core::Event never(intake->reactor());
+        co_await never.wait(intake->reactor().now() + std::chrono::milliseconds{1});
+        *done = co_await intake->commit_many(std::move(submission));
+    }
+};
+
+TEST_F(VeryMany, they_are_committed_in_messages_of_at_most_so_many) {
+    policy_.max_age = std::chrono::hours{4};
+    const Committed done = commit_many(2 * kMost + 5000);
+    EXPECT_FALSE(done.refusal.has_value());
+    ASSERT_EQ(done.ids.size(), 3U);
+    ASSERT_EQ(acceptance_.messages.size(), 3U);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        const Message& part = *acceptance_.messages[i];
+        EXPECT_EQ(part.id, done.ids[i]);
+        EXPECT_EQ(part.recipients.size(), i < 2 ? kMost : 5000U);
+        for (const auto& each : part.recipients) {
+            ASSERT_EQ(each->message, &part);
+            const std::string name = next == 0 ? "b" : "r" + std::to_string(next);
+            ASSERT_EQ(each->address, name + "@receiver.example");
+            ++next;
+        }
+        EXPECT_EQ(part.content.to_string(), acceptance_.messages[0]->content.to_string());
+        EXPECT_EQ(part.injection().session_id, "S1");
+        EXPECT_EQ(part.expires(), part.created + std::chrono::hours{4});
+    }
+}
+
+TEST_F(VeryMany, as_many_as_one_message_has_are_one) {
+    EXPECT_EQ(commit_many(kMost).ids.size(), 1U);
+    EXPECT_EQ(commit_many(kMost + 1).ids.size(), 2U);
+    EXPECT_EQ(commit_many(2 * kMost).ids.size(), 2U);
+}
+
+TEST_F(VeryMany, what_was_committed_before_a_refusal_stays_and_the_rest_is_named) {
+    acceptance_.commit_refusal = Refusal::spool_full;
+    acceptance_.takes_first = 1;
+    const Committed done = commit_many(2 * kMost + 1);
+    EXPECT_EQ(done.ids.size(), 1U);
+    EXPECT_EQ(done.refusal, Refusal::spool_full);
+    EXPECT_EQ(done.refused, kMost + 1);
+    ASSERT_EQ(done.refused_names.size(), kMost + 1);
+    EXPECT_EQ(done.refused_names.front(), "r" + std::to_string(kMost) + "@receiver.example");
+    EXPECT_EQ(done.refused_names.back(), "r" + std::to_string(2 * kMost) + "@receiver.example");
+}
+
+TEST_F(VeryMany, when_the_first_is_refused_nothing_is_taken) {
+    acceptance_.commit_refusal = Refusal::draining;
+    const Committed done = commit_many(2 * kMost + 1);
+    EXPECT_TRUE(done.ids.empty());
+    EXPECT_EQ(done.refusal, Refusal::draining);
+    EXPECT_EQ(done.refused, 2 * kMost + 1);
+    EXPECT_TRUE(done.refused_names.empty());
 }
 
 TEST_F(IntakeTest, room_is_asked_for_in_steps_and_leaves_some_for_others) {

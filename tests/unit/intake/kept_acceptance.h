@@ -36,7 +36,8 @@ class KeptAcceptance final : public relay::Acceptance {
         std::unique_ptr<relay::Message> message) override {
         const relay::MessageId id = message->id;
         if (commit_takes > core::Duration{}) co_await never_.wait(reactor_.now() + commit_takes);
-        if (commit_refusal) co_return std::unexpected(*commit_refusal);
+        if (commit_refusal && messages.size() >= takes_first)
+            co_return std::unexpected(*commit_refusal);
         messages.push_back(std::move(message));
         co_return id;
     }
@@ -45,6 +46,7 @@ class KeptAcceptance final : public relay::Acceptance {
     std::size_t room = 1U << 30;
     std::optional<relay::Refusal> refusal;
     std::optional<relay::Refusal> commit_refusal;
+    std::size_t takes_first = 0;  // so many, and then refuses
     core::Duration commit_takes{};
     std::vector<std::unique_ptr<relay::Message>> messages;
 

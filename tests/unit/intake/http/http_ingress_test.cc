@@ -33,7 +33,8 @@ class KeepingAcceptance final : public relay::Acceptance {
     }
     core::Task<std::expected<relay::MessageId, relay::Refusal>> commit(
         std::unique_ptr<relay::Message> message) override {
-        if (commit_refusal) co_return std::unexpected(*commit_refusal);
+        if (commit_refusal && messages.size() >= takes_first)
+            co_return std::unexpected(*commit_refusal);
         const relay::MessageId id = message->id;
         messages.push_back(std::move(message));
         co_return id;
@@ -42,6 +43,7 @@ class KeepingAcceptance final : public relay::Acceptance {
     std::size_t room = ~std::size_t{0};
     std::optional<relay::Refusal> refusal;
     std::optional<relay::Refusal> commit_refusal;
+    std::size_t takes_first = 0;  // so many, and then refuses
     std::vector<std::unique_ptr<relay::Message>> messages;
 
   private:
@@ -179,6 +181,43 @@ TEST_F(HttpIngress, ManyRecipientsTakeSeveralTurns) {
     ASSERT_EQ(acceptance_.messages.size(), 1U);
     EXPECT_EQ(acceptance_.messages[0]->recipients.size(), 5000U);
     EXPECT_EQ(acceptance_.messages[0]->recipients[4999]->address, "user4999@example.com");
+}
+
+std::string many(std::size_t recipients) {
+    std::string list = "[";
+    for (std::size_t i = 0; i < recipients; ++i) {
+        if (i > 0) list += ',';
+        list += "{\"email\":\"user" + std::to_string(i) + "@example.com\"}";
+    }
+    return list + "]";
+}
+
+// Decision 50.
+TEST_F(HttpIngress, mail_for_very_many_is_several_messages_with_an_id_each) {
+    options_.max_message_size = 10'000'000;
+    const std::string text = post(request(many(45'000)));
+    EXPECT_TRUE(has(text, "\"success_count\":45000,\"fail_count\":0,")) << text;
+    ASSERT_EQ(acceptance_.messages.size(), 3U);
+    std::string ids = "\"ids\":[";
+    for (const auto& message : acceptance_.messages)
+        ids += (ids.ends_with('[') ? "\"" : ",\"") + message->id.to_string() + "\"";
+    EXPECT_TRUE(text.ends_with(ids + "]}\n")) << text;
+    EXPECT_EQ(acceptance_.messages[1]->recipients[0]->address, "user20000@example.com");
+}
+
+TEST_F(HttpIngress, what_is_refused_after_some_was_committed_is_named) {
+    options_.max_message_size = 10'000'000;
+    acceptance_.commit_refusal = relay::Refusal::spool_full;
+    acceptance_.takes_first = 1;
+    const std::string text = post(request(many(45'000)));
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 200 OK\r\n")) << text.substr(0, 100);
+    EXPECT_TRUE(has(text, "\"success_count\":20000,\"fail_count\":25000,"));
+    EXPECT_TRUE(has(text, "[\"user20000@example.com\",\"user20001@example.com\","));
+    EXPECT_TRUE(has(text, ",\"user44999@example.com\"],"));
+    EXPECT_FALSE(has(text, "\"user19999@example.com\""));
+    EXPECT_TRUE(has(text, "25000 recipients were not taken: there is no space on disk"));
+    EXPECT_TRUE(has(text, "\"ids\":[\"" + acceptance_.messages[0]->id.to_string() + "\"]}"));
+    EXPECT_EQ(rejected(Rejection::spool_full), 1U);
 }
 
 // L11: a body in chunks of one octet is read in pieces, each in a turn of its own.
