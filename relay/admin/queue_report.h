@@ -16,7 +16,7 @@
 #include "core/runtime/event.h"
 #include "core/runtime/task.h"
 #include "metrics/shard_metrics.h"
-#include "relay/egress/largest_sites.h"
+#include "relay/path/largest_sites.h"
 
 namespace relay {
 

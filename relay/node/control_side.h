@@ -20,9 +20,9 @@
 #include "metrics/shard_metrics.h"
 #include "relay/admin/liveness.h"
 #include "relay/admin/probes.h"
-#include "relay/egress/largest_sites.h"
 #include "relay/node/origin_side.h"
 #include "relay/node/stop_phase.h"
+#include "relay/path/largest_sites.h"
 #include "relay/reporting/tls_reporter.h"
 #include "relay/security/sts_store.h"
 

@@ -11,8 +11,8 @@
 #include "core/runtime/task_group.h"
 #include "metrics/shard_metrics.h"
 #include "relay/config/check.h"
-#include "relay/egress/dispatcher.h"
 #include "relay/node/stop_phase.h"
+#include "relay/path/dispatcher.h"
 #include "relay/security/session_counts.h"
 
 namespace relay {

@@ -56,7 +56,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& i
       held_(shard, metrics, back, *this),
       in_hand_(back == nullptr ? nullptr : &back->in_hand(shard.id())),
       came_to_rest_(shard.reactor()),
-      fetches_(shard.reactor()),
+      preparing_(shard.reactor()),
       walks_(shard.reactor()),
       trials_(shard.reactor()),
       reports_(shard, {options_.hostname, options_.delay_warning}, *this, *this, metrics) {}
@@ -293,7 +293,7 @@ core::Task<std::size_t> Origin::close() {
     held_.stop();
     co_await trials_.close();
     held_.forget_all();
-    co_await fetches_.close();
+    co_await preparing_.close();
     co_await walks_.close();
     co_await router_.close();
     co_await schedule_.clear();

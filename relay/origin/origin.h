@@ -59,9 +59,9 @@ class Origin final : public Acceptance,
     void drop(std::unique_ptr<Message> message) override { store_.free(std::move(message)); }
     core::Task<std::expected<MessageId, Refusal>> commit(std::unique_ptr<Message> message) override;
 
-    // OriginEnd: a recipient comes home; a path wants the content of what it will send next.
+    // OriginEnd: a recipient comes home; a path will send one next, whose content left memory.
     void take(Recipient& recipient) override;
-    void fetch(Recipient& recipient) override;
+    void prepare(Recipient& recipient) override;
 
     // A reload: routes, limits and schedules of destinations, and bounce rules, for what is routed
     // or settled from now on.
@@ -107,7 +107,7 @@ class Origin final : public Acceptance,
     void finish(Recipient& recipient, const BounceVerdict& verdict);
     void free_message(Message& message);
     void note(Recipient& recipient, Outcome outcome);
-    core::Task<void> fetch_content(Recipient* recipient);
+    core::Task<void> read_back(Recipient* recipient);
     core::Task<bool> hold_content(Message& message) override { return store_.hold(message); }
     void let_content_go(Message& message) override { MessageStore::let_go(message); }
     void free_moved(Message& message) override { free_message(message); }
@@ -135,7 +135,7 @@ class Origin final : public Acceptance,
     std::size_t committing_ = 0;  // messages that are not in the store yet
     std::size_t on_the_way_ = 0;  // recipients routed, ready or in flight
     core::Event came_to_rest_;
-    core::TaskGroup fetches_;
+    core::TaskGroup preparing_;
     core::TaskGroup walks_;  // through recipients of large messages
     core::TaskGroup trials_;
     DeliveryReports reports_;

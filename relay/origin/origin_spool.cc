@@ -1,4 +1,4 @@
-// Origin: its end of the spool: outcomes are noted, contents fetched, recovered mail scheduled.
+// Origin: its end of the spool: outcomes are noted, contents read back, recovered mail scheduled.
 #include <algorithm>
 #include <utility>
 
@@ -12,30 +12,26 @@ void Origin::note(Recipient& recipient, Outcome outcome) {
     if (spool_ != nullptr) Spool::note(recipient, outcome);
 }
 
-void Origin::fetch(Recipient& recipient) {
+void Origin::prepare(Recipient& recipient) {
     // Closing: it goes to no path any more.
-    if (closing_ || !fetches_.spawn(fetch_content(&recipient))) settle(recipient);
+    if (closing_ || !preparing_.spawn(read_back(&recipient))) settle(recipient);
 }
 
-core::Task<void> Origin::fetch_content(Recipient* recipient) {
+core::Task<void> Origin::read_back(Recipient* recipient) {
     bool held = false;
     {
         const InHand::Note note = take_in_hand(*recipient->message);
         held = co_await store_.hold(*recipient->message);
     }
     recipient->content_held = held;
-    if (held && !closing_) {
-        exchange_.to_home(shard_, recipient->site->home, *recipient);
-        co_return;
+    if (closing_) {
+        metrics_.left(metrics::Queue::ready);
+        co_return settle(*recipient);
     }
-    if (!held && !closing_) {
+    if (!held) {
         recipient->set_disposition(content_unreadable());
-        // By way of its path, which counts those it sent to fetch.
-        exchange_.to_home(shard_, recipient->site->home, *recipient);
-        co_return;
     }
-    metrics_.left(metrics::Queue::ready);
-    settle(*recipient);
+    exchange_.to_home_prepared(shard_, recipient->site->home, *recipient);
 }
 
 void Origin::recovered(std::unique_ptr<Message> owned) {

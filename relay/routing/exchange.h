@@ -19,11 +19,18 @@ class RecipientTaker {
     virtual void take(Recipient& recipient) = 0;
 };
 
-// The origin's end also brings contents back into memory: fetch() takes a recipient whose content
-// its path will need next, and sends it to its home again, with the content held.
+// The origin's end takes recipients home with their disposition. It also prepares one whose turn
+// comes soon: the content is in memory again and held afterwards. Its home hears by prepared().
 class OriginEnd : public RecipientTaker {
   public:
-    virtual void fetch(Recipient& recipient) = 0;
+    virtual void prepare(Recipient& recipient) = 0;
+};
+
+// The home's end takes recipients that are ready. prepared() is the answer to prepare(): the
+// content is held, or the disposition says why the recipient cannot be prepared.
+class HomeEnd : public RecipientTaker {
+  public:
+    virtual void prepared(Recipient& recipient) = 0;
 };
 
 class Exchange {
@@ -31,7 +38,7 @@ class Exchange {
     explicit Exchange(std::size_t shards) : origins_(shards), homes_(shards) {}
 
     // Each shard registers its two ends before any shard serves.
-    void attach(std::size_t shard, OriginEnd& origin, RecipientTaker& home) {
+    void attach(std::size_t shard, OriginEnd& origin, HomeEnd& home) {
         origins_[shard] = &origin;
         homes_[shard] = &home;
     }
@@ -43,9 +50,13 @@ class Exchange {
         hand_over(from, origin, *origins_[origin], recipient);
     }
     // Always a letter or a later turn: the caller is in the middle of its queue.
-    void to_fetch(core::Shard& from, Recipient& recipient) {
+    void to_prepare(core::Shard& from, Recipient& recipient) {
         const std::size_t origin = recipient.message->origin;
-        from.tell(origin, [end = origins_[origin], &recipient] { end->fetch(recipient); });
+        from.tell(origin, [end = origins_[origin], &recipient] { end->prepare(recipient); });
+    }
+    void to_home_prepared(core::Shard& from, std::size_t home, Recipient& recipient) {
+        if (from.id() == home) return homes_[home]->prepared(recipient);
+        from.tell(home, [end = homes_[home], &recipient] { end->prepared(recipient); });
     }
 
   private:
@@ -56,7 +67,7 @@ class Exchange {
     }
 
     std::vector<OriginEnd*> origins_;
-    std::vector<RecipientTaker*> homes_;
+    std::vector<HomeEnd*> homes_;
 };
 
 }  // namespace relay

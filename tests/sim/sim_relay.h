@@ -23,6 +23,7 @@
 #include "relay/node/delivery_side.h"
 #include "relay/node/intake_side.h"
 #include "relay/node/origin_side.h"
+#include "relay/path/largest_sites.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/sim_mx.h"

@@ -57,10 +57,10 @@ def test_the_rules_themselves_refuse_a_wrong_arrow():
     assert violations_of("core/base/a.h", ["core/io/shard.h"], layers)
     assert violations_of("core/net/a.cc", ["relay/message/message.h"], layers)
     assert violations_of("relay/smtp/a.cc", ["core/runtime/task.h"], layers)
-    assert violations_of("relay/egress/a.cc", ["bench/load/sink.h"], layers)
+    assert violations_of("relay/path/a.cc", ["bench/load/sink.h"], layers)
     assert violations_of("elsewhere/a.cc", ["core/base/result.h"], layers)
     assert not violations_of("relay/smtp/a.cc", ["relay/message/content.h"], layers)
-    assert not violations_of("relay/node/a.cc", ["relay/egress/path.h", "core/io/runtime.h"], layers)
+    assert not violations_of("relay/node/a.cc", ["relay/path/path.h", "core/io/runtime.h"], layers)
 
 
 def test_dependencies_have_no_cycle():

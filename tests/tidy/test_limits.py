@@ -218,7 +218,7 @@ def test_the_document_has_rows():
 
 def test_a_wrong_number_a_lost_constant_and_a_lost_file_are_found():
     row = "| age | {} | at {} | {} |"
-    right = "relay/egress/tls_memory.h: kTrustFor"
+    right = "relay/delivery/tls_memory.h: kTrustFor"
 
     def found(*cells):
         return problems_of(rows_of(row.format(*cells))[0])
@@ -229,9 +229,9 @@ def test_a_wrong_number_a_lost_constant_and_a_lost_file_are_found():
     assert found("1 d and 7", "dawn", right)
     assert found("1 d", "5 s", right)
     assert found("1", "dawn", right)  # a number is no time
-    assert found("1 d", "dawn", "relay/egress/tls_memory.h")
-    assert found("1 d", "dawn", "relay/egress/tls_memory.h: kNoSuch")
-    assert found("1 d", "dawn", "relay/egress/none.h: kTrustFor")
+    assert found("1 d", "dawn", "relay/delivery/tls_memory.h")
+    assert found("1 d", "dawn", "relay/delivery/tls_memory.h: kNoSuch")
+    assert found("1 d", "dawn", "relay/delivery/none.h: kTrustFor")
     assert found("1 d", "dawn", right + ", kMostHosts")
     assert found("65,536", "dawn", "dns/answer_cache.h: entries") == []
     assert found("98", "dawn", "relay/bounce/rule_reader.h: kMostPatterns / 100 - 2") == []

@@ -25,7 +25,7 @@ BANNED = [
      ["core/runtime/", "core/io/", "core/base/log.cc", "relay/events/event_log", "bench/", "tests/",
       # per connection, per message with a tenant, per lookup of a domain, and at start and end
       "relay/intake/admission.h", "relay/security/sts_store.", "relay/node/", "relay/message/tenant.",
-      "dns/shared_answers.h", "core/net/listening_sockets.", "relay/egress/largest_sites.h"],
+      "dns/shared_answers.h", "core/net/listening_sockets.", "relay/path/largest_sites.h"],
      "shards share nothing"),
     (r"\bstd::thread\b|\bstd::jthread\b",
      ["core/io/runtime.cc", "core/io/file_threads.", "relay/events/", "bench/", "tests/"],

@@ -1,0 +1,70 @@
+// Dispatcher: the delivering side of one shard. It takes recipients whose path has its home here
+// and keeps the paths. One per shard, on its thread. Paths without recipients and connections are
+// forgotten after kForgetAfter, and with them what was learned about their servers; after
+// kForgetSoon while there are more than EgressOptions::many_paths, as with a list of a million
+// small domains. A sweep, a reload and the end walk through the paths in slices. Limit: one path
+// per site that has recipients, had some within that time, or pauses.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/base/striped_map.h"
+#include "core/runtime/timer_set.h"
+#include "relay/delivery/egress_context.h"
+#include "relay/path/path.h"
+
+namespace relay {
+
+class Dispatcher final : public HomeEnd {
+  public:
+    static constexpr core::Duration kForgetAfter = std::chrono::hours{1};
+    static constexpr core::Duration kForgetSoon = std::chrono::minutes{1};
+    static constexpr core::Duration kSweepEvery = std::chrono::minutes{1};
+    // In one step; with ten thousand routes to look through for each.
+    static constexpr std::size_t kAdoptedAtOnce = 32;
+
+    explicit Dispatcher(EgressContext context);
+    ~Dispatcher() override;
+
+    // HomeEnd: a recipient is ready; one that a path sent to be prepared comes back to it.
+    void take(Recipient& recipient) override;
+    void prepared(Recipient& recipient) override;
+    // A reload: every path adopts it, in slices, and paths that are made from sites of before.
+    void use(std::shared_ptr<const CheckedConfig> checked);
+    core::Task<void> close(core::Instant deadline);
+
+    std::size_t paths() const { return paths_.size(); }
+
+  private:
+    using Paths = core::StripedMap<std::unique_ptr<Path>, PathKey, PathKeyHash>;
+
+    // Goes through the stripes of the table, some in each turn.
+    class Walk final : public core::Timer {
+      public:
+        Walk(Dispatcher& dispatcher, void (Dispatcher::*step)(Walk&))
+            : dispatcher_(dispatcher), step_(step) {}
+        void expire() override { (dispatcher_.*step_)(*this); }
+
+        std::size_t stripe = 0;  // comes next
+
+      private:
+        Dispatcher& dispatcher_;
+        void (Dispatcher::*step_)(Walk&);
+    };
+
+    bool accepts(Recipient& recipient);
+    void sweep(Walk& walk);
+    void adopt(Walk& walk);
+    void arm(Walk& walk, core::Instant when);
+
+    std::optional<core::ShardLog> log_;
+    EgressContext context_;
+    Paths paths_;
+    std::shared_ptr<const CheckedConfig> checked_;  // null: as of the start
+    Walk sweep_{*this, &Dispatcher::sweep};
+    Walk adoption_{*this, &Dispatcher::adopt};
+    bool closed_ = false;
+};
+
+}  // namespace relay

@@ -1,0 +1,60 @@
+#include "relay/path/gate.h"
+
+#include <utility>
+
+#include "core/runtime/slices.h"
+
+namespace relay {
+
+void Gate::limit_by(const GateLimits& limits) {
+    const GateLimits before = std::exchange(limits_, limits);
+    if (before.messages != limits.messages) message_rate_ = TokenBucket(limits.messages);
+    if (before.connections != limits.connections ||
+        before.most_connections != limits.most_connections) {
+        connection_rate_ = connection_bucket(limits);
+    }
+}
+
+Gate::Answer Gate::pass() const {
+    switch (phase_) {
+        case Phase::open:
+            return {};
+        case Phase::expiring:
+            return {Why::expiring, core::kAtOnce};
+        case Phase::closing:
+            break;
+    }
+    return {Why::closing, core::kNever};
+}
+
+Gate::Answer Gate::wake(core::Instant now) const {
+    if (message_rate_.next_at() > now) return {Why::message_rate, message_rate_.next_at()};
+    return {};
+}
+
+Gate::Answer Gate::begin_transaction(core::Instant now) {
+    if (message_rate_.try_take(now)) return {};
+    return {Why::message_rate, message_rate_.next_at()};
+}
+
+Gate::Answer Gate::open_connection(core::Instant now, std::size_t open, std::size_t opening) {
+    if (outage_.paused_until() > now || hosts_rest_until_ > now) {
+        if (outage_.paused_until() >= hosts_rest_until_) {
+            return {Why::outage, outage_.paused_until()};
+        }
+        return {Why::hosts_rest, hosts_rest_until_};
+    }
+    // One probe until the site answers again; and no more connections for the rate's sake.
+    if (opening >= outage_.most_opening()) return {Why::opening, core::kNever};
+    if (open > 0 && message_rate_.next_at() > now) {
+        return {Why::rate_is_used, message_rate_.next_at()};
+    }
+    return open_detour(now);
+}
+
+Gate::Answer Gate::open_detour(core::Instant now) {
+    if (connection_rate_.try_take(now)) return {};
+    return {Why::connection_rate, connection_rate_.next_at()};
+}
+
+}  // namespace relay

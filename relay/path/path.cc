@@ -1,0 +1,204 @@
+// The connections of a Path: when they open, and what becomes of them. Its recipients are in
+// path_recipients.cc, what a reload changes in path_reload.cc.
+#include "relay/path/path.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/assert.h"
+#include "core/base/log.h"
+#include "relay/delivery/connection.h"
+
+namespace relay {
+
+namespace {
+
+Outage::Failure failure_of(NotOpened::Because because) {
+    switch (because) {
+        case NotOpened::Because::refused:
+            return Outage::Failure::refused;
+        case NotOpened::Because::unreachable:
+            return Outage::Failure::unreachable;
+        case NotOpened::Because::hopeless:
+        case NotOpened::Because::resting:
+            break;
+    }
+    return Outage::Failure::hopeless;
+}
+
+}  // namespace
+
+GateLimits Path::gate_limits(const ShapingLimits& limits) {
+    return {limits.max_message_rate, limits.max_connection_rate, limits.connection_limit};
+}
+
+Path::Path(EgressContext& context, const SiteFacts& site)
+    : context_(context),
+      site_(site),
+      detours_(site_),
+      gate_(gate_limits(site.limits), context.options.pauses()),
+      manners_(most_pipelining(), context.options.chunking, insists_on_next()),
+      last_used_(context.shard.now()),
+      timer_(*this),
+      leaving_(context.shard.reactor(), [this] { maintain(); }),
+      tasks_(context.shard.reactor()) {}
+
+Path::~Path() {
+    PH_ASSERT(pool_.empty() && backlog() == 0 && detours_.size() == 0);
+    if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
+}
+
+PipelineMode Path::most_pipelining() const {
+    PipelineMode most = context_.options.pipelining;
+    if (site_.limits.pipeline_next == PipelineNext::off)
+        most = std::min(most, PipelineMode::message);
+    return site_.limits.enable_pipelining ? most : PipelineMode::lock_step;
+}
+
+bool Path::insists_on_next() const {
+    return site_.limits.pipeline_next == PipelineNext::on;
+}
+
+// ---- how many
+
+void Path::maintain() {
+    if (gate_.closing()) return;
+    expire_old();
+    if (!passes(gate_.pass())) return;
+    open_detour();
+    if (backlog() == 0) return;
+    if (pool_.idle() > 0 && passes(gate_.wake(context_.shard.now()))) pool_.wake_for(backlog());
+    open_connections();
+}
+
+void Path::open_connections() {
+    while (pool_.lacks(backlog(), site_.limits.connection_limit)) {
+        const core::Instant now = context_.shard.now();
+        if (!passes(gate_.open_connection(now, pool_.size(), pool_.opening()))) return;
+        open(std::nullopt);
+    }
+}
+
+// One at a time, within the limits of the path.
+void Path::open_detour() {
+    if (!detours_.wants_connection() || gate_.closing()) return;
+    if (pool_.size() >= site_.limits.connection_limit) {
+        pool_.retire_idle();  // or one that is busy ends: ended() comes
+        return;
+    }
+    if (!passes(gate_.open_detour(context_.shard.now()))) return;
+    open(detours_.begin(moment()));
+}
+
+void Path::open(std::optional<Detour> detour) {
+    auto connection = std::make_unique<Connection>(context_, *this, std::move(detour));
+    pool_.add(*connection);
+    tasks_.spawn(run(std::move(connection)));
+}
+
+core::Task<void> Path::run(std::unique_ptr<Connection> connection) {
+    co_await connection->run();
+}
+
+bool Path::passes(const Gate::Answer& answer) {
+    if (answer.why == Gate::Why::message_rate) {
+        context_.metrics.throttled(metrics::Throttle::message_rate);
+    } else if (answer.why == Gate::Why::connection_rate) {
+        context_.metrics.throttled(metrics::Throttle::connection_rate);
+    }
+    if (!answer.go() && answer.until != core::kNever) wake_at(answer.until);
+    return answer.go();
+}
+
+void Path::wake_at(core::Instant instant) {
+    core::TimerSet& timers = context_.shard.reactor().timers();
+    if (timer_.armed()) {
+        if (timer_.deadline() <= instant) return;
+        timers.disarm(timer_);
+    }
+    timers.arm(timer_, instant);
+}
+
+// A detour that waits for a place takes that of a connection without work.
+bool Path::keeps_idle() const {
+    const bool full = pool_.size() >= site_.limits.connection_limit;
+    return !gate_.closing() && !(full && detours_.wants_connection());
+}
+
+// ---- what became of them
+
+void Path::established(Worker& worker, const Extensions& offered) {
+    pool_.established(worker);
+    gate_.outage().answered();
+    detours_.note_offer(worker.endpoint(), offered, context_.shard.now());
+}
+
+// While another connection works, or may yet, what is ready can still be delivered.
+bool Path::is_last_hope() const {
+    return pool_.size() <= 1;
+}
+
+void Path::not_opened(Worker& worker, const NotOpened& end) {
+    if (worker.detour() != nullptr) return detour_failed(*worker.detour(), end);
+    if (end.because == NotOpened::Because::resting) {
+        gate_.hosts_rest(end.ask_again);
+        if (!end.brief && is_last_hope()) send_all_home(end.why);
+        return;
+    }
+    const Outage::Finding finding =
+        gate_.outage().failed(failure_of(end.because), context_.shard.now());
+    const bool defers = finding == Outage::Finding::outage && is_last_hope();
+    context_.log->note(core::LogLevel::kInfo,
+                       defers ? "site cannot be reached, its mail is deferred"
+                              : "connection to a site failed, others go on",
+                       site_.name, fmt::format("{} {}", end.why.reply.code, end.why.reply.text));
+    if (defers) send_all_home(end.why);
+}
+
+void Path::ended(Worker& worker, SessionEnd how) {
+    pool_.remove(worker);
+    const bool detour = worker.detour() != nullptr;
+    if (detour) detours_.ended();
+    if (how == SessionEnd::fruitless && !detour) {
+        if (!gate_.closing()) {
+            gate_.outage().failed(Outage::Failure::fruitless, context_.shard.now());
+        }
+    } else if (how != SessionEnd::never_open) {
+        gate_.hosts_answer();  // its place is free
+    }
+    last_used_ = context_.shard.now();
+    maintain();
+}
+
+// ---- the end
+
+bool Path::unused_since(core::Instant instant) const {
+    return pool_.empty() && detours_.size() == 0 && preparation_.away() == 0 && leaving_.empty() &&
+           tasks_.running() == 0 && std::max(last_used_, gate_.outage().paused_until()) < instant;
+}
+
+core::Task<void> Path::close(core::Instant deadline) {
+    gate_.close();
+    // Millions that a failed site defers take longer than there is time: nothing is said of those
+    // that are left, and the next run tries them.
+    leaving_.handle_all([this](Recipient& recipient) {
+        recipient.clear_disposition();
+        send_home(recipient);
+    });
+    send_all_home({});
+    pool_.wake_all();
+    if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
+    // Nothing of theirs is in flight, and they would get nothing any more.
+    pool_.abort_opening();
+    core::Event never(context_.shard.reactor());
+    while (!pool_.empty() && context_.shard.now() < deadline) {
+        const core::Instant step = context_.shard.now() + std::chrono::milliseconds{50};
+        co_await never.wait(std::min(step, deadline));
+    }
+    pool_.abort_all();
+    co_await tasks_.close();
+    send_all_home({});
+    co_await leaving_.finish();
+}
+
+}  // namespace relay

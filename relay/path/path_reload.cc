@@ -1,0 +1,50 @@
+// Path: what a reload changes.
+#include <algorithm>
+#include <utility>
+
+#include "relay/path/path.h"
+
+namespace relay {
+
+void Path::adopt(const CheckedConfig& checked) {
+    const ShapingLimits& limits = checked.shaping.limits_for(site_.table);
+    if (!site_.route.empty()) {
+        const auto route = std::ranges::find_if(checked.config.routes, [&](const auto& one) {
+            return one.domain == site_.route && one.hosts == site_.hops;
+        });
+        // Without one its mail goes elsewhere from now on; what is here already goes as it was to.
+        if (route != checked.config.routes.end()) {
+            secure_by(checked.tls_of(limits, &*route), route->smarthost);
+        }
+    } else {
+        secure_by(checked.tls_of(limits, nullptr), nullptr);
+    }
+    if (!site_.routed && site_.port != checked.config.delivery.port) {
+        site_.port = checked.config.delivery.port;
+        pool_.retire_all();
+    }
+    site_.generation = checked.generation;
+    limit_by(limits);
+}
+
+// What is sent from now on goes over a connection that was made by these.
+void Path::secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost) {
+    const TlsPolicy before = site_.tls;
+    site_.set_tls(tls);
+    const bool same = site_.tls == before && site_.smarthost == smarthost;
+    site_.smarthost = std::move(smarthost);
+    if (!same) pool_.retire_all();
+}
+
+void Path::limit_by(const ShapingLimits& limits) {
+    const ShapingLimits before = std::exchange(site_.limits, limits);
+    gate_.limit_by(gate_limits(limits));
+    if (before.enable_pipelining != limits.enable_pipelining ||
+        before.pipeline_next != limits.pipeline_next) {
+        manners_.allow(most_pipelining(), insists_on_next());
+    }
+    pool_.retire_beyond(limits.connection_limit);
+    maintain();
+}
+
+}  // namespace relay

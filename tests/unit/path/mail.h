@@ -1,0 +1,46 @@
+// Mail: messages with recipients for tests of what a path holds, in the state that they have there.
+// It owns them; a queue must have given them back when it dies.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/path/fair_queue.h"
+
+namespace relay {
+
+class Mail {
+  public:
+    // A message of its own for each call, with one recipient for each address.
+    Message& add(const std::vector<std::string>& addresses) {
+        messages_.push_back(std::make_unique<Message>());
+        Message& message = *messages_.back();
+        message.sender = "a@from.example";
+        message.content.append("Subject: x\r\n\r\nbody\r\n");
+        message.content.seal();
+        for (const std::string& address : addresses) {
+            message.recipients.push_back(std::make_unique<Recipient>(message, address));
+            for (const RecipientState state :
+                 {RecipientState::committed, RecipientState::scheduled, RecipientState::ready})
+                message.recipients.back()->move_to(state);
+        }
+        return message;
+    }
+    Recipient& one(const std::string& address) { return *add({address}).recipients.front(); }
+
+  private:
+    std::vector<std::unique_ptr<Message>> messages_;
+};
+
+// The addresses in a queue, which is empty afterwards.
+template <typename Queue>
+std::vector<std::string> drained(Queue& queue) {
+    std::vector<std::string> addresses;
+    while (!queue.empty())
+        addresses.emplace_back(std::string_view(queue.pop_front().address));
+    return addresses;
+}
+
+}  // namespace relay
