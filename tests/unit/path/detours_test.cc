@@ -16,7 +16,7 @@ class DetoursTest : public testing::Test {
         site_.name = "to.example";
         site_.plan.groups = {{10, {"mx1.example"}}, {20, {"mx2.example"}}};
     }
-    ~DetoursTest() override { drained(detours_.queue()); }
+    void TearDown() override { drained(detours_.queue()); }
 
     // Content with octets above 127 needs 8BITMIME.
     Recipient& eight_bit() {
