@@ -23,8 +23,7 @@ constexpr std::array<std::string_view, 6> kTexts = {
 relay::Disposition refused(std::string text) {
     relay::Disposition result;
     result.outcome = relay::Outcome::bounced;
-    result.code = 550;
-    result.text = std::move(text);
+    result.reply = {550, {}, std::move(text)};
     result.peer_name = "mx1.example.com";
     return result;
 }
@@ -36,7 +35,7 @@ void Rules(benchmark::State& state) {
     for (auto _ : state) {
         std::string text(kTexts[number % kTexts.size()]);
         text += std::to_string(number++ * 2654435761U);
-        benchmark::DoNotOptimize(rules->classify({550, {}, text, "mx1.example.com"}));
+        benchmark::DoNotOptimize(rules->classify({{550, {}, text}, "mx1.example.com"}));
     }
     state.counters["patterns"] = static_cast<double>(rules->patterns());
 }
@@ -49,7 +48,7 @@ void RulesOnNoise(benchmark::State& state) {
     for (auto _ : state) {
         for (char& c : text)
             c = static_cast<char>(' ' + prng.next() % 90);
-        benchmark::DoNotOptimize(rules->classify({550, {}, text, "mx1.example.com"}));
+        benchmark::DoNotOptimize(rules->classify({{550, {}, text}, "mx1.example.com"}));
     }
 }
 BENCHMARK(RulesOnNoise)->Arg(100)->Arg(1000);

@@ -4,7 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include "relay/events/event.h"
+#include "relay/events/event_text.h"
 
 namespace {
 
@@ -28,8 +28,9 @@ void Reception(benchmark::State& state) {
     std::string lines;
     for (auto _ : state) {
         lines.clear();
-        relay::append_reception(lines, *sample, {"client.example", "192.0.2.1:40000"},
-                                {250, {2, 0, 0}, "Ok: queued", "."}, core::WallTime{});
+        relay::append_event(
+            lines, relay::reception_event(*sample, 0, {"client.example", "192.0.2.1:40000"},
+                                          {{250, {2, 0, 0}, "Ok: queued"}, "."}, core::WallTime{}));
         benchmark::DoNotOptimize(lines.data());
     }
     state.SetItemsProcessed(state.iterations() * state.range(0));
@@ -42,9 +43,9 @@ void Delivery(benchmark::State& state) {
     recipient.attempts = 1;
     relay::Disposition done;
     done.outcome = relay::Outcome::delivered;
-    done.code = 250;
-    done.enhanced = {2, 0, 0};
-    done.text = "Ok: queued as 4bXw2F3kZz1234";
+    done.reply.code = 250;
+    done.reply.enhanced = {2, 0, 0};
+    done.reply.text = "Ok: queued as 4bXw2F3kZz1234";
     done.command = ".";
     done.peer_name = "mx1.load.example";
     done.peer_address = "192.0.2.25:25";
@@ -52,7 +53,8 @@ void Delivery(benchmark::State& state) {
     std::string lines;
     for (auto _ : state) {
         lines.clear();
-        relay::append_outcome(lines, recipient, "mx1.load.example", {}, core::WallTime{});
+        relay::append_event(
+            lines, relay::outcome_event(recipient, "mx1.load.example", {}, core::WallTime{}));
         benchmark::DoNotOptimize(lines.data());
     }
 }

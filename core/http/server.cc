@@ -1,7 +1,5 @@
 #include "core/http/server.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -13,6 +11,7 @@ HttpServer::HttpServer(Shard& shard, HttpServerOptions options, Router router)
     : shard_(shard),
       options_(std::move(options)),
       router_(std::move(router)),
+      listeners_(shard, options_.knows),
       tasks_(shard.reactor()),
       fewer_(shard.reactor()) {}
 
@@ -20,68 +19,48 @@ HttpServer::~HttpServer() = default;
 
 IoResult<SocketAddress> HttpServer::open(const SocketAddress& address, Sharing sharing,
                                          ListeningSockets* sockets) {
-    auto opened = listen_at(shard_, options_.knows, address, sharing, sockets);
-    if (!opened) return std::unexpected(opened.error());
-    const SocketAddress chosen = opened->front()->address();
-    std::ranges::move(*opened, std::back_inserter(listeners_));
-    return chosen;
-}
-
-std::vector<SocketAddress> HttpServer::addresses() const {
-    std::vector<SocketAddress> all;
-    for (const auto& listener : listeners_)
-        all.push_back(listener->address());
-    return all;
+    return listeners_.open(address, sharing, sockets);
 }
 
 void HttpServer::start() {
-    for (const auto& listener : listeners_) {
-        ++accepting_;
-        tasks_.spawn(accept_loop(listener.get()));
+    listeners_.start([this](std::unique_ptr<TcpStream> stream) { accept(std::move(stream)); });
+}
+
+void HttpServer::accept(std::unique_ptr<TcpStream> stream) {
+    const Entry entry = stream->excess() ? Entry::full : admit(stream->peer());
+    if (is_in(entry)) {
+        tasks_.spawn(serve(std::move(stream), entry));
+    } else {
+        tasks_.spawn(turn_away(std::move(stream)));
     }
 }
 
-Task<void> HttpServer::accept_loop(Listener* listener) {
-    while (true) {
-        std::unique_ptr<TcpStream> stream = co_await listener->accept();
-        if (stream == nullptr) break;
-        const HttpEntry entry = stream->excess() ? HttpEntry::refused : admit(stream->peer());
-        if (entry == HttpEntry::refused) {
-            tasks_.spawn(turn_away(std::move(stream)));
-        } else {
-            tasks_.spawn(serve(std::move(stream), entry));
-        }
-    }
-    --accepting_;
-    fewer_.notify_all();
-}
-
-HttpEntry HttpServer::admit(const SocketAddress& peer) {
+Entry HttpServer::admit(const SocketAddress& peer) {
     if (!options_.enter) {
-        return connections_ < options_.max_connections ? HttpEntry::client : HttpEntry::refused;
+        return connections_ < options_.max_connections ? Entry::client : Entry::full;
     }
-    HttpEntry entry = options_.enter(peer, false);
-    if (entry != HttpEntry::crowded) return entry;
+    Entry entry = options_.enter(peer, false);
+    if (entry != Entry::crowded) return entry;
     if (stranger_connections_ < kOwnStrangers) return options_.enter(peer, true);
-    if (strangers_.empty()) return HttpEntry::refused;
+    if (strangers_.empty()) return Entry::full;
     HttpSession& oldest = strangers_.pop_front();
     replaced_.push_back(oldest);
     oldest.abort();
     entry = options_.enter(peer, true);
-    PH_ASSERT(entry != HttpEntry::crowded);
+    PH_ASSERT(entry != Entry::crowded);
     return entry;
 }
 
-Task<void> HttpServer::serve(std::unique_ptr<ByteStream> stream, HttpEntry entry) {
+Task<void> HttpServer::serve(std::unique_ptr<ByteStream> stream, Entry entry) {
     ++connections_;  // counted before the task starts: a burst is accepted within one turn
     ++shared_.stats.connections;
-    if (entry == HttpEntry::stranger) ++stranger_connections_;
+    if (entry == Entry::stranger) ++stranger_connections_;
     return run_session(std::move(stream), entry);
 }
 
-Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry) {
+Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream, Entry entry) {
     {
-        const bool stranger = entry == HttpEntry::stranger;
+        const bool stranger = entry == Entry::stranger;
         HttpSession session(*stream, router_, stranger ? options_.stranger_limits : options_.limits,
                             shared_, shard_.reactor());
         (stranger ? strangers_ : sessions_).push_back(session);
@@ -92,7 +71,7 @@ Task<void> HttpServer::run_session(std::unique_ptr<ByteStream> stream, HttpEntry
     co_await stream->close();
     if (options_.leave) options_.leave(peer);
     --connections_;
-    if (entry == HttpEntry::stranger) --stranger_connections_;
+    if (entry == Entry::stranger) --stranger_connections_;
     fewer_.notify_all();
 }
 
@@ -121,23 +100,16 @@ Task<void> HttpServer::refuse_politely(std::unique_ptr<ByteStream> stream, bool 
     --refusals_;
 }
 
-Task<void> HttpServer::stop_accepting() {
-    for (const auto& listener : listeners_)
-        listener->stop();
-    while (accepting_ > 0)
-        co_await fewer_.wait();
-}
-
 Task<void> HttpServer::leave_to_others(Instant limit) {
     shared_.phase = HttpPhase::leaving;
-    co_await stop_accepting();
+    co_await listeners_.stop();
     while (connections_ > 0 && shard_.now() < limit)
         co_await fewer_.wait(limit);
 }
 
 Task<void> HttpServer::close() {
     shared_.phase = HttpPhase::draining;
-    co_await stop_accepting();
+    co_await listeners_.stop();
     for (Sessions* sessions : {&sessions_, &strangers_}) {
         sessions->for_each([](HttpSession& session) {
             if (session.idle()) session.abort();
@@ -152,8 +124,7 @@ Task<void> HttpServer::close() {
             sessions->for_each([](HttpSession& session) { session.abort(); });
     }
     co_await tasks_.close();
-    for (const auto& listener : listeners_)
-        co_await listener->close();
+    co_await listeners_.close();
 }
 
 }  // namespace core

@@ -25,25 +25,20 @@
 #include "core/http/router.h"
 #include "core/http/session.h"
 #include "core/io/shard.h"
-#include "core/net/listener.h"
+#include "core/net/entry.h"
+#include "core/net/listener_set.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 
 namespace core {
 
-enum class HttpEntry : std::uint8_t {
-    refused,
-    client,
-    stranger,  // with stranger_limits
-    crowded,   // a stranger, and all places of strangers are taken; nothing was counted
-};
-
 struct HttpServerOptions {
     std::size_t max_connections = 10'000;
     // Limits that reach further than this shard, and counters: asked once a connection; client and
-    // stranger are followed by leave() when it ends. With replacing, the place of a stranger is
-    // being freed, so crowded is no answer. Empty: max_connections alone decides.
-    std::function<HttpEntry(const SocketAddress& peer, bool replacing)> enter;
+    // stranger (with stranger_limits) are followed by leave() when it ends. With replacing, the
+    // place of a stranger is being freed, so crowded is no answer. Empty: max_connections alone
+    // decides.
+    std::function<Entry(const SocketAddress& peer, bool replacing)> enter;
     std::function<void(const SocketAddress& peer)> leave;
     Listener::Knows knows;  // who is no stranger
     Duration drain_timeout = std::chrono::seconds{10};
@@ -63,7 +58,7 @@ class HttpServer {
 
     IoResult<SocketAddress> open(const SocketAddress& address, Sharing sharing = Sharing::join,
                                  ListeningSockets* sockets = nullptr);
-    std::vector<SocketAddress> addresses() const;  // with the ports chosen for port 0
+    std::vector<SocketAddress> addresses() const { return listeners_.addresses(); }
     void start();
     // Before close(), when others accept from these sockets from now on: no new connections; those
     // that are open have one more request until the limit.
@@ -74,11 +69,10 @@ class HttpServer {
     const HttpStats& stats() const { return shared_.stats; }
 
   private:
-    Task<void> accept_loop(Listener* listener);
-    Task<void> stop_accepting();
-    HttpEntry admit(const SocketAddress& peer);
-    Task<void> serve(std::unique_ptr<ByteStream> stream, HttpEntry entry);
-    Task<void> run_session(std::unique_ptr<ByteStream> stream, HttpEntry entry);
+    void accept(std::unique_ptr<TcpStream> stream);
+    Entry admit(const SocketAddress& peer);
+    Task<void> serve(std::unique_ptr<ByteStream> stream, Entry entry);
+    Task<void> run_session(std::unique_ptr<ByteStream> stream, Entry entry);
     Task<void> turn_away(std::unique_ptr<ByteStream> stream);
     Task<void> refuse_politely(std::unique_ptr<ByteStream> stream, bool with_words);
 
@@ -86,7 +80,7 @@ class HttpServer {
     HttpServerOptions options_;
     Router router_;
     HttpSessions shared_;
-    std::vector<std::unique_ptr<Listener>> listeners_;
+    ListenerSet listeners_;
     TaskGroup tasks_;
     Event fewer_;  // notified whenever a session ends
     using Sessions = IntrusiveList<HttpSession, HttpSessionTag>;
@@ -94,7 +88,6 @@ class HttpServer {
     Sessions strangers_;  // the oldest first
     Sessions replaced_;   // cut off, and ending
     std::size_t stranger_connections_ = 0;
-    std::size_t accepting_ = 0;  // tasks
     std::size_t connections_ = 0;
     std::size_t refusals_ = 0;
 };

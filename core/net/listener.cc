@@ -88,28 +88,6 @@ void Listener::begin(Handle handle) {
     accept_->start();
 }
 
-IoResult<std::vector<std::unique_ptr<Listener>>> listen_at(Shard& shard,
-                                                           const Listener::Knows& knows,
-                                                           const SocketAddress& address,
-                                                           Sharing sharing,
-                                                           ListeningSockets* sockets) {
-    std::vector<std::unique_ptr<Listener>> listeners;
-    if (sockets != nullptr) {
-        for (const Handle handle : sockets->share(address, shard.id(), shard.count())) {
-            listeners.push_back(std::make_unique<Listener>(shard, knows));
-            listeners.back()->adopt(handle);
-        }
-    }
-    if (!listeners.empty()) return listeners;
-    auto opened = std::make_unique<Listener>(shard, knows);
-    if (auto result = opened->open(address, sharing); !result) {
-        return std::unexpected(result.error());
-    }
-    if (sockets != nullptr) sockets->add(opened->address(), opened->handle());
-    listeners.push_back(std::move(opened));
-    return listeners;
-}
-
 Task<std::unique_ptr<TcpStream>> Listener::accept() {
     for (;;) {
         if (accepted_.empty()) {

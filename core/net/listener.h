@@ -14,7 +14,6 @@
 
 #include "core/base/result.h"
 #include "core/io/shard.h"
-#include "core/net/listening_sockets.h"
 #include "core/net/tcp_stream.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task.h"
@@ -55,13 +54,5 @@ class Listener {
     Event arrived_;
     bool stopped_ = false;
 };
-
-// A shard's listeners at an address: those of the sockets that were passed, or one that is opened
-// and remembered for the next process. Without sockets: opened.
-IoResult<std::vector<std::unique_ptr<Listener>>> listen_at(Shard& shard,
-                                                           const Listener::Knows& knows,
-                                                           const SocketAddress& address,
-                                                           Sharing sharing,
-                                                           ListeningSockets* sockets);
 
 }  // namespace core

@@ -9,6 +9,15 @@
 
 namespace relay {
 
+namespace {
+
+std::size_t place_of(const BounceReply& reply) {
+    const std::hash<std::string_view> hash;
+    return hash(reply.said.text) ^ hash(reply.host) ^ reply.said.code;
+}
+
+}  // namespace
+
 BounceClassifier::BounceClassifier(std::shared_ptr<const BounceRules> rules)
     : rules_(std::move(rules)) {
     PH_ASSERT(rules_ != nullptr);
@@ -21,9 +30,7 @@ void BounceClassifier::use(std::shared_ptr<const BounceRules> rules) {
 }
 
 BounceReply BounceClassifier::reply_of(const Disposition& disposition) {
-    return {.code = disposition.code,
-            .enhanced = disposition.enhanced,
-            .text = disposition.words(),
+    return {.said = {disposition.reply.code, disposition.reply.enhanced, disposition.words()},
             .host = disposition.peer_name,
             .local = disposition.local,
             .asked = asked_by(disposition.command),
@@ -32,26 +39,23 @@ BounceReply BounceClassifier::reply_of(const Disposition& disposition) {
 }
 
 BounceVerdict BounceClassifier::classify(const Disposition& disposition) {
-    if (disposition.outcome == Outcome::expired && disposition.code == 0) {
+    if (disposition.outcome == Outcome::delivered) return {};
+    if (disposition.outcome == Outcome::expired && disposition.reply.code == 0) {
         return {"MessageExpired", BounceKind::soft, false, false};
     }
     const BounceReply reply = reply_of(disposition);
-    const std::hash<std::string_view> hash;
-    const std::size_t place = (hash(reply.text) ^ hash(reply.host) ^ reply.code) % kRemembered;
-    Entry& entry = remembered_[place];
-    const bool known = entry.code == reply.code && entry.enhanced == reply.enhanced &&
-                       entry.asked == reply.asked && entry.recipients == reply.recipients &&
-                       entry.local == reply.local && entry.deferred == reply.deferred &&
-                       entry.text == reply.text && entry.host == reply.host && entry.code != 0;
+    Entry& entry = remembered_[place_of(reply) % kRemembered];
+    const bool known = view_of(entry.said) == reply.said && entry.asked == reply.asked &&
+                       entry.recipients == reply.recipients && entry.local == reply.local &&
+                       entry.deferred == reply.deferred && entry.host == reply.host &&
+                       entry.said.code != 0;
     if (!known) {
         ++matched_;
-        entry = {.code = reply.code,
-                 .enhanced = reply.enhanced,
+        entry = {.said = copy_of(reply.said),
                  .asked = reply.asked,
                  .recipients = reply.recipients,
                  .local = reply.local,
                  .deferred = reply.deferred,
-                 .text = std::string(reply.text),
                  .host = std::string(reply.host),
                  .verdict = rules_->classify(reply)};
         // Of a code that is no refusal the rules say nothing.

@@ -20,7 +20,8 @@ class BounceClassifier {
 
     explicit BounceClassifier(std::shared_ptr<const BounceRules> rules);
 
-    // Of what failed, and never without a class. An expiration without a reply is "MessageExpired".
+    // Of what failed, and never without a class; of a delivery nothing. An expiration without a
+    // reply is "MessageExpired".
     BounceVerdict classify(const Disposition& disposition);
     void use(std::shared_ptr<const BounceRules> rules);
 
@@ -30,13 +31,11 @@ class BounceClassifier {
     static BounceReply reply_of(const Disposition& disposition);
 
     struct Entry {
-        std::uint16_t code = 0;
-        EnhancedCode enhanced;
+        Reply said;
         Asked asked = Asked::nothing;
         std::uint32_t recipients = 0;
         bool local = false;
         bool deferred = false;
-        std::string text;
         std::string host;
         BounceVerdict verdict;
     };

@@ -8,6 +8,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"
+#include "relay/message/disposition.h"
 
 namespace relay {
 namespace {
@@ -29,8 +30,8 @@ bool fits(const EnhancedKey& key, const EnhancedKey& code) {
 // RFC 3463 gives the classes; where a server contradicts itself, its basic code says how final it
 // is.
 EnhancedKey key_of(const BounceReply& reply) {
-    return {static_cast<std::uint16_t>(reply.code / 100), reply.enhanced.subject,
-            reply.enhanced.detail};
+    return {static_cast<std::uint16_t>(reply.said.code / 100), reply.said.enhanced.subject,
+            reply.said.enhanced.detail};
 }
 
 BounceClassIndex class_index(std::string_view name) {
@@ -51,7 +52,7 @@ bool is_about_one_address(const BounceReply& reply) {
 }
 
 BounceKind kind_of(BounceNature nature, const BounceReply& reply) {
-    const bool final = reply.code >= 500 && !reply.deferred;
+    const bool final = reply.said.code >= 500 && !reply.deferred;
     if (nature == BounceNature::block) return BounceKind::block;
     if (nature == BounceNature::passing || !final) return BounceKind::soft;
     if (is_about_one_address(reply)) return BounceKind::hard;
@@ -138,14 +139,7 @@ bool BounceRules::compile(Patterns& patterns, Problems& problems) const {
 }
 
 std::string bounce_line(const BounceReply& reply) {
-    std::string line = std::to_string(reply.code);
-    line += ' ';
-    if (reply.enhanced.klass != 0) {
-        line.append(std::to_string(reply.enhanced.klass)).append(".");
-        line.append(std::to_string(reply.enhanced.subject)).append(".");
-        line.append(std::to_string(reply.enhanced.detail)).append(" ");
-    }
-    line += reply.text;
+    std::string line = to_string(reply.said);
     std::ranges::replace(line, '\n', ' ');
     return line;
 }
@@ -169,8 +163,8 @@ std::string without_addresses(std::string_view line) {
 }
 
 BounceVerdict BounceRules::classify(const BounceReply& reply) const {
-    if (reply.code < 400 || reply.code > 599) return {};
-    const bool permanent = reply.code >= 500 && !reply.deferred;
+    if (reply.said.code < 400 || reply.said.code > 599) return {};
+    const bool permanent = reply.said.code >= 500 && !reply.deferred;
     const TextRule* rule = reply.local ? nullptr : first_match(reply);
     const BounceClassIndex index =
         rule != nullptr && !rule->built_in
@@ -189,7 +183,7 @@ BounceVerdict BounceRules::classify(const BounceReply& reply) const {
 
 BounceClassIndex BounceRules::by_codes(const BounceReply& reply) const {
     const BounceClassIndex index = by_enhanced_code(reply);
-    return index != 0 ? index : by_code(reply.code);
+    return index != 0 ? index : by_code(reply.said.code);
 }
 
 // Words or a code about an address, in reply to what names no recipient, mean the sender or us.
@@ -237,14 +231,14 @@ bool BounceRules::from_host(const TextRule& rule, std::string_view host) const {
 }
 
 bool BounceRules::is_vague(const BounceReply& reply) const {
-    if (reply.enhanced.klass == 0) return true;
+    if (reply.said.enhanced.klass == 0) return true;
     const EnhancedKey code = key_of(reply);
     return std::ranges::any_of(tables_.vague,
                                [&](const EnhancedKey& key) { return fits(key, code); });
 }
 
 BounceClassIndex BounceRules::by_enhanced_code(const BounceReply& reply) const {
-    if (reply.enhanced.klass == 0) return 0;
+    if (reply.said.enhanced.klass == 0) return 0;
     const EnhancedKey code = key_of(reply);
     for (const std::uint16_t detail : {code.detail, kAnyNumber}) {
         for (const std::uint16_t klass : {code.klass, kAnyNumber}) {

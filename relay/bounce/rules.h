@@ -20,22 +20,14 @@
 
 #include "relay/bounce/asked.h"
 #include "relay/bounce/rule_reader.h"
-#include "relay/message/disposition.h"
+#include "relay/bounce/verdict.h"
+#include "relay/message/reply.h"
 
 namespace relay {
 
-struct BounceVerdict {
-    std::string_view name;  // of the class; valid as long as the rules. Empty: no failure
-    BounceKind kind = BounceKind::soft;
-    bool suppress = false;  // the address should get no more mail
-    bool retry = false;     // try again, although the reply is permanent
-};
-
-// A reply as the rules see it.
+// A reply as the rules see it: what was said, by whom, and about what.
 struct BounceReply {
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;
-    std::string_view text;  // lines joined by a newline
+    ReplyView said;
     std::string_view host;  // who said so; empty when that is not known
     bool local = false;     // our own words: rules of text do not apply
     Asked asked = Asked::rcpt;

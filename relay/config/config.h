@@ -23,9 +23,11 @@
 #include "relay/config/key_lines.h"
 #include "relay/config/named_file.h"
 #include "relay/config/smarthost.h"
+#include "relay/message/bounce_policy.h"
 #include "relay/shaping/file_line.h"
 #include "relay/shaping/limits.h"
 #include "relay/shaping/tls_policy.h"
+#include "relay/smtp/bare_endings.h"
 
 namespace relay {
 
@@ -63,8 +65,6 @@ struct MemoryConfig {
 };
 
 enum class ListenerProtocol : std::uint8_t { smtp, http };
-enum class Bounces : std::uint8_t { record, mail, both };
-enum class LineEndings : std::uint8_t { reject, normalize };
 
 struct ListenerConfig {
     std::string name;
@@ -74,15 +74,15 @@ struct ListenerConfig {
     std::uint64_t max_message_size = 50ULL << 20;
     std::size_t max_recipients = 1000;  // http: a million, unless the file says otherwise
     std::size_t max_connections = 10000;
-    LineEndings line_endings = LineEndings::reject;
-    Bounces bounces = Bounces::record;  // how failures are told
-    bool verp = false;                  // a return path of its own for each recipient
-    bool convert_eight_bit = true;      // eight_bit = "convert": content is made 7-bit
-    core::Duration max_age{};           // of its mail, where schedules say more; zero: as they say
-    bool serve_inject = true;           // http
-    std::vector<std::string> hosts;     // http: further names that requests may use in Host
-    bool serve_metrics = true;          // http; /healthz and /readyz are always there
-    int line = 0;                       // where the file has it
+    BareEndings line_endings = BareEndings::reject;
+    BouncePolicy bounces = BouncePolicy::record;  // how failures are told
+    bool verp = false;                            // a return path of its own for each recipient
+    bool convert_eight_bit = true;                // eight_bit = "convert": content is made 7-bit
+    core::Duration max_age{};        // of its mail, where schedules say more; zero: as they say
+    bool serve_inject = true;        // http
+    std::vector<std::string> hosts;  // http: further names that requests may use in Host
+    bool serve_metrics = true;       // http; /healthz and /readyz are always there
+    int line = 0;                    // where the file has it
     KeyLines lines{};
 
     bool allows(const core::IpAddress& client) const;

@@ -136,8 +136,9 @@ const Keys<ListenerConfig>& listener_keys() {
          "them at most, where they are 100 or more. Strangers have places beside these, a tenth "
          "as many and 128 at most ([decision 0027](decisions/0027-shares-at-the-doors.md))"},
         {"bounces", &Listener::bounces,
-         Words<Bounces>{
-             {{"record", Bounces::record}, {"mail", Bounces::mail}, {"both", Bounces::both}}},
+         Words<BouncePolicy>{{{"record", BouncePolicy::record},
+                              {"mail", BouncePolicy::mail},
+                              {"both", BouncePolicy::both}}},
          InForce::restart,
          "how the sender of mail that came in here learns of failures: `\"record\"`, by "
          "[events](events.md); `\"mail\"`, by a [notification](#notifications-by-mail) in place "
@@ -168,8 +169,8 @@ const Keys<ListenerConfig>& listener_keys() {
 const Keys<ListenerConfig>& smtp_listener_keys() {
     static const Keys<ListenerConfig> kKeys{
         {"line_endings", &ListenerConfig::line_endings,
-         Words<LineEndings>{
-             {{"reject", LineEndings::reject}, {"normalize", LineEndings::normalize}}},
+         Words<BareEndings>{
+             {{"reject", BareEndings::reject}, {"normalize", BareEndings::normalize}}},
          InForce::restart,
          "SMTP: a bare CR or LF in content is refused (`\"reject\"`) or made CRLF "
          "(`\"normalize\"`); see RFC 5321 section 2.3.8"},

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "relay/message/own_disposition.h"
 
 namespace relay {
 
@@ -124,9 +125,9 @@ core::Task<std::unique_ptr<core::ByteStream>> Connection::connect(HostTarget tar
         co_await core::connect(context_.shard, target.peer(), std::nullopt, deadline, &connecting_);
     if (connected) co_return std::move(*connected);
     context_.metrics.connect(source_.site().destination, metric_of(connected.error()));
-    Disposition why = network_failure({4, 4, 1}, "connecting to " + target.host + " [" +
-                                                     target.peer().to_string() +
-                                                     "]: " + connected.error().message());
+    Disposition why =
+        network_failure("connecting to " + target.host + " [" + target.peer().to_string() +
+                        "]: " + connected.error().message());
     HostWalk::Failed how = HostWalk::Failed::host;
     if (orders_ == Orders::abort) how = HostWalk::Failed::this_try;
     if (is_no_route(connected.error())) how = HostWalk::Failed::no_route;

@@ -7,20 +7,12 @@
 #include "core/base/log.h"
 #include "core/runtime/shard_log.h"
 #include "dns/srv.h"
-#include "relay/smtp/reply_meaning.h"
+#include "relay/message/own_disposition.h"
+#include "relay/routing/route_failure.h"
 
 namespace relay {
 
 namespace {
-
-Disposition from_route_failure(const dns::RouteFailure& failure) {
-    Disposition result =
-        network_failure({failure.klass, failure.subject, failure.detail}, failure.text);
-    result.outcome = failure.permanent() ? Outcome::bounced : Outcome::deferred;
-    result.code = failure.code;
-    result.command = "DNS";
-    return result;
-}
 
 dns::AddressFamilies families_of(IpLookup lookup) {
     switch (lookup) {
@@ -42,19 +34,9 @@ bool is_of(const core::IpAddress& address, std::optional<dns::AddressFamilies> f
 
 }  // namespace
 
-Disposition network_failure(EnhancedCode enhanced, std::string text) {
-    Disposition result = local_deferral(enhanced, std::move(text), "connect");
-    result.scope = Scope::site;
-    return result;
-}
-
 Disposition without_tls(const SiteFacts& site, Disposition why, bool unsupported) {
     if (site.tls_request != TlsRequest::required) return why;
-    why.outcome = Outcome::bounced;
-    why.scope = Scope::site;
-    why.code = 550;
-    why.enhanced = {5, 7, static_cast<std::uint16_t>(unsupported ? 30 : 10)};
-    return why;
+    return without_required_tls(std::move(why), unsupported);
 }
 
 HostWalk::HostWalk(EgressContext& context, const SiteFacts& site, const Detour* detour,
@@ -110,7 +92,7 @@ core::Task<void> HostWalk::list_candidates() {
 core::Task<void> HostWalk::add_service(std::string service) {
     const auto found = co_await dns::resolve_service(context_.resolver, service);
     if (!found) {
-        keep(from_route_failure(found.error()));
+        keep(no_route(found.error()));
         co_return;
     }
     for (dns::ServiceHost& one : dns::service_order(*found, context_.shard.prng())) {
@@ -160,14 +142,14 @@ core::Task<void> HostWalk::look_up(std::size_t index) {
     if (!found) {
         // RFC 5321 section 5.1: this preference and all worse ones lead back to us.
         if (found.error().kind == dns::FailureKind::own_host) list_.resize(index + 1);
-        co_return keep(from_route_failure(found.error()));
+        co_return keep(no_route(found.error()));
     }
     dns::HostTlsa tlsa;
     if (asks_for_tlsa(site_) && candidate.authenticated) {  // RFC 7673 section 3.1
         auto records = co_await dns::resolve_tlsa(context_.resolver, *found, candidate.port);
         if (!records) {  // not to be used, with whatever TLS (RFC 7672 section 2.1.2)
             openings_.without_tlsa(candidate.host, records.error().text);
-            co_return keep(from_route_failure(records.error()));
+            co_return keep(no_route(records.error()));
         }
         tlsa = std::move(*records);
     }
@@ -188,7 +170,7 @@ void HostWalk::demand_tls(const Candidate& candidate, const dns::HostTlsa& tlsa)
                   : " was named by records that are not signed, and no MTA-STS "
                     "policy names it, as REQUIRETLS asks";
     std::string text = candidate.host;
-    keep(without_tls(site_, network_failure({4, 7, 5}, text.append(reason)), false));
+    keep(without_tls(site_, host_barred(text.append(reason)), false));
 }
 
 // ---- what became of them
@@ -215,7 +197,7 @@ void HostWalk::failed(Failed how, Disposition why) {
     if (by_host && context_.hosts.failed(peer, context_.shard.now(), why)) {
         context_.log->note(core::LogLevel::kInfo, "host is not asked for a while",
                            last_->host + " [" + peer + "]",
-                           fmt::format("{} {}", why.code, why.text));
+                           fmt::format("{} {}", why.reply.code, why.reply.text));
     }
     keep(std::move(why));
 }
@@ -247,7 +229,7 @@ NotOpened::Because HostWalk::reason_of(const Disposition& why) {
         return Because::hopeless;
     }
     if (!why.local) return Because::refused;
-    const bool network = why.enhanced.subject == 4;  // not what the host lacks, by policy
+    const bool network = why.reply.enhanced.subject == 4;  // not what the host lacks, by policy
     return network ? Because::unreachable : Because::hopeless;
 }
 
@@ -263,7 +245,7 @@ NotOpened HostWalk::ending() {
         } else if (resting_) {
             end.why = resting_->why;
         } else if (!nowhere_) {
-            end.why = network_failure({4, 4, 1}, "no other host could be tried");
+            end.why = network_failure("no other host could be tried");
         }
         return end;
     }
@@ -277,8 +259,7 @@ NotOpened HostWalk::ending() {
         end.ask_again = resting_->being_tried ? std::min(resting_->until, soon) : resting_->until;
         return end;
     }
-    end.why =
-        failure_ ? *failure_ : network_failure({4, 4, 1}, "no host of the site could be tried");
+    end.why = failure_ ? *failure_ : network_failure("no host of the site could be tried");
     end.because = reason_of(end.why);
     return end;
 }

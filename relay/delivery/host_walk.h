@@ -22,8 +22,6 @@
 
 namespace relay {
 
-// An attempt of ours that did not get as far as a reply; of the site.
-Disposition network_failure(EnhancedCode enhanced, std::string text);
 // Mail with REQUIRETLS goes back at once when no host has what it takes (RFC 8689 section 4.2.1);
 // other mail is told as it was. unsupported: REQUIRETLS itself is lacking.
 Disposition without_tls(const SiteFacts& site, Disposition why, bool unsupported);

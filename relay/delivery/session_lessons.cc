@@ -29,7 +29,7 @@ void Session::note_broken_tls(TlsMemory::Fault fault) {
     if (hold == core::Duration{}) return;
     core::log_warning(
         "{} [{}]: no TLS ({}): clear text for {} min, then one session tries TLS again",
-        approach_.target.host, peer_address_, core::escaped(dialogue_.ending().text),
+        approach_.target.host, peer_address_, core::escaped(dialogue_.ending().reply.text),
         minutes_of(hold));
 }
 

@@ -52,15 +52,16 @@ void Session::note_opening_over_tls() {
     const Disposition& why = dialogue_.ending();
     if (dialogue_.tls_refused()) {
         note_broken_tls(TlsMemory::Fault::shown);
-        count_tls(metrics::TlsResult::refused, {.reason = why.text});
+        count_tls(metrics::TlsResult::refused, {.reason = why.reply.text});
     } else if (dialogue_.tls_missing()) {
         note_clear_text();
     } else if (why.command == "STARTTLS") {
-        const bool lost = why.code == 421 || (why.local && why.enhanced == EnhancedCode{4, 4, 2});
+        const bool lost =
+            why.reply.code == 421 || (why.local && why.reply.enhanced == EnhancedCode{4, 4, 2});
         if (!dialogue_.tls_injected()) {
             note_broken_tls(lost ? TlsMemory::Fault::lost : TlsMemory::Fault::shown);
         }
-        if (why.local) count_tls(metrics::TlsResult::failed, {.reason = why.text});
+        if (why.local) count_tls(metrics::TlsResult::failed, {.reason = why.reply.text});
     } else if (encryption_ == Encryption::on && why.local && why.command == "EHLO") {
         note_broken_tls(TlsMemory::Fault::lost);
     }
@@ -73,7 +74,7 @@ core::Task<bool> Session::secure() {
         const auto behind = co_await stream_->read();
         dialogue_.tls_injection(behind ? *behind : std::string_view{});
         if (!dialogue_.tls_injected()) note_broken_tls(TlsMemory::Fault::shown);
-        count_tls(metrics::TlsResult::failed, {.reason = dialogue_.ending().text});
+        count_tls(metrics::TlsResult::failed, {.reason = dialogue_.ending().reply.text});
         co_return false;
     }
     auto wrapped = context_.tls.wrap(std::move(stream_), demand, site_, endpoint_);
@@ -129,7 +130,8 @@ Session::Refusal Session::refusal() {
     Disposition& why = refused.why;
     if (why.command == "AUTH") {  // nothing is delivered there until somebody looks at it
         core::log_error("site {}: {} [{}] does not let us in by AUTH: {} {}", site_.name,
-                        approach_.target.host, peer_address_, why.code, core::escaped(why.text));
+                        approach_.target.host, peer_address_, why.reply.code,
+                        core::escaped(why.reply.text));
     }
     if (approach_.hello == Approach::Hello::helo && why.command == "HELO") {
         context_.hosts.habits(endpoint_).helo_only.lift(context_.shard.now());  // EHLO next time
@@ -143,11 +145,11 @@ Session::Refusal Session::refusal() {
     const bool lacking = dialogue_.tls_missing() || dialogue_.requirement_missing();
     const bool opening = !lacking && again_ != Again::in_clear_text && why.command != "STARTTLS" &&
                          why.command != "AUTH";
-    const bool never =
-        why.code == 521 || (opening && why.code >= 500 && site_.limits.bounce_upon_5xx_greeting);
+    const bool never = why.reply.code == 521 ||
+                       (opening && why.reply.code >= 500 && site_.limits.bounce_upon_5xx_greeting);
     why.outcome = never ? Outcome::bounced : Outcome::deferred;
     if (opening && !never && !aborted_ && again_ != Again::by_helo) {
-        const bool said_later = !why.local && why.code < 500;
+        const bool said_later = !why.local && why.reply.code < 500;
         refused.how = said_later ? HostWalk::Failed::refused : HostWalk::Failed::host;
     }
     if (lacking || encryption_ == Encryption::untrusted) {
@@ -164,7 +166,7 @@ bool Session::refuses_ehlo(const Disposition& why) const {
         encryption_ == Encryption::on) {
         return false;
     }
-    if (!why.local) return why.code == 501 || why.code == 503 || why.code == 554;
+    if (!why.local) return why.reply.code == 501 || why.reply.code == 503 || why.reply.code == 554;
     return step_ == Step::lost && !context_.hosts.worked_lately(peer_, context_.shard.now());
 }
 

@@ -82,14 +82,7 @@ std::string_view explanation_of(DsnAction action) {
 }
 
 std::string reply_line(const DsnRecipient& recipient, bool utf8) {
-    std::string line;
-    if (recipient.code != 0) line = std::to_string(recipient.code) + " ";
-    if (recipient.enhanced.klass != 0) {
-        line.append(std::to_string(recipient.enhanced.klass)).append(".");
-        line.append(std::to_string(recipient.enhanced.subject)).append(".");
-        line.append(std::to_string(recipient.enhanced.detail)).append(" ");
-    }
-    return clean_line(line + recipient.text, utf8, kMostDiagnostic);
+    return clean_line(to_string(view_of(recipient.reply)), utf8, kMostDiagnostic);
 }
 
 class Writer {
@@ -237,9 +230,9 @@ std::string dsn_status(const DsnRecipient& recipient) {
     if (recipient.expired) return recipient.action == DsnAction::delayed ? "4.4.7" : "5.4.7";
     constexpr std::array<std::string_view, 3> kClasses = {"5", "4", "2"};
     std::string status(kClasses[static_cast<std::size_t>(recipient.action)]);
-    const bool known = recipient.enhanced.klass != 0;
-    status.append(".").append(std::to_string(known ? recipient.enhanced.subject : 0));
-    status.append(".").append(std::to_string(known ? recipient.enhanced.detail : 0));
+    const bool known = recipient.reply.enhanced.klass != 0;
+    status.append(".").append(std::to_string(known ? recipient.reply.enhanced.subject : 0));
+    status.append(".").append(std::to_string(known ? recipient.reply.enhanced.detail : 0));
     return status;
 }
 

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "core/base/time.h"
-#include "relay/message/disposition.h"
 #include "relay/message/dsn_request.h"
+#include "relay/message/reply.h"
 
 namespace relay {
 
@@ -31,9 +31,7 @@ struct DsnRecipient {
     DsnAction action = DsnAction::failed;
     std::string address;   // as in RCPT
     std::string original;  // ORCPT as given; empty: none
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;
-    std::string text;        // of the reply, lines joined by newlines
+    Reply reply;
     std::string remote_mta;  // who gave the reply; empty: not known, or ourselves
     bool local = false;      // the reply is our own
     // Failed for its age, or delayed beyond the time that was asked for (RFC 2852); the reply is

@@ -23,11 +23,11 @@
 #include "core/base/result.h"
 #include "core/base/sparse_log.h"
 #include "relay/events/event_file.h"
-#include "relay/events/event_sink.h"
+#include "relay/events/event_line_sink.h"
 
 namespace relay {
 
-class EventLog final : public EventSink {
+class EventLog final : public EventLineSink {
   public:
     static constexpr std::size_t kMostQueued = 64U << 20;
 

@@ -1,32 +1,32 @@
-// EventSink: where a shard's event lines go. EventLog writes them to files on a thread of its own;
-// a simulation keeps them in memory. take() may be called by any shard's thread, must not block for
-// longer than it takes to move a string, and owns the lines from then on.
+// EventSink: who gets the events of a shard, in the order of their positions. take() is called on
+// that shard's thread; it must not wait, and copies what it keeps: the event's texts live as long
+// as the call.
 #pragma once
 
 #include <cstddef>
 #include <deque>
 #include <string>
-#include <utility>
+
+#include "relay/events/event.h"
+#include "relay/events/event_text.h"
 
 namespace relay {
-
-struct EventBatch {
-    std::string lines;        // whole lines
-    std::size_t records = 0;  // how many
-};
 
 class EventSink {
   public:
     virtual ~EventSink() = default;
-    virtual void take(EventBatch batch) = 0;
+    virtual void take(const Event& event) = 0;
+    // Hands on what is kept back to hand it on together.
+    virtual void flush() {}
 };
 
-// Keeps everything; one shard or one thread.
+// Keeps everything as text, for tests and simulations; one shard or one thread.
 class MemoryEventSink final : public EventSink {
   public:
-    void take(EventBatch batch) override {
-        records_ += batch.records;
-        taken_.push_back(std::move(batch.lines));
+    void take(const Event& event) override {
+        ++records_;
+        if (taken_.empty() || taken_.back().size() >= kPiece) taken_.emplace_back();
+        append_event(taken_.back(), event);
     }
     // Joined here, which takes long when they are many: not in take(), which a loop calls.
     const std::string& lines() const {
@@ -38,6 +38,8 @@ class MemoryEventSink final : public EventSink {
     std::size_t records() const { return records_; }
 
   private:
+    static constexpr std::size_t kPiece = 64 * 1024;
+
     mutable std::deque<std::string> taken_;  // not joined yet
     mutable std::string lines_;
     std::size_t records_ = 0;

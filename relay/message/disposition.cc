@@ -31,9 +31,17 @@ std::string abridged_text(std::string_view text, std::size_t limit) {
     return short_text.append(kGap).append(end);
 }
 
-void Disposition::quote(std::string_view said) {
-    text = cut_text(said, kMaxReplyText);
-    whole = text.size() < said.size() ? std::make_shared<const std::string>(said) : nullptr;
+void Disposition::quote(const Reply& said) {
+    reply = {said.code, said.enhanced, std::string(cut_text(said.text, kMaxReplyText))};
+    const bool cut = reply.text.size() < said.text.size();
+    whole = cut ? std::make_shared<const std::string>(said.text) : nullptr;
+}
+
+void Disposition::quote(const LastReply& last) {
+    reply = last.reply;
+    whole = nullptr;
+    command = last.command;
+    local = last.local;
 }
 
 }  // namespace relay

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "relay/message/reply.h"
+
 namespace relay {
 
 enum class Outcome : std::uint8_t {
@@ -21,23 +23,23 @@ enum class Outcome : std::uint8_t {
 
 enum class Scope : std::uint8_t { session, site, message, recipient };
 
-struct EnhancedCode {
-    std::uint8_t klass = 0;  // 2, 4, 5; 0: none given
-    std::uint16_t subject = 0;
-    std::uint16_t detail = 0;
-    bool operator==(const EnhancedCode&) const = default;
-};
-
 inline constexpr std::size_t kMaxReplyText = 1024;  // octets kept of a remote reply
+
+// What stays of a deferral while the recipient waits: quoted when it expires.
+struct LastReply {
+    Reply reply;
+    std::string command;
+    bool local = false;                    // our words, not the site's
+    mutable std::uint32_t references = 0;  // of the pool that holds it
+};
 
 struct Disposition {
     Outcome outcome = Outcome::none;
     Scope scope = Scope::recipient;
-    std::uint16_t code = 0;  // SMTP reply code; ours when the site gave none
-    EnhancedCode enhanced;
-    std::string text;     // reply without codes, lines joined by a newline
+    Reply reply;          // the site's, or ours when it gave none; at most kMaxReplyText of it
     std::string command;  // what it answered: "MAIL", "RCPT", ".", "connect", ...
-    // All that was read of the reply, where that is more than text; shared by its recipients.
+    // All that was read of the text, where that is more than the reply holds; shared by its
+    // recipients.
     std::shared_ptr<const std::string> whole;
     std::uint32_t recipients = 1;  // whom the reply is about: of content, those that it had
     bool local = false;            // the text is ours, not the site's
@@ -53,25 +55,17 @@ struct Disposition {
     std::string_view tls_protocol;
     std::string_view tls_cipher;
 
-    std::string_view words() const { return whole != nullptr ? *whole : text; }
-    // Keeps what the site said: text, and whole where text cannot hold it.
-    void quote(std::string_view said);
+    std::string_view words() const { return whole != nullptr ? *whole : reply.text; }
+    // Keeps what the site said: the reply, and whole where that cannot hold the text.
+    void quote(const Reply& said);
+    // Keeps what was said last, in place of the words of now.
+    void quote(const LastReply& last);
 };
 
 // The front and the end of a text that is over the limit: what decides stands there.
 std::string abridged_text(std::string_view text, std::size_t limit);
 // The front of the text, not more than the limit, and not in the middle of a UTF-8 sequence.
 std::string_view cut_text(std::string_view text, std::size_t limit);
-
-// What stays of a deferral while the recipient waits: quoted when it expires.
-struct LastReply {
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;
-    std::string text;
-    std::string command;
-    bool local = false;                    // our words, not the site's
-    mutable std::uint32_t references = 0;  // of the pool that holds it
-};
 
 std::string_view to_string(Outcome outcome);
 

@@ -56,6 +56,11 @@ void Recipient::set_disposition(Disposition disposition) {
     }
 }
 
+void Recipient::change_outcome(Outcome outcome) {
+    PH_ASSERT(disposition_ != nullptr);
+    disposition_->outcome = outcome;
+}
+
 void Recipient::set_original(std::string original) {
     original_ = original.empty() ? nullptr : std::make_unique<std::string>(std::move(original));
 }

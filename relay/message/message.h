@@ -17,6 +17,7 @@
 #include "core/base/compact_text.h"
 #include "core/base/intrusive_list.h"
 #include "core/base/time.h"
+#include "relay/message/bounce_policy.h"
 #include "relay/message/content.h"
 #include "relay/message/deliver_by.h"
 #include "relay/message/disposition.h"
@@ -78,6 +79,8 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     // recipient stays small.
     const Disposition& disposition() const;
     void set_disposition(Disposition disposition);
+    // Of what it came to: a refusal that is tried again, or the last try of many.
+    void change_outcome(Outcome outcome);
     void clear_disposition() { disposition_.reset(); }
 
   private:
@@ -132,9 +135,6 @@ struct SpoolPlace {
 // What the sender asked for about TLS (RFC 8689): nothing; delivery rather than TLS ("TLS-Required:
 // No"); verified TLS on the whole way, or the message back (REQUIRETLS).
 enum class TlsRequest : std::uint8_t { unsaid, waived, required };
-
-// What is done about a recipient that fails: an event, a notification by mail, or both.
-enum class BouncePolicy : std::uint8_t { record, mail, both };
 
 // How a message came; kept until its Reception is recorded.
 struct Injection {

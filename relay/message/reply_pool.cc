@@ -8,19 +8,17 @@
 
 namespace relay {
 
-std::size_t ReplyPool::Hash::operator()(const LastReply& reply) const {
-    return std::hash<std::string>{}(reply.text) * 31 + reply.code;
+std::size_t ReplyPool::Hash::operator()(const LastReply& last) const {
+    return std::hash<std::string>{}(last.reply.text) * 31 + last.reply.code;
 }
 
 bool ReplyPool::Same::operator()(const LastReply& one, const LastReply& other) const {
-    return one.code == other.code && one.enhanced == other.enhanced && one.text == other.text &&
-           one.command == other.command && one.local == other.local;
+    return one.reply == other.reply && one.command == other.command && one.local == other.local;
 }
 
 const LastReply* ReplyPool::keep(const Disposition& disposition) {
-    return keep(LastReply{.code = disposition.code,
-                          .enhanced = disposition.enhanced,
-                          .text = abridged_text(disposition.words(), kMostText),
+    return keep(LastReply{.reply = {disposition.reply.code, disposition.reply.enhanced,
+                                    abridged_text(disposition.words(), kMostText)},
                           .command = disposition.command,
                           .local = disposition.local});
 }

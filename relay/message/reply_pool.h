@@ -24,7 +24,7 @@ class ReplyPool {
 
   private:
     struct Hash {
-        std::size_t operator()(const LastReply& reply) const;
+        std::size_t operator()(const LastReply& last) const;
     };
     struct Same {
         bool operator()(const LastReply& one, const LastReply& other) const;

@@ -9,36 +9,6 @@ namespace relay {
 
 namespace {
 
-BouncePolicy bounce_policy(Bounces setting) {
-    switch (setting) {
-        case Bounces::mail:
-            return BouncePolicy::mail;
-        case Bounces::both:
-            return BouncePolicy::both;
-        case Bounces::record:
-            break;
-    }
-    return BouncePolicy::record;
-}
-
-BareEndings bare_endings(LineEndings setting) {
-    return setting == LineEndings::normalize ? BareEndings::normalize : BareEndings::reject;
-}
-
-core::HttpEntry http_entry(Admission::Entry entry) {
-    switch (entry) {
-        case Admission::Entry::client:
-            return core::HttpEntry::client;
-        case Admission::Entry::stranger:
-            return core::HttpEntry::stranger;
-        case Admission::Entry::crowded:
-            return core::HttpEntry::crowded;
-        case Admission::Entry::full:
-            break;
-    }
-    return core::HttpEntry::refused;
-}
-
 std::string cannot_listen(const core::SocketAddress& address, const std::error_code& error) {
     std::string sentence = "cannot listen on " + address.to_string() + ": " + error.message();
     if (error.value() != EADDRINUSE) return sentence;
@@ -71,23 +41,27 @@ core::Result<void> IntakeSide::open_at_addresses(Listener& listener, const Door&
     return {};
 }
 
+IntakePolicy IntakeSide::policy_of(const ListenerConfig& config) const {
+    return {.hostname = parts_.hostname,
+            .allow = config.allow,
+            .max_message_size = config.max_message_size,
+            .max_recipients = config.max_recipients,
+            .bounces = config.bounces,
+            .verp = config.verp,
+            .convert_eight_bit = config.convert_eight_bit,
+            .address_literals = parts_.address_literals,
+            .max_age = config.max_age,
+            .seed = parts_.seed};
+}
+
 core::Result<void> IntakeSide::open_smtp(const Door& door) {
     const ListenerConfig& config = door.config;
     SmtpListenerOptions options;
-    options.hostname = parts_.hostname;
-    options.allow = config.allow;
-    options.max_message_size = config.max_message_size;
-    options.max_recipients = config.max_recipients;
+    options.policy = policy_of(config);
     options.max_connections = config.max_connections;
-    options.line_endings = bare_endings(config.line_endings);
-    options.bounces = bounce_policy(config.bounces);
-    options.verp = config.verp;
-    options.convert_eight_bit = config.convert_eight_bit;
-    options.address_literals = parts_.address_literals;
-    options.max_age = config.max_age;
+    options.line_endings = config.line_endings;
     options.durable = parts_.durable;
     options.admission = door.admission;
-    options.seed = parts_.seed;
     auto ingress = std::make_unique<SmtpIngress>(shard_, std::move(options), parts_.acceptance,
                                                  metrics_, parts_.events);
     if (auto opened = open_at_addresses(*ingress, door); !opened) return opened;
@@ -99,13 +73,8 @@ core::Result<void> IntakeSide::open_smtp(const Door& door) {
 core::Result<void> IntakeSide::open_http(const Door& door) {
     const ListenerConfig& config = door.config;
     HttpListener http;
-    http.ingress = std::make_unique<HttpIngress>(
-        shard_.reactor(),
-        HttpIngressOptions{parts_.hostname, config.allow,
-                           static_cast<std::size_t>(config.max_message_size), config.max_recipients,
-                           bounce_policy(config.bounces), config.verp, config.convert_eight_bit,
-                           parts_.address_literals, config.max_age, parts_.seed},
-        parts_.acceptance, metrics_, parts_.events);
+    http.ingress = std::make_unique<HttpIngress>(shard_.reactor(), policy_of(config),
+                                                 parts_.acceptance, metrics_, parts_.events);
     http.server = std::make_unique<core::HttpServer>(shard_, server_options(door, *http.ingress),
                                                      http_routes(config, *http.ingress));
     if (auto opened = open_at_addresses(*http.server, door); !opened) return opened;
@@ -120,14 +89,14 @@ core::HttpServerOptions IntakeSide::server_options(const Door& door, HttpIngress
     options.max_connections = door.config.max_connections;
     options.enter = [this, admission = door.admission, &ingress](const core::SocketAddress& peer,
                                                                  bool replacing) {
-        const Admission::Entry entry = admission->enter(peer.ip, replacing);
+        const core::Entry entry = admission->enter(peer.ip, replacing);
         if (is_in(entry)) {
             metrics_.session_opened(metrics::Protocol::http);
-        } else if (entry == Admission::Entry::full) {
+        } else if (entry == core::Entry::full) {
             metrics_.rejected(metrics::Protocol::http, metrics::Rejection::connections);
             ingress.rejections().note_turned_away(peer.ip, "no place: max_connections");
         }
-        return http_entry(entry);
+        return entry;
     };
     options.knows = [admission = door.admission](const core::IpAddress& peer) {
         return admission->allows(peer);

@@ -19,8 +19,8 @@
 #include "relay/admin/probes.h"
 #include "relay/config/config.h"
 #include "relay/events/event_writer.h"
-#include "relay/inject/http_ingress.h"
-#include "relay/inject/smtp_ingress.h"
+#include "relay/intake/http/http_ingress.h"
+#include "relay/intake/smtp/smtp_ingress.h"
 #include "relay/node/stop_phase.h"
 
 namespace relay {
@@ -57,6 +57,7 @@ class IntakeSide {
         std::unique_ptr<core::HttpServer> server;
     };
 
+    IntakePolicy policy_of(const ListenerConfig& config) const;
     core::Result<void> open_smtp(const Door& door);
     core::Result<void> open_http(const Door& door);
     template <typename Listener>

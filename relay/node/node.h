@@ -27,7 +27,7 @@
 #include "relay/config/check.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/events/event_log.h"
-#include "relay/inject/admission.h"
+#include "relay/intake/admission.h"
 #include "relay/path/largest_sites.h"
 #include "relay/routing/exchange.h"
 #include "relay/schedule/retry_schedule.h"

@@ -20,7 +20,7 @@ std::unique_ptr<Spool> spool_of(core::Shard& shard, metrics::ShardMetrics& metri
 OriginSide::OriginSide(core::Shard& shard, metrics::ShardMetrics& metrics, OriginParts parts)
     : shard_(shard),
       metrics_(metrics),
-      events_(parts.sink, shard.reactor(), parts.router.checked->bounce),
+      events_(parts.sink, shard.reactor(), {.shard = static_cast<std::uint32_t>(shard.id())}),
       spool_(spool_of(shard, metrics, parts.spool)),
       origin_(shard, parts.options, parts.intervals, parts.tenants, std::move(parts.router),
               parts.exchange, events_, metrics, spool_.get(),
@@ -39,7 +39,6 @@ void OriginSide::start() {
 }
 
 void OriginSide::use(std::shared_ptr<const CheckedConfig> checked) {
-    events_.use(checked->bounce);
     origin_.use(std::move(checked));
 }
 

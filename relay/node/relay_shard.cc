@@ -28,7 +28,8 @@ RelayShard::RelayShard(Node& node, core::Shard& shard)
       shard_(shard),
       metrics_(*node.metrics[shard.id()]),
       checked_(node.first),
-      stop_(shard.reactor()) {
+      stop_(shard.reactor()),
+      event_lines_(*node.events, shard.reactor()) {
     node.stop_events[shard.id()] = &stop_;
     node.relay_shards[shard.id()] = this;
 }
@@ -60,7 +61,7 @@ void RelayShard::build_origin() {
         .tenants = node_.tenants,
         .router = RouterParts{checked_, node_.rules, lookups_->resolver(), lookups_->sts()},
         .exchange = node_.exchange,
-        .sink = *node_.events};
+        .sink = event_lines_};
     if (node_.spool != nullptr) {
         parts.spool.emplace(node_.spool->disk, node_.spool->space, node_.spool->options,
                             node_.spool->back.get());

@@ -9,6 +9,7 @@
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task.h"
+#include "relay/events/event_lines.h"
 #include "relay/node/control_side.h"
 #include "relay/node/delivery_side.h"
 #include "relay/node/intake_side.h"
@@ -46,6 +47,7 @@ class RelayShard {
     metrics::ShardMetrics& metrics_;
     std::shared_ptr<const CheckedConfig> checked_;  // in force
     core::Event stop_;
+    EventLines event_lines_;
     // Null after a start that failed before them.
     std::unique_ptr<Lookups> lookups_;
     std::unique_ptr<OriginSide> origin_;

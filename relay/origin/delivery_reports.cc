@@ -26,7 +26,8 @@ bool told_of_delays(const Recipient& recipient) {
 // With its share of the lists that it is in.
 std::size_t octets_of(const DsnRecipient& told) {
     return 2 * sizeof(DsnRecipient) + 2 * sizeof(std::pair<Recipient*, Outcome>) +
-           told.address.size() + told.original.size() + told.text.size() + told.remote_mta.size();
+           told.address.size() + told.original.size() + told.reply.text.size() +
+           told.remote_mta.size();
 }
 
 }  // namespace
@@ -84,9 +85,7 @@ DeliveryReports::Collected& DeliveryReports::add(Recipient& recipient, DsnAction
     told.action = action;
     told.address = recipient.address;
     told.original = recipient.original();
-    told.code = done.code;
-    told.enhanced = done.enhanced;
-    told.text = done.text;
+    told.reply = done.reply;
     told.local = done.local;
     if (!done.local) told.remote_mta = done.peer_name;
     told.expired = action == DsnAction::failed

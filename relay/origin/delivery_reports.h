@@ -29,7 +29,7 @@
 #include "core/runtime/timer_set.h"
 #include "metrics/shard_metrics.h"
 #include "relay/dsn/report.h"
-#include "relay/inject/acceptance.h"
+#include "relay/intake/acceptance.h"
 #include "relay/message/message.h"
 #include "relay/spool/in_hand.h"
 

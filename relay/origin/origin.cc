@@ -48,6 +48,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& i
       exchange_(exchange),
       events_(events),
       metrics_(metrics),
+      classifier_(router.checked->bounce),
       router_(shard, within(std::move(router), options.memory_limit), *this),
       schedule_(shard, metrics, intervals, [this](Recipient& recipient) { dispatch(recipient); }),
       spool_(spool),
@@ -62,6 +63,11 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& i
 
 Origin::~Origin() {
     PH_ASSERT(messages() == 0);
+}
+
+void Origin::use(std::shared_ptr<const CheckedConfig> checked) {
+    classifier_.use(checked->bounce);
+    router_.use(std::move(checked));
 }
 
 std::optional<Refusal> Origin::check(std::size_t octets) const {
@@ -91,7 +97,7 @@ core::Task<std::expected<MessageId, Refusal>> Origin::commit(std::unique_ptr<Mes
     const MessageId id = message.id;
 
     const EventPeer client{message.injection().client_name, message.injection().client_address};
-    const EventResponse accepted{250, {2, 0, 0}, "OK", {}};
+    const EventResponse accepted{{250, {2, 0, 0}, "OK"}, {}};
     for (std::size_t next = 0; next < message.recipients.size();) {
         if (next > 0) co_await core::NextTurn{shard_.reactor()};
         next = events_.reception_record(message, next, client, accepted);
@@ -153,28 +159,32 @@ void Origin::settle(Recipient& recipient) {
             router_.release(recipient);
             schedule_.add(recipient, closing_ ? kStayHome : core::Duration::zero());
             break;
-        case Outcome::deferred:
-            defer(recipient);
-            break;
-        case Outcome::expired:
-            quote_last_reply(recipient);
-            finish(recipient, metrics::Outcome::expired);
-            break;
-        case Outcome::bounced:
-            if (events_.classify(recipient.disposition()).retry) {
-                Disposition passing = recipient.disposition();
-                passing.outcome = Outcome::deferred;
-                recipient.set_disposition(std::move(passing));
-                defer(recipient);
-                break;
-            }
-            [[fallthrough]];
         default:
-            recipient.count_attempt();
-            finish(recipient, metric_of(recipient.disposition().outcome));
+            conclude(recipient);
             break;
     }
     if (on_the_way_ == 0) came_to_rest_.notify_all();
+}
+
+// What a failure means is asked once, here: it decides whether a refusal is tried again, and goes
+// with the outcome to whoever tells of it.
+void Origin::conclude(Recipient& recipient) {
+    if (recipient.disposition().outcome == Outcome::expired) quote_last_reply(recipient);
+    const BounceVerdict verdict = classifier_.classify(recipient.disposition());
+    switch (recipient.disposition().outcome) {
+        case Outcome::deferred:
+            return defer(recipient, verdict);
+        case Outcome::expired:  // before it was tried
+            return finish(recipient, verdict);
+        case Outcome::bounced:
+            if (!verdict.retry) break;
+            recipient.change_outcome(Outcome::deferred);
+            return defer(recipient, verdict);
+        default:
+            break;
+    }
+    recipient.count_attempt();
+    finish(recipient, verdict);
 }
 
 const RetryRule* Origin::rule_of(const Recipient& recipient) const {
@@ -184,7 +194,7 @@ const RetryRule* Origin::rule_of(const Recipient& recipient) const {
         .retry.get();
 }
 
-void Origin::defer(Recipient& recipient) {
+void Origin::defer(Recipient& recipient, const BounceVerdict& verdict) {
     recipient.count_attempt();
     const RetryRule* const rule = rule_of(recipient);
     const Schedule::NextTry next = schedule_.after_deferral(recipient, rule);
@@ -194,13 +204,11 @@ void Origin::defer(Recipient& recipient) {
                                       : std::string_view{};
     const std::size_t destination =
         recipient.site != nullptr ? recipient.site->facts.destination : 0;
-    events_.outcome(recipient, site);
+    events_.outcome(recipient, site, verdict);
     metrics_.delivery(destination, metrics::Outcome::deferred);
     if (next.too_late) {
-        Disposition expired = recipient.disposition();
-        expired.outcome = Outcome::expired;
-        recipient.set_disposition(std::move(expired));
-        return finish(recipient, metrics::Outcome::expired);
+        recipient.change_outcome(Outcome::expired);
+        return finish(recipient, verdict);
     }
     reports_.deferred(recipient, schedule_.end_of(*recipient.message, rule));
     replies_.release(std::exchange(recipient.last_reply, replies_.keep(recipient.disposition())));
@@ -216,16 +224,11 @@ void Origin::defer(Recipient& recipient) {
 void Origin::quote_last_reply(Recipient& recipient) {
     if (recipient.last_reply == nullptr) return;
     Disposition quoted = recipient.disposition();
-    quoted.code = recipient.last_reply->code;
-    quoted.enhanced = recipient.last_reply->enhanced;
-    quoted.text = recipient.last_reply->text;
-    quoted.whole = nullptr;
-    quoted.command = recipient.last_reply->command;
-    quoted.local = recipient.last_reply->local;
+    quoted.quote(*recipient.last_reply);
     recipient.set_disposition(std::move(quoted));
 }
 
-void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
+void Origin::finish(Recipient& recipient, const BounceVerdict& verdict) {
     recipient.move_to(RecipientState::final);
     const Site* site = recipient.site;
     const DeliveryReports::Tells tells = reports_.ended(recipient);
@@ -235,10 +238,11 @@ void Origin::finish(Recipient& recipient, metrics::Outcome outcome) {
     if (tells != DeliveryReports::Tells::failure ||
         recipient.message->bounces != BouncePolicy::mail) {
         events_.outcome(recipient,
-                        site != nullptr ? std::string_view(site->facts.name) : std::string_view{});
+                        site != nullptr ? std::string_view(site->facts.name) : std::string_view{},
+                        verdict);
     }
     metrics_.delivery(site != nullptr ? site->facts.destination : metrics::kOtherDestination,
-                      outcome);
+                      metric_of(recipient.disposition().outcome));
     Message& message = *recipient.message;
     metrics_.finished(shard_.wall() - message.created);
     router_.release(recipient);

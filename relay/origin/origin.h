@@ -17,8 +17,9 @@
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "metrics/shard_metrics.h"
+#include "relay/bounce/classifier.h"
 #include "relay/events/event_writer.h"
-#include "relay/inject/acceptance.h"
+#include "relay/intake/acceptance.h"
 #include "relay/message/reply_pool.h"
 #include "relay/origin/delivery_reports.h"
 #include "relay/origin/held_mail.h"
@@ -62,9 +63,9 @@ class Origin final : public Acceptance,
     void take(Recipient& recipient) override;
     void prepare(Recipient& recipient) override;
 
-    // A reload: routes, limits and schedules of destinations, for what is routed or deferred from
-    // now on.
-    void use(std::shared_ptr<const CheckedConfig> checked) { router_.use(std::move(checked)); }
+    // A reload: routes, limits and schedules of destinations, and bounce rules, for what is routed
+    // or settled from now on.
+    void use(std::shared_ptr<const CheckedConfig> checked);
 
     // RecoveredMail: what an earlier run accepted.
     void recovered(std::unique_ptr<Message> message) override;
@@ -97,12 +98,13 @@ class Origin final : public Acceptance,
     void unroutable(Recipient& recipient) override;
     void dispatch(Recipient& recipient);
     void settle(Recipient& recipient);
-    void defer(Recipient& recipient);
+    void conclude(Recipient& recipient);
+    void defer(Recipient& recipient, const BounceVerdict& verdict);
     // The one place that says by which schedule a recipient is tried again: that of its
     // destination, or none, and then [retry]'s. A tenant's comes in here, by the message's label.
     const RetryRule* rule_of(const Recipient& recipient) const;
     void quote_last_reply(Recipient& recipient);
-    void finish(Recipient& recipient, metrics::Outcome outcome);
+    void finish(Recipient& recipient, const BounceVerdict& verdict);
     void free_message(Message& message);
     void note(Recipient& recipient, Outcome outcome);
     core::Task<void> read_back(Recipient* recipient);
@@ -122,6 +124,7 @@ class Origin final : public Acceptance,
     Exchange& exchange_;
     EventWriter& events_;
     metrics::ShardMetrics& metrics_;
+    BounceClassifier classifier_;
     Router router_;
     Schedule schedule_;
     ReplyPool replies_;

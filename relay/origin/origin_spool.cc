@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/runtime/slices.h"
+#include "relay/message/own_disposition.h"
 #include "relay/origin/origin.h"
 
 namespace relay {
@@ -28,15 +29,7 @@ core::Task<void> Origin::read_back(Recipient* recipient) {
         co_return settle(*recipient);
     }
     if (!held) {
-        Disposition unreadable;
-        unreadable.outcome = Outcome::deferred;
-        unreadable.scope = Scope::message;
-        unreadable.code = 451;
-        unreadable.enhanced = {4, 3, 0};
-        unreadable.text = "the content cannot be read back from the spool";
-        unreadable.command = "spool";
-        unreadable.local = true;
-        recipient->set_disposition(std::move(unreadable));
+        recipient->set_disposition(content_unreadable());
     }
     exchange_.prepared(shard_, *recipient);
 }

@@ -74,7 +74,7 @@ bool Detours::another_host_may(Recipient& recipient, Moment moment) const {
 bool Detours::another_family_may(const Disposition& refusal, const Detour* made,
                                  core::Instant now) {
     const bool by_policy = refusal.outcome == Outcome::bounced && refusal.command == "MAIL" &&
-                           !refusal.local && refusal.enhanced.subject == 7;
+                           !refusal.local && refusal.reply.enhanced.subject == 7;
     if (!by_policy) return false;
     if (made != nullptr && made->family) {
         keep_to_one_family(kBelieveOffersFor, refusal, now);
@@ -89,8 +89,8 @@ void Detours::keep_to_one_family(core::Duration span, const Disposition& why, co
         core::log_info(
             "site {}: mail that policy refuses is not tried over the other family of "
             "addresses for {} min: {} {}",
-            site_.name, std::chrono::duration_cast<std::chrono::minutes>(span).count(), why.code,
-            core::escaped(why.text));
+            site_.name, std::chrono::duration_cast<std::chrono::minutes>(span).count(),
+            why.reply.code, core::escaped(why.reply.text));
     }
     one_family_until_ = now + span;
 }

@@ -154,7 +154,7 @@ void Path::not_opened(Worker& worker, const NotOpened& end) {
     context_.log->note(core::LogLevel::kInfo,
                        defers ? "site cannot be reached, its mail is deferred"
                               : "connection to a site failed, others go on",
-                       site_.name, fmt::format("{} {}", end.why.code, end.why.text));
+                       site_.name, fmt::format("{} {}", end.why.reply.code, end.why.reply.text));
     if (defers) send_all_home(end.why);
 }
 

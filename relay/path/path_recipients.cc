@@ -5,6 +5,7 @@
 #include "core/base/ascii.h"
 #include "core/base/log.h"
 #include "core/runtime/slices.h"
+#include "relay/message/own_disposition.h"
 #include "relay/path/path.h"
 
 namespace relay {
@@ -156,7 +157,7 @@ void Path::log_outcome(const Recipient& recipient) const {
     context_.log->note(core::LogLevel::kInfo, deferred ? "mail is deferred" : "mail is refused",
                        site_.name,
                        fmt::format("{} [{}] to {}: {} {}", result.peer_name, result.peer_address,
-                                   result.command, result.code, result.text));
+                                   result.command, result.reply.code, result.reply.text));
 }
 
 // ---- whose time is over
@@ -168,14 +169,7 @@ void Path::expire_old() {
         return now - message.created >= age || message.expires_by(now);
     };
     const auto leave = [this](Recipient& recipient) {
-        Disposition expired;  // the origin quotes the last reply, if there was one
-        expired.outcome = Outcome::expired;
-        expired.scope = Scope::message;
-        expired.code = 554;
-        expired.enhanced = {5, 4, 7};
-        expired.text = "message expired";
-        expired.local = true;
-        recipient.set_disposition(std::move(expired));
+        recipient.set_disposition(message_expired());  // the origin quotes the last reply
         send_home(recipient);
     };
     core::SliceCount slice;

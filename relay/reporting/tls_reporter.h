@@ -29,7 +29,7 @@
 #include "core/runtime/task_group.h"
 #include "dns/resolver.h"
 #include "metrics/shard_metrics.h"
-#include "relay/inject/acceptance.h"
+#include "relay/intake/acceptance.h"
 #include "relay/reporting/report_door.h"
 #include "relay/security/session_counts.h"
 #include "relay/tlsrpt/report.h"

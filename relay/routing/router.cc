@@ -6,7 +6,9 @@
 
 #include "core/base/log.h"
 #include "core/runtime/slices.h"
+#include "relay/message/own_disposition.h"
 #include "relay/routing/domain_key.h"
+#include "relay/routing/route_failure.h"
 
 namespace relay {
 
@@ -15,18 +17,6 @@ namespace {
 // Services are known by the names that SRV records give them, which nobody vouches for.
 bool is_policy_domain(const NextHop& hop) {
     return !hop.address && !hop.service;
-}
-
-Disposition disposition_of(const dns::RouteFailure& failure) {
-    Disposition result;
-    result.outcome = failure.permanent() ? Outcome::bounced : Outcome::deferred;
-    result.scope = Scope::site;
-    result.code = failure.code;
-    result.enhanced = {failure.klass, failure.subject, failure.detail};
-    result.text = failure.text;
-    result.command = "DNS";
-    result.local = true;
-    return result;
 }
 
 // Where mail for many domains goes to, its limits are those of that host.
@@ -59,18 +49,6 @@ dns::RouteFailure policies_are_busy() {
     return failure;
 }
 
-Disposition no_domain() {
-    Disposition result;
-    result.outcome = Outcome::bounced;
-    result.scope = Scope::site;
-    result.code = 550;
-    result.enhanced = {5, 1, 2};
-    result.text = "the domain has no form that DNS knows (RFC 5891)";
-    result.command = "DNS";
-    result.local = true;
-    return result;
-}
-
 }  // namespace
 
 Router::Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver)
@@ -89,7 +67,7 @@ Router::~Router() {
 void Router::route(Recipient& recipient) {
     const PlainDomain plain(recipient.domain());
     if (!plain.name()) {
-        recipient.set_disposition(no_domain());
+        recipient.set_disposition(no_domain_name());
         return receiver_.unroutable(recipient);
     }
     const std::string_view name = *plain.name();
@@ -282,7 +260,7 @@ void Router::learn(Domain& domain, const dns::MxResult& result, const StsFinding
         site = sites_.intern(std::move(facts));
         if (sts.asked) ttl = std::min(ttl, sts.ttl);
     } else {
-        domain.failure = std::make_unique<const Disposition>(disposition_of(result.error()));
+        domain.failure = std::make_unique<const Disposition>(no_route(result.error()));
     }
     domain.expires = shard_.now() + std::max(ttl, std::chrono::seconds{1});
     domain.generation = generation_;

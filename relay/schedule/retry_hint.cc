@@ -44,7 +44,7 @@ bool speaks_of_another_try(std::string_view text) {
 }  // namespace
 
 core::Duration asked_pause(const Disposition& disposition, core::WallTime now) {
-    if (disposition.local || disposition.code < 400) return {};
+    if (disposition.local || disposition.reply.code < 400) return {};
     const std::string text = core::to_lower(disposition.words());
     const bool greylisting = speaks_of_greylisting(text);
     if (!greylisting && !speaks_of_another_try(text)) return {};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "relay/message/own_disposition.h"
 #include "relay/smtp/client_envelope.h"
 #include "relay/smtp/reply_meaning.h"
 
@@ -15,7 +16,7 @@ namespace {
 constexpr std::string_view kCrLf = "\r\n";
 
 bool accepted(const Disposition& result) {
-    return result.outcome == Outcome::none && result.code >= 200 && result.code < 300;
+    return result.outcome == Outcome::none && result.reply.code >= 200 && result.reply.code < 300;
 }
 
 }  // namespace
@@ -236,7 +237,7 @@ ClientDialogue::Event ClientDialogue::receive(std::string_view& input) {
             case ReplyParser::Status::need_input:
                 return Event::need_input;
             case ReplyParser::Status::malformed:
-                return end_session(local_deferral({4, 5, 0}, "malformed reply", awaited()));
+                return end_session(session_failure({4, 5, 0}, "malformed reply", awaited()));
             case ReplyParser::Status::complete:
                 break;
         }
@@ -289,7 +290,7 @@ ClientDialogue::Event ClientDialogue::on_mail(Transaction& transaction, const Re
     if (transaction.behind_dot && lost_track(reply)) return fall_back(transaction);
     followed_dot_ = followed_dot_ || transaction.behind_dot;
     if (reply.intermediate()) {
-        return end_session(local_deferral({4, 5, 0}, "unexpected reply to MAIL", "MAIL"));
+        return end_session(session_failure({4, 5, 0}, "unexpected reply to MAIL", "MAIL"));
     }
     if (transaction.mail_parameters && parameter_refused(reply)) {
         sparing_ = true;
@@ -307,12 +308,13 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
     Disposition& result = transaction.results[recipient];
     if (result.outcome == Outcome::none) {
         if (reply.positive()) {  // 250, 251 and every other 2yz
-            result.code = reply.code;
+            result.reply.code = reply.code;
             ++transaction.accepted;
         } else if (transaction.accepted > 0 && too_many_recipients(reply)) {
-            result.code = 452;  // stays without outcome: goes again at once, in another transaction
+            result.reply.code =
+                452;  // stays without outcome: goes again at once, in another transaction
         } else if (transaction.rcpt_parameters && parameter_refused(reply)) {
-            result.code = 452;  // goes again at once, without the parameters
+            result.reply.code = 452;  // goes again at once, without the parameters
             sparing_ = true;
         } else if (lost_track(reply) && transaction.accepted == 0 &&
                    effective_mode() != PipelineMode::lock_step) {
@@ -328,7 +330,7 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
 ClientDialogue::Event ClientDialogue::after_lock_step_reply(Transaction& transaction) {
     if (effective_mode() != PipelineMode::lock_step) return Event::need_input;
     const bool somebody_left = std::ranges::any_of(transaction.results, [](const auto& result) {
-        return result.outcome == Outcome::none && result.code != 452;
+        return result.outcome == Outcome::none && result.reply.code != 452;
     });
     if (somebody_left) return Event::need_input;
     reset_needed_ = true;
@@ -345,7 +347,7 @@ ClientDialogue::Event ClientDialogue::on_data(Transaction& transaction, const Re
         return finish(transaction);
     }
     if (reply.positive()) {
-        return end_session(local_deferral({4, 5, 0}, "unexpected reply to DATA", "DATA"));
+        return end_session(session_failure({4, 5, 0}, "unexpected reply to DATA", "DATA"));
     }
     if (transaction.accepted > 0 && lost_track(reply) &&
         effective_mode() != PipelineMode::lock_step) {
@@ -362,7 +364,7 @@ ClientDialogue::Event ClientDialogue::on_result(Transaction& transaction, const 
                                                 const Reply& reply) {
     const bool chunk = asked.command == Command::bdat;
     if (reply.intermediate()) {
-        return end_session(local_deferral({4, 5, 0}, "unexpected reply to the content", "."));
+        return end_session(session_failure({4, 5, 0}, "unexpected reply to the content", "."));
     }
     if (chunk && !reply.positive()) {
         reset_needed_ = true;  // RFC 3030 section 2
@@ -447,11 +449,11 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
         // A peer that closes between messages is normal, and what was prefetched is not to blame;
         // but the first message of a connection must count, or a site could refuse it for ever.
         // 421 to MAIL says that content which is on its way after it was not taken either.
-        const bool turned_away = why.code == 421 && answered == &transaction;
+        const bool turned_away = why.reply.code == 421 && answered == &transaction;
         const bool untouched =
             transaction.phase == Transaction::Phase::waiting || &transaction != oldest ||
             (completed_ > 0 && !transaction.accepted &&
-             (turned_away || (!content_sent && (!transaction.answered || why.code == 421))));
+             (turned_away || (!content_sent && (!transaction.answered || why.reply.code == 421))));
         if (!untouched) settle(transaction, owed, false);
         finish(transaction);
     }
@@ -461,7 +463,7 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
 
 void ClientDialogue::connection_lost(std::string_view reason, bool last_write_done) {
     if (ended_) return;
-    Disposition why = local_deferral({4, 4, 2}, std::string(reason), awaited());
+    Disposition why = session_failure({4, 4, 2}, std::string(reason), awaited());
     end_session(why, nullptr, last_write_done);
 }
 

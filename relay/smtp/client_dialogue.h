@@ -36,7 +36,7 @@
 #include "relay/message/dsn_request.h"
 #include "relay/smtp/extensions.h"
 #include "relay/smtp/login_secrets.h"
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 #include "relay/smtp/sasl.h"
 #include "relay/smtp/time_limits.h"
 

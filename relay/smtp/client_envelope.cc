@@ -4,25 +4,12 @@
 #include <utility>
 
 #include "relay/message/idna.h"
+#include "relay/message/own_disposition.h"
 #include "relay/smtp/downgrade.h"
 
 namespace relay {
 
 namespace {
-
-Disposition refusal(std::uint16_t code, EnhancedCode enhanced, std::string text,
-                    std::string_view command, Scope scope) {
-    Disposition result;
-    result.outcome = Outcome::bounced;
-    result.scope = scope;
-    result.code = code;
-    result.enhanced = enhanced;
-    result.text = std::move(text);
-    result.command = command;
-    result.local = true;
-    result.host_lacks = true;
-    return result;
-}
 
 bool names_utf8(const Transaction& transaction) {
     return has_utf8(transaction.sender) || std::ranges::any_of(transaction.recipients, has_utf8) ||
@@ -38,9 +25,9 @@ void settle(Transaction& transaction, const Disposition& disposition) {
 // Without SMTPUTF8: only what means the same in ASCII. Those who can be named that way do not
 // suffer from those who cannot.
 bool adapt_addresses(Transaction& transaction) {
-    const Disposition unspeakable =
-        refusal(553, {5, 6, 7}, "address in UTF-8, and the receiving host does not offer SMTPUTF8",
-                "MAIL", Scope::recipient);
+    const Disposition unspeakable = host_lacks(
+        {553, {5, 6, 7}, "address in UTF-8, and the receiving host does not offer SMTPUTF8"},
+        "MAIL", Scope::recipient);
     auto sender = ascii_mailbox(transaction.sender);
     if (!sender) {
         settle(transaction, unspeakable);
@@ -72,7 +59,7 @@ bool adapt(Transaction& transaction, const Extensions& offered) {
     transaction.results.assign(transaction.recipients.size(), Disposition{});
     transaction.forms = {};
     const auto refuse = [&](std::uint16_t code, EnhancedCode enhanced, std::string text) {
-        settle(transaction, refusal(code, enhanced, std::move(text), "MAIL", Scope::message));
+        settle(transaction, host_lacks({code, enhanced, std::move(text)}, "MAIL", Scope::message));
         return false;
     };
     if (offered.size_limit > 0 && transaction.content->size() > offered.size_limit) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "relay/message/own_disposition.h"
 #include "relay/smtp/client_dialogue.h"
 #include "relay/smtp/reply_meaning.h"
 
@@ -63,7 +64,7 @@ ClientDialogue::Event ClientDialogue::on_hello(const Unanswered& asked, const Re
     }
     if (reply.code == 220) {  // a second greeting: the replies after it answer something else
         return end_session(
-            local_deferral({4, 5, 0}, "a second greeting", command_name(asked.command)));
+            session_failure({4, 5, 0}, "a second greeting", command_name(asked.command)));
     }
     extensions_ = {};
     if (asked.command == Command::ehlo) extensions_ = parser_.keywords();
@@ -80,13 +81,13 @@ ClientDialogue::Event ClientDialogue::after_hello() {
         if (tls_ == TlsWish::required) {
             tls_missing_ = true;
             return end_session(
-                local_deferral({4, 7, 5}, "the host does not offer STARTTLS", "EHLO"));
+                session_failure({4, 7, 5}, "the host does not offer STARTTLS", "EHLO"));
         }
     }
     if (requires_tls_ && !extensions_.require_tls) {
         requirement_missing_ = true;
         return end_session(
-            local_deferral({4, 7, 30}, "the host does not offer REQUIRETLS", "EHLO"));
+            session_failure({4, 7, 30}, "the host does not offer REQUIRETLS", "EHLO"));
     }
     if (login_ == nullptr) {
         greeted_ = true;
@@ -94,7 +95,7 @@ ClientDialogue::Event ClientDialogue::after_hello() {
     }
     sasl_ = SaslClient::choose(*login_, extensions_.auth, verified_, nonce_);
     if (!sasl_) {
-        return end_session(local_deferral(
+        return end_session(session_failure(
             {4, 7, 0},
             verified_ || login_->insecure ? "the host offers no AUTH mechanism that is known here"
                                           : "the host offers no AUTH mechanism that keeps the "
@@ -133,14 +134,14 @@ void ClientDialogue::tls_started(bool verified) {
 }
 
 void ClientDialogue::tls_failed(std::string_view reason) {
-    end_session(local_deferral({4, 7, 5}, std::string(reason), "STARTTLS"));
+    end_session(session_failure({4, 7, 5}, std::string(reason), "STARTTLS"));
 }
 
 ClientDialogue::Event ClientDialogue::on_auth(const Reply& reply) {
     if (reply.intermediate()) {
         auto answer = sasl_->answer(reply.text);
         if (!answer) {
-            return end_session(local_deferral({4, 7, 0}, "AUTH: " + answer.error(), "AUTH"));
+            return end_session(session_failure({4, 7, 0}, "AUTH: " + answer.error(), "AUTH"));
         }
         say_auth(std::move(*answer));
         return Event::need_input;
@@ -148,7 +149,7 @@ ClientDialogue::Event ClientDialogue::on_auth(const Reply& reply) {
     if (!reply.positive()) return end_session(refusal_by(reply, "AUTH", Scope::session));
     if (!sasl_->proven()) {
         return end_session(
-            local_deferral({4, 7, 0}, "AUTH: the host did not prove that it knows us", "AUTH"));
+            session_failure({4, 7, 0}, "AUTH: the host did not prove that it knows us", "AUTH"));
     }
     sasl_.reset();
     greeted_ = true;

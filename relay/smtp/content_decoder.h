@@ -17,11 +17,9 @@
 
 #include "relay/message/content.h"
 #include "relay/message/header_scan.h"
+#include "relay/smtp/bare_endings.h"
 
 namespace relay {
-
-// What a CR without LF, an LF without CR, or a NUL gets.
-enum class BareEndings : std::uint8_t { reject, normalize };
 
 // Several may be found in one message; the lowest bit is the one to answer.
 enum class ContentFault : std::uint8_t {

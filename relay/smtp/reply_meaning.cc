@@ -1,6 +1,6 @@
 #include "relay/smtp/reply_meaning.h"
 
-#include <utility>
+#include "relay/message/own_disposition.h"
 
 namespace relay {
 
@@ -10,9 +10,7 @@ Disposition said_by(const Reply& reply, Outcome outcome, std::string_view comman
     Disposition result;
     result.outcome = outcome;
     result.scope = scope;
-    result.code = reply.code;
-    result.enhanced = reply.enhanced;
-    result.quote(reply.text);
+    result.quote(reply);
     result.command = command;
     return result;
 }
@@ -27,24 +25,7 @@ Disposition result_of(const Reply& reply, std::string_view command, Scope scope)
 Disposition refusal_by(const Reply& reply, std::string_view command, Scope scope) {
     if (reply.permanent()) return said_by(reply, Outcome::bounced, command, scope);
     if (reply.transient()) return said_by(reply, Outcome::deferred, command, scope);
-    Disposition result = local_deferral({4, 5, 0},
-                                        "unexpected reply: " + std::to_string(reply.code) + " " +
-                                            std::string(cut_text(reply.text, 200)),
-                                        command);
-    result.scope = scope;
-    return result;
-}
-
-Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_view command) {
-    Disposition result;
-    result.outcome = Outcome::deferred;
-    result.scope = Scope::session;
-    result.code = 451;
-    result.enhanced = enhanced;
-    result.text = std::move(text);
-    result.command = command;
-    result.local = true;
-    return result;
+    return unexpected_reply(reply, command, scope);
 }
 
 bool lost_track(const Reply& reply) {

@@ -2,21 +2,17 @@
 // that mean something else than they say. Pure, no state.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "relay/message/disposition.h"
-#include "relay/smtp/reply.h"
 
 namespace relay {
 
 // To content: a positive reply delivers it, any other is a refusal.
 Disposition result_of(const Reply& reply, std::string_view command, Scope scope);
 // Never a delivery: 4yz and 5yz are what they say; a reply of another kind does not answer the
-// command, and is a deferral of ours (451 4.5.0) that quotes it.
+// command, and is a deferral of our own (unexpected_reply()).
 Disposition refusal_by(const Reply& reply, std::string_view command, Scope scope);
-// What we decided without, or against, a reply: 451 with our words.
-Disposition local_deferral(EnhancedCode enhanced, std::string text, std::string_view command);
 
 // Replies by which a server says that it lost track of the group, not that it minds the message.
 bool lost_track(const Reply& reply);

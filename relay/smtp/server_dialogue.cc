@@ -38,10 +38,10 @@ std::string_view to_string(RejectReason reason) {
 }
 
 ServerDialogue::ServerDialogue(const ServerDialogueOptions& options, bool may_relay,
-                               const KnownDomains* domains, std::string client)
+                               const RecipientRules* rules, std::string client)
     : options_(options),
       may_relay_(may_relay),
-      domains_(domains),
+      rules_(rules),
       denied_(client.empty() ? "550 5.7.1 Relaying denied"
                              : "550 5.7.1 Relaying denied for " + std::move(client)),
       named_(options.seed) {}
@@ -243,25 +243,35 @@ void ServerDialogue::rcpt(std::string_view argument) {
         note(denied_, RejectReason::relaying_denied, address.mailbox);
         return error(denied_);
     }
-    if (address.literal && !options_.address_literals) {
-        return reject("550 5.1.2 Mail for address literals is not taken", RejectReason::address,
-                      address.mailbox);
-    }
     if (envelope_.recipients.size() >= options_.max_recipients) {
         return reject("452 4.5.3 Too many recipients in one transaction",
                       RejectReason::too_many_recipients, address.mailbox);
     }
-    if (domains_ != nullptr && domains_->takes_no_mail(address.domain)) {
-        return reject("556 5.1.10 The domain takes no mail (null MX, RFC 7505)",
-                      RejectReason::address, address.mailbox);
-    }
-    if (domains_ != nullptr && !domains_->has_room()) {
-        return reject("452 4.3.1 No room for more recipients now", RejectReason::memory_full,
-                      address.mailbox);
-    }
+    if (refuse_recipient(address)) return;
     envelope_.utf8_address = envelope_.utf8_address || address.utf8;
     add_recipient(wire_mailbox(address), rcpt->dsn);
     reply("250 2.1.5 Recipient ok");
+}
+
+// True: it was refused.
+bool ServerDialogue::refuse_recipient(const AddressView& address) {
+    const auto fault = rules_ == nullptr ? std::nullopt : rules_->fault_of(address);
+    if (!fault) return false;
+    switch (*fault) {
+        case RecipientFault::address_literal:
+            reject("550 5.1.2 Mail for address literals is not taken", RejectReason::address,
+                   address.mailbox);
+            break;
+        case RecipientFault::null_mx:
+            reject("556 5.1.10 The domain takes no mail (null MX, RFC 7505)", RejectReason::address,
+                   address.mailbox);
+            break;
+        case RecipientFault::no_room:
+            reject("452 4.3.1 No room for more recipients now", RejectReason::memory_full,
+                   address.mailbox);
+            break;
+    }
+    return true;
 }
 
 bool ServerDialogue::named_before(const std::string& mailbox) {

@@ -22,29 +22,19 @@
 #include <vector>
 
 #include "relay/message/content.h"
+#include "relay/message/recipient_rules.h"
 #include "relay/message/recipient_set.h"
 #include "relay/smtp/command.h"
 #include "relay/smtp/content_decoder.h"
 
 namespace relay {
 
-// What is known, without waiting for anything, about a recipient who is named.
-class KnownDomains {
-  public:
-    virtual ~KnownDomains() = default;
-    // The domain takes no mail at all: it has a null MX (RFC 7505).
-    virtual bool takes_no_mail(std::string_view domain) const = 0;
-    // Room for one more recipient of an envelope?
-    virtual bool has_room() const { return true; }
-};
-
 struct ServerDialogueOptions {
     std::string hostname;
     std::uint64_t max_message_size = 50ULL << 20;
     std::size_t max_recipients = 1000;
     BareEndings bare_endings = BareEndings::reject;
-    bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
-    std::uint64_t seed = 0;         // for RecipientSet
+    std::uint64_t seed = 0;  // for RecipientSet
 };
 
 enum class ServerEvent : std::uint8_t {
@@ -119,10 +109,10 @@ class ServerDialogue {
         ServerEvent event;
     };
 
-    // options and domains outlive the dialogue; domains null: nothing is known. may_relay: the
+    // options and rules outlive the dialogue; rules null: any recipient is taken. may_relay: the
     // client is in an allowed network. client: its address, to be told to whom may not.
     ServerDialogue(const ServerDialogueOptions& options, bool may_relay,
-                   const KnownDomains* domains = nullptr, std::string client = {});
+                   const RecipientRules* rules = nullptr, std::string client = {});
 
     void greet();
     // Call again, even with nothing, until the event is none or closed.
@@ -185,6 +175,7 @@ class ServerDialogue {
     void discard_chunk(ReplyLine reply);
     void reset_transaction();
     bool is_client_name(std::string_view name) const;
+    bool refuse_recipient(const AddressView& address);
     bool named_before(const std::string& mailbox);
     void add_recipient(std::string mailbox, RecipientDsn dsn);
 
@@ -196,7 +187,7 @@ class ServerDialogue {
     // Constant after construction.
     const ServerDialogueOptions& options_;
     const bool may_relay_;
-    const KnownDomains* const domains_;
+    const RecipientRules* const rules_;
     const std::string denied_;
     LocalPart local_part() const { return may_relay_ ? LocalPart::loose : LocalPart::strict; }
 

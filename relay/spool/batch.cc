@@ -29,7 +29,8 @@ std::size_t Batch::most_octets(const PendingMessage& pending) {
     for (const auto& recipient : message.recipients) {
         octets += recipient->address.size() + recipient->original().size() + 40;
         if (recipient->last_reply != nullptr) {
-            octets += recipient->last_reply->text.size() + recipient->last_reply->command.size();
+            octets +=
+                recipient->last_reply->reply.text.size() + recipient->last_reply->command.size();
         }
     }
     return octets;

@@ -46,8 +46,8 @@ std::string line_of(const SegmentName& name, const RecordView& view,
         line += fmt::format(",\"attempts\":{}", record->attempts);
         if (record->outcome == Outcome::deferred) {
             line += fmt::format(",\"next_attempt\":{},\"code\":{}", seconds(record->next_attempt),
-                                record->code);
-            line += text("reply", record->text);
+                                record->reply.code);
+            line += text("reply", record->reply.text);
         }
         return line + "}\n";
     }

@@ -66,25 +66,24 @@ MessageId get_id(Reader& reader) {
     return id;
 }
 
-template <typename Reply>
-void put_reply(std::string& out, const Reply& reply) {
+void put_reply(std::string& out, const ReplyView& reply, std::string_view command, bool local) {
     put(out, reply.code);
     put(out, reply.enhanced.klass);
     put(out, reply.enhanced.subject);
     put(out, reply.enhanced.detail);
-    put(out, static_cast<std::uint8_t>(reply.local));
-    put_text(out, std::string_view(reply.text).substr(0, kMostText));
-    put_text(out, std::string_view(reply.command).substr(0, kMostText));
+    put(out, static_cast<std::uint8_t>(local));
+    put_text(out, reply.text.substr(0, kMostText));
+    put_text(out, command.substr(0, kMostText));
 }
 
 template <typename Record>
 void get_reply(Reader& reader, Record& record) {
-    record.code = reader.number<std::uint16_t>();
-    record.enhanced.klass = reader.number<std::uint8_t>();
-    record.enhanced.subject = reader.number<std::uint16_t>();
-    record.enhanced.detail = reader.number<std::uint16_t>();
+    record.reply.code = reader.number<std::uint16_t>();
+    record.reply.enhanced.klass = reader.number<std::uint8_t>();
+    record.reply.enhanced.subject = reader.number<std::uint16_t>();
+    record.reply.enhanced.detail = reader.number<std::uint16_t>();
     record.local = reader.number<std::uint8_t>() != 0;
-    record.text = reader.counted_text();
+    record.reply.text = reader.counted_text();
     record.command = reader.counted_text();
 }
 
@@ -129,7 +128,7 @@ void put_recipient(std::string& out, const Recipient& recipient) {
         put(out, recipient.notify.bits());
         put_text(out, recipient.original());
     }
-    if (reply != nullptr) put_reply(out, *reply);
+    if (reply != nullptr) put_reply(out, view_of(reply->reply), reply->command, reply->local);
 }
 
 }  // namespace
@@ -266,7 +265,7 @@ void encode_outcome(const OutcomeRecord& record, std::string& out) {
     if (record.outcome != Outcome::deferred) return;
     put(out, nanoseconds(record.next_attempt));
     put(out, static_cast<std::uint8_t>(record.delay_told));
-    put_reply(out, record);
+    put_reply(out, record.reply, record.command, record.local);
 }
 
 core::Result<OutcomeRecord> decode_outcome(std::string_view octets) {

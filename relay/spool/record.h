@@ -27,11 +27,9 @@ struct RecipientRecord {
     std::uint16_t attempts = 0;
     core::WallTime next_attempt{};  // the epoch: was never deferred
     bool has_reply = false;         // the last reply, if it was deferred
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;
+    ReplyView reply;
+    std::string_view command;  // what it answered
     bool local = false;
-    std::string_view text;
-    std::string_view command;
 };
 
 struct MessageRecord {
@@ -84,11 +82,9 @@ struct OutcomeRecord {
     std::uint16_t attempts = 0;
     core::WallTime next_attempt{};  // deferred only
     bool delay_told = false;        // deferred only
-    std::uint16_t code = 0;
-    EnhancedCode enhanced;
+    ReplyView reply;                // deferred only
+    std::string_view command;       // what it answered
     bool local = false;
-    std::string_view text;  // deferred only
-    std::string_view command;
 };
 
 void encode_outcome(const OutcomeRecord& record, std::string& out);

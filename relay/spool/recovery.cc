@@ -22,9 +22,7 @@ constexpr std::uint64_t kLargestSegment = 1ULL << 32;  // offsets in it are of 3
 // Of the record of an outcome, or of a recipient.
 template <typename Record>
 LastReply reply_of(const Record& record) {
-    return {.code = record.code,
-            .enhanced = record.enhanced,
-            .text = std::string(record.text),
+    return {.reply = copy_of(record.reply),
             .command = std::string(record.command),
             .local = record.local};
 }

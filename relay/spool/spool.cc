@@ -100,9 +100,7 @@ void Spool::note(const Recipient& recipient, Outcome outcome) {
     record.next_attempt = recipient.next_attempt;
     record.delay_told = recipient.delay_told;
     if (recipient.last_reply != nullptr) {
-        record.code = recipient.last_reply->code;
-        record.enhanced = recipient.last_reply->enhanced;
-        record.text = recipient.last_reply->text;
+        record.reply = view_of(recipient.last_reply->reply);
         record.command = recipient.last_reply->command;
         record.local = recipient.last_reply->local;
     }

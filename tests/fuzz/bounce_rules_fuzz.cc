@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view file = input.substr(std::min(end + 1, input.size()));
 
     relay::BounceReply asked;
-    asked.text = reply;
+    asked.said.text = reply;
     asked.host = reply.substr(reply.size() / 2);
     asked.local = reply.size() % 5 == 0;
     asked.asked = static_cast<relay::Asked>(input.size() % 9);
@@ -27,8 +27,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool one_address = asked.local || asked.asked == relay::Asked::rcpt ||
                              (asked.asked == relay::Asked::content && asked.recipients == 1);
     const unsigned first = reply.empty() ? 0U : static_cast<unsigned char>(reply.front());
-    asked.enhanced = {static_cast<std::uint8_t>(first % 6), static_cast<std::uint16_t>(first % 9),
-                      static_cast<std::uint16_t>(size % 30)};
+    asked.said.enhanced = {static_cast<std::uint8_t>(first % 6),
+                           static_cast<std::uint16_t>(first % 9),
+                           static_cast<std::uint16_t>(size % 30)};
 
     const auto rules = relay::BounceRules::parse_only({{"file", std::string(file)}});
     if (!rules) {
@@ -36,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     for (const std::uint16_t code : {std::uint16_t{250}, std::uint16_t{451}, std::uint16_t{550}}) {
-        asked.code = code;
+        asked.said.code = code;
         const auto verdict = (*rules)->classify(asked);
         const auto again = (*rules)->classify(asked);
         PH_ASSERT(verdict.name == again.name && verdict.kind == again.kind);

@@ -92,12 +92,13 @@ Outcome run(std::uint8_t flavour, Utf8 utf8, std::string_view input, std::size_t
             outcome.results.push_back(static_cast<int>(done - transactions.data()));
             for (const auto& result : done->results) {
                 PH_ASSERT(result.outcome != relay::Outcome::delivered ||
-                          (result.code >= 200 && result.code < 300));
+                          (result.reply.code >= 200 && result.reply.code < 300));
                 const bool failed = result.outcome == relay::Outcome::deferred ||
                                     result.outcome == relay::Outcome::bounced;
-                PH_ASSERT(!failed || (result.code >= 400 && result.code < 600));
+                PH_ASSERT(!failed || (result.reply.code >= 400 && result.reply.code < 600));
                 PH_ASSERT(!(flavour & 32) || hides_password(result));
-                outcome.results.push_back(static_cast<int>(result.outcome) * 1000 + result.code);
+                outcome.results.push_back(static_cast<int>(result.outcome) * 1000 +
+                                          result.reply.code);
             }
         }
     };

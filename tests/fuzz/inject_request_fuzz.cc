@@ -10,8 +10,8 @@
 
 #include "core/base/assert.h"
 #include "core/base/prng.h"
-#include "relay/inject/content_text.h"
-#include "relay/inject/inject_request.h"
+#include "relay/intake/http/content_text.h"
+#include "relay/intake/http/inject_request.h"
 #include "relay/message/content_cursor.h"
 
 namespace {

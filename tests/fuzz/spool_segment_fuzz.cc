@@ -57,8 +57,9 @@ relay::SegmentScan checked_scan(std::string_view octets) {
 
 bool same(const relay::RecipientRecord& a, const relay::RecipientRecord& b) {
     return a.index == b.index && a.address == b.address && a.attempts == b.attempts &&
-           a.next_attempt == b.next_attempt && a.has_reply == b.has_reply && a.code == b.code &&
-           a.enhanced == b.enhanced && b.text == a.text.substr(0, b.text.size()) &&
+           a.next_attempt == b.next_attempt && a.has_reply == b.has_reply &&
+           a.reply.code == b.reply.code && a.reply.enhanced == b.reply.enhanced &&
+           b.reply.text == a.reply.text.substr(0, b.reply.text.size()) &&
            b.command == a.command.substr(0, b.command.size());
 }
 
@@ -84,8 +85,7 @@ void check_message(std::string_view octets) {
         to->attempts = from.attempts;
         to->next_attempt = from.next_attempt;
         if (from.has_reply) {
-            replies[i] = {from.code, from.enhanced, std::string(from.text),
-                          std::string(from.command)};
+            replies[i] = {copy_of(from.reply), std::string(from.command)};
             to->last_reply = &replies[i];
         }
         message.recipients.push_back(std::move(to));
@@ -110,7 +110,7 @@ void check_outcome(std::string_view octets) {
     const auto again = relay::decode_outcome(written);
     require(again && again->id == record->id && again->index == record->index &&
             again->outcome == record->outcome && again->attempts == record->attempts &&
-            again->next_attempt == record->next_attempt && again->code == record->code);
+            again->next_attempt == record->next_attempt && again->reply.code == record->reply.code);
 }
 
 // Takes numbers off the front of the script; zeros when it is over.

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 #include "tests/sim/sim_relay.h"
 
 namespace sim {

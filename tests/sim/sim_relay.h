@@ -18,7 +18,7 @@
 
 #include "relay/config/check.h"
 #include "relay/events/event_sink.h"
-#include "relay/inject/admission.h"
+#include "relay/intake/admission.h"
 #include "relay/node/control_side.h"
 #include "relay/node/delivery_side.h"
 #include "relay/node/intake_side.h"

@@ -34,7 +34,7 @@ class Reader final : public relay::MessageKeeper, public relay::RecoveredMail {
                 SpooledRecipient recipient;
                 recipient.attempts = one->attempts;
                 recipient.next_attempt = one->next_attempt;
-                if (one->last_reply != nullptr) recipient.reply = one->last_reply->text;
+                if (one->last_reply != nullptr) recipient.reply = one->last_reply->reply.text;
                 recipient.sender = message->sender;
                 recipient.id = message->id.to_string();
                 recipient.readable = octets != nullptr;

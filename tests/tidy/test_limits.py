@@ -235,7 +235,7 @@ def test_a_wrong_number_a_lost_constant_and_a_lost_file_are_found():
     assert found("1 d", "dawn", right + ", kMostHosts")
     assert found("65,536", "dawn", "dns/answer_cache.h: entries") == []
     assert found("98", "dawn", "relay/bounce/rule_reader.h: kMostPatterns / 100 - 2") == []
-    assert found("2 × and 32 MiB", "dawn", "relay/inject/x.h") != []
+    assert found("2 × and 32 MiB", "dawn", "relay/intake/x.h") != []
 
 
 def test_the_threats_page_uses_the_numbers_of_the_limits():

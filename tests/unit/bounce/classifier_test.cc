@@ -10,9 +10,8 @@ namespace {
 Disposition failed(std::uint16_t code, std::string text, Outcome outcome = Outcome::bounced) {
     Disposition result;
     result.outcome = outcome;
-    result.code = code;
+    result.reply = {code, {}, std::move(text)};
     result.command = "RCPT";
-    result.text = std::move(text);
     result.peer_name = "mx.example.com";
     return result;
 }
@@ -36,9 +35,17 @@ TEST(BounceClassifier, remembers_what_it_said) {
     EXPECT_EQ(classifier.classify(google).name, "QuotaIssues");
     google.peer_name = "aspmx.l.google.com";
     EXPECT_EQ(classifier.classify(google).name, "InactiveMailbox");
-    google.enhanced = {5, 2, 2};
+    google.reply.enhanced = {5, 2, 2};
     google.peer_name.clear();
     EXPECT_EQ(classifier.classify(google).name, "QuotaIssues");
+}
+
+TEST(BounceClassifier, a_delivery_is_no_failure) {
+    BounceClassifier classifier(BounceRules::built_in());
+    const auto verdict = classifier.classify(failed(250, "550 user unknown", Outcome::delivered));
+    EXPECT_TRUE(verdict.name.empty());
+    EXPECT_FALSE(verdict.retry || verdict.suppress);
+    EXPECT_EQ(classifier.matched(), 0U);
 }
 
 TEST(BounceClassifier, an_expiration_without_a_reply_is_one) {

@@ -11,7 +11,7 @@
 
 #include "core/base/text_file.h"
 #include "relay/bounce/rules.h"
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 
 namespace relay {
 namespace {
@@ -58,7 +58,7 @@ TEST(RealReplies, have_their_classes) {
     const auto all = real_replies();
     ASSERT_GE(all.size(), 100U);
     for (const Real& each : all) {
-        const auto verdict = rules->classify({each.code, each.enhanced, each.text, each.host});
+        const auto verdict = rules->classify({{each.code, each.enhanced, each.text}, each.host});
         EXPECT_EQ(verdict.name, each.wanted) << each.code << " " << each.host << " " << each.text;
         if (each.code < 500) EXPECT_FALSE(verdict.suppress) << each.text;
     }
@@ -84,7 +84,7 @@ TEST(RealReplies, kumo_mtas_files_load_and_decide_as_there) {
     RE2::Options latin1;
     latin1.set_encoding(RE2::Options::EncodingLatin1);
     for (const Real& each : real_replies()) {
-        const BounceReply reply{each.code, each.enhanced, each.text, each.host};
+        const BounceReply reply{{each.code, each.enhanced, each.text}, each.host};
         std::string expected = "Uncategorized";
         for (const TextRule& rule : reader.tables.text) {
             if (!RE2::PartialMatch(bounce_line(reply), RE2(rule.pattern, latin1))) continue;
@@ -93,11 +93,11 @@ TEST(RealReplies, kumo_mtas_files_load_and_decide_as_there) {
         }
         EXPECT_EQ((*rules)->classify(reply).name, expected) << bounce_line(reply);
     }
-    const auto verdict = (*rules)->classify({552, {5, 2, 2}, "mailbox is stuffed", ""});
+    const auto verdict = (*rules)->classify({{552, {5, 2, 2}, "mailbox is stuffed"}, ""});
     EXPECT_EQ(verdict.name, "QuotaIssues");
-    EXPECT_EQ((*rules)->classify({525, {4, 7, 13}, "user account is disabled", ""}).name,
+    EXPECT_EQ((*rules)->classify({{525, {4, 7, 13}, "user account is disabled"}, ""}).name,
               "InactiveMailbox");
-    EXPECT_EQ((*rules)->classify({551, {4, 7, 18}, "domain owner has changed", ""}).name,
+    EXPECT_EQ((*rules)->classify({{551, {4, 7, 18}, "domain owner has changed"}, ""}).name,
               "BadDomain");
 }
 

@@ -11,7 +11,7 @@
 #include <simdjson.h>
 
 #include "relay/bounce/classifier.h"
-#include "relay/smtp/reply.h"
+#include "relay/smtp/reply_parser.h"
 
 namespace relay {
 namespace {
@@ -40,9 +40,7 @@ Disposition disposition_of(std::string_view command, std::string_view reply) {
     std::string_view input = octets;
     EXPECT_EQ(parser.feed(input), ReplyParser::Status::complete) << reply;
     Disposition result;
-    result.code = parser.reply().code;
-    result.enhanced = parser.reply().enhanced;
-    result.quote(parser.reply().text);
+    result.quote(parser.reply());
     result.command = command_of(command);
     // A host that does not let us in is tried again.
     const bool opening =

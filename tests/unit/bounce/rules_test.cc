@@ -17,7 +17,7 @@ const BounceRules& built_in() {
 
 std::string class_of(std::uint16_t code, EnhancedCode enhanced, std::string_view text = "",
                      std::string_view host = "mx.example.com") {
-    return std::string(built_in().classify({code, enhanced, text, host}).name);
+    return std::string(built_in().classify({{code, enhanced, text}, host}).name);
 }
 
 std::shared_ptr<const BounceRules> rules_of(const std::string& text) {
@@ -94,7 +94,7 @@ TEST(BounceRules, nothing_is_classified_that_is_no_failure) {
 // An address is suppressed only for what is wrong with the address, and only for good (C04).
 TEST(BounceRules, only_what_is_wrong_with_an_address_suppresses_it) {
     const auto verdict = [](std::uint16_t code, EnhancedCode enhanced, std::string_view text) {
-        return built_in().classify({code, enhanced, text, "mx.example.com"});
+        return built_in().classify({{code, enhanced, text}, "mx.example.com"});
     };
     const auto unknown = verdict(550, {5, 1, 1}, "user unknown");
     EXPECT_TRUE(unknown.suppress);
@@ -118,33 +118,30 @@ TEST(BounceRules, only_what_is_wrong_with_an_address_suppresses_it) {
     EXPECT_FALSE(nonsense.suppress);
     EXPECT_EQ(nonsense.kind, BounceKind::hard);
     // A tenant of Microsoft that refuses everybody says the same as one without this address.
-    const auto denied = built_in().classify({550,
-                                             {5, 4, 1},
-                                             "Recipient address rejected: Access denied.",
-                                             "x.mail.protection.outlook.com"});
+    const auto denied =
+        built_in().classify({{550, {5, 4, 1}, "Recipient address rejected: Access denied."},
+                             "x.mail.protection.outlook.com"});
     EXPECT_EQ(denied.name, "InvalidRecipient");
     EXPECT_FALSE(denied.suppress);
 }
 
 TEST(BounceRules, the_basic_code_says_how_final_a_contradiction_is) {
-    const auto verdict = built_in().classify({450, {5, 1, 1}, "user unknown", ""});
+    const auto verdict = built_in().classify({{450, {5, 1, 1}, "user unknown"}, ""});
     EXPECT_EQ(verdict.name, "InvalidRecipient");
     EXPECT_EQ(verdict.kind, BounceKind::soft);
     EXPECT_FALSE(verdict.suppress);
 }
 
 TEST(BounceRules, our_own_words_are_not_read_as_theirs) {
-    const BounceReply ours{451,
-                           {4, 4, 1},
-                           "connecting to spamhaus.example [192.0.2.1]: refused",
+    const BounceReply ours{{451, {4, 4, 1}, "connecting to spamhaus.example [192.0.2.1]: refused"},
                            "spamhaus.example",
                            true};
     EXPECT_EQ(built_in().classify(ours).name, "NoAnswerFromHost");
-    EXPECT_EQ(built_in().classify({554, {5, 4, 7}, "", "", true}).name, "MessageExpired");
-    EXPECT_EQ(built_in().classify({451, {4, 4, 3}, "", "", true}).name, "DNSFailure");
-    EXPECT_EQ(built_in().classify({451, {4, 4, 2}, "", "", true}).name, "BadConnection");
-    EXPECT_EQ(built_in().classify({554, {5, 4, 6}, "", "", true}).name, "RoutingErrors");
-    EXPECT_EQ(built_in().classify({556, {5, 1, 10}, "", "", true}).name, "BadDomain");
+    EXPECT_EQ(built_in().classify({{554, {5, 4, 7}, ""}, "", true}).name, "MessageExpired");
+    EXPECT_EQ(built_in().classify({{451, {4, 4, 3}, ""}, "", true}).name, "DNSFailure");
+    EXPECT_EQ(built_in().classify({{451, {4, 4, 2}, ""}, "", true}).name, "BadConnection");
+    EXPECT_EQ(built_in().classify({{554, {5, 4, 6}, ""}, "", true}).name, "RoutingErrors");
+    EXPECT_EQ(built_in().classify({{556, {5, 1, 10}, ""}, "", true}).name, "BadDomain");
 }
 
 TEST(BounceRules, a_file_of_ones_own_is_asked_first) {
@@ -153,41 +150,41 @@ TEST(BounceRules, a_file_of_ones_own_is_asked_first) {
         "[class.Holiday]\nkind = \"soft\"\n"
         "[enhanced]\n\"5.1.1\" = \"BadDomain\"\n[code]\n\"550\" = \"Holiday\"\n");
     const auto holiday =
-        rules->classify({550, {5, 1, 1}, "closed for\nthe holidays", "mx.example.com"});
+        rules->classify({{550, {5, 1, 1}, "closed for\nthe holidays"}, "mx.example.com"});
     EXPECT_EQ(holiday.name, "Holiday");
     EXPECT_EQ(holiday.kind, BounceKind::soft);
     EXPECT_FALSE(holiday.suppress);
-    EXPECT_EQ(rules->classify({550, {5, 1, 1}, "Closed for holidays", ""}).name, "BadDomain");
-    EXPECT_EQ(rules->classify({550, {}, "xyz", ""}).name, "Holiday");
-    EXPECT_EQ(rules->classify({550, {5, 1, 2}, "xyz", ""}).name, "InvalidRecipient");
+    EXPECT_EQ(rules->classify({{550, {5, 1, 1}, "Closed for holidays"}, ""}).name, "BadDomain");
+    EXPECT_EQ(rules->classify({{550, {}, "xyz"}, ""}).name, "Holiday");
+    EXPECT_EQ(rules->classify({{550, {5, 1, 2}, "xyz"}, ""}).name, "InvalidRecipient");
 }
 
 // Some receivers write rate limits as 5yz; whoever wants to try again says so in a file.
 TEST(BounceRules, a_class_may_ask_for_another_try) {
     const auto rules = rules_of("[class.TransientFailure]\nretry = true\n");
-    const BounceReply limited{550, {}, "Ip frequency limited", "mx3.qq.com"};
+    const BounceReply limited{{550, {}, "Ip frequency limited"}, "mx3.qq.com"};
     const auto verdict = rules->classify(limited);
     EXPECT_EQ(verdict.name, "TransientFailure");
     EXPECT_TRUE(verdict.retry);
     EXPECT_EQ(verdict.kind, BounceKind::soft);
     EXPECT_FALSE(built_in().classify(limited).retry);
-    EXPECT_FALSE(rules->classify({451, {}, "Ip frequency limited", ""}).retry);
-    EXPECT_FALSE(rules->classify({550, {5, 1, 1}, "unknown", ""}).retry);
+    EXPECT_FALSE(rules->classify({{451, {}, "Ip frequency limited"}, ""}).retry);
+    EXPECT_FALSE(rules->classify({{550, {5, 1, 1}, "unknown"}, ""}).retry);
 }
 
 TEST(BounceRules, a_line_is_what_kumo_mta_matches) {
-    EXPECT_EQ(bounce_line({550, {5, 1, 1}, "one\ntwo", ""}), "550 5.1.1 one two");
-    EXPECT_EQ(bounce_line({421, {}, "", ""}), "421 ");
+    EXPECT_EQ(bounce_line({{550, {5, 1, 1}, "one\ntwo"}, ""}), "550 5.1.1 one two");
+    EXPECT_EQ(bounce_line({{421, {}, ""}, ""}), "421 ");
 }
 
 TEST(BounceRules, hostile_text_is_text_and_takes_linear_time) {
     std::string text;
     for (int i = 0; i < 100'000; ++i)
         text += static_cast<char>(i * 7919 >> 3);
-    EXPECT_NE(built_in().classify({550, {}, text, text}).name, "");
+    EXPECT_NE(built_in().classify({{550, {}, text}, text}).name, "");
     const std::string repeated(1'000'000, 'a');  // would hold up a matcher that goes back
     const auto rules = rules_of("[class.A]\n[rules]\nA = [\"(a|a)*(a|aa)*b$\", \"(.*a){12}c\"]\n");
-    EXPECT_EQ(rules->classify({550, {5, 1, 1}, repeated, ""}).name, "InvalidRecipient");
+    EXPECT_EQ(rules->classify({{550, {5, 1, 1}, repeated}, ""}).name, "InvalidRecipient");
 }
 
 TEST(BounceRules, names_of_classes_are_those_of_kumo_mta) {
@@ -228,7 +225,7 @@ TEST(BounceRules, names_of_classes_are_those_of_kumo_mta) {
 
 BounceVerdict answered(Asked asked, std::string_view text, std::uint32_t recipients = 1) {
     return built_in().classify(
-        {550, {5, 1, 1}, text, "", false, asked, recipients, asked < Asked::mail});
+        {{550, {5, 1, 1}, text}, "", false, asked, recipients, asked < Asked::mail});
 }
 
 // C3: what is refused before RCPT is about us or the sender.
@@ -244,7 +241,7 @@ TEST(BounceRules, the_command_that_was_answered_decides_whom_a_refusal_is_about)
     const auto sender = answered(Asked::mail, kUnknown);
     EXPECT_EQ(sender.name, "InvalidSender");
     EXPECT_EQ(sender.kind, BounceKind::block);
-    const BounceReply refused{550, {5, 1, 1}, kUnknown, "", false, Asked::greeting};
+    const BounceReply refused{{550, {5, 1, 1}, kUnknown}, "", false, Asked::greeting};
     EXPECT_EQ(built_in().classify(refused).name, "PolicyRelated");
     EXPECT_EQ(built_in().classify(refused).kind, BounceKind::block);
 }
@@ -254,11 +251,11 @@ TEST(BounceRules, a_rule_may_name_commands_and_cannot_suppress_beyond_them) {
     const auto rules = rules_of(
         "[[text]]\nclass = \"Mine\"\ncommands = [\"MAIL\", \"ehlo\"]\nmatch = [\"unknown\"]\n"
         "[class.Mine]\nkind = \"hard\"\nsuppress = true\n");
-    const BounceReply mail{550, {}, "unknown", "", false, Asked::mail};
+    const BounceReply mail{{550, {}, "unknown"}, "", false, Asked::mail};
     EXPECT_EQ(rules->classify(mail).name, "Mine");
     EXPECT_FALSE(rules->classify(mail).suppress);
     EXPECT_EQ(rules->classify(mail).kind, BounceKind::block);
-    EXPECT_NE(rules->classify({550, {}, "unknown", ""}).name, "Mine");
+    EXPECT_NE(rules->classify({{550, {}, "unknown"}, ""}).name, "Mine");
 }
 
 TEST(BounceRules, words_inside_addresses_mean_nothing) {
@@ -271,10 +268,10 @@ TEST(BounceRules, words_inside_addresses_mean_nothing) {
 TEST(BounceRules, all_that_was_read_of_a_reply_is_looked_at) {
     Disposition done;
     done.outcome = Outcome::bounced;
-    done.code = 550;
+    done.reply.code = 550;
     done.command = "RCPT";
-    done.quote(std::string(3000, 'x') + "\nuser unknown");
-    EXPECT_EQ(done.text.size(), kMaxReplyText);
+    done.quote(Reply{550, {}, std::string(3000, 'x') + "\nuser unknown"});
+    EXPECT_EQ(done.reply.text.size(), kMaxReplyText);
     BounceClassifier classifier(BounceRules::built_in());
     EXPECT_EQ(classifier.classify(done).name, "InvalidRecipient");
 }

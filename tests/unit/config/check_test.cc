@@ -102,8 +102,8 @@ TEST(CheckConfig, loads_bounce_rules) {
     const auto file = directory.write("p.toml", kLeast + "[bounce]\nfiles = [\"b.toml\"]\n");
     const auto checked = check_config(file);
     ASSERT_TRUE(checked.has_value());
-    EXPECT_EQ(checked->bounce->classify({550, {5, 1, 1}, "ours", ""}).name, "Mine");
-    EXPECT_EQ(checked->bounce->classify({550, {5, 1, 1}, "theirs", ""}).name, "InvalidRecipient");
+    EXPECT_EQ(checked->bounce->classify({{550, {5, 1, 1}, "ours"}, ""}).name, "Mine");
+    EXPECT_EQ(checked->bounce->classify({{550, {5, 1, 1}, "theirs"}, ""}).name, "InvalidRecipient");
 
     directory.write("b.toml", "[class.Mine]\n[rules]\nMine = [\n\"(\"]\n");
     const auto other =

@@ -71,7 +71,7 @@ TEST(ParseConfig, the_least_gives_the_defaults) {
     EXPECT_EQ(listener.max_message_size, 50U << 20);
     EXPECT_EQ(listener.max_recipients, 1000U);
     EXPECT_EQ(listener.max_connections, 10000U);
-    EXPECT_EQ(listener.line_endings, LineEndings::reject);
+    EXPECT_EQ(listener.line_endings, BareEndings::reject);
     EXPECT_TRUE(config.dns.servers.empty());
     EXPECT_TRUE(config.routes.empty());
     EXPECT_EQ(config.delivery.port, 25);
@@ -169,7 +169,7 @@ log_keep = "1h"
     EXPECT_EQ(smtp.max_message_size, 1U << 20);
     EXPECT_EQ(smtp.max_recipients, 7U);
     EXPECT_EQ(smtp.max_connections, 9U);
-    EXPECT_EQ(smtp.line_endings, LineEndings::normalize);
+    EXPECT_EQ(smtp.line_endings, BareEndings::normalize);
     const ListenerConfig& http = config.listeners[1];
     EXPECT_EQ(http.protocol, ListenerProtocol::http);
     EXPECT_FALSE(http.serve_inject);
@@ -500,16 +500,16 @@ TEST(ParseConfig, reads_how_failures_are_told) {
     const auto read = [&](const std::string& text) { return parse_config(rest + text, "f"); };
     const auto plain = read("");
     ASSERT_TRUE(plain.has_value());
-    EXPECT_EQ(plain->listeners[0].bounces, Bounces::record);
+    EXPECT_EQ(plain->listeners[0].bounces, BouncePolicy::record);
     EXPECT_FALSE(plain->listeners[0].verp);
     EXPECT_TRUE(plain->listeners[0].convert_eight_bit);
     EXPECT_EQ(plain->retry.delay_warning, core::Duration{});
     const auto told = read("bounces = \"both\"\nverp = true\n[retry]\ndelay_warning = \"4h\"\n");
     ASSERT_TRUE(told.has_value());
-    EXPECT_EQ(told->listeners[0].bounces, Bounces::both);
+    EXPECT_EQ(told->listeners[0].bounces, BouncePolicy::both);
     EXPECT_TRUE(told->listeners[0].verp);
     EXPECT_EQ(told->retry.delay_warning, 4h);
-    EXPECT_EQ(read("bounces = \"mail\"\n")->listeners[0].bounces, Bounces::mail);
+    EXPECT_EQ(read("bounces = \"mail\"\n")->listeners[0].bounces, BouncePolicy::mail);
     EXPECT_FALSE(read("bounces = \"never\"\n").has_value());
     EXPECT_FALSE(read("verp = \"yes\"\n").has_value());
     EXPECT_FALSE(read("eight_bit = \"keep\"\n")->listeners[0].convert_eight_bit);

@@ -14,7 +14,7 @@ const core::Instant kStart{hours{1}};
 Disposition no_answer(const std::string& text) {
     Disposition why;
     why.outcome = Outcome::deferred;
-    why.text = text;
+    why.reply.text = text;
     return why;
 }
 
@@ -28,7 +28,7 @@ TEST(HostMemory, AHostThatFailedRestsAndThePausesDouble) {
         EXPECT_TRUE(rest.resting) << pause;
         EXPECT_FALSE(rest.being_tried);
         EXPECT_EQ(rest.until, now + seconds{pause});
-        EXPECT_EQ(rest.why.text, "silence");
+        EXPECT_EQ(rest.why.reply.text, "silence");
         now += seconds{pause};
     }
     EXPECT_FALSE(memory.ask("other", now, now + seconds{30}).resting);

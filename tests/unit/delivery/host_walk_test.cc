@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/message/own_disposition.h"
 #include "tests/unit/delivery/delivery_scene.h"
 
 namespace relay {
@@ -13,14 +14,14 @@ using Strings = std::vector<std::string>;
 using std::chrono::seconds;
 
 Disposition silence() {
-    return network_failure({4, 4, 1}, "silence");
+    return network_failure("silence");
 }
 
 // What a server said.
 Disposition said(std::uint16_t code) {
     Disposition why;
     why.outcome = code < 500 ? Outcome::deferred : Outcome::bounced;
-    why.code = code;
+    why.reply.code = code;
     why.command = "greeting";
     return why;
 }
@@ -84,7 +85,7 @@ TEST_F(HostWalkTest, an_address_without_a_route_costs_nothing_and_says_nothing_o
     scene_.add_mx(10, "mx.example", {"192.0.2.1", "2001:db8::1"});
     walk_through({{Failed::no_route, silence()}, {Failed::host, said(554)}});
     EXPECT_TRUE(end_.no_route);
-    EXPECT_EQ(end_.why.code, 554);
+    EXPECT_EQ(end_.why.reply.code, 554);
     EXPECT_FALSE(scene_.hosts.ask("192.0.2.1:25", scene_.now(), {}).resting);
     walk_through({{Failed::no_route, silence()}});
     EXPECT_EQ(end_.because, Because::resting);  // the other one rests by now
@@ -94,7 +95,7 @@ TEST_F(HostWalkTest, without_any_route_the_site_is_unreachable) {
     scene_.add_mx(10, "mx.example", {"192.0.2.1"});
     walk_through({{Failed::no_route, silence()}});
     EXPECT_EQ(end_.because, Because::unreachable);
-    EXPECT_EQ(end_.why.text, "silence");
+    EXPECT_EQ(end_.why.reply.text, "silence");
     EXPECT_TRUE(end_.no_route);
 }
 
@@ -115,7 +116,7 @@ TEST_F(HostWalkTest, where_all_hosts_rest_the_walk_says_until_when) {
     EXPECT_TRUE(walk_through().empty());
     EXPECT_EQ(end_.because, Because::resting);
     EXPECT_EQ(end_.ask_again, scene_.now() + HostPauses{}.first);
-    EXPECT_EQ(end_.why.code, 421);
+    EXPECT_EQ(end_.why.reply.code, 421);
     EXPECT_TRUE(end_.brief);  // each failed once
 }
 
@@ -206,7 +207,7 @@ TEST_F(HostWalkTest, a_host_that_the_policy_of_the_domain_does_not_name_is_barre
     EXPECT_TRUE(walk_through().empty());
     EXPECT_EQ(end_.because, Because::hopeless);
     EXPECT_EQ(end_.why.outcome, Outcome::deferred);
-    EXPECT_NE(end_.why.text.find("MTA-STS"), std::string::npos);
+    EXPECT_NE(end_.why.reply.text.find("MTA-STS"), std::string::npos);
 }
 
 }  // namespace

@@ -14,9 +14,9 @@ constexpr core::WallTime kNow{core::Duration{1'795'386'600'000'000'000}};
 DsnRecipient failed() {
     DsnRecipient recipient;
     recipient.address = "reader@example.com";
-    recipient.code = 550;
-    recipient.enhanced = {5, 1, 1};
-    recipient.text = "<reader@example.com>: User unknown\nsee https://example.com/";
+    recipient.reply.code = 550;
+    recipient.reply.enhanced = {5, 1, 1};
+    recipient.reply.text = "<reader@example.com>: User unknown\nsee https://example.com/";
     recipient.remote_mta = "mx1.example.com";
     recipient.last_attempt = kNow;
     return recipient;
@@ -110,16 +110,16 @@ TEST(DsnReport, a_failure_is_told_to_a_person_and_a_program) {
 TEST(DsnReport, the_status_has_the_class_of_the_action) {
     DsnRecipient recipient = failed();
     EXPECT_EQ(dsn_status(recipient), "5.1.1");
-    recipient.enhanced = {};
+    recipient.reply.enhanced = {};
     EXPECT_EQ(dsn_status(recipient), "5.0.0");
-    recipient.enhanced = {4, 2, 2};
+    recipient.reply.enhanced = {4, 2, 2};
     EXPECT_EQ(dsn_status(recipient), "5.2.2");
     recipient.expired = true;
     EXPECT_EQ(dsn_status(recipient), "5.4.7");
     recipient = failed();
     recipient.action = DsnAction::delayed;
     EXPECT_EQ(dsn_status(recipient), "4.1.1");
-    recipient.enhanced = {};
+    recipient.reply.enhanced = {};
     EXPECT_EQ(dsn_status(recipient), "4.0.0");
     recipient.action = DsnAction::relayed;
     EXPECT_EQ(dsn_status(recipient), "2.0.0");
@@ -141,7 +141,7 @@ TEST(DsnReport, one_for_all_recipients_with_a_blank_line_between) {
 TEST(DsnReport, delays_and_relays_say_so) {
     DsnRecipient late = failed();
     late.action = DsnAction::delayed;
-    late.code = 451;
+    late.reply.code = 451;
     late.retry_until = kNow;
     const std::string delayed = write_dsn(report_of({late})).content;
     EXPECT_TRUE(delayed.contains("\r\nAction: delayed\r\nStatus: 4.1.1\r\n"));
@@ -149,8 +149,8 @@ TEST(DsnReport, delays_and_relays_say_so) {
     EXPECT_TRUE(delayed.contains("\r\nSubject: Mail is delayed\r\n"));
     DsnRecipient on = failed();
     on.action = DsnAction::relayed;
-    on.code = 250;
-    on.enhanced = {2, 0, 0};
+    on.reply.code = 250;
+    on.reply.enhanced = {2, 0, 0};
     auto report = report_of({on});
     report.asked.content = ReturnContent::full;  // for failures only
     const std::string relayed = write_dsn(report).content;
@@ -163,9 +163,9 @@ TEST(DsnReport, delays_and_relays_say_so) {
 TEST(DsnReport, expiry_quotes_the_last_reply) {
     DsnRecipient old = failed();
     old.expired = true;
-    old.code = 451;
-    old.enhanced = {4, 2, 1};
-    old.text = "busy";
+    old.reply.code = 451;
+    old.reply.enhanced = {4, 2, 1};
+    old.reply.text = "busy";
     const std::string text = write_dsn(report_of({old})).content;
     EXPECT_TRUE(text.contains("\r\nStatus: 5.4.7\r\n"));
     EXPECT_TRUE(text.contains("\r\nDiagnostic-Code: smtp; 451 4.2.1 busy\r\n"));
@@ -241,7 +241,7 @@ TEST(DsnReport, addresses_in_utf8_have_the_form_of_rfc6533) {
 
 TEST(DsnReport, nothing_from_outside_breaks_it) {
     DsnRecipient evil = failed();
-    evil.text =
+    evil.reply.text =
         "x\r\n\r\n--=_01KD0000000000000000000001--\r\nBcc: y\x01\xff\n\n" + std::string(5000, 'z');
     evil.remote_mta = "mx\r\nX: y";
     evil.original = "rfc822;a+0D+0AEvil:+20yes";

@@ -166,10 +166,10 @@ TEST_P(HttpServer, EnterAndLeaveArePaired) {
     int entered = 0;
     core::HttpServerOptions options;
     options.enter = [&](const core::SocketAddress&, bool) {
-        if (inside == 1) return core::HttpEntry::refused;
+        if (inside == 1) return core::Entry::full;
         ++inside;
         ++entered;
-        return core::HttpEntry::client;
+        return core::Entry::client;
     };
     options.leave = [&](const core::SocketAddress&) { --inside; };
     core::HttpServer server(shard(), options, router());
@@ -203,9 +203,9 @@ TEST_P(HttpServer, a_new_stranger_takes_the_place_of_the_oldest) {
     int most = 0;
     core::HttpServerOptions options;
     options.enter = [&](const core::SocketAddress&, bool replacing) {
-        if (inside > 0 && !replacing) return core::HttpEntry::crowded;
+        if (inside > 0 && !replacing) return core::Entry::crowded;
         most = std::max(most, ++inside);
-        return core::HttpEntry::stranger;
+        return core::Entry::stranger;
     };
     options.leave = [&](const core::SocketAddress&) { --inside; };
     core::HttpServer server(shard(), options, router());

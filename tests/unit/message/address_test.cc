@@ -1,4 +1,4 @@
-#include "relay//message/address.h"
+#include "relay/message/address.h"
 
 #include <string>
 

@@ -27,7 +27,7 @@ class FakeWorker final : public Worker {
 
 class ConnectionPoolTest : public testing::Test {
   protected:
-    ~ConnectionPoolTest() override {
+    void TearDown() override {
         for (const auto& worker : workers_) {
             if (worker->stage() == Stage::idle || worker->stage() == Stage::woken) {
                 pool_.becomes_busy(*worker);

@@ -16,7 +16,7 @@ class DetoursTest : public testing::Test {
         site_.name = "to.example";
         site_.plan.groups = {{10, {"mx1.example"}}, {20, {"mx2.example"}}};
     }
-    ~DetoursTest() override { drained(detours_.queue()); }
+    void TearDown() override { drained(detours_.queue()); }
 
     // Content with octets above 127 needs 8BITMIME.
     Recipient& eight_bit() {
@@ -35,8 +35,8 @@ class DetoursTest : public testing::Test {
         Disposition refusal;
         refusal.outcome = Outcome::bounced;
         refusal.command = "MAIL";
-        refusal.code = 550;
-        refusal.enhanced = {5, 7, 1};
+        refusal.reply.code = 550;
+        refusal.reply.enhanced = {5, 7, 1};
         refusal.peer_address = address;
         return refusal;
     }
@@ -114,7 +114,7 @@ TEST_F(DetoursTest, only_policy_at_mail_is_a_matter_of_families_and_only_where_t
     refusal.command = "RCPT";
     EXPECT_FALSE(may_help(recipient, refusal));
     refusal = by_policy("192.0.2.1");
-    refusal.enhanced.subject = 1;
+    refusal.reply.enhanced.subject = 1;
     EXPECT_FALSE(may_help(recipient, refusal));
     refusal = by_policy("192.0.2.1");
     refusal.outcome = Outcome::deferred;

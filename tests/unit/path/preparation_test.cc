@@ -30,7 +30,7 @@ class PreparationTest : public testing::Test {
             away_.pop_back();
         }
     }
-    ~PreparationTest() override {
+    void TearDown() override {
         drained(queue_);
         drained(preparation_.queue());
     }

@@ -18,8 +18,7 @@ constexpr core::WallTime kNow{std::chrono::sys_days{std::chrono::November / 30 /
 core::Duration pause(std::uint16_t code, std::string_view text, bool local = false) {
     Disposition said;
     said.outcome = Outcome::deferred;
-    said.code = code;
-    said.quote(text);
+    said.quote(Reply{code, {}, std::string(text)});
     said.local = local;
     return asked_pause(said, kNow);
 }

@@ -32,8 +32,7 @@ class ScheduleTest : public testing::Test {
         recipient.attempts = static_cast<std::uint16_t>(attempts);
         Disposition said;
         said.outcome = Outcome::deferred;
-        said.code = 451;
-        said.quote(reply);
+        said.quote(Reply{451, {}, std::string(reply)});
         recipient.set_disposition(std::move(said));
         return recipient;
     }

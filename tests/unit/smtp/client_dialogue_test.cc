@@ -22,8 +22,8 @@ TEST(ClientDialogue, EnvelopeLeavesInOneGroupAndContentWaitsForItsGoAhead) {
     c.says(kContentAndDot);
     EXPECT_EQ(c.hears("250 2.0.0 queued as 1\r\n"), Event::finished);
     EXPECT_EQ(letter.result().outcome, Outcome::delivered);
-    EXPECT_EQ(letter.result().enhanced, (EnhancedCode{2, 0, 0}));
-    EXPECT_EQ(letter.result().text, "queued as 1");
+    EXPECT_EQ(letter.result().reply.enhanced, (EnhancedCode{2, 0, 0}));
+    EXPECT_EQ(letter.result().reply.text, "queued as 1");
     EXPECT_TRUE(c.dialogue.idle());
 }
 
@@ -146,7 +146,7 @@ TEST(ClientDialogue, RefusedMailIsJudgedByItsOwnReplyNotByThe503sBehindIt) {
     c.hears("451 4.7.1 greylisted\r\n503 mail first\r\n503 mail first\r\n503 mail first\r\n");
     for (const Disposition& result : letter.transaction.results) {
         EXPECT_EQ(result.outcome, Outcome::deferred);
-        EXPECT_EQ(result.code, 451);
+        EXPECT_EQ(result.reply.code, 451);
         EXPECT_EQ(result.scope, Scope::message);
     }
 }
@@ -209,8 +209,8 @@ TEST(ClientDialogue, RefusedContentGoesToAcceptedRecipientsOnlyAndTheGroupBehind
     c.says(kContentAndDot + kEnvelope);
     c.hears("554 5.7.1 spam\r\n250 ok\r\n250 ok\r\n354 go\r\n");
     EXPECT_EQ(one.result(0).outcome, Outcome::bounced);
-    EXPECT_EQ(one.result(0).code, 554);
-    EXPECT_EQ(one.result(1).code, 550);
+    EXPECT_EQ(one.result(0).reply.code, 554);
+    EXPECT_EQ(one.result(1).reply.code, 550);
     c.says(kContentAndDot);
     c.hears("250 taken\r\n");
     EXPECT_EQ(two.result().outcome, Outcome::delivered);
@@ -365,7 +365,7 @@ TEST(ClientDialogue, AllRecipientsRefusedBeforeAChunkKeepsTheirReplies) {
     c.dialogue.begin(one.transaction);
     c.written();
     c.hears("250 ok\r\n550 5.1.1 unknown\r\n503 no recipients\r\n");
-    EXPECT_EQ(one.result().code, 550);
+    EXPECT_EQ(one.result().reply.code, 550);
     EXPECT_TRUE(c.dialogue.chunking());
 }
 
@@ -491,7 +491,7 @@ TEST(ClientDialogue, A421InsteadOf250IsNotAcceptance) {
     c.written();
     EXPECT_EQ(c.hears("421 4.3.2 shutting down\r\n"), Event::closing);
     EXPECT_EQ(one.result().outcome, Outcome::deferred);
-    EXPECT_EQ(one.result().code, 421);
+    EXPECT_EQ(one.result().reply.code, 421);
     EXPECT_FALSE(one.result().ambiguous_end);
     EXPECT_EQ(two.result().outcome, Outcome::none);
 }

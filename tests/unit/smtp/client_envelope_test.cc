@@ -17,7 +17,7 @@ TEST(ClientDialogue, MessageOverTheAnnouncedSizeIsRefusedWithoutTransfer) {
     Letter letter({"r@to.example"});
     c.dialogue.begin(letter.transaction);
     EXPECT_EQ(c.dialogue.take_finished(), &letter.transaction);
-    EXPECT_EQ(letter.result().enhanced, (EnhancedCode{5, 3, 4}));
+    EXPECT_EQ(letter.result().reply.enhanced, (EnhancedCode{5, 3, 4}));
     EXPECT_TRUE(letter.result().local);
     c.says("");
 }
@@ -37,13 +37,13 @@ TEST(ClientDialogue, ParametersAreSentOnlyWhenOffered) {
     Letter utf8({"r@to.example"});
     utf8.transaction.utf8 = true;
     plain.dialogue.begin(utf8.transaction);
-    EXPECT_EQ(utf8.result().enhanced, (EnhancedCode{5, 6, 9}));
+    EXPECT_EQ(utf8.result().reply.enhanced, (EnhancedCode{5, 6, 9}));
     EXPECT_TRUE(utf8.result().host_lacks);
     plain.dialogue.take_finished();
     Letter eight({"r@to.example"});
     eight.transaction.eight_bit = true;
     plain.dialogue.begin(eight.transaction);
-    EXPECT_EQ(eight.result().enhanced, (EnhancedCode{5, 6, 3}));
+    EXPECT_EQ(eight.result().reply.enhanced, (EnhancedCode{5, 6, 3}));
     EXPECT_TRUE(eight.result().host_lacks);
 }
 
@@ -56,10 +56,10 @@ TEST(ClientDialogue, ByIsPassedOnOrTheMailComesBack) {
         letter.transaction.by = by;
         c.dialogue.begin(letter.transaction);
         if (c.dialogue.take_finished() == nullptr) return c.written();
-        EXPECT_EQ(letter.result().enhanced, (EnhancedCode{5, 3, 3}));
+        EXPECT_EQ(letter.result().reply.enhanced, (EnhancedCode{5, 3, 3}));
         EXPECT_TRUE(letter.result().host_lacks);
         EXPECT_EQ(c.written(), "");
-        return letter.result().text;
+        return letter.result().reply.text;
     };
     const ByTime returned{.seconds = 60, .returns = true};
     const ByTime told{.seconds = -3, .traces = true};
@@ -115,10 +115,10 @@ TEST(ClientDialogue, WithoutSmtputf8DomainsAreALabelsAndOnlyLocalPartsFail) {
     c.says(kContentAndDot);
     c.hears("250 ok\r\n");
     EXPECT_EQ(letter.result(0).outcome, Outcome::delivered);
-    EXPECT_EQ(letter.result(1).enhanced, (EnhancedCode{5, 6, 7}));
+    EXPECT_EQ(letter.result(1).reply.enhanced, (EnhancedCode{5, 6, 7}));
     EXPECT_EQ(letter.result(1).scope, Scope::recipient);
     EXPECT_TRUE(letter.result(1).host_lacks);
-    EXPECT_EQ(letter.result(2).enhanced, (EnhancedCode{5, 1, 1}));
+    EXPECT_EQ(letter.result(2).reply.enhanced, (EnhancedCode{5, 1, 1}));
 
     Conversation slow;  // in lock-step likewise
     slow.greet("250 mx\r\n");
@@ -142,7 +142,7 @@ TEST(ClientDialogue, WithoutSmtputf8DomainsAreALabelsAndOnlyLocalPartsFail) {
     from.transaction.sender = "\xc3\xa9@from.example";
     d.dialogue.begin(from.transaction);
     EXPECT_EQ(d.dialogue.take_finished(), &from.transaction);
-    EXPECT_EQ(from.result().enhanced, (EnhancedCode{5, 6, 7}));
+    EXPECT_EQ(from.result().reply.enhanced, (EnhancedCode{5, 6, 7}));
     d.says("");
 }
 
@@ -163,7 +163,7 @@ TEST(ClientDialogue, WhatCannotBeSaidStaysUnsaidInASimplerMode) {
     c.hears("250 ok\r\n");
     c.says("RCPT TO:<s@xn--bcher-kva.example>\r\n");
     c.hears("250 ok\r\n");
-    EXPECT_EQ(letter.transaction.results[0].enhanced, (EnhancedCode{5, 6, 7}));
+    EXPECT_EQ(letter.transaction.results[0].reply.enhanced, (EnhancedCode{5, 6, 7}));
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ TEST(ClientOpening, WithoutTheOfferTheWishDecides) {
     Opening required(TlsWish::required);
     EXPECT_EQ(required.hears("250-mx\r\n250 PIPELINING\r\n"), Event::closing);
     EXPECT_TRUE(required.dialogue.tls_missing());
-    EXPECT_EQ(required.dialogue.ending().enhanced, (EnhancedCode{4, 7, 5}));
+    EXPECT_EQ(required.dialogue.ending().reply.enhanced, (EnhancedCode{4, 7, 5}));
     required.says("");
 }
 
@@ -85,7 +85,7 @@ TEST(ClientOpening, RequiretlsIsSaidWhereItIsOfferedInsideTlsOnly) {
     other.says("EHLO me.example\r\n");
     EXPECT_EQ(other.hears("250-mx\r\n250 PIPELINING\r\n"), Event::closing);
     EXPECT_TRUE(other.dialogue.requirement_missing());
-    EXPECT_EQ(other.dialogue.ending().enhanced, (EnhancedCode{4, 7, 30}));
+    EXPECT_EQ(other.dialogue.ending().reply.enhanced, (EnhancedCode{4, 7, 30}));
 }
 
 // CVE-2021-38371: RFC 3207 says that the client speaks first inside TLS.
@@ -96,7 +96,7 @@ TEST(ClientOpening, AnyOctetBehindTheReplyToStarttlsEndsTheSession) {
         c.says("STARTTLS\r\n");
         EXPECT_EQ(c.hears(std::string("220 go\r\n") + behind), Event::closing) << behind;
         EXPECT_FALSE(c.dialogue.tls_refused());
-        EXPECT_EQ(c.dialogue.ending().enhanced, (EnhancedCode{4, 7, 5}));
+        EXPECT_EQ(c.dialogue.ending().reply.enhanced, (EnhancedCode{4, 7, 5}));
         c.says("");
     }
 }
@@ -224,8 +224,8 @@ TEST(ClientOpening, ARefusedLoginIsNoBounceAndHoldsNoSecret) {
         c.says(kPlain);
         EXPECT_EQ(c.hears(reply), Event::closing);
         EXPECT_EQ(c.dialogue.ending().command, "AUTH");
-        EXPECT_EQ(c.dialogue.ending().text.find("pencil"), std::string::npos);
-        EXPECT_EQ(c.dialogue.ending().text.find("AHVz"), std::string::npos);
+        EXPECT_EQ(c.dialogue.ending().reply.text.find("pencil"), std::string::npos);
+        EXPECT_EQ(c.dialogue.ending().reply.text.find("AHVz"), std::string::npos);
     }
 }
 
@@ -286,7 +286,7 @@ TEST(ClientOpening, credentials_that_a_server_quotes_are_in_no_text) {
         later.dialogue.begin(letter.transaction);
         later.written();
         later.hears("250 ok\r\n550-you said\r\n550 " + quote + "\r\n503 no\r\n");
-        EXPECT_TRUE(letter.result().text.contains("***")) << quote;
+        EXPECT_TRUE(letter.result().reply.text.contains("***")) << quote;
         expect_clean(letter.result(), quote);
     }
 }
@@ -301,7 +301,7 @@ TEST(ClientOpening, credentials_of_auth_login_are_in_no_text) {
     c.hears("334 UGFzc3dvcmQ6\r\n");
     c.written();
     c.hears("535 5.7.8 cGVuY2ls is wrong for user\r\n");
-    EXPECT_EQ(c.dialogue.ending().text, "*** is wrong for user");
+    EXPECT_EQ(c.dialogue.ending().reply.text, "*** is wrong for user");
 }
 
 TEST(Extensions, ReadsKeywordsWhateverTheirCase) {

@@ -34,8 +34,8 @@ TEST(ClientReplies, a_second_greeting_is_a_deferral_of_ours) {
         }
         const Disposition& why = c.dialogue.ending();
         EXPECT_EQ(why.outcome, Outcome::deferred);
-        EXPECT_EQ(why.code, 451);
-        EXPECT_EQ(why.enhanced, (EnhancedCode{4, 5, 0}));
+        EXPECT_EQ(why.reply.code, 451);
+        EXPECT_EQ(why.reply.enhanced, (EnhancedCode{4, 5, 0}));
         EXPECT_TRUE(why.local);
         EXPECT_FALSE(c.dialogue.can_begin());
     }
@@ -46,7 +46,7 @@ TEST(ClientReplies, a_reply_that_was_not_asked_for_never_lends_its_code_to_a_def
         Conversation idle;
         idle.greet();
         EXPECT_EQ(idle.hears(std::string(reply) + "\r\n"), Event::closing);
-        EXPECT_EQ(idle.dialogue.ending().code, 451) << reply;
+        EXPECT_EQ(idle.dialogue.ending().reply.code, 451) << reply;
         for (const char* before :
              {"", "250 ok\r\n", "250 ok\r\n250 ok\r\n", "250 ok\r\n250 ok\r\n354 go\r\n"}) {
             Conversation c;
@@ -63,13 +63,13 @@ TEST(ClientReplies, a_reply_that_was_not_asked_for_never_lends_its_code_to_a_def
             EXPECT_EQ(delivered,
                       std::string_view(before).ends_with("354 go\r\n") && reply[0] == '2')
                 << before << reply;
-            if (!delivered) EXPECT_GE(result.code, 400) << before << reply;
+            if (!delivered) EXPECT_GE(result.reply.code, 400) << before << reply;
         }
     }
     Conversation refused;
     refused.greet();
     EXPECT_EQ(refused.hears("421 4.3.2 idle too long\r\n"), Event::closing);
-    EXPECT_EQ(refused.dialogue.ending().code, 421);
+    EXPECT_EQ(refused.dialogue.ending().reply.code, 421);
 }
 
 // A blank line would otherwise make a duplicate.
@@ -101,8 +101,8 @@ TEST(ClientReplies, lines_of_one_first_digit_after_the_final_dot_are_one_reply) 
     EXPECT_EQ(result_of("250-taken\r\n251 forwarded\r\n").outcome, Outcome::delivered);
     const Disposition refused = result_of("550-5.1.1 no\r\n554 5.7.1 spam\r\n");
     EXPECT_EQ(refused.outcome, Outcome::bounced);
-    EXPECT_EQ(refused.code, 554);
-    EXPECT_EQ(refused.enhanced, (EnhancedCode{5, 7, 1}));
+    EXPECT_EQ(refused.reply.code, 554);
+    EXPECT_EQ(refused.reply.enhanced, (EnhancedCode{5, 7, 1}));
 }
 
 // ---- who was accepted, and who was not
@@ -133,7 +133,7 @@ TEST(ClientReplies, every_positive_reply_to_rcpt_is_acceptance) {
             const std::string said = spoken(c, rcpt, "354 go", "250 2.0.0 taken");
             EXPECT_TRUE(said.contains(kContentAndDot)) << rcpt;
             EXPECT_EQ(letter.result().outcome, Outcome::delivered) << rcpt;
-            EXPECT_EQ(letter.result().text, "taken") << rcpt;  // of the content, not of RCPT
+            EXPECT_EQ(letter.result().reply.text, "taken") << rcpt;  // of the content, not of RCPT
             EXPECT_EQ(letter.result().recipients, 1U);
         }
     }
@@ -154,7 +154,7 @@ TEST(ClientReplies, a_lone_dot_is_never_a_delivery) {
                 EXPECT_NE(letter.result().outcome, Outcome::delivered) << rcpt << " " << dot;
                 EXPECT_NE(letter.result().outcome, Outcome::none) << rcpt << " " << dot;
                 EXPECT_EQ(letter.result().command, "RCPT") << rcpt << " " << dot;
-                EXPECT_GE(letter.result().code, 400) << rcpt << " " << dot;
+                EXPECT_GE(letter.result().reply.code, 400) << rcpt << " " << dot;
             }
         }
     }

@@ -31,8 +31,8 @@ class DialogueDriver {
     explicit DialogueDriver(relay::ServerDialogueOptions options = {.hostname = "mx.example",
                                                                     .max_message_size = 100000,
                                                                     .max_recipients = 5},
-                            bool may_relay = true, const relay::KnownDomains* domains = nullptr)
-        : options_(std::move(options)), dialogue(options_, may_relay, domains) {}
+                            bool may_relay = true, const relay::RecipientRules* rules = nullptr)
+        : options_(std::move(options)), dialogue(options_, may_relay, rules) {}
 
     // Feeds all of it; answers what was said meanwhile.
     std::string say(std::string_view input) {

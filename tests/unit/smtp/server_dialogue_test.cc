@@ -1,6 +1,7 @@
 #include "relay/smtp/server_dialogue.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -21,6 +22,21 @@ DialogueDriver greeted(bool may_relay = true) {
     return DialogueDriver(
         {.hostname = "mx.example", .max_message_size = 100000, .max_recipients = 5}, may_relay);
 }
+
+// Refuses recipients of a domain, or all of them.
+class Refusing final : public RecipientRules {
+  public:
+    explicit Refusing(RecipientFault fault, string_view domain = {})
+        : fault_(fault), domain_(domain) {}
+    std::optional<RecipientFault> fault_of(const AddressView& recipient) const override {
+        if (!domain_.empty() && recipient.domain != domain_) return std::nullopt;
+        return fault_;
+    }
+
+  private:
+    const RecipientFault fault_;
+    const string_view domain_;
+};
 
 class Session : public testing::Test {
   protected:
@@ -197,12 +213,7 @@ TEST(ServerDialogue, many_recipients_who_are_named_twice_are_sent_to_once) {
 
 // L9: what an envelope takes is asked for before it is taken.
 TEST(ServerDialogue, recipients_need_room) {
-    class Full final : public KnownDomains {
-      public:
-        bool takes_no_mail(string_view) const override { return false; }
-        bool has_room() const override { return false; }
-    };
-    const Full full;
+    const Refusing full(RecipientFault::no_room);
     DialogueDriver driver({.hostname = "mx.example"}, true, &full);
     driver.say("EHLO client.example\r\nMAIL FROM:<a@example.com>\r\n");
     EXPECT_EQ(driver.say("RCPT TO:<b@example.com>\r\n"),
@@ -329,14 +340,17 @@ TEST_F(Session, offers_requiretls_inside_tls_only) {
     EXPECT_FALSE(driver.dialogue.envelope().require_tls);
 }
 
-TEST_F(Session, refuses_address_literals) {
-    say(kMail);
-    EXPECT_EQ(say("RCPT TO:<a@[192.0.2.1]>\r\n"),
+TEST(ServerDialogue, refuses_address_literals) {
+    const Refusing rules(RecipientFault::address_literal);
+    DialogueDriver driver({.hostname = "mx.example"}, true, &rules);
+    driver.say("EHLO client.example\r\n" + string(kMail));
+    EXPECT_EQ(driver.say("RCPT TO:<a@[192.0.2.1]>\r\n"),
               "550 5.1.2 Mail for address literals is not taken\r\n");
+    EXPECT_EQ(driver.rejections.back().reason, RejectReason::address);
 }
 
 TEST(ServerDialogue, takes_address_literals_where_they_are_allowed) {
-    DialogueDriver driver({.hostname = "mx.example", .address_literals = true});
+    DialogueDriver driver({.hostname = "mx.example"});
     driver.say("EHLO client.example\r\n" + string(kMail));
     EXPECT_EQ(driver.say("RCPT TO:<a@[192.0.2.1]>\r\nRCPT TO:<a@[IPv6:2001:db8::1]>\r\n"),
               "250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n");
@@ -345,10 +359,7 @@ TEST(ServerDialogue, takes_address_literals_where_they_are_allowed) {
 
 // RFC 7505 section 4.2; the transaction goes on with the others.
 TEST(ServerDialogue, a_domain_that_is_known_to_take_no_mail_is_refused_at_rcpt) {
-    struct Known final : KnownDomains {
-        bool takes_no_mail(string_view domain) const override { return domain == "null.example"; }
-    };
-    const Known known;
+    const Refusing known(RecipientFault::null_mx, "null.example");
     DialogueDriver driver({.hostname = "mx.example"}, true, &known);
     driver.say("EHLO client.example\r\n" + string(kMail));
     EXPECT_EQ(driver.say("RCPT TO:<a@null.example>\r\n" + string(kRcpt)),

@@ -17,7 +17,7 @@ TEST(SessionEnd, a_5yz_that_answers_nothing_defers_what_is_in_the_session) {
     for (std::size_t i : {0U, 1U}) {
         EXPECT_EQ(letter.result(i).outcome, Outcome::deferred);
         EXPECT_EQ(letter.result(i).scope, Scope::session);
-        EXPECT_EQ(letter.result(i).code, 554);
+        EXPECT_EQ(letter.result(i).reply.code, 554);
     }
 }
 

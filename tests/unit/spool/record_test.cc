@@ -85,7 +85,7 @@ TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     made->eight_bit = true;
     made->tls = TlsRequest::required;
     made->edit_labels() = {&kAcme, "spring sale"};
-    const LastReply reply{451, {4, 7, 1}, "try again\nlater", "RCPT"};
+    const LastReply reply{{451, {4, 7, 1}, "try again\nlater"}, "RCPT"};
     made->recipients[1]->attempts = 7;
     made->recipients[1]->next_attempt = kCreated + std::chrono::hours{1};
     made->recipients[1]->last_reply = &reply;
@@ -112,9 +112,9 @@ TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     EXPECT_EQ(deferred.attempts, 7);
     EXPECT_EQ(deferred.next_attempt, kCreated + std::chrono::hours{1});
     ASSERT_TRUE(deferred.has_reply);
-    EXPECT_EQ(deferred.code, 451);
-    EXPECT_EQ(deferred.enhanced, (EnhancedCode{4, 7, 1}));
-    EXPECT_EQ(deferred.text, "try again\nlater");
+    EXPECT_EQ(deferred.reply.code, 451);
+    EXPECT_EQ(deferred.reply.enhanced, (EnhancedCode{4, 7, 1}));
+    EXPECT_EQ(deferred.reply.text, "try again\nlater");
     EXPECT_EQ(deferred.command, "RCPT");
     made->recipients[1]->last_reply = nullptr;
 }
@@ -155,7 +155,7 @@ TEST(SpoolRecord, recipients_that_are_settled_stay_out_and_the_others_keep_their
 TEST(SpoolRecord, no_truncation_of_a_message_passes_for_another_one) {
     const auto made = message(4);
     made->edit_labels() = {&kAcme, "spring"};
-    const LastReply reply{421, {4, 3, 0}, "busy", "connect"};
+    const LastReply reply{{421, {4, 3, 0}, "busy"}, "connect"};
     made->recipients[2]->last_reply = &reply;
     const std::string octets = encoded(*made);
     std::size_t whole = 0;
@@ -216,9 +216,9 @@ OutcomeRecord outcome(Outcome what) {
     record.outcome = what;
     record.attempts = 3;
     record.next_attempt = kCreated;
-    record.code = 450;
-    record.enhanced = {4, 2, 1};
-    record.text = "greylisted";
+    record.reply.code = 450;
+    record.reply.enhanced = {4, 2, 1};
+    record.reply.text = "greylisted";
     record.command = "RCPT";
     return record;
 }
@@ -236,8 +236,8 @@ TEST(SpoolRecord, outcomes_come_back_and_deferrals_with_their_reply) {
         EXPECT_EQ(record->attempts, 3);
         const bool deferred = what == Outcome::deferred;
         EXPECT_EQ(record->next_attempt, deferred ? kCreated : WallTime{});
-        EXPECT_EQ(record->code, deferred ? 450 : 0);
-        EXPECT_EQ(record->text, deferred ? "greylisted" : "");
+        EXPECT_EQ(record->reply.code, deferred ? 450 : 0);
+        EXPECT_EQ(record->reply.text, deferred ? "greylisted" : "");
         EXPECT_EQ(record->command, deferred ? "RCPT" : "");
         for (std::size_t length = 0; length < octets.size(); ++length)
             EXPECT_FALSE(decode_outcome(std::string_view(octets).substr(0, length)).has_value());
@@ -255,14 +255,14 @@ TEST(SpoolRecord, an_unknown_outcome_is_refused) {
 TEST(SpoolRecord, a_reply_is_kept_up_to_a_length) {
     OutcomeRecord record = outcome(Outcome::deferred);
     const std::string text(100'000, 'x');
-    record.text = text;
+    record.reply.text = text;
     record.command = text;
     std::string octets;
     encode_outcome(record, octets);
     EXPECT_LT(octets.size(), 1200U);
     const auto back = decode_outcome(octets);
     ASSERT_TRUE(back.has_value());
-    EXPECT_TRUE(text.starts_with(back->text) && back->text.size() >= 512);
+    EXPECT_TRUE(text.starts_with(back->reply.text) && back->reply.text.size() >= 512);
 }
 
 TEST(SpoolRecord, random_octets_never_crash_the_decoders) {

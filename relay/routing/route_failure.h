@@ -1,0 +1,15 @@
+// no_route(): what a failure of DNS to name a route, or the addresses of a host, means for mail: a
+// disposition of our own, with the codes that the failure has. Pure.
+#pragma once
+
+#include "dns/mx.h"
+#include "relay/message/own_disposition.h"
+
+namespace relay {
+
+inline Disposition no_route(const dns::RouteFailure& failure) {
+    return no_route(
+        Reply{failure.code, {failure.klass, failure.subject, failure.detail}, failure.text});
+}
+
+}  // namespace relay

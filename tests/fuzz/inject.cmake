@@ -1,1 +1,0 @@
-posthaste_fuzz_target(inject_request USES relay_inject)

@@ -1,0 +1,1 @@
+posthaste_fuzz_target(inject_request USES relay_intake)
