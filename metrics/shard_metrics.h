@@ -175,9 +175,7 @@ class alignas(64) ShardMetrics {
 
     // Injection. A message counts once it is accepted, whatever its number of recipients.
     void received(Protocol protocol) { received_[index(protocol)].add(); }
-    void rejected(Protocol protocol, Rejection why) {
-        rejected_[index(protocol)][index(why)].add();
-    }
+    void rejected(Protocol p, Rejection why) { rejected_[index(p)][index(why)].add(); }
     void session_opened(Protocol protocol) {
         sessions_[index(protocol)].add();
         sessions_open_[index(protocol)].add();
@@ -204,9 +202,9 @@ class alignas(64) ShardMetrics {
     void connect(std::size_t destination, Connect result) {
         of(destination).connects[index(result)].add();
     }
-    void transaction_begun() { engine_.transactions.add(); }
     void connection_opened(std::size_t destination) { of(destination).connections_open.add(); }
     void connection_closed(std::size_t destination) { of(destination).connections_open.subtract(); }
+    Counter& transactions() { return engine_.transactions; }
     void ambiguous_end() { ambiguous_ends_.add(); }  // RFC 5321 section 3.8
     ReportCounters& reports() { return reports_; }
     void tls_session(std::size_t destination, TlsPolicy policy, TlsResult result) {

@@ -31,11 +31,21 @@ void append_counts(std::string& line, std::string_view start, std::initializer_l
 
 constexpr std::size_t kSiteText = 100;  // octets; a site with many hosts has a long name
 
-// "; most for one.example (300), two.example (2)": of all shards; a site is at home in one of them.
+// "; most for one.example (300), two.example (2)": of all shards; lanes of a site add up.
 void append_sites(std::string& line, std::span<const LargestSites* const> shards) {
     std::vector<SiteBacklog> all;
     for (const LargestSites* shard : shards)
         std::ranges::move(shard->get(), std::back_inserter(all));
+    std::ranges::sort(all, {}, &SiteBacklog::site);
+    std::vector<SiteBacklog> sums;
+    for (SiteBacklog& each : all) {
+        if (!sums.empty() && sums.back().site == each.site) {
+            sums.back().recipients += each.recipients;
+        } else {
+            sums.push_back(std::move(each));
+        }
+    }
+    all = std::move(sums);
     std::ranges::sort(all, std::greater<>{}, &SiteBacklog::recipients);
     if (all.size() > LargestSites::kMost) all.resize(LargestSites::kMost);
     std::string_view before = "; most for ";

@@ -71,7 +71,11 @@ bool Dispatcher::take_by_lane(Recipient& recipient) {
         found->second->add(recipient);
         return true;
     }
-    if (site.traffic.count(context_.shard.now())) join(path_of(site.facts, Path::Role::lane));
+    if (site.traffic.count(context_.shard.now())) {
+        Path& lane = path_of(site.facts, Path::Role::lane);
+        lane.expects_mail();
+        join(lane);
+    }
     return false;
 }
 
@@ -107,20 +111,26 @@ void Dispatcher::join(Path& path) {
     begin_renewal(path);
 }
 
-// A path whose renewal is under way stays: it has not got its terms.
-void Dispatcher::renew_all() {
-    std::erase_if(sharing_, [](Path* path) {
-        if (path->renewing() || !path->is_alone()) return false;
-        path->set_sharing(false);
-        return true;
-    });
-    const bool all = ++renewal_round_ % kRenewSeldom == 0;
-    const std::vector<Path*> some = sharing_;  // a renewal may make one share that did not
-    for (Path* path : some) {
-        if (all || path->role() == Path::Role::home || path->is_urgent()) begin_renewal(*path);
+// A round through those that share, some in each turn. A path whose renewal is under way stays: it
+// has not got its terms.
+void Dispatcher::renew_some() {
+    core::TimerSet& timers = context_.shard.reactor().timers();
+    const bool all = renewal_round_ % kRenewSeldom == 0;
+    for (std::size_t seen = 0; seen < kRenewedAtOnce && renewed_ < sharing_.size(); ++seen) {
+        Path& path = *sharing_[renewed_];
+        if (!path.renewing() && path.is_alone()) {
+            path.set_sharing(false);
+            sharing_[renewed_] = sharing_.back();
+            sharing_.pop_back();
+            continue;
+        }
+        ++renewed_;
+        if (all || path.role() == Path::Role::home || path.is_urgent()) begin_renewal(path);
     }
-    if (sharing_.empty()) return;
-    context_.shard.reactor().timers().arm(renewal_, context_.shard.now() + kRenewEvery);
+    if (renewed_ < sharing_.size()) return timers.arm(renewal_, core::kAtOnce);
+    renewed_ = 0;
+    ++renewal_round_;
+    if (!sharing_.empty()) timers.arm(renewal_, context_.shard.now() + kRenewEvery);
 }
 
 void Dispatcher::begin_renewal(Path& path) {

@@ -26,6 +26,7 @@ class Dispatcher final : public PathEnd {
     static constexpr core::Duration kForgetSoon = std::chrono::minutes{1};
     static constexpr core::Duration kSweepEvery = std::chrono::minutes{1};
     static constexpr core::Duration kRenewEvery = std::chrono::milliseconds{50};
+    static constexpr std::size_t kRenewedAtOnce = 64;
     static constexpr unsigned kRenewSeldom = 20;  // times that, for a lane with nothing to say
     // In one step; with ten thousand routes to look through for each.
     static constexpr std::size_t kAdoptedAtOnce = 32;
@@ -65,7 +66,7 @@ class Dispatcher final : public PathEnd {
     class RenewTimer final : public core::Timer {
       public:
         explicit RenewTimer(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
-        void expire() override { dispatcher_.renew_all(); }
+        void expire() override { dispatcher_.renew_some(); }
 
       private:
         Dispatcher& dispatcher_;
@@ -75,7 +76,7 @@ class Dispatcher final : public PathEnd {
     Path& path_of(const SiteFacts& site, Path::Role role);
     // It shares its limits from now on.
     void join(Path& path);
-    void renew_all();
+    void renew_some();
     void begin_renewal(Path& path);
     core::Task<void> renew_lane(Path* path);
     void sweep(Walk& walk);
@@ -89,6 +90,7 @@ class Dispatcher final : public PathEnd {
     Walk sweep_{*this, &Dispatcher::sweep};
     Walk adoption_{*this, &Dispatcher::adopt};
     std::vector<Path*> sharing_;
+    std::size_t renewed_ = 0;  // of sharing_, in this round
     unsigned renewal_round_ = 0;
     RenewTimer renewal_{*this};
     core::TaskGroup renewals_;

@@ -10,8 +10,8 @@ namespace relay {
 
 GateLimits part_of(const GateLimits& whole, GateShare share) {
     PH_ASSERT(share.places > 0 && share.places <= share.of);
+    if (share.places == share.of) return whole;
     const auto part = [share](core::Rate rate) {
-        if (share.places == share.of) return rate;
         return core::Rate{rate.count * share.places,
                           rate.period * static_cast<std::int64_t>(share.of)};
     };

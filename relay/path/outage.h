@@ -36,6 +36,11 @@ class Outage {
         failures_ = samples_ = 0;
         paused_until_ = {};
     }
+    // It worked for another shard, which shares the path: evidence, but no reason to forget ours.
+    void worked_elsewhere(core::Instant when) {
+        if (when != core::Instant{}) worked_ = std::max(worked_.value_or(when), when);
+    }
+    core::Instant last_worked() const { return worked_.value_or(core::Instant{}); }
     Finding failed(Failure failure, core::Instant now) {
         if (failure != Failure::hopeless && worked_ && now - *worked_ <= kLately) {
             slowed_until_ = std::max(slowed_until_, now + after_sample(failure));

@@ -138,7 +138,7 @@ void Path::established(Worker& worker, const Extensions& offered) {
 
 // While another connection works, or may yet, what is ready can still be delivered.
 bool Path::is_last_hope() const {
-    return pool_.size() <= 1;
+    return pool_.size() <= 1 && others_ == 0;
 }
 
 void Path::not_opened(Worker& worker, const NotOpened& end) {

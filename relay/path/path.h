@@ -1,13 +1,14 @@
 // Path: one destination as this node serves it: a site with its limits, the recipients that wait
-// for it, and its connections. Lives on the site's home shard, so that none of its limits needs a
-// lock. It coordinates: FairQueue says whose turn it is, Preparation reads contents back ahead of
-// it, Gate whether a transaction may begin and a connection open, ConnectionPool how many there
-// are, Detours what goes to another host, Manners how its servers are spoken to. A site that cannot
-// be reached defers everything that waits for it at once (one timer for the site, not a timeout per
-// message: RFC 5321 section 4.5.4.1) and is probed by one connection after a pause. A host that
-// other paths found dead is not asked again meanwhile (host_memory.h). Whatever is queued, a step
-// of the loop handles core::kSlice recipients at most. Limits: those of [shaping]; recipients older
-// than max_age, or beyond the time of BY (RFC 2852), leave as expired when their turn comes;
+// for it, and its connections. Lives on the site's home shard, which has all its limits, or is a
+// lane on another one, which has a part of them (sharing.h): so none of them needs a lock. It
+// coordinates: FairQueue says whose turn it is, Preparation reads contents back ahead of it, Gate
+// whether a transaction may begin and a connection open, ConnectionPool how many there are, Detours
+// what goes to another host, Manners how its servers are spoken to. A site that cannot be reached
+// defers everything that waits for it at once (one timer for the site, not a timeout per message:
+// RFC 5321 section 4.5.4.1) and is probed by one connection after a pause. A host that other paths
+// found dead is not asked again meanwhile (host_memory.h). Whatever is queued, a step of the loop
+// handles core::kSlice recipients at most. Limits: those of [shaping]; recipients older than
+// max_age, or beyond the time of BY (RFC 2852), leave as expired when their turn comes;
 // waiting_domains() looks at kMaxLookedThrough recipients.
 #pragma once
 
@@ -69,6 +70,8 @@ class Path final : public WorkSource {
     std::uint64_t take_backlog() { return ready() + std::exchange(deferred_, 0); }
     // ---- how it is shared with other shards (sharing.h); the Dispatcher carries the letters
     Role role() const { return role_; }
+    // A lane: mail comes for it, though none is here yet.
+    void expects_mail();
     // A lane that may send now.
     bool serves() const;
     // So much mail waits, or other shards have so much, that it pays to share.
@@ -144,6 +147,8 @@ class Path final : public WorkSource {
     // ---- sharing (path_sharing.cc)
     bool may_be_shared() const;
     bool may_lend() const;
+    bool may_begin_sharing() const;
+    void accept(const LaneTerms& terms);
     void begin_sharing();
     std::size_t wanted() const;
     void use_places(std::size_t places, std::size_t limit);
@@ -168,6 +173,7 @@ class Path final : public WorkSource {
     const Role role_;
     std::size_t places_;                  // connections that this shard may have
     std::size_t limit_;                   // that all shards may have
+    std::size_t others_ = 0;              // that the others may have now
     std::unique_ptr<LaneLedger> ledger_;  // of a home that shares; null: it has all
     bool sharing_ = false;
     bool renewing_ = false;

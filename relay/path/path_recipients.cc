@@ -84,7 +84,7 @@ void Path::begin(Delivery& delivery) {
     const auto count = static_cast<std::int64_t>(delivery.recipients.size());
     context_.metrics.left(metrics::Queue::ready, count);
     context_.metrics.entered(metrics::Queue::in_flight, count);
-    context_.metrics.transaction_begun();
+    context_.metrics.transactions().add();
     for (Recipient* recipient : delivery.recipients)
         recipient->move_to(RecipientState::in_flight);
     const Message& message = *delivery.recipients.front()->message;

@@ -11,11 +11,16 @@ namespace {
 
 constexpr std::size_t kMuch = 256;      // recipients: more than one shard should keep for itself
 constexpr std::size_t kMaxInVain = 20;  // terms without a place; then its mail goes to the home
+constexpr core::Duration kKeepsPlace = std::chrono::seconds{1};  // a lane that has no mail
 
 }  // namespace
 
 bool Path::may_be_shared() const {
     return relay::may_be_shared(site_.limits, context_.exchange.shards());
+}
+
+void Path::expects_mail() {
+    last_used_ = context_.shard.now();
 }
 
 bool Path::serves() const {
@@ -28,7 +33,9 @@ bool Path::wants_sharing() const {
 }
 
 std::size_t Path::wanted() const {
-    return std::max(pool_.size(), pool_.wanted(backlog()));
+    const bool lately = role_ == Role::lane && context_.shard.now() - last_used_ < kKeepsPlace;
+    const std::size_t least = backlog() > 0 || lately ? 1 : 0;
+    return std::max({least, pool_.size(), pool_.wanted(backlog())});
 }
 
 // Not while the site is down: one shard asks whether it is back.
@@ -45,27 +52,36 @@ std::vector<std::size_t> Path::lanes_to_recall() const {
 }
 
 bool Path::is_urgent() const {
-    const bool idle = pool_.empty() && backlog() == 0;
-    return wanted() > places_ || waiting_.size() >= kMuch || (idle && places_ > 0) ||
+    const bool lacks = pool_.idle() == 0 && wanted() > places_;
+    return lacks || waiting_.size() >= kMuch || (wanted() == 0 && places_ > 0) ||
            pool_.size() > places_;
 }
 
 LaneReport Path::report() {
     PH_ASSERT(role_ == Role::lane);
-    use_places(pool_.size(), std::max(limit_, pool_.size()));
-    return {.has = places_, .wants = may_lend() ? wanted() : 0, .backlog = backlog()};
+    use_places(std::min(pool_.size(), limit_), limit_);
+    return {.has = pool_.size(),
+            .wants = may_lend() ? wanted() : 0,
+            .backlog = backlog(),
+            .worked = gate_.outage().last_worked()};
 }
 
 void Path::take_terms(const LaneTerms& terms) {
     if (gate_.closing()) return;
-    use_places(terms.places, terms.limit);
+    accept(terms);
     in_vain_ = places_ == 0 && backlog() > 0 && pool_.empty() ? in_vain_ + 1 : 0;
     if (in_vain_ > kMaxInVain) {  // by way of the origin, as nobody here will send it
         in_vain_ = 0;
         return send_all_home({});
     }
-    hand_over(terms.backlogs);
+    if (may_lend()) hand_over(terms.backlogs);
     maintain();
+}
+
+void Path::accept(const LaneTerms& terms) {
+    use_places(terms.places, terms.limit == 0 ? limit_ : terms.limit);
+    others_ = terms.others;
+    gate_.outage().worked_elsewhere(terms.worked);
 }
 
 LaneTerms Path::terms_for(std::size_t shard, const LaneReport& report) {
@@ -73,11 +89,16 @@ LaneTerms Path::terms_for(std::size_t shard, const LaneReport& report) {
     LaneReport asked = report;
     if (!may_lend()) asked.wants = 0;
     if (ledger_ == nullptr) {
-        if (asked.has == 0 && asked.wants == 0) return {};
+        if ((asked.has == 0 && asked.wants == 0) || !may_begin_sharing()) return {};
         begin_sharing();
     }
     renew_own();
     return ledger_->renew(shard, asked);
+}
+
+// After a reload that lowered the limit some connections still have to end.
+bool Path::may_begin_sharing() const {
+    return pool_.size() <= site_.limits.connection_limit;
 }
 
 // All places are its own when the ledger is opened.
@@ -91,13 +112,16 @@ void Path::renew_own() {
     PH_ASSERT(role_ == Role::home);
     if (gate_.closing()) return;
     if (ledger_ == nullptr) {
-        if (!wants_sharing()) return;
+        if (!wants_sharing() || !may_begin_sharing()) return;
         begin_sharing();
     }
-    const LaneReport own{.has = pool_.size(), .wants = wanted(), .backlog = backlog()};
+    const LaneReport own{.has = pool_.size(),
+                         .wants = wanted(),
+                         .backlog = backlog(),
+                         .worked = gate_.outage().last_worked()};
     const LaneTerms terms = ledger_->renew(context_.shard.id(), own);
-    use_places(terms.places, terms.limit);
-    if (may_be_shared()) hand_over(terms.backlogs);
+    accept(terms);
+    if (may_lend()) hand_over(terms.backlogs);
     maintain();
 }
 
@@ -107,6 +131,7 @@ bool Path::is_alone() {
     if (ledger_ == nullptr) return true;
     if (ledger_->shared_by_others_than(context_.shard.id()) || backlog() >= kMuch / 2) return false;
     ledger_.reset();
+    others_ = 0;
     use_places(site_.limits.connection_limit, site_.limits.connection_limit);
     maintain();
     return true;

@@ -50,6 +50,9 @@ LaneTerms LaneLedger::renew(std::size_t shard, const LaneReport& report) {
     LaneTerms terms;
     terms.places = ledger_.renew(shard, report.has, report.wants);
     terms.limit = ledger_.limit();
+    terms.others = ledger_.granted() - ledger_.granted(shard);
+    worked_ = std::max(worked_, report.worked);
+    terms.worked = worked_;
     terms.backlogs = backlogs_;
     return terms;
 }

@@ -41,6 +41,7 @@ class LaneLedger {
   private:
     Ledger ledger_;
     std::vector<std::size_t> backlogs_;
+    core::Instant worked_{};
 };
 
 }  // namespace relay

@@ -1,5 +1,8 @@
 #include "relay/routing/exchange.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "core/base/assert.h"
 #include "relay/routing/site.h"
 
@@ -38,6 +41,10 @@ class Exchange::Homeward final : public core::Timer {
   private:
     void send(std::size_t origin) {
         hand_all(*from_, origin, exchange_.origins_[origin], std::exchange(gathered_[origin], {}));
+        const auto empty = [](const auto& some) { return some.empty(); };
+        if (armed() && std::ranges::all_of(gathered_, empty)) {
+            from_->reactor().timers().disarm(*this);
+        }
     }
 
     Exchange& exchange_;
@@ -46,6 +53,7 @@ class Exchange::Homeward final : public core::Timer {
 };
 
 Exchange::Exchange(std::size_t shards) : origins_(shards), paths_(shards) {
+    PH_ASSERT(shards <= std::numeric_limits<decltype(Recipient::lane)>::max() + std::size_t{1});
     for (std::size_t i = 0; i < shards; ++i)
         homeward_.push_back(std::make_unique<Homeward>(*this));
 }

@@ -3,7 +3,8 @@
 // is not touched by the sender any more. Built before the shards serve; the table is read-only from
 // then on. Within one shard the handover is a call; between shards a letter, so everything sent
 // from one shard to another arrives in order. Those that go home to another shard are gathered for
-// kGather, or until there are kMaxGathered: a letter wakes a shard.
+// kGather, or until there are kMaxGathered: a letter wakes a shard, and
+// nobody waits for these.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +51,7 @@ class PathEnd : public RecipientTaker {
 class Exchange {
   public:
     static constexpr std::size_t kMaxGathered = 64;  // recipients in a letter
-    static constexpr core::Duration kGather = std::chrono::milliseconds{1};
+    static constexpr core::Duration kGather = std::chrono::milliseconds{5};
 
     explicit Exchange(std::size_t shards);
     ~Exchange();

@@ -17,11 +17,14 @@ struct LaneReport {
     std::size_t has = 0;      // connections; it opens none until it has an answer
     std::size_t wants = 0;    // in all
     std::size_t backlog = 0;  // recipients
+    core::Instant worked{};   // the last transaction that completed; the epoch: none
 };
 
 struct LaneTerms {
     std::size_t places = 0;             // connections that it may have; those above it must end
-    std::size_t limit = 1;              // of the path
+    std::size_t limit = 0;              // of the path; 0: not known
+    std::size_t others = 0;             // connections that other shards may have
+    core::Instant worked{};             // the last transaction that completed, of all shards
     std::vector<std::size_t> backlogs;  // by shard, as last reported
 };
 

@@ -61,11 +61,6 @@ class TokenBucket {
         *this = TokenBucket(rate, burst);
         arrival_ = next + tolerance_;
     }
-    // Nothing is saved up: the first event is due after an interval.
-    void drain(core::Instant now) {
-        arrival_ = std::max(arrival_, now + core::Duration(period_ / count_) + tolerance_);
-    }
-
     // Gives back what was taken for an event that did not happen.
     void give_back() {
         arrival_ -= core::Duration(period_ / count_);

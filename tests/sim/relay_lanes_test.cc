@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(shards, RelayLanes, testing::Values(2, 8, 16),
 
 TEST_P(RelayLanes, mail_to_a_busy_destination_stays_where_it_was_accepted) {
     Lanes town(GetParam());
-    constexpr int kEach = 2000;
+    constexpr int kEach = 3000;
     town.inject_evenly(kEach, milliseconds{1});
     town.drain();
     const double messages = kEach * static_cast<double>(GetParam());
@@ -105,7 +105,7 @@ TEST_P(RelayLanes, the_others_help_when_one_shard_accepted_all) {
     const double mean = kMessages / static_cast<double>(GetParam());
     for (const std::uint64_t carried : town.carried())
         EXPECT_LE(static_cast<double>(carried), 1.5 * mean);
-    EXPECT_LE(static_cast<double>(town.letters()) / kMessages, 0.1);
+    EXPECT_LE(static_cast<double>(town.letters()) / kMessages, 0.5);
     EXPECT_LE(town.servers[0]->peak_sessions(), 160U);
 }
 
@@ -181,6 +181,43 @@ TEST_P(RelayLanes, an_outage_ends_in_every_lane) {
     town.servers[0]->options().script = {};
     town.servers[0]->options().close_after = 0;
     town.inject_evenly(300, milliseconds{1});
+    town.drain();
+}
+
+// Of two connections the server refuses one: a sample for whoever opened it, no reason to defer
+// mail while others work.
+TEST_P(RelayLanes, a_failed_connection_of_a_lane_is_no_outage_while_others_work) {
+    Lanes town(GetParam());
+    town.inject_evenly(300, milliseconds{1});
+    std::size_t greeted = 0;
+    town.servers[0]->options().script = [&greeted](const Moment& moment) {
+        const bool refused = moment.stage == Stage::greeting && ++greeted % 2 == 0;
+        return refused ? Verdict{.reply = "421 4.3.2 busy"} : Verdict{};
+    };
+    town.world.run_for(minutes{1});  // connections end, and new ones are needed
+    town.inject_evenly(1000, milliseconds{1});
+    town.servers[0]->options().script = {};
+    town.drain();
+    EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
+}
+
+// The limit was lowered, surplus connections still carry what they have begun, and then others ask
+// for a share.
+TEST_P(RelayLanes, sharing_begins_after_a_reload_has_come_into_force) {
+    Lanes town(GetParam());
+    town.servers[0]->options().content_delay = seconds{5};
+    for (int i = 0; i < 200; ++i)
+        town.relay.inject(0, {"u" + std::to_string(++town.injected) + "@d0.example"});
+    town.world.run_for(seconds{1});
+    town.relay.reload(
+        "[\"d0.example\"]\nconnection_limit = 16\n"
+        "max_message_rate = \"1000000/s\"\nmax_connection_rate = \"1000000/s\"\n");
+    for (std::size_t shard = 0; shard < GetParam(); ++shard) {
+        for (int i = 0; i < 600; ++i)
+            town.relay.inject(shard, {"u" + std::to_string(++town.injected) + "@d0.example"});
+    }
+    town.world.run_for(seconds{3});
+    town.servers[0]->options().content_delay = {};
     town.drain();
 }
 

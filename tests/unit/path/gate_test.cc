@@ -105,5 +105,38 @@ TEST_F(GateTest, a_rate_that_changes_begins_again_and_another_one_goes_on) {
     EXPECT_TRUE(gate_.begin_transaction(kStart).go());
 }
 
+TEST(GateShare, parts_come_to_no_more_than_the_whole) {
+    const GateLimits whole{{1000, std::chrono::seconds{1}}, {7, std::chrono::minutes{1}}, 10};
+    double messages = 0;
+    double connections = 0;
+    for (const std::size_t places : {1U, 2U, 3U, 4U}) {
+        const GateLimits part = part_of(whole, {places, 10});
+        const auto per_second = [](core::Rate rate) {
+            return static_cast<double>(rate.count) /
+                   std::chrono::duration<double>(rate.period).count();
+        };
+        messages += per_second(part.messages);
+        connections += per_second(part.connections);
+        EXPECT_GE(part.most_connections, 1U);
+    }
+    EXPECT_NEAR(messages, 1000, 1e-6);
+    EXPECT_NEAR(connections, 7 / 60.0, 1e-9);
+    EXPECT_EQ(part_of(whole, {10, 10}), whole);
+}
+
+TEST(GateShare, whoever_changes_shares_often_gains_nothing) {
+    const GateLimits whole{{1000, std::chrono::seconds{1}}, {1000, std::chrono::seconds{1}}, 10};
+    Gate gate(whole, {});
+    core::Instant now{std::chrono::seconds{5}};
+    std::size_t begun = 0;
+    for (int step = 0; step < 1000; ++step) {
+        gate.share({step % 2 == 0 ? 5U : 4U, 10}, now);
+        while (gate.begin_transaction(now).go())
+            ++begun;
+        now += std::chrono::milliseconds{1};
+    }
+    EXPECT_LE(begun, 500U + 50U) << "half of the rate in a second, and what was saved up once";
+}
+
 }  // namespace
 }  // namespace relay
