@@ -81,6 +81,15 @@ void check_allow(Section& from, const ListenerConfig& listener) {
     }
 }
 
+// A transaction of SMTP makes one message, a request by HTTP several (docs/decisions/0050).
+void check_recipients(Section& from, const ListenerConfig& listener) {
+    const bool smtp = listener.protocol == ListenerProtocol::smtp;
+    if (!smtp || listener.max_recipients <= kMostSmtpRecipients) return;
+    from.problem_with("max_recipients", from.take("max_recipients")->line,
+                      "may be 20000 at most for SMTP: a session sends a longer list in several "
+                      "transactions");
+}
+
 void check_addresses(Section& from) {
     const core::TomlValue* addresses = from.take("address");
     if (addresses == nullptr) {
@@ -130,7 +139,8 @@ const Keys<ListenerConfig>& listener_keys() {
         {"max_message_size", &Listener::max_message_size, Size{1024, 1ULL << 30}, InForce::restart,
          "more is refused: 552 5.3.4, 413"},
         {"max_recipients", &Listener::max_recipients, Integer{1, kMostRecipients}, InForce::restart,
-         "per message: 452 4.5.3, 413", "`1000`; HTTP `1000000`"},
+         "per message: 452 4.5.3; SMTP takes 20,000 at most. Of a request: 413",
+         "`1000`; HTTP `1000000`"},
         {"max_connections", &Listener::max_connections, Integer{1, 1'000'000}, InForce::restart,
          "of clients in `allow`, open at once: 421 4.7.0, 503. One address takes nine tenths of "
          "them at most, where they are 100 or more. Strangers have places beside these, a tenth "
@@ -212,6 +222,7 @@ ListenerConfig read_listener(Section& from) {
     refuse_keys(from, http ? smtp_listener_keys() : http_listener_keys(), http ? "smtp" : "http");
     check_addresses(from);
     check_allow(from, listener);
+    check_recipients(from, listener);
     from.finish();
     return listener;
 }

@@ -14,6 +14,7 @@ namespace relay {
 
 inline constexpr std::size_t kMostShards = 256;
 inline constexpr std::int64_t kMostRecipients = 1'000'000;
+inline constexpr std::size_t kMostSmtpRecipients = 20'000;  // as Message::kMostRecipients
 
 const Keys<NodeConfig>& node_keys();
 const Keys<SpoolConfig>& spool_keys();

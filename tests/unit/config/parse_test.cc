@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/config/schema.h"
+#include "relay/message/message.h"
 #include "tests/unit/config/temporary_directory.h"
 
 namespace relay {
@@ -276,6 +278,21 @@ TEST(ParseConfig, names_impossible_values) {
                 "is not a host"))
             << host;
     }
+}
+
+TEST(ParseConfig, a_transaction_of_smtp_has_20000_recipients_at_most) {
+    static_assert(kMostSmtpRecipients == Message::kMostRecipients);
+    const std::string listener = "[[listener]]\nname = \"b\"\naddress = [\"127.0.0.1:1\"]\n";
+    const Config config =
+        parsed(kLeast + listener + "protocol = \"smtp\"\nmax_recipients = 20000\n" +
+               "[[listener]]\nname = \"c\"\naddress = [\"127.0.0.1:2\"]\n"
+               "protocol = \"http\"\nmax_recipients = 20001\n");
+    EXPECT_EQ(config.listeners[1].max_recipients, 20'000U);
+    EXPECT_EQ(config.listeners[2].max_recipients, 20'001U);
+    const std::string problem =
+        problem_of(listener + "protocol = \"smtp\"\nmax_recipients = 20001\n");
+    EXPECT_TRUE(has(problem, "[[listener]] max_recipients may be 20000 at most for SMTP"))
+        << problem;
 }
 
 TEST(ParseConfig, refuses_to_be_an_open_relay) {
