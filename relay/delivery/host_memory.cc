@@ -5,30 +5,11 @@
 
 namespace relay {
 
-HostMemory::Entry* HostMemory::find(const std::string& host) {
-    const auto found = by_host_.find(host);
-    return found == by_host_.end() ? nullptr : &*found->second;
-}
-
-HostMemory::Entry& HostMemory::touch(const std::string& host) {
-    if (const auto found = by_host_.find(host); found != by_host_.end()) {
-        entries_.splice(entries_.begin(), entries_, found->second);
-        return entries_.front();
-    }
-    if (entries_.size() == kMostHosts) {
-        by_host_.erase(entries_.back().host);
-        entries_.pop_back();
-    }
-    entries_.emplace_front().host = host;
-    by_host_.emplace(entries_.front().host, entries_.begin());
-    return entries_.front();
-}
-
 // ---- does it answer
 
 HostMemory::Rest HostMemory::ask(const std::string& host, core::Instant now,
                                  core::Instant giving_up) {
-    Entry* entry = find(host);
+    Known* entry = hosts_.find(host);
     if (entry == nullptr || entry->failures == 0) return {};
     if (entry->rest_until > now) {
         return {true, false, entry->rest_until, entry->failures, entry->why};
@@ -41,7 +22,7 @@ HostMemory::Rest HostMemory::ask(const std::string& host, core::Instant now,
 }
 
 bool HostMemory::failed(const std::string& host, core::Instant now, Disposition why) {
-    Entry& entry = touch(host);
+    Known& entry = hosts_.touch(host);
     entry.why = std::move(why);
     entry.tried_until = {};
     if (entry.worked && now - *entry.worked <= kLately) return false;
@@ -55,7 +36,7 @@ bool HostMemory::failed(const std::string& host, core::Instant now, Disposition 
 }
 
 void HostMemory::answers(const std::string& host, core::Instant now) {
-    Entry& entry = touch(host);
+    Known& entry = hosts_.touch(host);
     entry.worked = now;
     if (entry.failures == 0) return;
     entry.failures = 0;
@@ -64,12 +45,12 @@ void HostMemory::answers(const std::string& host, core::Instant now) {
 }
 
 bool HostMemory::worked_lately(const std::string& host, core::Instant now) {
-    const Entry* entry = find(host);
+    const Known* entry = hosts_.find(host);
     return entry != nullptr && entry->worked && now - *entry->worked <= kLately;
 }
 
 HostMemory::Habits* HostMemory::known_habits(const std::string& host) {
-    Entry* entry = find(host);
+    Known* entry = hosts_.find(host);
     return entry == nullptr ? nullptr : &entry->habits;
 }
 

@@ -10,14 +10,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
 #include "core/base/time.h"
 #include "relay/delivery/belief.h"
+#include "relay/delivery/recent_hosts.h"
 #include "relay/delivery/session_cap.h"
 #include "relay/message/disposition.h"
 
@@ -57,15 +55,14 @@ class HostMemory {
         Belief refuses_parameters;
         Belief helo_only;
     };
-    Habits& habits(const std::string& host) { return touch(host).habits; }
+    Habits& habits(const std::string& host) { return hosts_.touch(host).habits; }
     // Null: nothing is known.
     Habits* known_habits(const std::string& host);
 
-    std::size_t size() const { return entries_.size(); }
+    std::size_t size() const { return hosts_.size(); }
 
   private:
-    struct Entry {
-        std::string host;
+    struct Known {
         unsigned failures = 0;
         core::Instant rest_until{};
         core::Instant tried_until{};  // somebody is at it
@@ -73,14 +70,8 @@ class HostMemory {
         Disposition why;
         Habits habits;
     };
-    using Entries = std::list<Entry>;  // touched last in front
-
-    Entry* find(const std::string& host);
-    Entry& touch(const std::string& host);
-
     HostPauses pauses_;
-    Entries entries_;
-    std::unordered_map<std::string_view, Entries::iterator> by_host_;
+    RecentHosts<Known> hosts_{kMostHosts};
 };
 
 }  // namespace relay

@@ -10,14 +10,12 @@
 #pragma once
 
 #include <cstddef>
-#include <list>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
 #include "core/base/time.h"
 #include "relay/delivery/belief.h"
+#include "relay/delivery/recent_hosts.h"
 
 namespace relay {
 
@@ -43,24 +41,17 @@ class TlsMemory {
     bool note_works(const std::string& host, core::Instant now);
     bool offered_before(const std::string& host);
     void note_offered(const std::string& host);
-    std::size_t size() const { return entries_.size(); }
+    std::size_t size() const { return hosts_.size(); }
 
   private:
-    struct Entry {
-        std::string host;
+    struct Known {
         bool offered = false;
         Belief broken{};
         std::optional<core::Instant> worked{};
         unsigned losses = 0;  // since it worked
         core::Instant lost{};
     };
-    using Entries = std::list<Entry>;  // touched last in front
-
-    Entry* find(const std::string& host);
-    Entry& touch(const std::string& host);
-
-    Entries entries_;
-    std::unordered_map<std::string_view, Entries::iterator> by_host_;
+    RecentHosts<Known> hosts_{kMostHosts};
 };
 
 }  // namespace relay
