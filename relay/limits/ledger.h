@@ -24,8 +24,6 @@ class Ledger {
     // many in all. Answers how many it may have from now on: if fewer than it has, it is to give
     // back the difference as soon as it can, and until then it has them.
     std::size_t renew(std::size_t holder, std::size_t has, std::size_t wants);
-    // It is gone, and has none.
-    void leave(std::size_t holder) { renew(holder, 0, 0); }
     // Another limit, from the next call of each on.
     void limit_by(std::size_t limit) { limit_ = limit; }
 

@@ -96,14 +96,15 @@ LaneTerms Dispatcher::renew(const SiteFacts& site, std::size_t shard, const Lane
 
 void Dispatcher::recall(const PathKey& path) {
     if (closed_) return;
-    if (auto* const found = paths_.find(path); found != nullptr && found->second->sharing()) {
+    if (auto* const found = paths_.find(path);
+        found != nullptr && found->second->sharing() != Path::Sharing::apart) {
         begin_renewal(*found->second);
     }
 }
 
 void Dispatcher::join(Path& path) {
-    if (path.sharing()) return;
-    path.set_sharing(true);
+    if (path.sharing() != Path::Sharing::apart) return;
+    path.move_to(Path::Sharing::sharing);
     sharing_.push_back(&path);
     if (!renewal_.armed()) {
         context_.shard.reactor().timers().arm(renewal_, context_.shard.now() + kRenewEvery);
@@ -118,8 +119,8 @@ void Dispatcher::renew_some() {
     const bool all = renewal_round_ % kRenewSeldom == 0;
     for (std::size_t seen = 0; seen < kRenewedAtOnce && renewed_ < sharing_.size(); ++seen) {
         Path& path = *sharing_[renewed_];
-        if (!path.renewing() && path.is_alone()) {
-            path.set_sharing(false);
+        if (path.sharing() != Path::Sharing::reporting && path.is_alone()) {
+            path.end_sharing();
             sharing_[renewed_] = sharing_.back();
             sharing_.pop_back();
             continue;
@@ -135,9 +136,9 @@ void Dispatcher::renew_some() {
 
 void Dispatcher::begin_renewal(Path& path) {
     if (path.role() == Path::Role::home) return path.renew_own();
-    if (path.renewing()) return;
-    path.set_renewing(true);
-    if (!renewals_.spawn(renew_lane(&path))) path.set_renewing(false);
+    if (path.sharing() == Path::Sharing::reporting || renewals_.closing()) return;
+    path.move_to(Path::Sharing::reporting);
+    renewals_.spawn(renew_lane(&path));
 }
 
 core::Task<void> Dispatcher::renew_lane(Path* path) {
@@ -149,7 +150,7 @@ core::Task<void> Dispatcher::renew_lane(Path* path) {
         home, [end, self, site = path->site(), report = path->report()] {
             return end->renew(site, self, report);
         });
-    path->set_renewing(false);
+    path->move_to(Path::Sharing::sharing);
     path->take_terms(terms ? *terms : LaneTerms{});
 }
 
@@ -211,7 +212,9 @@ core::Task<void> Dispatcher::close(core::Instant deadline) {
     co_await closing.close();
     // Lanes give their places back.
     for (Path* path : sharing_) {
-        if (path->role() == Path::Role::lane) co_await renew_lane(path);
+        if (path->role() == Path::Role::home) continue;
+        path->move_to(Path::Sharing::reporting);
+        co_await renew_lane(path);
     }
     sharing_.clear();
     for (std::size_t i = 0; i < Paths::kStripes; ++i) {

@@ -176,8 +176,8 @@ void Path::ended(Worker& worker, SessionEnd how) {
 // ---- the end
 
 bool Path::unused_since(core::Instant instant) const {
-    return !sharing_ && pool_.empty() && detours_.size() == 0 && preparation_.away() == 0 &&
-           leaving_.empty() && tasks_.running() == 0 &&
+    return sharing_ == Sharing::apart && pool_.empty() && detours_.size() == 0 &&
+           preparation_.away() == 0 && leaving_.empty() && tasks_.running() == 0 &&
            std::max(last_used_, gate_.outage().paused_until()) < instant;
 }
 

@@ -61,9 +61,9 @@ class Path final : public WorkSource {
 
     bool unused_since(core::Instant instant) const;
     // Nothing waits and nothing is under way: there is nothing to close.
-    bool at_rest() { return ready() == 0 && pool_.empty() && tasks_.running() == 0; }
+    bool at_rest() const { return ready() == 0 && pool_.empty() && tasks_.running() == 0; }
     std::size_t connections() const { return pool_.size(); }
-    std::size_t ready() {
+    std::size_t ready() const {
         return backlog() + detours_.size() + preparation_.away() + leaving_.size();
     }
     // What waits here, and what was deferred since the last call.
@@ -87,14 +87,18 @@ class Path final : public WorkSource {
     void renew_own();
     // A lane: it has something to say before long.
     bool is_urgent() const;
-    // It is on the Dispatcher's list of those that share, or not any more.
-    void set_sharing(bool sharing) { sharing_ = sharing; }
-    bool sharing() const { return sharing_; }
-    // A report is on its way.
-    void set_renewing(bool renewing) { renewing_ = renewing; }
-    bool renewing() const { return renewing_; }
+    // Where it stands with the Dispatcher, which moves it: apart <-> sharing <-> reporting.
+    enum class Sharing : std::uint8_t {
+        apart,
+        sharing,
+        reporting,  // a lane, whose report is on its way
+    };
+    Sharing sharing() const { return sharing_; }
+    void move_to(Sharing next);
     // Nothing is left to share.
-    bool is_alone();
+    bool is_alone() const;
+    // A home has all of its limits again.
+    void end_sharing();
 
     // Recipients at the front whose time is over leave, though no connection takes any.
     void expire_waiting();
@@ -146,7 +150,9 @@ class Path final : public WorkSource {
 
     // ---- sharing (path_sharing.cc)
     bool may_be_shared() const;
+    bool is_up() const;
     bool may_lend() const;
+    LaneReport what_it_has() const;
     bool may_begin_sharing() const;
     void accept(const LaneTerms& terms);
     void begin_sharing();
@@ -175,8 +181,7 @@ class Path final : public WorkSource {
     std::size_t limit_;                   // that all shards may have
     std::size_t others_ = 0;              // that the others may have now
     std::unique_ptr<LaneLedger> ledger_;  // of a home that shares; null: it has all
-    bool sharing_ = false;
-    bool renewing_ = false;
+    Sharing sharing_ = Sharing::apart;
     std::size_t in_vain_ = 0;  // terms without a place, while mail waits
     FairQueue waiting_;
     Preparation preparation_;

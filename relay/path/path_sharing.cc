@@ -23,9 +23,12 @@ void Path::expects_mail() {
     last_used_ = context_.shard.now();
 }
 
+bool Path::is_up() const {
+    return !gate_.closing() && gate_.outage().paused_until() <= context_.shard.now();
+}
+
 bool Path::serves() const {
-    return role_ == Role::lane && places_ > 0 && !gate_.closing() &&
-           gate_.outage().paused_until() <= context_.shard.now();
+    return role_ == Role::lane && places_ > 0 && is_up();
 }
 
 bool Path::wants_sharing() const {
@@ -40,8 +43,7 @@ std::size_t Path::wanted() const {
 
 // Not while the site is down: one shard asks whether it is back.
 bool Path::may_lend() const {
-    const bool paused = gate_.outage().paused_until() > context_.shard.now();
-    return !gate_.closing() && !paused && may_be_shared();
+    return is_up() && may_be_shared();
 }
 
 std::vector<std::size_t> Path::lanes_to_recall() const {
@@ -57,13 +59,19 @@ bool Path::is_urgent() const {
            pool_.size() > places_;
 }
 
+LaneReport Path::what_it_has() const {
+    return {.has = pool_.size(),
+            .wants = wanted(),
+            .backlog = backlog(),
+            .worked = gate_.outage().last_worked()};
+}
+
 LaneReport Path::report() {
     PH_ASSERT(role_ == Role::lane);
     use_places(std::min(pool_.size(), limit_), limit_);
-    return {.has = pool_.size(),
-            .wants = may_lend() ? wanted() : 0,
-            .backlog = backlog(),
-            .worked = gate_.outage().last_worked()};
+    LaneReport report = what_it_has();
+    if (!may_lend()) report.wants = 0;
+    return report;
 }
 
 void Path::take_terms(const LaneTerms& terms) {
@@ -115,26 +123,32 @@ void Path::renew_own() {
         if (!wants_sharing() || !may_begin_sharing()) return;
         begin_sharing();
     }
-    const LaneReport own{.has = pool_.size(),
-                         .wants = wanted(),
-                         .backlog = backlog(),
-                         .worked = gate_.outage().last_worked()};
-    const LaneTerms terms = ledger_->renew(context_.shard.id(), own);
+    const LaneTerms terms = ledger_->renew(context_.shard.id(), what_it_has());
     accept(terms);
     if (may_lend()) hand_over(terms.backlogs);
     maintain();
 }
 
-bool Path::is_alone() {
+bool Path::is_alone() const {
     if (gate_.closing()) return true;
     if (role_ == Role::lane) return pool_.empty() && backlog() == 0 && at_rest() && places_ == 0;
     if (ledger_ == nullptr) return true;
-    if (ledger_->shared_by_others_than(context_.shard.id()) || backlog() >= kMuch / 2) return false;
+    return !ledger_->shared_by_others_than(context_.shard.id()) && backlog() < kMuch / 2;
+}
+
+void Path::end_sharing() {
+    move_to(Sharing::apart);
+    if (gate_.closing() || ledger_ == nullptr) return;
     ledger_.reset();
     others_ = 0;
     use_places(site_.limits.connection_limit, site_.limits.connection_limit);
     maintain();
-    return true;
+}
+
+void Path::move_to(Sharing next) {
+    PH_ASSERT(sharing_ != next);
+    PH_ASSERT(sharing_ == Sharing::sharing || next == Sharing::sharing);
+    sharing_ = next;
 }
 
 void Path::use_places(std::size_t places, std::size_t limit) {

@@ -70,7 +70,7 @@ TEST(Ledger, who_leaves_gives_all_back) {
     Ledger ledger(4);
     ledger.renew(0, 0, 4);
     ledger.renew(1, 0, 4);
-    ledger.leave(0);
+    ledger.renew(0, 0, 0);
     EXPECT_EQ(ledger.renew(1, 0, 4), 4U);
     EXPECT_FALSE(ledger.shared_by_others_than(1));
 }
@@ -112,7 +112,7 @@ TEST(Ledger, random_holders_never_have_more_than_the_limit) {
             const std::size_t one = below(holders);
             switch (below(10)) {
                 case 0:
-                    ledger.leave(one);
+                    ledger.renew(one, 0, 0);
                     has[one] = may[one] = 0;
                     break;
                 case 1:
