@@ -33,7 +33,7 @@ class Manners {
         core::Duration hold;
     };
 
-    // insists: a server that loses track behind a dot is believed for its session only.
+    // insists: a server that loses track after a final dot is believed for its session only.
     Manners(PipelineMode most, bool chunking, bool insists = false)
         : most_{most, chunking}, insists_(insists) {}
 

@@ -71,8 +71,8 @@ void Session::note_opening_over_tls() {
 core::Task<bool> Session::secure() {
     const TlsDemand& demand = approach_.target.demand;
     if (stream_->has_input() && !demand.implicit()) {  // a moment later than the reply: the same
-        const auto behind = co_await stream_->read();
-        dialogue_.tls_injection(behind ? *behind : std::string_view{});
+        const auto injected = co_await stream_->read();
+        dialogue_.tls_injection(injected ? *injected : std::string_view{});
         if (!dialogue_.tls_injected()) note_broken_tls(TlsMemory::Fault::shown);
         count_tls(metrics::TlsResult::failed, {.reason = dialogue_.ending().reply.text});
         co_return false;

@@ -118,7 +118,7 @@ void SmtpSession::out_of_memory() {
     dialogue_.close("421 4.3.1 No memory for this message");
 }
 
-// Input behind a command that ends a group (RFC 2920 section 3.1) is harmless from a friend, but
+// Input after a command that ends a group (RFC 2920 section 3.1) is harmless from a friend, but
 // what follows a refused DATA is content and must not run as commands.
 bool SmtpSession::out_of_step(bool more_input) const {
     return more_input && (!dialogue_.may_relay() || dialogue_.refused_data());

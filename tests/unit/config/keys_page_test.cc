@@ -90,7 +90,7 @@ std::map<std::string, std::string> tables() {
     return parts;
 }
 
-// The page with each marked part made anew.
+// The page with each marked part made again.
 std::string renewed(std::string page) {
     constexpr std::string_view kEnd = "<!-- end of keys -->";
     for (const auto& [name, table] : tables()) {
