@@ -43,7 +43,7 @@ class EventLinesTest : public testing::Test {
     Batches sink_;
 };
 
-TEST_F(EventLinesTest, HandsOverAfterAWhile) {
+TEST_F(EventLinesTest, hands_over_after_a_while) {
     EventLines lines(sink_, reactor_);
     lines.take({});
     lines.take({});
@@ -58,7 +58,7 @@ TEST_F(EventLinesTest, HandsOverAfterAWhile) {
     EXPECT_EQ(sink_.records, 3U);
 }
 
-TEST_F(EventLinesTest, HandsOverAFullBufferAtOnce) {
+TEST_F(EventLinesTest, hands_over_a_full_buffer_at_once) {
     EventLines lines(sink_, reactor_);
     std::size_t added = 0;
     while (sink_.records == 0) {
@@ -70,7 +70,7 @@ TEST_F(EventLinesTest, HandsOverAFullBufferAtOnce) {
     EXPECT_EQ(reactor_.timers().size(), 0U);
 }
 
-TEST_F(EventLinesTest, FlushingHandsOverTheRest) {
+TEST_F(EventLinesTest, flushing_hands_over_the_rest) {
     EventLines lines(sink_, reactor_);
     lines.take({});
     lines.flush();

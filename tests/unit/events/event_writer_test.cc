@@ -43,7 +43,7 @@ class Positions final : public EventSink {
     int flushed = 0;
 };
 
-TEST_F(EventWriterTest, EveryEventHasThePlaceAfterTheOneBefore) {
+TEST_F(EventWriterTest, every_event_has_the_place_after_the_one_before) {
     Positions sink;
     EventWriter writer(sink, reactor_, {.shard = 3, .sequence = 41});
     Message message;
@@ -58,7 +58,7 @@ TEST_F(EventWriterTest, EveryEventHasThePlaceAfterTheOneBefore) {
     EXPECT_EQ(sink.flushed, 1);
 }
 
-TEST_F(EventWriterTest, HandsOverAtOnceWhatItIsGiven) {
+TEST_F(EventWriterTest, hands_over_at_once_what_it_is_given) {
     EventWriter writer(sink_, reactor_);
     Message message;
     message.recipients.push_back(std::make_unique<Recipient>(message, "a@b.example"));
@@ -68,7 +68,7 @@ TEST_F(EventWriterTest, HandsOverAtOnceWhatItIsGiven) {
     EXPECT_EQ(std::ranges::count(sink_.lines(), '\n'), 2);
 }
 
-TEST_F(EventWriterTest, StampsTheTimeOfTheShard) {
+TEST_F(EventWriterTest, stamps_the_time_of_the_shard) {
     EventWriter writer(sink_, reactor_);
     pass(1s);
     writer.rejection({});
@@ -76,7 +76,7 @@ TEST_F(EventWriterTest, StampsTheTimeOfTheShard) {
     EXPECT_NE(sink_.lines().find("\"timestamp\":1795383001,"), std::string::npos);
 }
 
-TEST_F(EventWriterTest, AnOutcomeComesWithItsVerdict) {
+TEST_F(EventWriterTest, an_outcome_comes_with_its_verdict) {
     EventWriter writer(sink_, reactor_);
     Message message;
     message.recipients.push_back(std::make_unique<Recipient>(message, "a@b.example"));
