@@ -8,10 +8,7 @@ from source_files import TOP, includes_of, own_files
 
 CASE = re.compile(r"\b(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)")
 UNIT = TOP / "tests/unit"
-# Files that still stand in another place. None is added.
-OLDER = {"probes_test.cc", "queue_report_test.cc", "server_test.cc", "session_test.cc", "site_guard_test.cc"}
-SOURCES = [path for path in own_files()
-           if path.suffix == ".cc" and path.is_relative_to(TOP / "tests") and path.name not in OLDER]
+SOURCES = [path for path in own_files() if path.suffix == ".cc" and path.is_relative_to(TOP / "tests")]
 
 
 def relative(path):

@@ -8,12 +8,12 @@
 #include <gtest/gtest.h>
 
 #include "core/http/session.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace {
 
-using http_test::ScriptedStream;
-using http_test::TestLoop;
+using core::test::ScriptedStream;
+using core::test::TestLoop;
 using metrics::Protocol;
 using metrics::Rejection;
 

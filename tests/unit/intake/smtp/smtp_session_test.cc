@@ -8,7 +8,7 @@
 
 #include "relay/events/event_sink.h"
 #include "relay/intake/seven_bit_content.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 #include "tests/unit/intake/kept_acceptance.h"
 #include "tests/unit/intake/scarce_memory.h"
 
@@ -35,7 +35,7 @@ class SmtpSessionTest : public testing::Test {
         const auto at = stream.heard().find(ehlo);
         return at == string::npos ? stream.heard() : stream.heard().substr(at + ehlo.size());
     }
-    void serve(http_test::ScriptedStream& client, bool may_relay = true) {
+    void serve(core::test::ScriptedStream& client, bool may_relay = true) {
         Intake intake(loop.reactor(), policy, acceptance, metrics, events, metrics::Protocol::smtp);
         SmtpSessionContext context{intake, dialogue, times, durable};
         {
@@ -50,7 +50,7 @@ class SmtpSessionTest : public testing::Test {
         return metrics.rejected_count(metrics::Protocol::smtp, why).value();
     }
 
-    http_test::TestLoop loop;
+    core::test::TestLoop loop;
     relay_test::KeptAcceptance acceptance{loop.reactor()};
     metrics::ShardMetrics metrics;
     MemoryEventSink sink;
@@ -59,7 +59,7 @@ class SmtpSessionTest : public testing::Test {
     ServerDialogueOptions dialogue{.hostname = "mx.example"};
     SmtpTimes times;
     bool durable = true;
-    http_test::ScriptedStream stream{loop.reactor()};
+    core::test::ScriptedStream stream{loop.reactor()};
 };
 
 TEST_F(SmtpSessionTest, hands_over_a_complete_message) {
@@ -379,7 +379,7 @@ TEST_F(SmtpSessionTest, memory_that_runs_out_ends_one_message) {
     bool failed = true;
     for (std::size_t which = 1; failed; ++which) {
         ASSERT_LT(which, 200U);
-        http_test::ScriptedStream client(loop.reactor());
+        core::test::ScriptedStream client(loop.reactor());
         client.say(string(kEhlo) + string(kEnvelope) + "DATA\r\n");
         client.say(eight_bit_lines(100'000) + ".\r\n");
         client.say(string(kEnvelope) + "DATA\r\n", milliseconds{1});

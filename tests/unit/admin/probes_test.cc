@@ -7,12 +7,12 @@
 
 #include "core/http/session.h"
 #include "relay/admin/liveness.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace {
 
-using http_test::ScriptedStream;
-using http_test::TestLoop;
+using core::test::ScriptedStream;
+using core::test::TestLoop;
 using std::chrono::seconds;
 
 core::Task<std::string> exposition() {

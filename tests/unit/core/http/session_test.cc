@@ -9,14 +9,14 @@
 #include <gtest/gtest.h>
 
 #include "core/http/message.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace {
 
 using core::HttpRequest;
 using core::HttpResponse;
-using http_test::ScriptedStream;
-using http_test::TestLoop;
+using core::test::ScriptedStream;
+using core::test::TestLoop;
 using std::chrono::seconds;
 using std::string_literals::operator""s;
 
