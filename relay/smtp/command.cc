@@ -1,5 +1,6 @@
 #include "relay/smtp/command.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
@@ -13,6 +14,7 @@ namespace relay {
 namespace {
 
 constexpr std::size_t kMaxSizeDigits = 20;  // RFC 1870 section 4
+constexpr std::size_t kMaxClientName = 255;
 
 struct VerbName {
     std::string_view name;
@@ -159,6 +161,21 @@ Command parse_command(std::string_view line) {
         }
     }
     return {Verb::unknown, {}};
+}
+
+bool leads_nowhere(Verb verb) {
+    return verb == Verb::rset || verb == Verb::noop || verb == Verb::vrfy || verb == Verb::help ||
+           verb == Verb::ehlo || verb == Verb::helo;
+}
+
+bool is_client_name(std::string_view name, LocalPart local) {
+    if (name.empty() || name.size() > kMaxClientName) return false;
+    if (local == LocalPart::loose) {
+        return std::ranges::none_of(
+            name, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
+    }
+    return std::ranges::all_of(
+        name, [](char c) { return core::is_alnum(c) || std::string_view("-._:[]").contains(c); });
 }
 
 std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended,
