@@ -7,30 +7,15 @@
 
 #include <gtest/gtest.h>
 
-#include "core/runtime/clock.h"
+#include "tests/unit/events/event_scene.h"
 
 namespace relay {
 namespace {
 
 using namespace std::chrono_literals;
 
-class NoEvents final : public core::EventSource {
-  public:
-    void wait(core::Instant) override {}
-    void wake() override {}
-};
-
-class EventWriterTest : public testing::Test {
+class EventWriterTest : public relay_test::EventScene {
   protected:
-    void pass(core::Duration time) {
-        clock_.advance_to(clock_.now() + time);
-        reactor_.turn(false);  // sees the time
-        reactor_.turn(false);  // expires timers
-    }
-
-    core::VirtualClock clock_{core::WallTime(core::Duration(1'795'383'000'000'000'000))};
-    NoEvents source_;
-    core::Reactor reactor_{clock_, source_};
     MemoryEventSink sink_;
 };
 
