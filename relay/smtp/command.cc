@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/blanks.h"
 #include "relay/smtp/dsn_parameters.h"
 
 namespace relay {
@@ -40,17 +41,9 @@ constexpr std::array<VerbName, 16> kVerbs = {{
     {"STARTTLS", Verb::starttls},
 }};
 
-constexpr std::string_view trim_blanks(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-        text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-        text.remove_suffix(1);
-    return text;
-}
-
 // The text up to the next blank; moves past it.
 std::string_view next_word(std::string_view& text) {
-    text = trim_blanks(text);
+    text = core::trim_blanks(text);
     const std::string_view word = text.substr(0, text.find_first_of(" \t"));
     text.remove_prefix(word.size());
     return word;
@@ -75,7 +68,7 @@ std::expected<PathView, AddressFault> parse_path_after(std::string_view keyword,
     if (!core::starts_with_ignoring_case(argument, keyword)) {
         return std::unexpected(AddressFault::syntax);
     }
-    auto path = parse_path(trim_blanks(argument.substr(keyword.size())), local);
+    auto path = parse_path(core::trim_blanks(argument.substr(keyword.size())), local);
     if (path && !path->rest.empty() && path->rest.front() != ' ') {
         return std::unexpected(AddressFault::syntax);
     }
@@ -157,7 +150,7 @@ Command parse_command(std::string_view line) {
     const std::string_view word = line.substr(0, line.find_first_of(" \t"));
     for (const VerbName& known : kVerbs) {
         if (core::equals_ignoring_case(word, known.name)) {
-            return {known.verb, trim_blanks(line.substr(word.size()))};
+            return {known.verb, core::trim_blanks(line.substr(word.size()))};
         }
     }
     return {Verb::unknown, {}};
