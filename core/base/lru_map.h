@@ -25,9 +25,12 @@ class LruMap {
     using Iterator = typename std::list<Entry>::iterator;
 
     LruMap() = default;
-    // The index refers to the entries' own names.
+    ~LruMap() = default;
+    // No copies: the index refers to the entries' own names. They stay where they are in a move.
     LruMap(const LruMap&) = delete;
     LruMap& operator=(const LruMap&) = delete;
+    LruMap(LruMap&&) = default;
+    LruMap& operator=(LruMap&&) = default;
 
     std::size_t size() const { return entries_.size(); }
     bool empty() const { return entries_.empty(); }
@@ -50,14 +53,14 @@ class LruMap {
         return found == by_name_.end() ? nullptr : &found->second->value;
     }
     // end(): it is not there.
-    Iterator at(std::string_view name) {
+    Iterator entry_of(std::string_view name) {
         const auto found = by_name_.find(name);
         return found == by_name_.end() ? end() : found->second;
     }
     void use(Iterator entry) { entries_.splice(entries_.begin(), entries_, entry); }
     // Made if need be, and used.
     Iterator touch(std::string_view name) {
-        if (const Iterator known = at(name); known != end()) {
+        if (const Iterator known = entry_of(name); known != end()) {
             use(known);
         } else {
             entries_.emplace_front(std::string(name));
@@ -71,7 +74,7 @@ class LruMap {
     }
     // False: it was not there.
     bool erase(std::string_view name) {
-        const Iterator entry = at(name);
+        const Iterator entry = entry_of(name);
         if (entry == end()) return false;
         erase(entry);
         return true;

@@ -24,7 +24,7 @@ void TlsSessions::keep(const std::string& key, SSL_SESSION* session) {
 }
 
 SSL_SESSION* TlsSessions::find(const std::string& key) {
-    const Entry entry = sessions_.at(key);
+    const Entry entry = sessions_.entry_of(key);
     if (entry == sessions_.end()) return nullptr;
     if (entry->value.expires <= reactor_.now()) {
         erase(entry);
@@ -37,7 +37,7 @@ SSL_SESSION* TlsSessions::find(const std::string& key) {
 }
 
 void TlsSessions::forget(const std::string& key) {
-    if (const Entry entry = sessions_.at(key); entry != sessions_.end()) erase(entry);
+    if (const Entry entry = sessions_.entry_of(key); entry != sessions_.end()) erase(entry);
 }
 
 void TlsSessions::erase(Entry entry) {

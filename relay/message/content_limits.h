@@ -1,4 +1,5 @@
-// Limits of content, whichever way it comes in. Constants.
+// Limits of content, whichever way it comes in: what SMTP and HTTP refuse alike, so that no
+// receiver has to. Constants.
 #pragma once
 
 #include <cstddef>

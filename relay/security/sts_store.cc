@@ -75,7 +75,7 @@ std::string text_of(const std::string& domain, const StsKnown& known) {
 }  // namespace
 
 StsKnown& StsStore::touch(const std::string& domain) {
-    const Entry found = entries_.at(domain);
+    const Entry found = entries_.entry_of(domain);
     if (found != entries_.end() && found != entries_.begin()) walk_past(found);
     return entries_.touch(domain)->value.known;
 }

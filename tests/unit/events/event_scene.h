@@ -1,4 +1,5 @@
-// EventScene: what tests of events stand on: a reactor on virtual time, without I/O.
+// EventScene: what tests of events stand on, a reactor on virtual time without I/O. pass() lets
+// time go by and runs what is due then.
 #pragma once
 
 #include <chrono>

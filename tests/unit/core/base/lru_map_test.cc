@@ -32,9 +32,9 @@ TEST(LruMap, finding_is_no_use) {
     ASSERT_NE(map.find("a"), nullptr);
     EXPECT_EQ(*map.find("a"), 1);
     EXPECT_EQ(map.find("c"), nullptr);
-    EXPECT_EQ(map.at("c"), map.end());
+    EXPECT_EQ(map.entry_of("c"), map.end());
     EXPECT_EQ(map.oldest()->name, "a");
-    map.use(map.at("a"));
+    map.use(map.entry_of("a"));
     EXPECT_EQ(map.oldest()->name, "b");
 }
 
