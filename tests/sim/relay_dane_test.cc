@@ -76,6 +76,13 @@ class DaneScene : public TlsScene {
     }
 };
 
+TEST(RelayDane, a_table_may_say_that_records_are_not_looked_for) {
+    DaneScene scene({wrong_digest()});
+    scene.relay->reload("[\"one.example\"]\nenable_dane = false\n");
+    scene.expect_delivered(2, true);
+    EXPECT_EQ(scene.tlsa_questions(), 0U);
+}
+
 TEST(RelayDane, a_record_that_matches_takes_the_place_of_all_authorities) {
     for (const TlsPolicy policy :
          {TlsPolicy::opportunistic, TlsPolicy::encrypt, TlsPolicy::verify}) {

@@ -255,6 +255,13 @@ TEST(RelaySts, a_policy_of_none_does_not_look_for_policies) {
     EXPECT_EQ(scene.policies.fetches, 0U);
 }
 
+TEST(RelaySts, a_table_may_say_that_policies_are_not_looked_for) {
+    StsScene scene(file("enforce", "other.example"));
+    scene.relay->reload("[\"one.example\"]\nenable_mta_sts = false\n");
+    scene.expect_delivered(2, true);
+    EXPECT_EQ(scene.policies.fetches, 0U);
+}
+
 // RFC 8689 section 5: TLS is tried, but neither the policy nor TLSA records keep the mail here;
 // other mail for the domain is held to them all the same.
 TEST(RelaySts, mail_whose_sender_waives_tls_is_not_held_to_what_the_domain_publishes) {
