@@ -85,6 +85,8 @@ class Journal {
 
     SegmentStore& store() { return store_; }
     const JournalStats& stats() const { return stats_; }
+    // Outcomes that no batch has taken yet.
+    std::size_t noted() const { return noted_.count(); }
 
   private:
     class Committing;

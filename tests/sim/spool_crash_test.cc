@@ -92,9 +92,14 @@ class Observer {
                            !event.path.ends_with(".chain");
         if (batch) {
             read_outcomes();
-            Journaled& journal = truth_.journals.at(journal_of(event.path));
+            const std::size_t number = journal_of(event.path);
+            Journaled& journal = truth_.journals.at(number);
             if (event.phase == Phase::started) {
-                const std::size_t begin = std::exchange(journal.written, journal.outcomes.size());
+                // Those that came in the turn in which it was composed are not in it.
+                const std::size_t later =
+                    scene_.relay->spool(number).journals().front()->noted();
+                const std::size_t begin =
+                    std::exchange(journal.written, journal.outcomes.size() - later);
                 journal.under_way.push_back({event.offset, begin, journal.written});
                 most_under_way = std::max(most_under_way, journal.under_way.size());
             } else if (event.phase == Phase::done) {
