@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -110,13 +111,17 @@ void UringBackend::wake() {
     [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
 }
 
+// Completions that the kernel posts when it is entered.
+bool UringBackend::has_news() {
+    const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
+    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
 void UringBackend::wait(Instant until) {
     if (!wake_armed_) arm_wake();
     const Instant now = clock_.now();
     if (until <= now) {
-        const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
-        const bool pending = (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
-        if (io_uring_sq_ready(&ring_) > 0 || pending) submit();
+        if (io_uring_sq_ready(&ring_) > 0 || has_news()) submit();
     } else {
         submit_and_wait(now, until);
     }
@@ -125,6 +130,15 @@ void UringBackend::wait(Instant until) {
 
 // Submits what is queued and sleeps until a completion is there, or until the time.
 void UringBackend::submit_and_wait(Instant now, Instant until) {
+    if (io_uring_sq_ready(&ring_) > 0 && batch_wait_.yields_first()) {
+        submit();
+        ::sched_yield();
+        const Instant back = clock_.now();
+        batch_wait_.yielded(back - now);
+        if (has_news()) submit();
+        if (io_uring_cq_ready(&ring_) > 0 || until <= back) return;
+        now = back;
+    }
     stats_.enters += 1;
     if (until == kNever) {
         io_uring_submit_and_wait(&ring_, 1);

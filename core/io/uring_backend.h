@@ -11,6 +11,7 @@
 
 #include <liburing.h>
 
+#include "core/io/batch_wait.h"
 #include "core/io/buffer_ring.h"
 #include "core/io/io_backend.h"
 
@@ -81,6 +82,7 @@ class UringBackend final : public IoBackend {
     Arguments& arguments() { return arguments_[argument_index_++ % arguments_.size()]; }
     void arm_wake();
     void submit();
+    bool has_news();
     void submit_and_wait(Instant now, Instant until);
     void reap();
 
@@ -95,6 +97,7 @@ class UringBackend final : public IoBackend {
     std::vector<Arguments> arguments_;
     std::size_t argument_index_ = 0;
     std::vector<Reaped> reaped_;
+    BatchWait batch_wait_;
     IoStats stats_;
 };
 
