@@ -205,10 +205,7 @@ class alignas(64) ShardMetrics {
     }
     void connection_opened(std::size_t destination) { of(destination).connections_open.add(); }
     void connection_closed(std::size_t destination) { of(destination).connections_open.subtract(); }
-    // So many more, or fewer.
-    void window(std::size_t destination, std::int64_t change) {
-        of(destination).window.add(change);
-    }
+    void window(std::size_t destination, std::int64_t more) { of(destination).window.add(more); }
     Counter& transactions() { return engine_.transactions; }
     void ambiguous_end() { ambiguous_ends_.add(); }  // RFC 5321 section 3.8
     ReportCounters& reports() { return reports_; }

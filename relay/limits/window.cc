@@ -15,6 +15,11 @@ std::size_t Window::size() const {
     return std::max<std::size_t>(all, 1);
 }
 
+std::size_t Window::sure() const {
+    return doubt_.refusals > 1 ? std::min(size(), std::max<std::size_t>(doubt_.level - 1, 1))
+                               : size();
+}
+
 bool Window::is_due(core::Instant now) const {
     return now >= cap_.latest || (now >= cap_.ask_at && cap_.openings >= kOpenings);
 }

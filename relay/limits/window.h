@@ -49,6 +49,8 @@ class Window {
     core::Instant wider_at(core::Instant now) const;
     // What was learned: without trials and steps on the way.
     std::size_t size() const;
+    // The same, without counts that two refusals in a row speak against.
+    std::size_t sure() const;
     // A refusal now is about the count: more connections are there than were before.
     bool is_trying(std::size_t taken) const { return taken > proven_; }
 

@@ -44,7 +44,7 @@ std::size_t Path::wanted() const {
 // Not while the site is down: one shard asks whether it is back. Nor where the window has less than
 // a connection for each shard.
 bool Path::may_lend() const {
-    const bool enough = role_ == Role::lane || window_.size() >= context_.exchange.shards();
+    const bool enough = role_ == Role::lane || window_.sure() >= context_.exchange.shards();
     return is_up() && may_be_shared() && enough;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/log.h"
 #include "relay/path/path.h"
 
 namespace relay {
@@ -70,6 +71,10 @@ void Path::show_window() {
     const std::size_t before = std::exchange(shown_window_, window_.size());
     context_.metrics.window(site_.destination, static_cast<std::int64_t>(shown_window_) -
                                                    static_cast<std::int64_t>(before));
+    if (before == 0) return;
+    context_.log->note(core::LogLevel::kInfo, "a site showed how many connections it takes",
+                       site_.name,
+                       fmt::format("{} of {}", shown_window_, site_.limits.connection_limit));
 }
 
 }  // namespace relay

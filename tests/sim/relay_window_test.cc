@@ -31,6 +31,7 @@ struct Scene {
     std::size_t tcp_cap = 0;
     core::Duration outage{};  // after five seconds
     std::uint32_t a_session = 5;
+    core::Rate rate{1'000'000, seconds{1}};
     std::vector<core::Duration> intervals{seconds{10}, seconds{20}, minutes{5}, minutes{10}};
 };
 
@@ -47,7 +48,7 @@ struct Run {
 RelayOptions options_for(const Scene& scene, std::uint32_t limit) {
     RelayOptions options;
     options.limits.connection_limit = limit;
-    options.limits.max_message_rate = {1'000'000, seconds{1}};
+    options.limits.max_message_rate = scene.rate;
     options.limits.max_connection_rate = {1'000'000, seconds{1}};
     options.limits.max_deliveries_per_connection = scene.a_session;
     options.intervals = scene.intervals;
@@ -135,7 +136,11 @@ void compare(const Scene& scene, Wanted wanted = {}) {
                 100 * learned.refused_share(),
                 100 * static_cast<double>(learned.deferrals) / messages);
     EXPECT_LE(learned.seconds, wanted.slower * oracle.seconds) << scene.name;
-    EXPECT_LE(learned.refused_share(), wanted.refused + scene.refuses) << scene.name;
+    // What is refused by chance, or while it is down, the oracle suffers too.
+    EXPECT_LE(static_cast<double>(learned.refused),
+              static_cast<double>(oracle.refused) * 1.2 +
+                  wanted.refused * static_cast<double>(learned.refused + learned.opened))
+        << scene.name;
     // What the oracle's mail suffers, too, is not ours.
     EXPECT_LE(static_cast<double>(learned.deferrals),
               1.1 * static_cast<double>(oracle.deferrals) + 0.02 * messages)
@@ -147,7 +152,7 @@ MxOptions capped(std::size_t cap, core::Duration delay = milliseconds{50}) {
 }
 
 class RelayWindow : public testing::TestWithParam<std::size_t> {};
-INSTANTIATE_TEST_SUITE_P(shards, RelayWindow, testing::Values(1, 8),
+INSTANTIATE_TEST_SUITE_P(shards, RelayWindow, testing::Values(1, 2, 8),
                          testing::PrintToStringParamName());
 
 // C14, and a receiver that answers 421 above five connections.
@@ -174,6 +179,20 @@ TEST_P(RelayWindow, refusals_and_drops_by_chance_do_not_throttle) {
              .server = {.content_delay = milliseconds{1}},
              .refuses = 0.03,
              .drops = 0.03});
+}
+
+// Lanes share rates by what the window says: five of thirty places have all of the rate. 200 a
+// second are too few to be shared, 400 are not.
+TEST_P(RelayWindow, a_small_window_has_the_whole_rate) {
+    for (const std::uint64_t rate : {200U, 400U}) {
+        const Scene scene{.name = "421 above 5, " + std::to_string(rate) + " messages a second",
+                          .shards = GetParam(),
+                          .server = {.content_delay = milliseconds{5}, .connection_cap = 5},
+                          .a_session = 50,
+                          .rate = {rate, seconds{1}}};
+        const Run run = drain(scene, scene.limit);
+        EXPECT_GE(scene.messages / run.seconds, 0.95 * static_cast<double>(rate)) << scene.name;
+    }
 }
 
 TEST(RelayWindowMixed, a_cap_is_learned_among_refusals_by_chance) {
