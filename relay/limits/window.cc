@@ -38,7 +38,7 @@ std::size_t Window::most(core::Instant now, std::size_t taken) {
     } else if (step_at_ == core::kNever) {
         step_at_ = now + kPatience;
     } else if (now >= step_at_) {
-        reach_ = std::min(reach_ + std::max<std::size_t>(1, reach_ / 8), limit_);
+        reach_ = std::min(reach_ + std::max<std::size_t>(1, reach_ / 4), limit_);
         step_at_ = now + kPatience;
     }
     return std::min(bound(now), std::max<std::size_t>(reach_, 1));
@@ -71,12 +71,12 @@ void Window::opened(core::Instant now, std::size_t open, std::size_t several) {
     }
     if (open <= proven_) return;
     proven_ = open;
-    reach_ = std::max(reach_, proven_ + std::max<std::size_t>(1, proven_ / 8));
+    reach_ = std::max(reach_, proven_ + std::max<std::size_t>(1, proven_ / 4));
     step_at_ = now + kPatience;
 }
 
 void Window::refused(core::Instant now, std::size_t open, std::size_t opening) {
-    const bool same = stale_ > 0;
+    const bool same = stale_ > 0 && now - refused_at_ < kTogether;
     if (same) --stale_;
     if (open == 0) {
         // Nothing works: then what was learned since anything opened is no cap.
@@ -91,6 +91,7 @@ void Window::refused(core::Instant now, std::size_t open, std::size_t opening) {
         return;
     }
     stale_ = opening;
+    refused_at_ = now;
     ++row_;
     if (cap_.there() && level >= cap_.level) return confirm_cap(now);
     if (cap_.there() && row_ > kEnough) return learn_cap(now, level);

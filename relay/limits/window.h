@@ -5,7 +5,7 @@
 //   below it. One or two refusals only wait, where the count is new: kFirstWait, kSecondWait.
 // - A cap is tried again by one connection, after kRetest and kOpenings that opened, or kLongest at
 //   the latest; each refusal doubles the time up to kLongest, and one that opens lifts the cap.
-// - New counts are reached step by step, an eighth at a time, as connections open or kPatience
+// - New counts are reached step by step, a quarter at a time, as connections open or kPatience
 //   passes; kStart at first.
 // - Sessions in a row that complete nothing, and replies that get slow, take a quarter of the
 //   connections away; transactions that complete give them back one by one. Where fewer
@@ -28,6 +28,7 @@ class Window {
     static constexpr unsigned kEnough = 3;
     static constexpr core::Duration kFirstWait = std::chrono::seconds{1};
     static constexpr core::Duration kSecondWait = std::chrono::seconds{20};
+    static constexpr core::Duration kTogether = std::chrono::seconds{1};      // refusals: one fact
     static constexpr core::Duration kBrief = std::chrono::milliseconds{100};  // a count that worked
     static constexpr core::Duration kRetest = std::chrono::minutes{1};        // doubles
     static constexpr core::Duration kLongest = std::chrono::minutes{10};
@@ -66,7 +67,7 @@ class Window {
     // Nothing works: what comes after that begins anew.
     void restart();
     void limit_by(std::size_t limit) { limit_ = limit; }
-    // So many at once from the start, as so many shards serve it.
+    // So many at once from the start, as several shards serve it.
     void reach(std::size_t count) { reach_ = reach_ < count ? count : reach_; }
 
   private:
@@ -95,6 +96,7 @@ class Window {
     Bound doubt_;            // below the cap
     unsigned row_ = 0;       // refusals since anything opened
     std::size_t stale_ = 0;  // connections that were opening at the last refusal: the same fact
+    core::Instant refused_at_{};
     // ---- the brake
     std::size_t braked_ = 0;  // 0: it is not
     core::Instant cut_at_{};

@@ -56,7 +56,7 @@ LaneLedger::LaneLedger(Window& window, std::size_t limit, std::size_t shards, st
                        std::size_t has)
     : window_(window), ledger_(limit), backlogs_(shards), has_(shards), open_(shards) {
     ledger_.renew(home, 0, has);
-    window_.reach(shards);
+    window_.reach(std::max(2 * shards, limit / 3));
 }
 
 std::size_t LaneLedger::open() const {
