@@ -191,7 +191,8 @@ inline constexpr std::array<std::string_view, 4> kSpoolStateWords{
     "off", "ready", "full", "failed"};
 inline constexpr std::array<std::string_view, 2> kHeldWords{"suspect", "set_aside"};
 inline constexpr std::array<std::string_view, kThrottles> kThrottleWords{
-    "message_rate", "connection_rate", "connection_limit"};
+    "message_rate", "connection_rate", "connection_limit", "provider_message_rate",
+    "provider_connection_limit"};
 inline constexpr std::array<std::string_view, kDnsTypes> kDnsTypeWords{
     "a", "aaaa", "mx", "txt", "tlsa", "other"};
 inline constexpr std::array<std::string_view, kDnsResults> kDnsResultWords{

@@ -86,8 +86,14 @@ enum class Queue : std::uint8_t { scheduled, ready, in_flight };
 inline constexpr std::size_t kQueues = 3;
 
 // What held back a recipient that was ready.
-enum class Throttle : std::uint8_t { message_rate, connection_rate, connection_limit };
-inline constexpr std::size_t kThrottles = 3;
+enum class Throttle : std::uint8_t {
+    message_rate,
+    connection_rate,
+    connection_limit,
+    provider_message_rate,
+    provider_connection_limit,
+};
+inline constexpr std::size_t kThrottles = 5;
 
 enum class DnsType : std::uint8_t { a, aaaa, mx, txt, tlsa, other };
 inline constexpr std::size_t kDnsTypes = 6;

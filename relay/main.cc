@@ -11,6 +11,7 @@
 #include "core/base/spelling.h"
 #include "relay/node/node.h"
 #include "relay/node/serve.h"
+#include "relay/node/show_path.h"
 #include "relay/spool/dump.h"
 
 // jemalloc reads it (its manual, TUNING). Without a thread for it, memory that was freed goes back
@@ -71,6 +72,37 @@ int explain(CLI::App& app, const CLI::ParseError& error) {
     return kUsage;
 }
 
+class PathCommand {
+  public:
+    PathCommand(CLI::App& app, std::string& config_file) : config_file_(config_file) {
+        CLI::App* path = app.add_subcommand("path", "What would happen to mail.");
+        path->require_subcommand(1);
+        show_ = path->add_subcommand(
+            "show",
+            "Print what the configuration says about mail to a domain: its provider and each limit "
+            "with the file and line that set it. Asks no network.");
+        show_->add_option("DOMAIN", question_.domain, "Domain of recipients");
+        show_->add_option("--config", config_file, "Configuration file (TOML)")
+            ->capture_default_str();
+        show_->add_option("--mx", question_.mx, "MX host to assume; may be given several times")
+            ->allow_extra_args(false);
+        show_->add_option("--source", question_.source, "Egress source")->capture_default_str();
+        show_->add_flag("--built-in", built_in_, "Print the built-in shaping file instead.");
+    }
+    bool parsed() const { return show_->parsed(); }
+    int run() const {
+        if (built_in_) return relay::show_built_in_shaping();
+        if (question_.domain.empty()) return misused(*show_, "path show needs a DOMAIN");
+        return relay::show_path(config_file_, question_);
+    }
+
+  private:
+    std::string& config_file_;
+    relay::PathQuestion question_;
+    bool built_in_ = false;
+    CLI::App* show_ = nullptr;
+};
+
 int run(int argc, char** argv) {
     CLI::App app{"Posthaste: a high-throughput relay for bulk outbound mail", "posthaste"};
     app.set_version_flag("--version", std::string(relay::kVersion));
@@ -98,6 +130,7 @@ int run(int argc, char** argv) {
     CLI::App* dump = spool->add_subcommand(
         "dump", "Print every record as a line of JSON; exit 1 if something is damaged.");
     dump->add_option("DIR", directory, "DATA_DIR, DATA_DIR/spool, or a copy of it")->required();
+    PathCommand path(app, config_file);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {
@@ -108,6 +141,7 @@ int run(int argc, char** argv) {
         return explain(app, error);
     }
     if (dump->parsed()) return relay::dump_spool(directory, stdout);
+    if (path.parsed()) return path.run();
     if (check->parsed()) return relay::check(config_file, against);
     return relay::serve(config_file, take_over ? relay::Start::take_over : relay::Start::fresh);
 }

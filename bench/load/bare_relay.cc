@@ -3,9 +3,10 @@
 // once on its way in and gathered on its way out, [content][.][MAIL RCPT DATA] of the next message
 // in one write (RFC 2920 section 3.1). No DNS, retries, limits, logs, timeouts or dot handling:
 // content leaves as it came. Any surprise ends it. It tells what a machine can do, not what a relay
-// should do.
+// should do. With LOG it answers 250 once the content is synced to that file (bare_log.h): what the
+// machine can do for mail that is not to be lost.
 //
-//   bare_relay LISTEN_PORT SINK_PORT [CONNECTIONS_TO_SINK]        (127.0.0.1 only)
+//   bare_relay LISTEN_PORT SINK_PORT [CONNECTIONS_TO_SINK [LOG]]        (127.0.0.1 only)
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -24,6 +25,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "bench/load/bare_log.h"
 #include "bench/load/dot_scanner.h"
 
 namespace {
@@ -60,7 +62,9 @@ struct Connection {
     bool in_content = false;
     bench::DotScanner scanner;
     MessagePtr incoming;
-    std::string replies;  // to be sent
+    bool committing = false;  // `incoming` is on its way to the log; input waits
+    std::string input;        // that waits
+    std::string replies;      // to be sent
     std::string on_the_wire;
 
     // out
@@ -75,7 +79,7 @@ struct Connection {
 
 class Relay {
   public:
-    Relay(std::uint16_t listen_port, std::uint16_t sink_port, int out_connections);
+    Relay(std::uint16_t listen_port, std::uint16_t sink_port, int out_connections, const char* log);
     [[noreturn]] void run();
 
   private:
@@ -83,6 +87,10 @@ class Relay {
     void accepted(int fd);
     void received(Connection& connection, int result, unsigned flags);
     void feed_in(Connection& connection, std::string_view input);
+    void take(Connection& connection);
+    void commit();
+    void committed(int result);
+    void let_go(Connection& connection);
     void command(Connection& connection, std::string_view line);
     void feed_out(Connection& connection, std::string_view input);
     void reply(Connection& connection, int code);
@@ -101,9 +109,14 @@ class Relay {
     std::vector<Connection*> idle_;
     std::vector<Connection*> dirty_;
     std::deque<MessagePtr> queue_;
+    std::unique_ptr<bench::BareLog> log_;  // null: nothing is committed
+    std::deque<Connection*> to_commit_;
+    std::vector<Connection*> in_batch_;
 };
 
-// user_data: a connection, its lowest bit set for a send; null for the listener.
+// user_data: a connection, its lowest bit set for a send; null for the listener; 2 for the log.
+constexpr std::uintptr_t kLogTag = 2;
+
 void* send_tag(Connection& connection) {
     return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(&connection) | 1U);
 }
@@ -116,8 +129,9 @@ int tcp_socket() {
     return fd;
 }
 
-Relay::Relay(std::uint16_t listen_port, std::uint16_t sink_port, int out_connections)
-    : listener_(tcp_socket()) {
+Relay::Relay(std::uint16_t listen_port, std::uint16_t sink_port, int out_connections,
+             const char* log)
+    : listener_(tcp_socket()), log_(log == nullptr ? nullptr : new bench::BareLog(log)) {
     io_uring_params parameters{};
     parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
     if (io_uring_queue_init_params(kRingEntries, &ring_, &parameters) < 0) die("no io_uring");
@@ -192,18 +206,47 @@ void Relay::run() {
             send_replies(*connection);
         }
         dirty_.clear();
+        if (!to_commit_.empty() && !log_->writing()) commit();
+    }
+}
+
+// Everything that waits, in one batch.
+void Relay::commit() {
+    while (!to_commit_.empty()) {
+        Connection* const connection = to_commit_.front();
+        if (!log_->add(connection->incoming->envelope + connection->incoming->content)) break;
+        to_commit_.pop_front();
+        in_batch_.push_back(connection);
+    }
+    io_uring_sqe* sqe = entry(nullptr);
+    log_->write(sqe);
+    io_uring_sqe_set_data64(sqe, kLogTag);
+}
+
+void Relay::committed(int result) {
+    log_->written(result);
+    for (Connection* connection : std::exchange(in_batch_, {})) {
+        connection->committing = false;
+        take(*connection);
+        if (connection->gone) {
+            let_go(*connection);
+            continue;
+        }
+        const std::string input = std::exchange(connection->input, {});
+        feed_in(*connection, input);
     }
 }
 
 void Relay::completed(const io_uring_cqe& completion) {
     const std::uintptr_t tag = completion.user_data;
     if (tag == 0) return accepted(completion.res);
+    if (tag == kLogTag) return committed(completion.res);
     auto& connection = *reinterpret_cast<Connection*>(tag & ~std::uintptr_t{1});
     if ((tag & 1U) == 0) return received(connection, completion.res, completion.flags);
     connection.sending = false;
     if (completion.res < 0 && connection.kind == Connection::Kind::out) die("send failed");
     if (connection.gone) {
-        delete &connection;
+        let_go(connection);
     } else if (connection.kind == Connection::Kind::in) {
         send_replies(connection);
     } else {
@@ -227,7 +270,7 @@ void Relay::received(Connection& connection, int result, unsigned flags) {
         if (connection.dirty) std::erase(dirty_, &connection);
         ::close(connection.fd);
         connection.gone = true;
-        if (!connection.sending) delete &connection;
+        let_go(connection);
         return;
     }
     if (result > 0) {
@@ -243,8 +286,22 @@ void Relay::received(Connection& connection, int result, unsigned flags) {
     if ((flags & IORING_CQE_F_MORE) == 0) arm_receive(connection);
 }
 
+void Relay::let_go(Connection& connection) {
+    if (!connection.sending && !connection.committing) delete &connection;
+}
+
+// The message is ours from here on.
+void Relay::take(Connection& connection) {
+    queue_.push_back(std::move(connection.incoming));
+    connection.replies += "250 2.0.0 queued\r\n";
+}
+
 void Relay::feed_in(Connection& connection, std::string_view input) {
     while (!input.empty()) {
+        if (connection.committing) {
+            connection.input += input;
+            break;
+        }
         if (connection.in_content) {
             const std::size_t used = connection.scanner.scan(input);
             connection.incoming->content += input.substr(0, used);
@@ -253,8 +310,12 @@ void Relay::feed_in(Connection& connection, std::string_view input) {
             connection.in_content = false;
             connection.incoming->envelope += "DATA\r\n";
             ++connection.incoming->commands;
-            queue_.push_back(std::move(connection.incoming));
-            connection.replies += "250 2.0.0 queued\r\n";
+            if (log_ == nullptr) {
+                take(connection);
+            } else {
+                connection.committing = true;
+                to_commit_.push_back(&connection);
+            }
             continue;
         }
         const auto end = input.find('\n');
@@ -396,9 +457,10 @@ void Relay::dispatch() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 3) die("usage: bare_relay LISTEN_PORT SINK_PORT [CONNECTIONS_TO_SINK]");
+    if (argc < 3) die("usage: bare_relay LISTEN_PORT SINK_PORT [CONNECTIONS_TO_SINK [LOG]]");
     std::signal(SIGPIPE, SIG_IGN);
     Relay relay(static_cast<std::uint16_t>(std::atoi(argv[1])),
-                static_cast<std::uint16_t>(std::atoi(argv[2])), argc > 3 ? std::atoi(argv[3]) : 4);
+                static_cast<std::uint16_t>(std::atoi(argv[2])), argc > 3 ? std::atoi(argv[3]) : 4,
+                argc > 4 ? argv[4] : nullptr);
     relay.run();
 }

@@ -79,6 +79,9 @@ def summarise(measured, backlogs, failures, options, started):
             if other["scenario"] == row["scenario"] and other["relay"] != row["relay"]:
                 row[f"rate_to_{other['relay']}"] = round(row["rate"] / other["rate"], 4)
                 row[f"cpu_to_{other['relay']}"] = round(row["cpu_us"] / max(other["cpu_us"], 1e-3), 4)
+        committed = row["relay"].startswith("committed") and row.get("cpu_to_bare-committed")
+        if committed:  # like with like: the bare relay that syncs, where it was measured
+            row["cpu_to_bare"] = committed
         row["added_ms"] = added_latency(row, rows, options)
     summary = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),

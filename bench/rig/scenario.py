@@ -34,7 +34,7 @@ class Scenario:
 
     def messages_for(self, relay_name):
         """Another build or backend gets as many as this one; None: not measured."""
-        as_now = {"before": "posthaste", "committed-before": "committed",
+        as_now = {"bare-committed": "committed", "before": "posthaste", "committed-before": "committed",
                   "one-shard": "posthaste", "committed-one-shard": "committed",
                   "epoll": "posthaste", "committed-epoll": "committed"}
         return self.messages.get(as_now.get(relay_name, relay_name))

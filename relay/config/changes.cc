@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
-#include <span>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -54,7 +54,15 @@ class Comparison {
         return nothing && !lines.has(key.name) && !key.without.empty() ? std::string(key.without)
                                                                        : written;
     }
-    void table(const ShapingPolicy& before, const ShapingPolicy& after, std::string_view name);
+    // A table of shaping files, as one of the two policies has it.
+    struct Side {
+        const ShapingPolicy& policy;
+        const ShapingTable* table;  // nullptr: it has not
+        ShapingScope scope;         // whose limits show the values
+    };
+    void table(const std::string& name, const Side& before, const Side& after);
+    void options(const std::string& name, const Side& before, const Side& after);
+    void providers(const ShapingPolicy& before, const ShapingPolicy& after);
 
     const Config& before_;
     const Config& after_;
@@ -137,42 +145,77 @@ void Comparison::routes() {
 }
 
 // Only what a table states itself: what comes from the tables below it is their change.
-void Comparison::table(const ShapingPolicy& before, const ShapingPolicy& after,
-                       std::string_view name) {
-    const std::string table = "[" + toml_text(name) + "]";
-    const FileLine was = before.place_of(name);
-    const FileLine is = after.place_of(name);
+void Comparison::table(const std::string& name, const Side& before, const Side& after) {
+    const FileLine was = before.policy.place_of(before.table);
+    const FileLine is = after.policy.place_of(after.table);
     if (was.empty() != is.empty()) {
-        add({table, was, was.empty() ? "" : table, is, is.empty() ? "" : table, InForce::reload});
+        add({name, was, was.empty() ? "" : name, is, is.empty() ? "" : name, InForce::reload});
     }
-    if (is.empty()) return;
-    const auto find = [](std::span<const StatedOption> in, const ShapingOption& option) {
-        const auto found = std::ranges::find(in, &option, &StatedOption::option);
-        return found == in.end() ? nullptr : &*found;
+    if (after.table != nullptr) options(name, before, after);
+}
+
+void Comparison::options(const std::string& name, const Side& before, const Side& after) {
+    const auto find = [](const Side& in, const ShapingOption& option) -> const StatedOption* {
+        if (in.table == nullptr) return nullptr;
+        const auto found = std::ranges::find(in.table->stated, &option, &StatedOption::option);
+        return found == in.table->stated.end() ? nullptr : &*found;
     };
-    // "default" is no domain, and its limits are those of a domain without a table.
-    const std::string_view domain = name == "default" ? std::string_view() : name;
+    const ShapingLimits old_limits = before.policy.limits_for(before.scope);
+    const ShapingLimits new_limits = after.policy.limits_for(after.scope);
+    const FileLine is = after.policy.place_of(after.table);
     for (const ShapingOption& option : shaping_options()) {
-        const StatedOption* old_one = find(before.stated(name), option);
-        const StatedOption* new_one = find(after.stated(name), option);
+        const StatedOption* old_one = find(before, option);
+        const StatedOption* new_one = find(after, option);
         if (old_one == nullptr && new_one == nullptr) continue;
-        const std::string old_value =
-            old_one == nullptr ? "not set" : option.write(before.limits_for(domain));
-        const std::string new_value =
-            new_one == nullptr ? "not set" : option.write(after.limits_for(domain));
+        const std::string old_value = old_one == nullptr ? "not set" : option.write(old_limits);
+        const std::string new_value = new_one == nullptr ? "not set" : option.write(new_limits);
         if (old_value == new_value) continue;
-        add({table + " " + std::string(option.name),
-             old_one == nullptr ? FileLine{} : before.place_of(*old_one), old_value,
-             new_one == nullptr ? is : after.place_of(*new_one), new_value, InForce::reload});
+        add({name + " " + std::string(option.name),
+             old_one == nullptr ? FileLine{} : before.policy.place_of(*old_one), old_value,
+             new_one == nullptr ? is : after.policy.place_of(*new_one), new_value,
+             InForce::reload});
+    }
+}
+
+std::string written(const ShapingProvider* provider) {
+    std::string list = "[";
+    for (const ProviderMatch& each : provider->match) {
+        list += list.size() > 1 ? ", " : "";
+        list += kMatchWords[static_cast<std::size_t>(each.kind)].first;
+        list += "=" + toml_text(each.name);
+    }
+    return list + "]";
+}
+
+void Comparison::providers(const ShapingPolicy& before, const ShapingPolicy& after) {
+    std::set<std::string_view> names;
+    for (const ShapingPolicy* policy : {&before, &after}) {
+        for (const ShapingProvider& each : policy->providers())
+            names.insert(each.name);
+    }
+    for (const std::string_view name : names) {
+        const std::string full = "[provider." + toml_text(name) + "]";
+        const ShapingScope scope{.table = {}, .provider = name};
+        const ShapingProvider* const was = before.provider(name);
+        const ShapingProvider* const is = after.provider(name);
+        table(full, {before, was, scope}, {after, is, scope});
+        if (was == nullptr || is == nullptr || written(was) == written(is)) continue;
+        add({full + " match", before.place_of(was), written(was), after.place_of(is), written(is),
+             InForce::reload});
     }
 }
 
 void Comparison::shaping(const ShapingPolicy& before, const ShapingPolicy& after) {
-    table(before, after, "default");
+    table("[\"default\"]", {before, before.table("default"), {}},
+          {after, after.table("default"), {}});
+    providers(before, after);
     std::vector<std::string_view> names;
     std::ranges::set_union(before.tables(), after.tables(), std::back_inserter(names));
-    for (const std::string_view name : names)
-        table(before, after, name);
+    for (const std::string_view name : names) {
+        const ShapingScope scope{.table = name, .provider = {}};
+        table("[" + toml_text(name) + "]", {before, before.table(name), scope},
+              {after, after.table(name), scope});
+    }
 }
 
 }  // namespace

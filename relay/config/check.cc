@@ -16,6 +16,7 @@
 #include "core/base/result.h"
 #include "core/base/text_file.h"
 #include "relay/config/parse.h"
+#include "relay/shaping/built_in.h"
 
 namespace relay {
 
@@ -143,8 +144,9 @@ std::vector<Text> NamedThings::texts(std::string_view key, const std::vector<Nam
 }
 
 std::optional<ShapingPolicy::Loaded> NamedThings::shaping() {
-    auto loaded = ShapingPolicy::parse(texts<ShapingText>("[shaping] files", config_.shaping.files),
-                                       config_.shaping.defaults);
+    auto named = texts<ShapingText>("[shaping] files", config_.shaping.files);
+    if (config_.shaping.built_in) named.insert(named.begin(), built_in_shaping());
+    auto loaded = ShapingPolicy::parse(named, config_.shaping.defaults);
     if (loaded) return std::move(*loaded);
     std::ranges::move(loaded.error(), std::back_inserter(problems_));
     return std::nullopt;

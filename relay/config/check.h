@@ -29,6 +29,10 @@ struct CheckedConfig {
     // What a destination's hosts must offer: the route knows its hosts best, then the domain's
     // table.
     TlsPolicy tls_of(const ShapingLimits& limits, const RouteConfig* route) const;
+    // Of MX hosts.
+    std::uint16_t port_of(const ShapingLimits& limits) const {
+        return limits.smtp_port != 0 ? limits.smtp_port : config.delivery.port;
+    }
 };
 
 // Loads the file, then checks: shaping files, bounce rules, certificates, keys and passwords are

@@ -136,6 +136,7 @@ struct RetryConfig {
 
 struct ShapingConfig {
     std::vector<NamedFile> files;
+    bool built_in = true;  // the built-in file is below them
     ShapingLimits defaults;
     KeyLines lines{};
     KeyLines default_lines{};  // of the limits in `default`

@@ -155,6 +155,8 @@ const Keys<ShapingConfig>& shaping_keys() {
     static const Keys<ShapingConfig> kKeys{
         {"files", &ShapingConfig::files, Files{}, InForce::reload,
          "[shaping files](#shaping-files); later ones over earlier ones"},
+        {"built_in", &ShapingConfig::built_in, Flag{}, InForce::reload,
+         "the [built-in providers](#built-in-providers) hold, below `files`"},
     };
     return kKeys;
 }

@@ -18,7 +18,8 @@
 
 namespace relay {
 
-class LargestSites;  // relay/path
+class LargestSites;    // relay/path
+class ProviderLimits;  // relay/path
 
 struct EgressOptions {
     std::string ehlo_name;
@@ -44,11 +45,12 @@ struct EgressContext {
     metrics::ShardMetrics& metrics;
     EgressTls& tls;
     HostMemory& hosts;
-    SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
-    InHand* in_hand = nullptr;          // where it is noted what is being sent; null: nowhere
-    LargestSites* largest = nullptr;    // for the log; null: nobody reads it
-    std::size_t idle = 0;               // connections that wait for mail
-    core::ShardLog* log = nullptr;      // the dispatcher's: what an operator asks why mail waits
+    SessionCounts* sessions = nullptr;    // for reports about TLS; null: nobody reports
+    InHand* in_hand = nullptr;            // where it is noted what is being sent; null: nowhere
+    LargestSites* largest = nullptr;      // for the log; null: nobody reads it
+    std::size_t idle = 0;                 // connections that wait for mail
+    core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
+    ProviderLimits* providers = nullptr;  // the dispatcher's
 
     InHand::Note take_in_hand(const Message& message) const {
         return in_hand == nullptr ? InHand::Note() : in_hand->note(message.id);

@@ -34,7 +34,9 @@ Session::Session(const SessionParts& parts, Approach approach,
       source_address_(stream->local().ip.to_string()),
       stream_(std::move(stream)),
       began_(source_.manners().choose(context_.shard.now())),
-      dialogue_(context_.options.ehlo_name, began_.pipelining, began_.chunking),
+      dialogue_(site_.limits.ehlo_domain == nullptr ? context_.options.ehlo_name
+                                                    : *site_.limits.ehlo_domain,
+                began_.pipelining, began_.chunking),
       deliveries_left_(site_.limits.max_deliveries_per_connection) {}
 
 Session::~Session() {

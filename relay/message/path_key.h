@@ -18,7 +18,9 @@ enum class SourceId : std::uint16_t { any = 0 };
 struct SiteKey {
     bool routed = false;  // by a [[route]]: hosts in order, with ports; otherwise a set of MX hosts
     std::string hosts;
-    std::string table;  // shaping table whose limits hold, by its domain; empty: the default
+    std::string table;     // shaping table whose limits hold, by its domain; empty: the default
+    std::string provider;  // of shaping files, whose limits hold; empty: none
+    bool provider_shares = false;  // it has limits for all its paths, which have one home then
     std::string route;  // the [[route]] whose own TLS or login holds, by its domain; empty: none
     bool operator==(const SiteKey&) const = default;
 };
@@ -45,7 +47,7 @@ struct PathKeyHash {
     std::size_t operator()(const PathKey& key) const;
 };
 
-// The shard that keeps the path.
+// The shard that keeps the path. Paths of a source that share the limits of a provider have one.
 std::size_t home_of(const PathKey& key, std::size_t shards);
 
 }  // namespace relay

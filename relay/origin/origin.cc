@@ -187,16 +187,18 @@ void Origin::conclude(Recipient& recipient) {
     finish(recipient, verdict);
 }
 
-const RetryRule* Origin::rule_of(const Recipient& recipient) const {
-    const bool known = recipient.site != nullptr;  // and then by what name the domain has a table
-    return router_.shaping()
-        .limits_for(known ? std::string_view(recipient.site->facts.table) : recipient.domain())
-        .retry.get();
+std::shared_ptr<const RetryRule> Origin::rule_of(const Recipient& recipient) const {
+    // Of the latest configuration, for the site by whose name the domain has a table.
+    const ShapingScope scope = recipient.site != nullptr
+                                   ? recipient.site->facts.scope()
+                                   : ShapingScope{.table = recipient.domain(), .provider = {}};
+    return router_.shaping().limits_for(scope).retry;
 }
 
 void Origin::defer(Recipient& recipient, const BounceVerdict& verdict) {
     recipient.count_attempt();
-    const RetryRule* const rule = rule_of(recipient);
+    const std::shared_ptr<const RetryRule> own_rule = rule_of(recipient);
+    const RetryRule* const rule = own_rule.get();
     const Schedule::NextTry next = schedule_.after_deferral(recipient, rule);
     recipient.next_attempt = shard_.wall() + next.delay;
     const std::string_view site = recipient.site != nullptr

@@ -102,7 +102,7 @@ class Origin final : public Acceptance,
     void defer(Recipient& recipient, const BounceVerdict& verdict);
     // The one place that says by which schedule a recipient is tried again: that of its
     // destination, or none, and then [retry]'s. A tenant's comes in here, by the message's label.
-    const RetryRule* rule_of(const Recipient& recipient) const;
+    std::shared_ptr<const RetryRule> rule_of(const Recipient& recipient) const;
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, const BounceVerdict& verdict);
     void free_message(Message& message);

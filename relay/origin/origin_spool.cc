@@ -76,7 +76,7 @@ InHand::Note Origin::take_in_hand(const Message& message) {
 }
 
 void Origin::schedule_recovered(Recipient& recipient, Schedule::Overdue overdue) {
-    const auto delay = schedule_.after_restart(recipient, rule_of(recipient), overdue);
+    const auto delay = schedule_.after_restart(recipient, rule_of(recipient).get(), overdue);
     if (!delay) return dispatch(recipient);
     schedule_.add(recipient, *delay);
 }

@@ -12,6 +12,7 @@ namespace relay {
 Dispatcher::Dispatcher(EgressContext context)
     : context_(context), renewals_(context.shard.reactor()) {
     context_.log = &log_.emplace(context_.shard.reactor());
+    context_.providers = &providers_;
     arm(sweep_, context_.shard.now() + kSweepEvery);
 }
 

@@ -17,6 +17,7 @@
 #include "core/runtime/timer_set.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/path/path.h"
+#include "relay/path/provider_limits.h"
 
 namespace relay {
 
@@ -84,6 +85,7 @@ class Dispatcher final : public PathEnd {
     void arm(Walk& walk, core::Instant when);
 
     std::optional<core::ShardLog> log_;
+    ProviderLimits providers_;
     EgressContext context_;
     Paths paths_;
     std::shared_ptr<const CheckedConfig> checked_;  // null: as of the start

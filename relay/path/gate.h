@@ -36,7 +36,8 @@ class Gate {
         go,
         message_rate,
         connection_rate,
-        rate_is_used,  // by the connections that are there: one more would wait
+        provider_rate,  // of messages to all sites of the provider; the path says so
+        rate_is_used,   // by the connections that are there: one more would wait
         outage,
         hosts_rest,  // all hosts that are left failed lately
         opening,     // one asks whether the site is back

@@ -40,15 +40,20 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       limit_(site.limits.connection_limit),
       detours_(site_),
       gate_(gate_limits(site.limits), context.options.pauses()),
+      provider_(role == Role::home && context.providers != nullptr
+                    ? context.providers->share_of(site.path)
+                    : nullptr),
       manners_(most_pipelining(), context.options.chunking, insists_on_next()),
       last_used_(context.shard.now()),
       timer_(*this),
       leaving_(context.shard.reactor(), [this] { maintain(); }),
       tasks_(context.shard.reactor()) {
+    if (provider_ != nullptr) provider_->limit_by(site.limits);
     show_window();
 }
 
 Path::~Path() {
+    if (provider_ != nullptr) provider_->leave(*this);
     context_.metrics.window(site_.destination, -static_cast<std::int64_t>(shown_window_));
     PH_ASSERT(pool_.empty() && backlog() == 0 && detours_.size() == 0);
     if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
@@ -73,14 +78,14 @@ void Path::maintain() {
     if (!passes(gate_.pass())) return;
     open_detour();
     if (backlog() == 0) return;
-    if (pool_.idle() > 0 && passes(gate_.wake(context_.shard.now()))) pool_.wake_for(backlog());
+    if (pool_.idle() > 0 && passes(may_wake())) pool_.wake_for(backlog());
     open_connections();
 }
 
 void Path::open_connections() {
     while (pool_.lacks(backlog(), places_)) {
         const core::Instant now = context_.shard.now();
-        if (!may_widen(now)) return;
+        if (!may_widen(now) || !finds_place()) return;
         if (!passes(gate_.open_connection(now, pool_.size(), pool_.opening()))) return;
         open(std::nullopt);
     }
@@ -93,13 +98,14 @@ void Path::open_detour() {
         pool_.retire_idle();  // or one that is busy ends: ended() comes
         return;
     }
-    if (!passes(gate_.open_detour(context_.shard.now()))) return;
+    if (!finds_place() || !passes(gate_.open_detour(context_.shard.now()))) return;
     open(detours_.begin(moment()));
 }
 
 void Path::open(std::optional<Detour> detour) {
     auto connection = std::make_unique<Connection>(context_, *this, std::move(detour));
     pool_.add(*connection);
+    if (provider_ != nullptr) provider_->take_place();
     tasks_.spawn(run(std::move(connection)));
 }
 
@@ -112,6 +118,8 @@ bool Path::passes(const Gate::Answer& answer) {
         context_.metrics.throttled(metrics::Throttle::message_rate);
     } else if (answer.why == Gate::Why::connection_rate) {
         context_.metrics.throttled(metrics::Throttle::connection_rate);
+    } else if (answer.why == Gate::Why::provider_rate) {
+        context_.metrics.throttled(metrics::Throttle::provider_message_rate);
     }
     if (!answer.go() && answer.until != core::kNever) wake_at(answer.until);
     return answer.go();
@@ -126,8 +134,46 @@ void Path::wake_at(core::Instant instant) {
     timers.arm(timer_, instant);
 }
 
+// One of those that all paths of the provider have; and no further one for the rate's sake.
+bool Path::finds_place() {
+    if (provider_ == nullptr) return true;
+    if (!pool_.empty() && provider_->next_message() > context_.shard.now()) {
+        wake_at(provider_->next_message());
+        return false;
+    }
+    if (provider_->has_place()) return true;
+    context_.metrics.throttled(metrics::Throttle::provider_connection_limit);
+    provider_->wait(*this);
+    return false;
+}
+
+// The rate of the provider goes before that of the path, whose buckets are not touched in vain.
+Gate::Answer Path::may_wake() const {
+    const core::Instant now = context_.shard.now();
+    if (provider_ != nullptr && provider_->next_message() > now) {
+        return {Gate::Why::provider_rate, provider_->next_message()};
+    }
+    return gate_.wake(now);
+}
+
+Gate::Answer Path::may_begin() {
+    const core::Instant now = context_.shard.now();
+    if (provider_ != nullptr && provider_->next_message() > now) {
+        return {Gate::Why::provider_rate, provider_->next_message()};
+    }
+    const Gate::Answer answer = gate_.begin_transaction(now);
+    if (provider_ != nullptr && answer.go()) provider_->take_message(now);
+    return answer;
+}
+
+void Path::becomes_idle(Worker& worker) {
+    pool_.becomes_idle(worker);
+    if (provider_ != nullptr) provider_->has_idle(*this);
+}
+
 // A detour that waits for a place takes that of a connection without work.
 bool Path::keeps_idle() const {
+    if (provider_ != nullptr && provider_->is_short()) return false;
     const bool full = pool_.size() >= places_;
     return !gate_.closing() && !(full && detours_.wants_connection());
 }
@@ -179,6 +225,7 @@ void Path::ended(Worker& worker, SessionEnd how) {
         note_ended(false);
     }
     last_used_ = context_.shard.now();
+    if (provider_ != nullptr) provider_->give_back();
     maintain();
 }
 

@@ -29,6 +29,7 @@
 #include "relay/path/fair_queue.h"
 #include "relay/path/gate.h"
 #include "relay/path/preparation.h"
+#include "relay/path/provider_limits.h"
 #include "relay/path/ready_walk.h"
 #include "relay/path/sharing.h"
 #include "relay/routing/site.h"
@@ -37,7 +38,7 @@ namespace relay {
 
 class Connection;
 
-class Path final : public WorkSource {
+class Path final : public WorkSource, private ProviderShare::Member {
   public:
     static constexpr std::size_t kMaxWaitingDomains = 16;
     static constexpr std::size_t kMaxLookedThrough = 1000;  // recipients, for these domains
@@ -113,7 +114,7 @@ class Path final : public WorkSource {
     Taken take_work(Worker& worker, Delivery& delivery, const Allowance& allowance) override;
     void settle(Worker& worker, Delivery& delivery) override;
     bool keeps_idle() const override;
-    void becomes_idle(Worker& worker) override { pool_.becomes_idle(worker); }
+    void becomes_idle(Worker& worker) override;
     void becomes_busy(Worker& worker) override { pool_.becomes_busy(worker); }
     bool carries_more(const std::string& endpoint, std::size_t messages) const override {
         return pool_.carries_more(endpoint, messages);
@@ -158,6 +159,13 @@ class Path final : public WorkSource {
     void note_ended(bool fruitless);
     void note_completed(const Delivery& delivery);
     void show_window();
+
+    // ---- what it shares with the paths of its provider
+    bool finds_place();
+    Gate::Answer may_wake() const;
+    Gate::Answer may_begin();
+    void place_is_free() override { maintain(); }
+    bool give_up_idle() override { return pool_.retire_idle(); }
 
     // ---- sharing (path_sharing.cc)
     bool may_be_shared() const;
@@ -204,6 +212,7 @@ class Path final : public WorkSource {
     Detours detours_;
     Gate gate_;
     ConnectionPool pool_;
+    const std::shared_ptr<ProviderShare> provider_;  // null: it shares nothing with other paths
     Manners manners_;
     core::Instant last_used_{};
     std::uint64_t deferred_ = 0;  // since take_backlog()

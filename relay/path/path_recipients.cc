@@ -70,7 +70,7 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
     if (allowance.domains != nullptr && std::ranges::none_of(*allowance.domains, same)) {
         return Taken::other_domain;
     }
-    if (!passes(gate_.begin_transaction(context_.shard.now()))) return Taken::nothing;
+    if (!passes(may_begin())) return Taken::nothing;
     if (prepared) {
         preparation_.queue().take_transaction(delivery.recipients, allowance.recipients);
     } else {

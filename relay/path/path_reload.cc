@@ -7,7 +7,7 @@
 namespace relay {
 
 void Path::adopt(const CheckedConfig& checked) {
-    const ShapingLimits& limits = checked.shaping.limits_for(site_.table);
+    const ShapingLimits limits = checked.shaping.limits_for(site_.scope());
     if (!site_.route.empty()) {
         const auto route = std::ranges::find_if(checked.config.routes, [&](const auto& one) {
             return one.domain == site_.route && one.hosts == site_.hops;
@@ -19,8 +19,8 @@ void Path::adopt(const CheckedConfig& checked) {
     } else {
         secure_by(checked.tls_of(limits, nullptr), nullptr);
     }
-    if (!site_.routed && site_.port != checked.config.delivery.port) {
-        site_.port = checked.config.delivery.port;
+    if (!site_.routed && site_.port != checked.port_of(limits)) {
+        site_.port = checked.port_of(limits);
         pool_.retire_all();
     }
     site_.generation = checked.generation;
@@ -39,6 +39,7 @@ void Path::secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost) 
 void Path::limit_by(const ShapingLimits& limits) {
     const ShapingLimits before = std::exchange(site_.limits, limits);
     gate_.limit_by(gate_limits(limits));
+    if (provider_ != nullptr) provider_->limit_by(limits);
     if (before.enable_pipelining != limits.enable_pipelining ||
         before.pipeline_next != limits.pipeline_next) {
         manners_.allow(most_pipelining(), insists_on_next());

@@ -18,6 +18,7 @@ constexpr std::size_t kMaxMoved = 2048;      // at a time
 }  // namespace
 
 bool may_be_shared(const ShapingLimits& limits, std::size_t shards) {
+    if (limits.shares_with_provider()) return false;
     const std::size_t places =
         std::min<std::size_t>(limits.connection_limit, limits.max_connection_rate.count);
     return shards > 1 && places >= shards && limits.connection_limit <= kMaxShared &&

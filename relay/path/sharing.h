@@ -13,7 +13,8 @@
 
 namespace relay {
 
-// Each of so many shards can have a part of these limits that is worth having.
+// Each of so many shards can have a part of these limits that is worth having. Those that paths of
+// a provider share are kept by one shard.
 bool may_be_shared(const ShapingLimits& limits, std::size_t shards);
 
 // Who is to hand how many recipients to whom, so that no shard has much more than the mean. The one

@@ -41,6 +41,11 @@ void apply(const std::shared_ptr<const StsPolicy>& policy, SiteFacts& facts) {
     }
 }
 
+// Without it the way to the hosts counts as one that nobody vouches for.
+bool asks_for_tlsa(const SiteFacts& facts) {
+    return facts.limits.enable_dane || facts.tls_request == TlsRequest::required;
+}
+
 // Mail must not go without a policy that there may be.
 dns::RouteFailure policies_are_busy() {
     dns::RouteFailure failure;  // temporary
@@ -65,6 +70,7 @@ Router::~Router() {
 }
 
 void Router::route(Recipient& recipient) {
+    if (std::exchange(rollups_wanted_, false) && !stopped_) look_up_rollups();
     const PlainDomain plain(recipient.domain());
     if (!plain.name()) {
         recipient.set_disposition(no_domain_name());
@@ -138,19 +144,70 @@ bool Router::takes_no_mail(std::string_view written) const {
 }
 
 // Waived: no policy is looked for (RFC 8689 section 4.1).
-bool Router::minds_policies(std::string_view name, TlsRequest request,
+bool Router::minds_policies(const ShapingLimits& limits, TlsRequest request,
                             const RouteConfig* route) const {
     if (parts_.sts == nullptr || request == TlsRequest::waived) return false;
     return request == TlsRequest::required ||
-           parts_.checked->tls_of(
-               shaping().limits_for(shaping().table_for(name, first_host(route))), route) !=
-               TlsPolicy::none;
+           (limits.enable_mta_sts && parts_.checked->tls_of(limits, route) != TlsPolicy::none);
+}
+
+// A literal has none (RFC 8461 section 3.1).
+bool Router::minds_policies(std::string_view name, TlsRequest request,
+                            const dns::MxPlan& plan) const {
+    return !plan.literal &&
+           minds_policies(shaping().limits_for(scope_by(name, plan)), request, nullptr);
 }
 
 bool Router::asks_for_policies(std::string_view name, TlsRequest request,
                                const RouteConfig& route) const {
     return std::ranges::any_of(route.hosts, is_policy_domain) &&
-           minds_policies(name, request, &route);
+           minds_policies(shaping().limits_for(scope_by(name, route)), request, &route);
+}
+
+// Mail that goes by a route belongs to the provider of its hosts, whoever the recipients' is.
+ShapingScope Router::scope_by(std::string_view name, const RouteConfig& route) const {
+    std::vector<std::string> hosts;
+    for (const NextHop& hop : route.hosts)
+        hosts.push_back(hop.host);
+    return {.table = shaping().table_for(name, first_host(&route)),
+            .provider = shaping().provider_of({}, hosts)};
+}
+
+ShapingScope Router::scope_by(std::string_view name, const dns::MxPlan& plan) const {
+    std::vector<std::string> hosts;
+    for (const dns::MxGroup& group : plan.groups)
+        hosts.insert(hosts.end(), group.hosts.begin(), group.hosts.end());
+    const ShapingTable* const own = shaping().table(name);
+    const std::string_view of_site =
+        own == nullptr || own->mx_rollup ? rollups_.table_of(plan.site) : std::string_view();
+    return {.table = of_site.empty() ? shaping().table_for(name, {}) : of_site,
+            .provider = shaping().provider_of(name, hosts)};
+}
+
+// ---- tables that hold for whole sites
+
+void Router::look_up_rollups() {
+    rollups_.begin(shaping());
+    for (std::size_t i = 0; i < kMostRollupsAtOnce; ++i) {
+        std::optional<std::string> first = rollups_.next();
+        if (!first) return;
+        lookups_.spawn(look_up_rollups_from(std::move(*first), generation_of_rollups_));
+    }
+}
+
+core::Task<void> Router::look_up_rollups_from(std::string first, std::uint64_t generation) {
+    std::optional<std::string> table = std::move(first);
+    while (table && !stopped_) {
+        const dns::MxResult found = co_await dns::resolve_mx(parts_.resolver, *table, parts_.rules);
+        if (stopped_ || generation != generation_of_rollups_) co_return;
+        if (found) note_rollup(*table, found->site);
+        table = rollups_.next();
+    }
+}
+
+// Domains that are known already are asked for again.
+void Router::note_rollup(std::string_view table, std::string_view site) {
+    if (rollups_.note(table, site)) ++generation_;
 }
 
 core::Task<void> Router::resolve(Domain* domain) {
@@ -170,10 +227,10 @@ core::Task<void> Router::find_out(Domain* domain) {
     while (asked_for != parts_.checked) {  // once more if a reload came meanwhile
         asked_for = parts_.checked;
         const RouteConfig* const route = routes_.route_for(name);
-        const bool minds = minds_policies(name, request, route);
         if (route != nullptr) {
             HostPolicies policies;
-            if (minds) policies = co_await policies_of(route->hosts);
+            if (asks_for_policies(name, request, *route))
+                policies = co_await policies_of(route->hosts);
             if (policies.busy) {
                 learn(*domain, std::unexpected(policies_are_busy()), {});
             } else {
@@ -183,7 +240,7 @@ core::Task<void> Router::find_out(Domain* domain) {
         }
         const dns::MxResult result = co_await dns::resolve_mx(parts_.resolver, name, parts_.rules);
         StsFinding sts;
-        if (minds && result && !result->literal) {  // RFC 8461 section 3.1
+        if (result && minds_policies(name, request, *result)) {
             sts = co_await parts_.sts->policy_for(result->domain);
         }
         if (sts.busy) {
@@ -233,7 +290,7 @@ void Router::follow(std::string_view name, TlsRequest request, const RouteConfig
     facts.sts = !policies.bound.empty();
     facts.sts_bound = policies.bound;
     facts.sts_hosts = policies.allowed;
-    apply_settings(name, request, &route, facts);
+    apply_settings(scope_by(name, route), request, &route, facts);
     if (route.tls || route.smarthost) facts.route = route.domain;
     identify(facts);
     replace_site(domain, sites_.intern(std::move(facts)));
@@ -251,10 +308,13 @@ void Router::learn(Domain& domain, const dns::MxResult& result, const StsFinding
     domain.null_mx = !result && result.error().kind == dns::FailureKind::null_mx;
     std::chrono::seconds ttl = result ? result->ttl : result.error().ttl;
     if (result) {
+        const ShapingTable* const own = shaping().table(name);
+        if (own != nullptr && own->mx_rollup) note_rollup(name, result->site);
         SiteFacts facts;
         facts.plan = *result;
-        facts.port = parts_.checked->config.delivery.port;
-        apply_settings(name, request_of(domain.key), nullptr, facts);
+        apply_settings(scope_by(name, facts.plan), request_of(domain.key), nullptr, facts);
+        facts.port = parts_.checked->port_of(facts.limits);
+        facts.plan.authenticated &= asks_for_tlsa(facts);
         apply(sts.policy, facts);
         identify(facts);
         site = sites_.intern(std::move(facts));
@@ -267,13 +327,13 @@ void Router::learn(Domain& domain, const dns::MxResult& result, const StsFinding
     replace_site(domain, site);
 }
 
-void Router::apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,
+void Router::apply_settings(const ShapingScope& scope, TlsRequest request, const RouteConfig* route,
                             SiteFacts& facts) const {
     facts.generation = parts_.checked->generation;
-    const std::string_view table = shaping().table_for(name, first_host(route));
-    facts.limits = shaping().limits_for(table);
-    facts.destination = shaping().destination_of(table);
-    facts.table = table;
+    facts.limits = shaping().limits_for(scope);
+    facts.destination = shaping().destination_of(scope);
+    facts.table = scope.table;
+    facts.provider = scope.provider;
     facts.tls_request = request;
     facts.set_tls(parts_.checked->tls_of(facts.limits, route));
 }
@@ -282,6 +342,9 @@ void Router::use(std::shared_ptr<const CheckedConfig> checked) {
     parts_.checked = std::move(checked);
     routes_ = RouteIndex(parts_.checked->config);
     ++generation_;
+    ++generation_of_rollups_;
+    rollups_.begin(shaping());
+    rollups_wanted_ = true;
 }
 
 void Router::replace_site(Domain& domain, Site* site) {

@@ -27,6 +27,7 @@
 #include "relay/message/message.h"
 #include "relay/routing/domain_queue.h"
 #include "relay/routing/domain_table.h"
+#include "relay/routing/rollups.h"
 #include "relay/routing/route_index.h"
 #include "relay/routing/site_table.h"
 #include "relay/security/mta_sts.h"
@@ -56,6 +57,8 @@ class Router {
     // More than the resolver lets wait for all its places together, so that slow lookups never
     // keep a domain from being asked for.
     static constexpr std::size_t kMostResolving = 8192;
+    // Of domains whose table holds for their whole site.
+    static constexpr std::size_t kMostRollupsAtOnce = 16;
     // A site and, on its home shard, its path (tests/unit/routing).
     static constexpr std::size_t kSiteOctets = 4096;
 
@@ -98,14 +101,22 @@ class Router {
     core::Task<void> resolve(Domain* domain);
     core::Task<void> find_out(Domain* domain);
     core::Task<HostPolicies> policies_of(std::vector<NextHop> hops);
+    void look_up_rollups();
+    core::Task<void> look_up_rollups_from(std::string first, std::uint64_t generation);
+    void note_rollup(std::string_view table, std::string_view site);
+    // Whose limits hold for a domain's mail.
+    ShapingScope scope_by(std::string_view name, const RouteConfig& route) const;
+    ShapingScope scope_by(std::string_view name, const dns::MxPlan& plan) const;
     // MTA-STS counts for the domain's mail; route null: it has none.
-    bool minds_policies(std::string_view name, TlsRequest request, const RouteConfig* route) const;
+    bool minds_policies(const ShapingLimits& limits, TlsRequest request,
+                        const RouteConfig* route) const;
+    bool minds_policies(std::string_view name, TlsRequest request, const dns::MxPlan& plan) const;
     bool asks_for_policies(std::string_view name, TlsRequest request,
                            const RouteConfig& route) const;
     void follow(std::string_view name, TlsRequest request, const RouteConfig& route,
                 const HostPolicies& policies, Domain& domain);
     void learn(Domain& domain, const dns::MxResult& result, const StsFinding& sts);
-    void apply_settings(std::string_view name, TlsRequest request, const RouteConfig* route,
+    void apply_settings(const ShapingScope& scope, TlsRequest request, const RouteConfig* route,
                         SiteFacts& facts) const;
     void replace_site(Domain& domain, Site* site);
     void unreference(Site* site);
@@ -119,7 +130,10 @@ class Router {
     RouterParts parts_;
     RouteIndex routes_;
     RouteReceiver& receiver_;
-    std::uint64_t generation_ = 1;  // grows with each reload
+    Rollups rollups_;
+    bool rollups_wanted_ = true;  // with the next mail
+    std::uint64_t generation_of_rollups_ = 0;
+    std::uint64_t generation_ = 1;  // grows with each reload, and as rollups are learned
     DomainTable domains_;
     DomainQueue queue_;
     core::IntrusiveList<Domain, DomainTag> under_way_;  // resolving or answering

@@ -61,6 +61,8 @@ void identify(SiteFacts& facts) {
     SiteKey& site = facts.path.site;
     site.routed = facts.routed;
     site.table = facts.table;
+    site.provider = facts.provider;
+    site.provider_shares = !facts.provider.empty() && facts.limits.shares_with_provider();
     site.route = facts.route;
     std::uint64_t fingerprint = facts.port;
     if (facts.routed) {

@@ -16,7 +16,7 @@
 #include "relay/message/message.h"
 #include "relay/message/path_key.h"
 #include "relay/routing/lane.h"
-#include "relay/shaping/limits.h"
+#include "relay/shaping/policy.h"
 
 namespace relay {
 
@@ -42,13 +42,16 @@ struct SiteFacts {
     std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
     std::size_t destination = 0;                 // metrics label
     // Where that comes from: the domain whose shaping table holds (empty: the default), the
-    // [[route]] by its domain if it says something of its own about TLS or login (that holds for
-    // its mail alone), and which configuration it was. A path looks them up again after a reload.
+    // provider that the site belongs to (empty: none), the [[route]] by its domain if it says
+    // something of its own about TLS or login (that holds for its mail alone), and which
+    // configuration it was. A path looks them up again after a reload.
     std::string table;
+    std::string provider;
     std::string route;
     std::uint64_t generation = 0;
     std::uint64_t fingerprint = 0;  // of hosts and their order; the path leaves preferences out
 
+    ShapingScope scope() const { return {.table = table, .provider = provider}; }
     // By the configuration, raised by what the mail asks for.
     void set_tls(TlsPolicy configured) {
         const bool raised =

@@ -1,7 +1,7 @@
 // ShapingLimits: the limits of one path, as values. Where they come from, in rising order: the
 // built-in values below, [shaping] default of the configuration, ["default"] of the shaping files,
-// the table of the domain (relay/shaping/policy.h). Pure. Every limit is at least 1; none means
-// "unlimited".
+// the table of the provider, that of the domain (relay/shaping/policy.h). Pure. Every limit is at
+// least 1; none means "unlimited".
 #pragma once
 
 #include <array>
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -61,9 +62,19 @@ struct ShapingLimits {
     std::uint32_t max_recipients_per_batch = 100;
     bool enable_pipelining = true;  // false: one command at a time, whatever is offered
     PipelineNext pipeline_next = PipelineNext::automatic;
-    std::shared_ptr<const RetryRule> retry{};   // null: as [retry] says
-    std::shared_ptr<const TimeLimits> times{};  // null: the defaults
+    std::shared_ptr<const RetryRule> retry{};          // null: as [retry] says
+    std::shared_ptr<const TimeLimits> times{};         // null: the defaults
+    std::shared_ptr<const std::string> ehlo_domain{};  // null: [node] hostname
+    std::uint16_t smtp_port = 0;                       // of MX hosts; 0: as [delivery] says
+    bool enable_mta_sts = true;
+    bool enable_dane = true;
+    // Of all sites of the provider together; 0 and none: unlimited.
+    std::uint32_t provider_connection_limit = 0;
+    std::optional<core::Rate> provider_max_message_rate{};
 
+    bool shares_with_provider() const {
+        return provider_connection_limit > 0 || provider_max_message_rate.has_value();
+    }
     const TimeLimits& time_limits() const { return times == nullptr ? kTimeLimits : *times; }
     bool operator==(const ShapingLimits&) const = default;
 };

@@ -7,6 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/ascii.h"
+#include "relay/shaping/throttle.h"
+
 namespace relay {
 namespace {
 
@@ -21,18 +24,11 @@ std::string in_quotes(std::string_view text) {
     return "\"" + std::string(text) + "\"";
 }
 
-// A value such as "local:10": KumoMTA's way to say that a limit is not shared among nodes. Ours
-// never are, so the word changes nothing.
-std::string_view without_local(std::string_view text) {
-    constexpr std::string_view kLocal = "local:";
-    return text.starts_with(kLocal) ? text.substr(kLocal.size()) : text;
-}
-
 template <std::uint32_t ShapingLimits::* kMember, std::uint32_t kMost>
 ReadLimit read_number(const TomlValue& value) {
     std::int64_t number = value.kind == Kind::integer ? value.integer : 0;
     if (value.kind == Kind::text) {
-        // The number of a rate.
+        // "local:N": KumoMTA's limit that nodes do not share. The number of a rate.
         const auto rate = core::parse_rate(std::string(without_local(value.text)) + "/s");
         number = rate ? static_cast<std::int64_t>(rate->count) : 0;
     }
@@ -50,27 +46,22 @@ std::string write_number(const ShapingLimits& limits) {
     return std::to_string(limits.*kMember);
 }
 
-template <core::Rate ShapingLimits::* kMember>
+template <auto kMember>
 ReadLimit read_rate(const TomlValue& value) {
     if (value.kind != Kind::text) return wrong("a rate in quotes such as \"100/s\"");
+    const auto parsed = parse_throttle(value.text);
+    if (!parsed) return wrong("a rate: " + parsed.error());
     ReadLimit read;
-    std::string_view text = without_local(value.text);
-    if (const auto comma = text.find(",max_burst"); comma != std::string_view::npos) {
+    if (parsed->has_burst) {
         read.warning = ": max_burst is not available in this version; it has no effect";
-        text = text.substr(0, comma);
     }
-    const auto parsed = core::parse_rate(text);
-    if (!parsed) {
-        read.wrong = "a rate: " + parsed.error();
-    } else {
-        read.set = [rate = *parsed](ShapingLimits& limits) { limits.*kMember = rate; };
-    }
+    read.set = [rate = parsed->rate](ShapingLimits& limits) { limits.*kMember = rate; };
     return read;
 }
 
 template <core::Rate ShapingLimits::* kMember>
 std::string write_rate(const ShapingLimits& limits) {
-    return in_quotes(core::write_rate(limits.*kMember));
+    return in_quotes(write_throttle(limits.*kMember));
 }
 
 template <bool ShapingLimits::* kMember>
@@ -187,11 +178,9 @@ ReadLimit read_replace_base(const TomlValue& value) {
     return value.kind == Kind::boolean ? ReadLimit{} : wrong("true or false");
 }
 
+// The same: the reader notes it for the table.
 ReadLimit read_mx_rollup(const TomlValue& value) {
-    if (value.kind == Kind::boolean && !value.boolean) return {};
-    return {{},
-            {},
-            ": a domain with a table has paths of its own in this version, whatever its MX hosts"};
+    return value.kind == Kind::boolean ? ReadLimit{} : wrong("true or false");
 }
 
 template <std::size_t kIndex>
@@ -221,6 +210,52 @@ std::string write_time_limit(const ShapingLimits& limits) {
     return in_quotes(core::write_duration(limits.time_limits().*kTimeLimitOptions[kIndex].member));
 }
 
+std::string write_provider_connections(const ShapingLimits& limits) {
+    const std::uint32_t limit = limits.provider_connection_limit;
+    return limit == 0 ? "none" : std::to_string(limit);
+}
+
+std::string write_provider_rate(const ShapingLimits& limits) {
+    const auto& rate = limits.provider_max_message_rate;
+    return rate ? in_quotes(write_throttle(*rate)) : "none";
+}
+
+ReadLimit read_port(const TomlValue& value) {
+    if (value.kind != Kind::integer || value.integer < 1 || value.integer > 65535) {
+        return wrong("an integer from 1 to 65535");
+    }
+    return {[port = static_cast<std::uint16_t>(value.integer)](ShapingLimits& limits) {
+                limits.smtp_port = port;
+            },
+            {},
+            {}};
+}
+
+std::string write_port(const ShapingLimits& limits) {
+    return limits.smtp_port == 0 ? "none" : std::to_string(limits.smtp_port);
+}
+
+bool is_host(std::string_view name) {
+    const auto may_be = [](char c) { return core::is_alnum(c) || c == '-' || c == '.'; };
+    return !name.empty() && name.size() <= 253 && std::ranges::all_of(name, may_be) &&
+           core::is_alnum(name.front()) && core::is_alnum(name.back()) && !name.contains("..");
+}
+
+ReadLimit read_ehlo(const TomlValue& value) {
+    if (value.kind != Kind::text || !is_host(value.text)) {
+        return wrong("the name of a host: letters, digits, hyphens and dots");
+    }
+    return {[name = std::make_shared<const std::string>(value.text)](ShapingLimits& limits) {
+                limits.ehlo_domain = name;
+            },
+            {},
+            {}};
+}
+
+std::string write_ehlo(const ShapingLimits& limits) {
+    return limits.ehlo_domain == nullptr ? "none" : in_quotes(*limits.ehlo_domain);
+}
+
 using Limits = ShapingLimits;
 
 template <std::size_t... kIndexes>
@@ -233,7 +268,7 @@ constexpr auto options(std::index_sequence<kIndexes...>) {
          read_number<&Limits::max_deliveries_per_connection, kMostDeliveriesPerConnection>,
          write_number<&Limits::max_deliveries_per_connection>},
         {"max_message_rate",
-         "messages in a time: `\"100/s\"`, `\"1,000/min\"`, `\"5/hour\"`. At most what fits into "
+         "messages in a time: `\"100/s\"`, `\"1,000/min\"`, `\"5/2h\"`. At most what fits into "
          "50 ms (or one) goes at once",
          read_rate<&Limits::max_message_rate>, write_rate<&Limits::max_message_rate>},
         {"max_connection_rate", "connections opened in a time",
@@ -281,9 +316,33 @@ constexpr auto options(std::index_sequence<kIndexes...>) {
         {"retry_intervals", "as `intervals` of `[retry]`, for this destination",
          read_retry_intervals, write_retry_intervals},
         {"max_age", "as `max_age` of `[retry]`, for this destination", read_max_age, write_max_age},
-        {"replace_base", "`true`: forget what earlier files said about this domain",
+        {"smtp_port", "port of the MX hosts, instead of `port` of `[delivery]`", read_port,
+         write_port},
+        {"ehlo_domain", "the name in EHLO, instead of `hostname` of `[node]`", read_ehlo,
+         write_ehlo},
+        {"enable_mta_sts",
+         "`false`: MTA-STS policies are not looked for, except for mail that requires TLS (RFC "
+         "8689)",
+         read_flag<&Limits::enable_mta_sts>, write_flag<&Limits::enable_mta_sts>},
+        {"enable_dane",
+         "`false`: TLSA records are not looked for, except for mail that requires TLS. `true` (the "
+         "default, other than KumoMTA's) needs `trust_ad` of `[dns]`",
+         read_flag<&Limits::enable_dane>, write_flag<&Limits::enable_dane>},
+        {"provider_connection_limit",
+         "only in `[provider.\"NAME\"]`: connections open at once to all sites of the provider",
+         read_number<&Limits::provider_connection_limit, kMostConnectionsPerPath>,
+         write_provider_connections, true},
+        {"provider_max_message_rate",
+         "only in `[provider.\"NAME\"]`: messages in a time to all sites of the provider",
+         read_rate<&Limits::provider_max_message_rate>, write_provider_rate, true},
+        {"replace_base",
+         "`true`: forget what earlier files, and the built-in one, said in this table",
          read_replace_base, nullptr},
-        {"mx_rollup", "`false` is what a table means anyway", read_mx_rollup, nullptr},
+        {"mx_rollup",
+         "`true`: the table holds for every domain whose mail goes to the same MX hosts, and they "
+         "share one path. `false`, the default other than KumoMTA's: for this domain alone, which "
+         "has a path of its own ([decision 59](decisions/0059-providers-and-rollup.md))",
+         read_mx_rollup, nullptr},
         {kTimeLimitOptions[kIndexes].name, kTimeLimitOptions[kIndexes].waits_for,
          read_time_limit<kIndexes>, write_time_limit<kIndexes>}...,
     });

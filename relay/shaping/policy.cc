@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "core/base/ascii.h"
@@ -11,15 +12,14 @@
 namespace relay {
 namespace {
 
-const StatedOption* find_stated(std::span<const StatedOption> stated, std::string_view option) {
-    const auto found = std::ranges::find(
-        stated, option, [](const StatedOption& each) { return each.option->name; });
-    return found == stated.end() ? nullptr : &*found;
+std::string in_brackets(std::string_view before, std::string_view name) {
+    return "[" + std::string(before) + "\"" + std::string(name) + "\"]";
 }
 
 }  // namespace
 
-ShapingPolicy::ShapingPolicy(const ShapingLimits& defaults) : defaults_{.limits = defaults} {}
+ShapingPolicy::ShapingPolicy(const ShapingLimits& defaults)
+    : given_(defaults), defaults_{.table = {}, .limits = defaults} {}
 
 std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::parse(
     const std::vector<ShapingText>& texts, const ShapingLimits& defaults) {
@@ -30,22 +30,20 @@ std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::parse(
 
     ShapingPolicy policy(defaults);
     policy.files_ = std::move(reader.files);
-    reader.defaults.apply(policy.defaults_.limits);
-    policy.defaults_.file = reader.defaults.file;
-    policy.defaults_.line = reader.defaults.line;
-    policy.defaults_.stated = std::move(reader.defaults.stated);
+    policy.providers_ = std::move(reader.providers);
+    policy.defaults_.table = std::move(reader.defaults);
+    policy.defaults_.limits = policy.merged({});
     policy.tables_.reserve(reader.domains.size());
     for (auto& [domain, table] : reader.domains) {
-        Entry entry{policy.defaults_.limits, 0, table.file, table.line, std::move(table.stated)};
-        table.apply(entry.limits);
-        if (policy.destination_names_.size() <= kMostNamedDestinations) {
-            entry.destination = policy.destination_names_.size();
-            policy.destination_names_.push_back(domain);
-        }
-        policy.tables_.emplace(domain, std::move(entry));
+        Entry& entry = policy.tables_[domain];
+        entry.table = std::move(table);
+        entry.limits = policy.merged({.table = domain, .provider = {}});
     }
+    policy.name_destinations();
     return Loaded{std::move(policy), std::move(reader.warnings)};
 }
+
+// ---- limits
 
 const ShapingPolicy::Entry* ShapingPolicy::find(std::string_view domain) const {
     if (tables_.empty()) return nullptr;
@@ -57,9 +55,49 @@ const ShapingPolicy::Entry* ShapingPolicy::find(std::string_view domain) const {
     return found == tables_.end() ? nullptr : &found->second;
 }
 
+// Rising: ["default"], the provider, the domain; the tables of the source come after their table.
+template <typename Visit>
+void ShapingPolicy::each_layer(const ShapingScope& scope, const Visit& visit) const {
+    const auto both = [&](std::string_view before, std::string_view name,
+                          const ShapingTable* table) {
+        if (table == nullptr || table->line == 0) return;
+        visit(before, name, std::string_view(), table->stated);
+        const StatedOptions* const source = table->of_source(scope.source);
+        if (source != nullptr) visit(before, name, scope.source, *source);
+    };
+    both({}, "default", &defaults_.table);
+    if (!scope.provider.empty()) both("provider.", scope.provider, provider(scope.provider));
+    if (scope.table.empty()) return;
+    if (const Entry* entry = find(scope.table)) both({}, scope.table, &entry->table);
+}
+
 const ShapingLimits& ShapingPolicy::limits_for(std::string_view domain) const {
     const Entry* entry = find(domain);
     return entry == nullptr ? defaults_.limits : entry->limits;
+}
+
+ShapingLimits ShapingPolicy::limits_for(const ShapingScope& scope) const {
+    if (scope.provider.empty() && scope.source == kDefaultSource) return limits_for(scope.table);
+    return merged(scope);
+}
+
+ShapingLimits ShapingPolicy::merged(const ShapingScope& scope) const {
+    ShapingLimits limits = given_;
+    each_layer(scope, [&limits](std::string_view, std::string_view, std::string_view,
+                                const StatedOptions& stated) { apply(stated, limits); });
+    return limits;
+}
+
+std::string_view ShapingPolicy::provider_of(std::string_view domain,
+                                            std::span<const std::string> hosts) const {
+    for (auto each = providers_.rbegin(); each != providers_.rend(); ++each) {
+        if (belongs_to(each->match, domain, hosts)) return each->name;
+    }
+    return {};
+}
+
+bool ShapingPolicy::has_table(std::string_view domain) const {
+    return find(domain) != nullptr;
 }
 
 std::string_view ShapingPolicy::table_for(std::string_view domain, std::string_view host) const {
@@ -67,10 +105,11 @@ std::string_view ShapingPolicy::table_for(std::string_view domain, std::string_v
     return has_table(host) ? host : std::string_view();
 }
 
-const ShapingPolicy::Entry* ShapingPolicy::find_table(std::string_view table) const {
-    if (table == "default") return defaults_.line == 0 ? nullptr : &defaults_;
-    return find(table);
+bool ShapingPolicy::states_message_rate(std::string_view domain) const {
+    return !place_of(ShapingScope{.table = domain, .provider = {}}, "max_message_rate").empty();
 }
+
+// ---- what the files say, and where
 
 std::vector<std::string_view> ShapingPolicy::tables() const {
     std::vector<std::string_view> names;
@@ -80,54 +119,99 @@ std::vector<std::string_view> ShapingPolicy::tables() const {
     return names;
 }
 
-FileLine ShapingPolicy::place_of(std::string_view table) const {
-    const Entry* entry = find_table(table);
-    return entry == nullptr ? FileLine{} : FileLine{files_[entry->file], entry->line};
+const ShapingTable* ShapingPolicy::table(std::string_view name) const {
+    if (name == "default") return defaults_.table.line == 0 ? nullptr : &defaults_.table;
+    const Entry* entry = find(name);
+    return entry == nullptr ? nullptr : &entry->table;
 }
 
-std::span<const StatedOption> ShapingPolicy::stated(std::string_view table) const {
-    const Entry* entry = find_table(table);
-    return entry == nullptr ? std::span<const StatedOption>() : entry->stated;
+const ShapingProvider* ShapingPolicy::provider(std::string_view name) const {
+    const auto found = std::ranges::find(providers_, name, &ShapingProvider::name);
+    return found == providers_.end() ? nullptr : &*found;
+}
+
+FileLine ShapingPolicy::place_of(const ShapingTable* table) const {
+    return table == nullptr ? FileLine{} : FileLine{files_[table->file], table->line};
 }
 
 FileLine ShapingPolicy::place_of(const StatedOption& stated) const {
     return {files_[stated.file], stated.line};
 }
 
-FileLine ShapingPolicy::place_of(std::string_view domain, std::string_view option) const {
-    const StatedOption* found = find_stated(stated(domain), option);
-    if (found == nullptr) found = find_stated(defaults_.stated, option);
-    return found == nullptr ? FileLine{} : place_of(*found);
+FileLine ShapingPolicy::place_of(const ShapingScope& scope, std::string_view option) const {
+    FileLine place;
+    each_layer(scope, [&](std::string_view, std::string_view, std::string_view,
+                          const StatedOptions& stated) {
+        for (const StatedOption& each : stated) {
+            if (each.option->name == option) place = place_of(each);
+        }
+    });
+    return place;
 }
 
-bool ShapingPolicy::states_message_rate(std::string_view domain) const {
-    return !place_of(domain, "max_message_rate").empty();
+// `tls` and `enable_tls` are one limit by two names: the later one set it.
+std::vector<EffectiveLimit> ShapingPolicy::explain(const ShapingScope& scope) const {
+    const ShapingLimits limits = limits_for(scope);
+    std::vector<EffectiveLimit> all;
+    for (const ShapingOption& option : shaping_options()) {
+        if (option.write == nullptr || option.name == "enable_tls") continue;
+        EffectiveLimit& one = all.emplace_back(option.name, option.write(limits));
+        each_layer(scope, [&](std::string_view before, std::string_view name,
+                              std::string_view source, const StatedOptions& stated) {
+            for (const StatedOption& each : stated) {
+                if (each.option->write != option.write) continue;
+                one.place = place_of(each);
+                one.table = in_brackets(before, name);
+                if (source.empty()) continue;
+                one.table.pop_back();
+                one.table.append(".sources.\"").append(source).append("\"]");
+            }
+        });
+    }
+    return all;
 }
 
-bool ShapingPolicy::has_table(std::string_view domain) const {
-    return find(domain) != nullptr;
+// ---- for metrics
+
+void ShapingPolicy::name_destinations() {
+    std::vector<std::string_view> names;
+    for (const ShapingProvider& each : providers_)
+        names.emplace_back(each.name);
+    std::ranges::sort(names);
+    std::ranges::move(tables(), std::back_inserter(names));
+    for (const std::string_view name : names) {
+        if (destination_names_.size() > kMostNamedDestinations) return;
+        const bool is_new =
+            destinations_.try_emplace(std::string(name), destination_names_.size()).second;
+        if (is_new) destination_names_.emplace_back(name);
+    }
 }
 
 void ShapingPolicy::keep_numbers(const std::vector<std::string>& names) {
     const std::vector<std::string> ours = std::exchange(destination_names_, names);
-    std::unordered_map<std::string_view, std::size_t> numbers;
+    ByName<std::size_t> numbers;
     for (std::size_t i = 1; i < names.size(); ++i)
         numbers.emplace(names[i], i);
-    for (auto& [domain, entry] : tables_) {
-        const auto known = numbers.find(domain);
-        entry.destination = known == numbers.end() ? 0 : known->second;
-    }
+    destinations_.clear();
     for (std::size_t i = 1; i < ours.size(); ++i) {
-        if (numbers.contains(ours[i]) || destination_names_.size() > kMostNamedDestinations)
-            continue;
-        tables_.find(ours[i])->second.destination = destination_names_.size();
-        destination_names_.push_back(ours[i]);
+        const auto known = numbers.find(ours[i]);
+        if (known != numbers.end()) {
+            destinations_.emplace(ours[i], known->second);
+        } else if (destination_names_.size() <= kMostNamedDestinations) {
+            destinations_.emplace(ours[i], destination_names_.size());
+            destination_names_.push_back(ours[i]);
+        }
     }
 }
 
-std::size_t ShapingPolicy::destination_of(std::string_view domain) const {
-    const Entry* entry = find(domain);
-    return entry == nullptr ? 0 : entry->destination;
+std::size_t ShapingPolicy::destination_of(const ShapingScope& scope) const {
+    const std::string name =
+        scope.provider.empty() ? core::to_lower(scope.table.ends_with('.')
+                                                    ? scope.table.substr(0, scope.table.size() - 1)
+                                                    : scope.table)
+                               : std::string(scope.provider);
+    const auto found = destinations_.find(name);
+    return found == destinations_.end() ? 0 : found->second;
 }
 
 }  // namespace relay

@@ -1,11 +1,12 @@
 // ShapingPolicy: the limits of every destination, from [shaping] and the shaping files, in
 // KumoMTA's syntax (docs/configuration.md, "Shaping files"). Loaded on the main thread, immutable
-// from then on, shared read-only by all shards. A domain with a table of its own has paths of its
-// own, so that its limits bind nobody else (docs/decisions/0004-domain-tables-make-paths.md). What
-// the files ask for and this version cannot do is a warning with file and line; a limit that makes
-// no sense is a problem, and so is an option that neither KumoMTA nor we have. Limits:
-// kMostDomainTables tables; a file is at most 4 MiB. Domains beyond the first 199 with a table are
-// counted as "other" in metrics; their limits hold all the same.
+// from then on, shared read-only by all shards. Limits come, in rising order, from [shaping]
+// default, ["default"], the provider that the site belongs to, and the table of the domain; each
+// may have a table for the egress source. What the files ask for and this version cannot do is a
+// warning with file and line; a limit that makes no sense is a problem, and so is an option that
+// neither KumoMTA nor we have. Limits: kMostDomainTables tables, kMostProviders providers; a file
+// is at most 4 MiB. Providers and domains beyond the first 199 are counted as "other" in metrics;
+// their limits hold all the same.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +20,7 @@
 #include "relay/shaping/file_line.h"
 #include "relay/shaping/limits.h"
 #include "relay/shaping/problem.h"
+#include "relay/shaping/table.h"
 
 namespace relay {
 
@@ -31,13 +33,19 @@ struct ShapingText {
     std::string text;
 };
 
-struct ShapingOption;
+// Whose limits hold for a path.
+struct ShapingScope {
+    std::string_view table{};     // of a domain; empty: none
+    std::string_view provider{};  // empty: none
+    std::string_view source = kDefaultSource;
+};
 
-// An option that a table states, and where.
-struct StatedOption {
-    const ShapingOption* option = nullptr;
-    std::size_t file = 0;  // of ShapingPolicy::files()
-    int line = 0;
+// One option as it holds for a path, and what set it.
+struct EffectiveLimit {
+    std::string_view option;
+    std::string value;    // as a file would have it
+    FileLine place{};     // empty: no shaping file says it
+    std::string table{};  // ["a.example"]
 };
 
 class ShapingPolicy {
@@ -49,29 +57,40 @@ class ShapingPolicy {
     static std::expected<Loaded, Problems> parse(const std::vector<ShapingText>& texts,
                                                  const ShapingLimits& defaults);
 
-    // Whatever the case of the domain, and with or without a final dot.
+    // ---- limits. Whatever the case of the domain, and with or without a final dot.
+    // Of a domain whose site belongs to no provider.
     const ShapingLimits& limits_for(std::string_view domain) const;
-    // The domain has a table, and so paths of its own.
+    ShapingLimits limits_for(const ShapingScope& scope) const;
+    // The provider that mail to these hosts belongs to: of those that fit the last one. Empty:
+    // none. domain: empty where it does not count, as the hosts are those of a route.
+    std::string_view provider_of(std::string_view domain, std::span<const std::string> hosts) const;
     bool has_table(std::string_view domain) const;
     // Whose table holds for mail to a domain: its own, or else that of the host that a route sends
     // it to (empty: there is no route). Empty: neither has one.
     std::string_view table_for(std::string_view domain, std::string_view host) const;
-    // Names of the tables of domains, in order of the alphabet.
-    std::vector<std::string_view> tables() const;
-    // Where the table of a domain begins, or ["default"] for "default"; empty: there is none.
-    FileLine place_of(std::string_view table) const;
-    // What that table states itself.
-    std::span<const StatedOption> stated(std::string_view table) const;
-    FileLine place_of(const StatedOption& stated) const;
-    // The place that set an option for a domain: its table, or else ["default"]. Empty: no shaping
-    // file says it, so [shaping] default holds.
-    FileLine place_of(std::string_view domain, std::string_view option) const;
-
     // A shaping file says how many messages a second go there; otherwise [shaping] default does.
     bool states_message_rate(std::string_view domain) const;
-    // For metrics: 0 is "other".
-    std::size_t destination_of(std::string_view domain) const;
-    // Names by number; "other" first, then the domains in order of the alphabet.
+
+    // ---- what the files say, and where
+    // Names of the tables of domains, in order of the alphabet.
+    std::vector<std::string_view> tables() const;
+    std::span<const ShapingProvider> providers() const { return providers_; }
+    // Of a domain, or ["default"] for "default"; nullptr: there is none.
+    const ShapingTable* table(std::string_view name) const;
+    const ShapingProvider* provider(std::string_view name) const;
+    FileLine place_of(const ShapingTable* table) const;  // empty: nullptr
+    FileLine place_of(const StatedOption& stated) const;
+    FileLine place_of(const ProviderMatch& match) const { return {files_[match.file], match.line}; }
+    // The place that set an option for a path. Empty: no shaping file says it, so [shaping] default
+    // holds.
+    FileLine place_of(const ShapingScope& scope, std::string_view option) const;
+    // Every option that limits something, in the order of shaping_options().
+    std::vector<EffectiveLimit> explain(const ShapingScope& scope) const;
+
+    // ---- for metrics: 0 is "other"
+    // The provider's number, or else that of the domain's table.
+    std::size_t destination_of(const ShapingScope& scope) const;
+    // Names by number; "other" first, then providers, then domains, in order of the alphabet.
     const std::vector<std::string>& destination_names() const { return destination_names_; }
     // Keeps the numbers of the policy that this one replaces, so that counters continue. New names
     // get the numbers after them while there is room.
@@ -79,11 +98,8 @@ class ShapingPolicy {
 
   private:
     struct Entry {
-        ShapingLimits limits;
-        std::size_t destination = 0;
-        std::size_t file = 0;
-        int line = 0;
-        std::vector<StatedOption> stated{};
+        ShapingTable table;
+        ShapingLimits limits{};  // without a provider
     };
     struct Hash {
         using is_transparent = void;
@@ -91,13 +107,23 @@ class ShapingPolicy {
             return std::hash<std::string_view>{}(text);
         }
     };
+    template <typename Value>
+    using ByName = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
     const Entry* find(std::string_view domain) const;
-    const Entry* find_table(std::string_view table) const;  // "default" too
+    // What holds for a path, in rising order: "provider." or nothing, the name of the table, the
+    // source of a table below it, what it states.
+    template <typename Visit>
+    void each_layer(const ShapingScope& scope, const Visit& visit) const;
+    ShapingLimits merged(const ShapingScope& scope) const;
+    void name_destinations();
 
-    Entry defaults_;  // ["default"] of the files, over [shaping] default
+    ShapingLimits given_;  // [shaping] default
+    Entry defaults_;       // ["default"] of the files, over that
     std::vector<std::string> files_;
-    std::unordered_map<std::string, Entry, Hash, std::equal_to<>> tables_;
+    ByName<Entry> tables_;
+    std::vector<ShapingProvider> providers_;
     std::vector<std::string> destination_names_{"other"};
+    ByName<std::size_t> destinations_;  // of the names that tables have
 };
 
 struct ShapingPolicy::Loaded {

@@ -5,30 +5,18 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/toml.h"
 #include "relay/shaping/options.h"
 #include "relay/shaping/policy.h"
 #include "relay/shaping/problem.h"
+#include "relay/shaping/table.h"
 
 namespace relay {
-
-// What one table says; the rest comes from the table below it.
-struct ShapingTable {
-    std::size_t file = 0;  // of `files`: the last text that has it
-    int line = 0;          // where it begins there; 0: no text has it
-    std::vector<std::function<void(ShapingLimits&)>> sets;  // in order; later ones win
-    std::vector<StatedOption> stated;
-
-    void apply(ShapingLimits& limits) const {
-        for (const auto& set : sets)
-            set(limits);
-    }
-};
 
 class ShapingReader {
   public:
@@ -39,14 +27,33 @@ class ShapingReader {
     std::vector<std::string> files;  // by StatedOption::file
     ShapingTable defaults;
     std::map<std::string, ShapingTable> domains;
+    std::vector<ShapingProvider> providers;  // in the order of their first lines
 
   private:
+    enum class Kind : std::uint8_t { domain, provider, source };
+    // What a table is called in sentences, and what it may have.
+    struct Place {
+        std::string name;  // ["a.example"]
+        Kind kind = Kind::domain;
+    };
+
+    std::size_t file() const { return files.size() - 1; }
     void problem(int line, std::string sentence);
     void warning(int line, std::string sentence);
-    void providers(const core::TomlMember& member);
+    void providers_of(const core::TomlMember& member);
+    void provider(const core::TomlMember& member);
     void domain(const core::TomlMember& member);
-    void option(const std::string& table, const core::TomlMember& member, ShapingTable& into);
-    void unknown(const std::string& table, const core::TomlMember& member);
+    void table(const Place& place, const core::TomlMember& member, ShapingTable& into);
+    void option(const Place& place, const core::TomlMember& member, StatedOptions& into);
+    void unknown(const Place& place, const core::TomlMember& member);
+    void sources(const Place& place, const core::TomlMember& member, ShapingTable& into);
+    void automation(const Place& place, const core::TomlMember& member, ShapingTable& into);
+    void match(const Place& place, const core::TomlMember& member, ShapingProvider& into);
+    void match_rule(const Place& place, const core::TomlValue& value, ShapingProvider& into);
+    void add_match(const Place& place, ProviderMatch rule, ShapingProvider& into);
+
+    std::size_t patterns_ = 0;
+    std::size_t matches_ = 0;
 };
 
 }  // namespace relay

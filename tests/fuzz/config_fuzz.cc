@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/assert.h"
 #include "relay/config/changes.h"
@@ -30,6 +31,22 @@ void check(const relay::ShapingLimits& limits) {
         const core::Duration time = limits.time_limits().*option.member;
         PH_ASSERT(time >= relay::kShortestTimeLimit && time <= relay::kLongestTimeLimit);
     }
+}
+
+// What its own rules name belongs to it, or to a later provider; each limit is written, and of the
+// options that it states each has a place.
+void check(const relay::ShapingPolicy& policy, const relay::ShapingProvider& provider) {
+    const relay::ShapingScope scope{.table = {}, .provider = provider.name};
+    check(policy.limits_for(scope));
+    for (const relay::ProviderMatch& each : provider.match) {
+        const std::vector<std::string> hosts{"x" + each.name};
+        if (each.kind == relay::MatchKind::mx_suffix)
+            PH_ASSERT(!policy.provider_of({}, hosts).empty());
+    }
+    for (const relay::EffectiveLimit& each : policy.explain(scope))
+        PH_ASSERT(!each.value.empty());
+    for (const relay::AutomationRule& rule : provider.automation)
+        PH_ASSERT(!rule.patterns.empty() && !rule.actions.empty() && rule.duration.count() > 0);
 }
 
 void check(const relay::Config& config) {
@@ -66,9 +83,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(config.error(), text);
     }
     if (const auto shaping = relay::ShapingPolicy::parse({{"f", text}}, {}); shaping) {
-        for (const std::string& name : shaping->policy.destination_names()) {
-            check(shaping->policy.limits_for(name));
-        }
+        const relay::ShapingPolicy& policy = shaping->policy;
+        for (const std::string& name : policy.destination_names())
+            check(policy.limits_for(name));
+        for (const relay::ShapingProvider& each : policy.providers())
+            check(policy, each);
         checked.shaping = shaping->policy;
     } else {
         check(shaping.error(), text);

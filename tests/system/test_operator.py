@@ -50,6 +50,32 @@ def test_without_config_the_usual_file_is_read():
     assert status == 1 and "/etc/posthaste/posthaste.toml: cannot be read" in output, output
 
 
+# Paths ---------------------------------------------------------------------------------------------
+def test_path_show_names_the_line_of_each_limit(tmp_path):
+    (tmp_path / "shaping.toml").write_text('[provider."google"]\nprovider_connection_limit = 7\n')
+    config = tmp_path / "posthaste.toml"
+    config.write_text('[node]\nhostname = "mta1.example"\ndata_dir = "%s"\n[shaping]\n'
+                      'files = ["shaping.toml"]\n[[listener]]\naddress = ["127.0.0.1:0"]\n' % tmp_path)
+    status, output = posthaste("path", "show", "gmail.com", "--mx", "alt1.l.google.com", "--mx",
+                               "alt2.l.google.com", "--config", str(config))
+    assert status == 0 and "provider:  google" in output, output
+    said = {line.split()[0]: line for line in output.splitlines() if line.startswith("  ")}
+    assert f"{tmp_path}/shaping.toml:2 " in said["provider_connection_limit"], output
+    assert "built-in shaping file:" in said["max_deliveries_per_connection"], output
+    assert said["connection_limit"].endswith(" default"), output
+    config.write_text("[shaping]\nfiles = 1\n")
+    status, output = posthaste("path", "show", "gmail.com", "--config", str(config))
+    assert status == 1 and "posthaste.toml:2: " in output, output
+
+
+def test_path_show_prints_the_built_in_shaping_file():
+    status, output = posthaste("path", "show", "--built-in")
+    assert status == 0
+    assert output == (pathlib.Path(__file__).parents[2] / "relay/shaping/shaping.toml").read_text()
+    status, output = posthaste("path", "show")
+    assert status == 2 and "needs a DOMAIN" in output, output
+
+
 # Files ---------------------------------------------------------------------------------------------
 def things(folder):
     """What may stand in place of a file."""

@@ -21,7 +21,7 @@ const std::string kLeast =
 
 TEST(CheckConfig, gives_what_serve_needs) {
     const TemporaryDirectory directory;
-    directory.write("s.toml", "[\"example.com\"]\nconnection_limit = 2\nenable_dane = true\n");
+    directory.write("s.toml", "[\"example.com\"]\nconnection_limit = 2\nenable_rset = true\n");
     const auto file = directory.write("p.toml", kLeast +
                                                     "[shaping]\nfiles = [\"s.toml\"]\n"
                                                     "default = { connection_limit = 5 }\n");
@@ -34,8 +34,8 @@ TEST(CheckConfig, gives_what_serve_needs) {
     EXPECT_EQ(
         checked->warnings[0].to_string(),
         (directory.path() / "s.toml").string() +
-            ":3: [\"example.com\"] enable_dane is KumoMTA's and not available in this version; "
-            "it has no effect");
+            ":3: [\"example.com\"] enable_rset has no effect: RSET is sent only where a "
+            "transaction has to be undone");
     EXPECT_FALSE(std::filesystem::exists(directory.path() / "data"));  // a check makes nothing
 }
 
@@ -139,8 +139,11 @@ TEST(CheckConfig, of_a_reload) {
     ASSERT_TRUE(second.has_value());
     EXPECT_EQ((*second)->generation, 1U);
     EXPECT_EQ((*second)->shaping.limits_for("b.example").connection_limit, 3U);
-    EXPECT_EQ((*second)->shaping.destination_of("b.example"), 1U);  // as it was
-    EXPECT_EQ((*second)->shaping.destination_of("a.example"), 2U);
+    const auto number = [](const CheckedConfig& of, std::string_view domain) {
+        return of.shaping.destination_of({.table = domain, .provider = {}});
+    };
+    EXPECT_EQ(number(**second, "b.example"), number(*first, "b.example"));
+    EXPECT_EQ(number(**second, "a.example"), first->shaping.destination_names().size());
     EXPECT_EQ((*second)->warnings.size(), 1U);
     EXPECT_TRUE((*second)->tls_roots.has_value());
 
@@ -152,6 +155,22 @@ TEST(CheckConfig, of_a_reload) {
     EXPECT_TRUE(third.error()[0].to_string().contains("ca.pem: has no certificate in PEM form"));
     EXPECT_TRUE(third.error()[1].to_string().contains("s.toml:2: "));
     EXPECT_EQ((*second)->shaping.limits_for("b.example").connection_limit, 3U);
+}
+
+TEST(CheckConfig, the_built_in_shaping_file_holds_below_the_files_and_can_be_left_out) {
+    const TemporaryDirectory directory;
+    const ShapingScope google{.table = {}, .provider = "google"};
+    directory.write("s.toml", "[provider.\"google\"]\nprovider_connection_limit = 7\n");
+    const auto with =
+        check_config(directory.write("with.toml", kLeast + "[shaping]\nfiles = [\"s.toml\"]\n"));
+    ASSERT_TRUE(with.has_value());
+    EXPECT_EQ(with->shaping.limits_for(google).provider_connection_limit, 7U);
+    EXPECT_EQ(with->shaping.limits_for(google).max_deliveries_per_connection, 50U);
+    const auto without =
+        check_config(directory.write("without.toml", kLeast + "[shaping]\nbuilt_in = false\n"));
+    ASSERT_TRUE(without.has_value());
+    EXPECT_TRUE(without->shaping.providers().empty());
+    EXPECT_TRUE(without->shaping.tables().empty());
 }
 
 // H4 and L5: each key that names a file, each thing that may stand there instead of one.
