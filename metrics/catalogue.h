@@ -40,6 +40,8 @@ inline constexpr Metric kConnectionsOpen{"posthaste_connections_open", Kind::gau
     "Connections for delivery open now.", {"provider"}};
 inline constexpr Metric kConnections{"posthaste_connections_total", Kind::counter,
     "Attempts to open a connection for delivery, by result.", {"provider", "result"}};
+inline constexpr Metric kPathWindow{"posthaste_path_window", Kind::gauge,
+    "Connections that the paths in use may have, as learned from receivers.", {"provider"}};
 inline constexpr Metric kTlsSessions{"posthaste_tls_sessions_total", Kind::counter,
     "What became of the encryption of connections for delivery.", {"provider", "policy", "result"}};
 inline constexpr Metric kQueueRecipients{"posthaste_queue_recipients", Kind::gauge,
@@ -151,10 +153,11 @@ inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
 // In the order of the answer.
 inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
-    &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kTlsSessions, &kQueueRecipients,
-    &kQueueOldest, &kContentBytes, &kMemoryLimitBytes, &kCommitSeconds, &kSpoolBytes,
-    &kSpoolFreeBytes, &kSpoolState, &kSpoolBatches, &kSpoolWritten, &kSpoolMoved, &kSpoolOutcomes,
-    &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kSpoolHeld, &kSpoolUnnoted,
+    &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kPathWindow, &kTlsSessions,
+    &kQueueRecipients, &kQueueOldest, &kContentBytes, &kMemoryLimitBytes, &kCommitSeconds,
+    &kSpoolBytes, &kSpoolFreeBytes, &kSpoolState, &kSpoolBatches, &kSpoolWritten, &kSpoolMoved,
+    &kSpoolOutcomes, &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kSpoolHeld,
+    &kSpoolUnnoted,
     &kContentsEvicted, &kContentsReadBack,
     &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,

@@ -171,6 +171,12 @@ void delivery(Page& page, Shards shards, const std::vector<std::string>& names) 
                 {names[p], kConnectWords[c]});
         }
     }
+    page.family(kPathWindow);
+    for (std::size_t p = 0; p < destinations; ++p) {
+        page.sample(
+            sum(shards, [&](const ShardMetrics& s) -> auto& { return s.destination(p).window; }),
+            {names[p]});
+    }
 }
 
 void spool_count(Page& page, Shards shards, const Metric& metric,

@@ -170,6 +170,7 @@ struct alignas(64) DestinationCounters {
     std::array<Counter, kConnects> connects;
     std::array<std::array<Counter, kTlsResults>, kTlsPolicies> tls_sessions;
     Gauge connections_open;
+    Gauge window;  // connections that its paths may have, as learned
 };
 
 class alignas(64) ShardMetrics {
@@ -210,6 +211,7 @@ class alignas(64) ShardMetrics {
     }
     void connection_opened(std::size_t destination) { of(destination).connections_open.add(); }
     void connection_closed(std::size_t destination) { of(destination).connections_open.subtract(); }
+    void window(std::size_t destination, std::int64_t more) { of(destination).window.add(more); }
     Counter& transactions() { return engine_.transactions; }
     void ambiguous_end() { ambiguous_ends_.add(); }  // RFC 5321 section 3.8
     ReportCounters& reports() { return reports_; }

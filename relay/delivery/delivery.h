@@ -19,6 +19,7 @@ struct Delivery {
     std::vector<Recipient*> recipients;  // empty: this slot is free
     std::string verp;          // the sender of this transaction, if it is not the message's
     core::WallTime expires{};  // its recipients
+    core::Instant begun{};
     InHand::Note note;
 
     void fill_transaction(core::WallTime now) {

@@ -68,7 +68,7 @@ Gate::Answer Gate::open_connection(core::Instant now, std::size_t open, std::siz
         return {Why::hosts_rest, hosts_rest_until_};
     }
     // One probe until the site answers again; and no more connections for the rate's sake.
-    if (opening >= outage_.most_opening()) return {Why::opening, core::kNever};
+    if (outage_.is_probing() && opening > 0) return {Why::opening, core::kNever};
     if (open > 0 && message_rate_.next_at() > now) {
         return {Why::rate_is_used, message_rate_.next_at()};
     }

@@ -40,7 +40,7 @@ class Gate {
         rate_is_used,   // by the connections that are there: one more would wait
         outage,
         hosts_rest,  // all hosts that are left failed lately
-        opening,     // as many connections as the site bears now
+        opening,     // one asks whether the site is back
         expiring,    // so much mail is over that it leaves in slices, and nothing else does
         closing,
     };

@@ -1,8 +1,9 @@
 // Outage: whether a site can be reached at all, and when its path may open the next connection. A
 // failed connection is no outage while the site worked lately: within kLately of a transaction that
-// completed it is a sample, which only slows down the opening of further connections, so that a
-// server that restarts or refuses some of them is not stormed. Otherwise the site pauses, from the
-// first pause, doubling to the longest. Pure; owned by the path.
+// completed it is a sample, and only several of them in a row slow down the opening of further
+// connections, so that a server that restarts is not stormed (how many connections a server takes
+// is the business of relay/limits/window.h). Otherwise the site pauses, from the first pause,
+// doubling to the longest. Pure; owned by the path.
 #pragma once
 
 #include <algorithm>
@@ -16,16 +17,14 @@ namespace relay {
 class Outage {
   public:
     static constexpr core::Duration kLately = HostMemory::kLately;
-    static constexpr core::Duration kAfterRefusal = std::chrono::seconds{1};
+    static constexpr core::Duration kLongestSlowing = std::chrono::seconds{1};
     static constexpr core::Duration kAfterLoss = std::chrono::milliseconds{50};  // doubles
-    static constexpr std::size_t kManyOpening = 1024;
-    static constexpr unsigned kFreeSamples = 3;  // sessions in a row that may end without success
+    static constexpr unsigned kFreeSamples = 3;                                  // in a row
 
     enum class Failure : std::uint8_t {
-        refused,      // the server said 4yz instead of greeting us
-        unreachable,  // no connection
-        fruitless,    // a session that completed nothing
-        hopeless,     // by policy, or as DNS says: another try would end like this one
+        not_opened,  // no connection, or one that was refused
+        fruitless,   // a session that completed nothing
+        hopeless,    // by policy, or as DNS says: another try would end like this one
     };
     enum class Finding : std::uint8_t { sample, outage };
 
@@ -43,7 +42,7 @@ class Outage {
     core::Instant last_worked() const { return worked_.value_or(core::Instant{}); }
     Finding failed(Failure failure, core::Instant now) {
         if (failure != Failure::hopeless && worked_ && now - *worked_ <= kLately) {
-            slowed_until_ = std::max(slowed_until_, now + after_sample(failure));
+            slowed_until_ = std::max(slowed_until_, now + after_sample());
             return Finding::sample;
         }
         // Several connections that were opened together and failed together are one failure.
@@ -56,30 +55,21 @@ class Outage {
     }
     // No connection is opened before.
     core::Instant paused_until() const { return std::max(paused_until_, slowed_until_); }
-    // So many connections may be opening: one until something works again; after a refusal, one
-    // and, with each that opens, twice as many.
-    std::size_t most_opening() const {
-        return failures_ > 0 || samples_ > kFreeSamples ? 1 : most_opening_;
-    }
-    // A connection was opened.
-    void answered() { most_opening_ = std::min(2 * most_opening_, kManyOpening); }
+    // One connection at a time may be opening, until something works again.
+    bool is_probing() const { return failures_ > 0 || samples_ > kFreeSamples; }
 
   private:
-    core::Duration after_sample(Failure failure) {
-        if (failure == Failure::refused) {
-            most_opening_ = 1;
-            return kAfterRefusal;
-        }
-        if (++samples_ <= kFreeSamples && failure == Failure::fruitless) return {};
-        return std::min<core::Duration>(kAfterRefusal, kAfterLoss * (1U << std::min(samples_, 5U)));
+    core::Duration after_sample() {
+        if (++samples_ <= kFreeSamples) return {};
+        return std::min<core::Duration>(kLongestSlowing,
+                                        kAfterLoss * (1U << std::min(samples_, 5U)));
     }
 
     HostPauses pauses_;
     std::optional<core::Instant> worked_;
     unsigned failures_ = 0;  // in a row
-    unsigned samples_ = 0;   // in a row, that were no refusals
+    unsigned samples_ = 0;   // in a row
     core::Instant paused_until_{};
-    std::size_t most_opening_ = kManyOpening;
     core::Instant slowed_until_{};  // by samples, whatever works meanwhile
 };
 

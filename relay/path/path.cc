@@ -16,9 +16,8 @@ namespace {
 Outage::Failure failure_of(NotOpened::Because because) {
     switch (because) {
         case NotOpened::Because::refused:
-            return Outage::Failure::refused;
         case NotOpened::Because::unreachable:
-            return Outage::Failure::unreachable;
+            return Outage::Failure::not_opened;
         case NotOpened::Because::hopeless:
         case NotOpened::Because::resting:
             break;
@@ -36,6 +35,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
     : context_(context),
       site_(site),
       role_(role),
+      window_(site.limits.connection_limit),
       places_(role == Role::home ? site.limits.connection_limit : 0),
       limit_(site.limits.connection_limit),
       detours_(site_),
@@ -49,10 +49,12 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       leaving_(context.shard.reactor(), [this] { maintain(); }),
       tasks_(context.shard.reactor()) {
     if (provider_ != nullptr) provider_->limit_by(site.limits);
+    show_window();
 }
 
 Path::~Path() {
     if (provider_ != nullptr) provider_->leave(*this);
+    context_.metrics.window(site_.destination, -static_cast<std::int64_t>(shown_window_));
     PH_ASSERT(pool_.empty() && backlog() == 0 && detours_.size() == 0);
     if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
 }
@@ -83,7 +85,7 @@ void Path::maintain() {
 void Path::open_connections() {
     while (pool_.lacks(backlog(), places_)) {
         const core::Instant now = context_.shard.now();
-        if (!finds_place()) return;
+        if (!may_widen(now) || !finds_place()) return;
         if (!passes(gate_.open_connection(now, pool_.size(), pool_.opening()))) return;
         open(std::nullopt);
     }
@@ -180,8 +182,9 @@ bool Path::keeps_idle() const {
 
 void Path::established(Worker& worker, const Extensions& offered) {
     pool_.established(worker);
-    gate_.outage().answered();
     detours_.note_offer(worker.endpoint(), offered, context_.shard.now());
+    note_opened();
+    maintain();
 }
 
 // While another connection works, or may yet, what is ready can still be delivered.
@@ -199,6 +202,8 @@ void Path::not_opened(Worker& worker, const NotOpened& end) {
     const Outage::Finding finding =
         gate_.outage().failed(failure_of(end.because), context_.shard.now());
     const bool defers = finding == Outage::Finding::outage && is_last_hope();
+    if (end.because != NotOpened::Because::hopeless) note_refused();
+    if (defers) window_.restart();
     context_.log->note(core::LogLevel::kInfo,
                        defers ? "site cannot be reached, its mail is deferred"
                               : "connection to a site failed, others go on",
@@ -213,9 +218,11 @@ void Path::ended(Worker& worker, SessionEnd how) {
     if (how == SessionEnd::fruitless && !detour) {
         if (!gate_.closing()) {
             gate_.outage().failed(Outage::Failure::fruitless, context_.shard.now());
+            note_ended(true);
         }
     } else if (how != SessionEnd::never_open) {
         gate_.hosts_answer();  // its place is free
+        note_ended(false);
     }
     last_used_ = context_.shard.now();
     if (provider_ != nullptr) provider_->give_back();

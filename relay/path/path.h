@@ -23,6 +23,7 @@
 #include "relay/config/check.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/delivery/work_source.h"
+#include "relay/limits/window.h"
 #include "relay/path/connection_pool.h"
 #include "relay/path/detours.h"
 #include "relay/path/fair_queue.h"
@@ -140,6 +141,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
     // ---- connections
     void maintain();
     void open_connections();
+    bool may_widen(core::Instant now);
     void open_detour();
     void open(std::optional<Detour> detour);
     // What the gate says: "go", or why not, and the path looks again then.
@@ -148,6 +150,15 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool is_last_hope() const;
     void secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost);
     void limit_by(const ShapingLimits& limits);
+
+    // ---- what its connections teach the window (path_window.cc)
+    bool shares() const { return role_ == Role::lane || ledger_ != nullptr; }
+    std::size_t open_connections_of_all() const;
+    void note_opened();
+    void note_refused();
+    void note_ended(bool fruitless);
+    void note_completed(const Delivery& delivery);
+    void show_window();
 
     // ---- what it shares with the paths of its provider
     bool finds_place();
@@ -160,7 +171,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool may_be_shared() const;
     bool is_up() const;
     bool may_lend() const;
-    LaneReport what_it_has() const;
+    LaneReport what_it_has();
     bool may_begin_sharing() const;
     void accept(const LaneTerms& terms);
     void begin_sharing();
@@ -185,12 +196,17 @@ class Path final : public WorkSource, private ProviderShare::Member {
     EgressContext& context_;
     SiteFacts site_;
     const Role role_;
+    Window window_;                       // of a home
+    std::size_t shown_window_ = 0;        // in the metrics
     std::size_t places_;                  // connections that this shard may have
-    std::size_t limit_;                   // that all shards may have
+    std::size_t limit_;                   // that all shards may have: rates are shared by it
     std::size_t others_ = 0;              // that the others may have now
     std::unique_ptr<LaneLedger> ledger_;  // of a home that shares; null: it has all
     Sharing sharing_ = Sharing::apart;
     std::size_t in_vain_ = 0;  // terms without a place, while mail waits
+    LaneSeen seen_;            // while it shares: since the last report
+    bool trial_ = false;       // by its terms
+    unsigned refused_ = 0;     // in a row, while it shares
     FairQueue waiting_;
     Preparation preparation_;
     Detours detours_;

@@ -89,6 +89,7 @@ void Path::begin(Delivery& delivery) {
         recipient->move_to(RecipientState::in_flight);
     const Message& message = *delivery.recipients.front()->message;
     delivery.expires = end_of(message);
+    delivery.begun = context_.shard.now();
     delivery.note = context_.take_in_hand(message);
 }
 
@@ -97,7 +98,11 @@ void Path::begin(Delivery& delivery) {
 void Path::settle(Worker& worker, Delivery& delivery) {
     const auto count = static_cast<std::int64_t>(delivery.recipients.size());
     context_.metrics.left(metrics::Queue::in_flight, count);
-    bool reached = false;
+    const bool reached =
+        std::ranges::any_of(delivery.transaction.results, [](const Disposition& result) {
+            return result.outcome != Outcome::none && result.scope != Scope::session;
+        });
+    if (reached) note_completed(delivery);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
         if (delivery.transaction.results[i].outcome == Outcome::none) {
             put_back(*delivery.recipients[i]);
@@ -107,7 +112,6 @@ void Path::settle(Worker& worker, Delivery& delivery) {
     for (std::size_t i = 0; i < delivery.recipients.size(); ++i) {
         Disposition& result = delivery.transaction.results[i];
         if (result.outcome == Outcome::none) continue;
-        reached = reached || result.scope != Scope::session;
         finish(*delivery.recipients[i], std::move(result), worker.detour());
     }
     delivery.recipients.clear();

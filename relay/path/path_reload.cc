@@ -44,8 +44,9 @@ void Path::limit_by(const ShapingLimits& limits) {
         before.pipeline_next != limits.pipeline_next) {
         manners_.allow(most_pipelining(), insists_on_next());
     }
+    window_.limit_by(limits.connection_limit);
+    show_window();
     if (ledger_ != nullptr) {
-        ledger_->limit_by(limits.connection_limit);
         renew_own();
     } else if (role_ == Role::home) {
         places_ = limit_ = limits.connection_limit;

@@ -41,9 +41,11 @@ std::size_t Path::wanted() const {
     return std::max({least, pool_.size(), pool_.wanted(backlog())});
 }
 
-// Not while the site is down: one shard asks whether it is back.
+// Not while the site is down: one shard asks whether it is back. Nor where the window has less than
+// a connection for each shard.
 bool Path::may_lend() const {
-    return is_up() && may_be_shared();
+    const bool enough = role_ == Role::lane || window_.sure() >= context_.exchange.shards();
+    return is_up() && may_be_shared() && enough;
 }
 
 std::vector<std::size_t> Path::lanes_to_recall() const {
@@ -59,16 +61,18 @@ bool Path::is_urgent() const {
            pool_.size() > places_;
 }
 
-LaneReport Path::what_it_has() const {
+LaneReport Path::what_it_has() {
     return {.has = pool_.size(),
             .wants = wanted(),
             .backlog = backlog(),
-            .worked = gate_.outage().last_worked()};
+            .worked = gate_.outage().last_worked(),
+            .open = pool_.size() - pool_.opening(),
+            .seen = std::exchange(seen_, {})};
 }
 
 LaneReport Path::report() {
     PH_ASSERT(role_ == Role::lane);
-    use_places(std::min(pool_.size(), limit_), limit_);
+    use_places(pool_.size(), limit_);
     LaneReport report = what_it_has();
     if (!may_lend()) report.wants = 0;
     return report;
@@ -89,6 +93,7 @@ void Path::take_terms(const LaneTerms& terms) {
 void Path::accept(const LaneTerms& terms) {
     use_places(terms.places, terms.limit == 0 ? limit_ : terms.limit);
     others_ = terms.others;
+    trial_ = terms.trial;
     gate_.outage().worked_elsewhere(terms.worked);
 }
 
@@ -101,7 +106,9 @@ LaneTerms Path::terms_for(std::size_t shard, const LaneReport& report) {
         begin_sharing();
     }
     renew_own();
-    return ledger_->renew(shard, asked);
+    const LaneTerms terms = ledger_->renew(shard, asked, context_.shard.now());
+    show_window();
+    return terms;
 }
 
 // After a reload that lowered the limit some connections still have to end.
@@ -109,11 +116,11 @@ bool Path::may_begin_sharing() const {
     return pool_.size() <= site_.limits.connection_limit;
 }
 
-// All places are its own when the ledger is opened.
+// What it has is its own when the ledger is opened.
 void Path::begin_sharing() {
-    const std::size_t all = site_.limits.connection_limit;
-    ledger_ = std::make_unique<LaneLedger>(all, context_.exchange.shards());
-    ledger_->renew(context_.shard.id(), {.has = 0, .wants = all, .backlog = 0});
+    ledger_ =
+        std::make_unique<LaneLedger>(window_, site_.limits.connection_limit,
+                                     context_.exchange.shards(), context_.shard.id(), pool_.size());
 }
 
 void Path::renew_own() {
@@ -123,7 +130,9 @@ void Path::renew_own() {
         if (!wants_sharing() || !may_begin_sharing()) return;
         begin_sharing();
     }
-    const LaneTerms terms = ledger_->renew(context_.shard.id(), what_it_has());
+    const LaneTerms terms =
+        ledger_->renew(context_.shard.id(), what_it_has(), context_.shard.now());
+    show_window();
     accept(terms);
     if (may_lend()) hand_over(terms.backlogs);
     maintain();
@@ -141,6 +150,8 @@ void Path::end_sharing() {
     if (gate_.closing() || ledger_ == nullptr) return;
     ledger_.reset();
     others_ = 0;
+    seen_ = {};
+    trial_ = false;
     use_places(site_.limits.connection_limit, site_.limits.connection_limit);
     maintain();
 }
@@ -153,8 +164,8 @@ void Path::move_to(Sharing next) {
 
 void Path::use_places(std::size_t places, std::size_t limit) {
     limit_ = limit;
-    places_ = std::min(places, limit);
-    if (places_ > 0) gate_.share({places_, limit}, context_.shard.now());
+    places_ = places;
+    if (places_ > 0) gate_.share({std::min(places_, limit), limit}, context_.shard.now());
     pool_.retire_beyond(places_);
 }
 

@@ -45,12 +45,46 @@ std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t s
     return moves;
 }
 
-LaneTerms LaneLedger::renew(std::size_t shard, const LaneReport& report) {
-    PH_ASSERT(shard < backlogs_.size());
+namespace {
+
+std::size_t sum_of(const std::vector<std::size_t>& all) {
+    return std::accumulate(all.begin(), all.end(), std::size_t{0});
+}
+
+}  // namespace
+
+LaneLedger::LaneLedger(Window& window, std::size_t limit, std::size_t shards, std::size_t home,
+                       std::size_t has)
+    : window_(window), ledger_(limit), backlogs_(shards), has_(shards), open_(shards) {
+    ledger_.renew(home, 0, has);
+    window_.reach(std::max(2 * shards, limit / 3));
+}
+
+std::size_t LaneLedger::open() const {
+    return sum_of(open_);
+}
+
+void LaneLedger::learn(const LaneReport& report, core::Instant now) {
+    const LaneSeen& seen = report.seen;
+    if (seen.opened > 0) window_.opened(now, open(), seen.opened);
+    // Several of one report are one fact.
+    if (seen.refused > 0) window_.refused(now, open(), sum_of(has_) - open());
+    for (std::size_t i = 0; i < std::min<std::size_t>(seen.fruitless, Window::kEnough); ++i)
+        window_.ended(now, true, open());
+    if (seen.served > 0) window_.ended(now, false, open());
+}
+
+LaneTerms LaneLedger::renew(std::size_t shard, const LaneReport& report, core::Instant now) {
+    PH_ASSERT(shard < backlogs_.size() && report.open <= report.has);
     backlogs_[shard] = report.backlog;
+    has_[shard] = report.has;
+    open_[shard] = report.open;
+    learn(report, now);
+    ledger_.limit_by(window_.most(now, ledger_.granted()));
     LaneTerms terms;
     terms.places = ledger_.renew(shard, report.has, report.wants);
-    terms.limit = ledger_.limit();
+    terms.limit = window_.size();
+    terms.trial = window_.is_trying(ledger_.granted());
     terms.others = ledger_.granted() - ledger_.granted(shard);
     worked_ = std::max(worked_, report.worked);
     terms.worked = worked_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "relay/limits/ledger.h"
+#include "relay/limits/window.h"
 #include "relay/routing/lane.h"
 #include "relay/shaping/limits.h"
 
@@ -25,13 +26,16 @@ struct Move {
 std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t self,
                          std::size_t mine);
 
-// The home's side: the ledger of the path's connections and the backlogs. Owned by the home path.
+// The home's side: the ledger of the path's connections, as many as its window says, and the
+// backlogs. What lanes report of connections teaches the window. Owned by the home path.
 class LaneLedger {
   public:
-    LaneLedger(std::size_t limit, std::size_t shards) : ledger_(limit), backlogs_(shards) {}
+    // The home has so many connections. The window outlives this.
+    LaneLedger(Window& window, std::size_t limit, std::size_t shards, std::size_t home,
+               std::size_t has);
 
-    LaneTerms renew(std::size_t shard, const LaneReport& report);
-    void limit_by(std::size_t limit) { ledger_.limit_by(limit); }
+    LaneTerms renew(std::size_t shard, const LaneReport& report, core::Instant now);
+    std::size_t open() const;  // of all shards
     bool shared_by_others_than(std::size_t shard) const {
         return ledger_.shared_by_others_than(shard);
     }
@@ -40,8 +44,13 @@ class LaneLedger {
     std::vector<std::size_t> above_their_share() const { return ledger_.above_their_share(); }
 
   private:
+    void learn(const LaneReport& report, core::Instant now);
+
+    Window& window_;
     Ledger ledger_;
     std::vector<std::size_t> backlogs_;
+    std::vector<std::size_t> has_;   // connections, as last reported
+    std::vector<std::size_t> open_;  // of them
     core::Instant worked_{};
 };
 

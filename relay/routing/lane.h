@@ -13,16 +13,28 @@
 
 namespace relay {
 
+// What became of connections since the last report, for the window of the path
+// (relay/limits/window.h).
+struct LaneSeen {
+    std::size_t opened = 0;     // sessions that began
+    std::size_t refused = 0;    // connections that could not be opened
+    std::size_t fruitless = 0;  // sessions that completed nothing
+    std::size_t served = 0;     // others that ended
+};
+
 struct LaneReport {
     std::size_t has = 0;      // connections; it opens none until it has an answer
     std::size_t wants = 0;    // in all
     std::size_t backlog = 0;  // recipients
     core::Instant worked{};   // the last transaction that completed; the epoch: none
+    std::size_t open = 0;     // connections without those that are opening
+    LaneSeen seen{};
 };
 
 struct LaneTerms {
     std::size_t places = 0;             // connections that it may have; those above it must end
-    std::size_t limit = 0;              // of the path; 0: not known
+    std::size_t limit = 0;              // that all may have: rates are shared by it; 0: not known
+    bool trial = false;                 // of a count that is new: one that is refused is no chance
     std::size_t others = 0;             // connections that other shards may have
     core::Instant worked{};             // the last transaction that completed, of all shards
     std::vector<std::size_t> backlogs;  // by shard, as last reported

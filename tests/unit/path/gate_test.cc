@@ -51,14 +51,13 @@ TEST_F(GateTest, no_connection_opens_for_what_the_rate_holds_back_anyway) {
 }
 
 TEST_F(GateTest, an_outage_pauses_connections_and_then_lets_one_probe) {
-    gate_.outage().failed(Outage::Failure::unreachable, kStart);
+    gate_.outage().failed(Outage::Failure::not_opened, kStart);
     const Gate::Answer no = gate_.open_connection(kStart, 0, 0);
     EXPECT_EQ(no.why, Why::outage);
     EXPECT_EQ(no.until, kStart + seconds{10});
     EXPECT_TRUE(gate_.open_connection(no.until, 0, 0).go());
     EXPECT_EQ(gate_.open_connection(no.until, 1, 1).why, Why::opening);
     EXPECT_EQ(gate_.open_connection(no.until, 1, 1).until, core::kNever);  // until it is known
-    gate_.outage().answered();
     gate_.outage().worked(no.until);
     EXPECT_TRUE(gate_.open_connection(no.until, 1, 1).go());
 }
@@ -74,7 +73,7 @@ TEST_F(GateTest, where_all_hosts_rest_nobody_asks_them) {
 }
 
 TEST_F(GateTest, the_longer_of_two_pauses_counts) {
-    gate_.outage().failed(Outage::Failure::unreachable, kStart);
+    gate_.outage().failed(Outage::Failure::not_opened, kStart);
     gate_.hosts_rest(kStart + seconds{3});
     EXPECT_EQ(gate_.open_connection(kStart, 0, 0).until, kStart + seconds{10});
     gate_.hosts_rest(kStart + seconds{30});

@@ -5,6 +5,7 @@
 namespace relay {
 namespace {
 
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 ShapingLimits limits(std::uint32_t connections, core::Rate messages, core::Rate opened) {
@@ -53,27 +54,56 @@ TEST(Spread, nobody_gets_more_than_the_mean) {
     }
 }
 
-TEST(LaneLedger, a_lane_gets_its_share_when_the_home_came_down) {
-    LaneLedger ledger(10, 2);
-    EXPECT_EQ(ledger.renew(0, {.has = 0, .wants = 10, .backlog = 0}).places, 10U);
-    EXPECT_EQ(ledger.renew(1, {.has = 0, .wants = 10, .backlog = 50}).places, 0U);
-    EXPECT_TRUE(ledger.shared_by_others_than(0));
-    const LaneTerms home = ledger.renew(0, {.has = 4, .wants = 10, .backlog = 7});
+const core::Instant kNow{seconds{5}};
+
+class LaneLedgerTest : public testing::Test {
+  protected:
+    LaneLedgerTest() { window_.reach(10); }
+    LaneTerms renew(std::size_t shard, const LaneReport& report) {
+        return ledger_.renew(shard, report, kNow);
+    }
+
+    Window window_{10};
+    LaneLedger ledger_{window_, 10, 2, 0, 0};
+};
+
+TEST_F(LaneLedgerTest, a_lane_gets_its_share_when_the_home_came_down) {
+    EXPECT_EQ(renew(0, {.has = 0, .wants = 10, .backlog = 0}).places, 10U);
+    EXPECT_EQ(renew(1, {.has = 0, .wants = 10, .backlog = 50}).places, 0U);
+    EXPECT_TRUE(ledger_.shared_by_others_than(0));
+    const LaneTerms home = renew(0, {.has = 4, .wants = 10, .backlog = 7});
     EXPECT_EQ(home.places, 5U);
     EXPECT_EQ(home.backlogs, (std::vector<std::size_t>{7, 50}));
-    const LaneTerms lane = ledger.renew(1, {.has = 0, .wants = 10, .backlog = 40});
+    const LaneTerms lane = renew(1, {.has = 0, .wants = 10, .backlog = 40});
     EXPECT_EQ(lane.places, 5U);
     EXPECT_EQ(lane.limit, 10U);
-    EXPECT_EQ(ledger.granted(), 10U);
+    EXPECT_EQ(ledger_.granted(), 10U);
 }
 
-TEST(LaneLedger, a_lane_that_ends_gives_its_places_back) {
-    LaneLedger ledger(10, 2);
-    ledger.renew(1, {.has = 0, .wants = 10, .backlog = 1});
-    EXPECT_EQ(ledger.granted(), 10U);
-    EXPECT_EQ(ledger.renew(1, {}).places, 0U);
-    EXPECT_EQ(ledger.granted(), 0U);
-    EXPECT_FALSE(ledger.shared_by_others_than(0));
+TEST_F(LaneLedgerTest, a_lane_that_ends_gives_its_places_back) {
+    renew(1, {.has = 0, .wants = 10, .backlog = 1});
+    EXPECT_EQ(ledger_.granted(), 10U);
+    EXPECT_EQ(renew(1, {}).places, 0U);
+    EXPECT_EQ(ledger_.granted(), 0U);
+    EXPECT_FALSE(ledger_.shared_by_others_than(0));
+}
+
+// Six are taken, three in each lane; a seventh is refused whoever tries it.
+TEST_F(LaneLedgerTest, refusals_in_lanes_teach_the_window_of_all) {
+    renew(0, {.has = 0, .wants = 5});
+    renew(1, {.has = 0, .wants = 5});
+    renew(0, {.has = 3, .wants = 5, .open = 3, .seen = {.opened = 3}});
+    renew(1, {.has = 3, .wants = 5, .open = 3, .seen = {.opened = 3}});
+    core::Instant now = kNow;
+    for (unsigned i = 0; i < Window::kEnough; ++i) {
+        now += minutes{1};
+        const std::size_t shard = i % 2;
+        const LaneReport tried{.has = 3, .wants = 5, .open = 3, .seen = {.refused = 1}};
+        EXPECT_LE(ledger_.renew(shard, tried, now).places, 3U) << i;
+    }
+    EXPECT_EQ(window_.size(), 6U);
+    EXPECT_EQ(ledger_.open(), 6U);
+    EXPECT_EQ(renew(0, {.has = 3, .wants = 5, .open = 3}).limit, 6U) << "rates are shared by it";
 }
 
 TEST(LaneTraffic, is_busy_with_many_in_a_second) {
