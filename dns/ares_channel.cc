@@ -6,75 +6,18 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include <ares.h>
 #include <poll.h>
-#include <sys/random.h>
 #include <sys/time.h>
 
 #include "core/base/address.h"
-#include "core/base/ascii.h"
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "dns/wire/message.h"
 
 namespace dns {
-
-namespace {
-
-constexpr std::size_t kHeaderOctets = 12;
-
-// The octets of the question: its name is never compressed, and it is followed by type and class.
-std::string_view question_of(std::string_view query) {
-    std::size_t end = kHeaderOctets;
-    while (query[end] != '\0')
-        end += 1 + static_cast<unsigned char>(query[end]);
-    return query.substr(kHeaderOctets, end + 1 + 4 - kHeaderOctets);
-}
-
-}  // namespace
-
-// Query ids: random, because a guessed id is what a forged answer needs (RFC 5452 section 9.2), and
-// unique among the queries in flight, because c-ares finds a query by its id. An id is 16 bits and
-// c-ares keeps its port for as long as it is busy, so the case of the letters in a UDP question is
-// random too: servers copy the question, and who forges an answer has to guess that as well.
-class AresChannel::RandomIds {
-  public:
-    std::uint16_t take() {
-        while (true) {
-            const std::uint16_t id = draw();
-            if (in_flight_.insert(id).second) return id;
-        }
-    }
-    void give_back(std::uint16_t id) { in_flight_.erase(id); }
-    void mix_case(std::string& query) {
-        const std::size_t end = kHeaderOctets + question_of(query).size() - 4;
-        std::uint16_t bits = 0;
-        for (std::size_t at = kHeaderOctets; at < end; ++at) {
-            const std::size_t turn = (at - kHeaderOctets) % 16;
-            if (turn == 0) bits = draw();
-            if ((bits >> turn & 1) != 0) query[at] = core::ascii_upper(query[at]);
-        }
-    }
-
-  private:
-    std::uint16_t draw() {
-        if (used_ == pool_.size()) refill();
-        return pool_[used_++];
-    }
-    void refill() {
-        // Up to 256 octets come whole and without an error once the system's pool is ready.
-        const auto size = static_cast<ssize_t>(sizeof pool_);
-        PH_ASSERT(::getrandom(pool_.data(), sizeof pool_, 0) == size);
-        used_ = 0;
-    }
-
-    std::array<std::uint16_t, 128> pool_{};
-    std::size_t used_ = pool_.size();
-    std::unordered_set<std::uint16_t> in_flight_;
-};
 
 // One message out and what came back. Lives in the asking coroutine's frame. c-ares may call back
 // before ares_send returns, so the answer can be there before anybody waits.
@@ -343,7 +286,6 @@ AresChannel::AresChannel(core::Shard& shard, bool trust_ad)
                std::make_unique<Transport>(shard.io(), work_)},
       brief_{std::make_unique<Transport>(shard.io(), work_),
              std::make_unique<Transport>(shard.io(), work_)},
-      ids_(std::make_unique<RandomIds>()),
       tasks_(shard.reactor()) {}
 
 AresChannel::~AresChannel() {
@@ -412,18 +354,18 @@ core::Task<DnsAnswer> AresChannel::ask(const Ways* ways, std::string name, Recor
 core::Task<void> AresChannel::exchange(Transport& transport, std::string name, RecordType type,
                                        Exchange& result) {
     if (closing_) co_return;
-    const std::uint16_t id = ids_->take();
+    const std::uint16_t id = ids_.take();
     auto message = build_query(id, name, type, {.edns = stats_.edns, .ask_ad = true});
     PH_ASSERT(message);           // the name is a normal one
     if (!transport.over_tcp()) {  // over TCP nobody can forge who does not see the packets
-        ids_->mix_case(*message);
+        ids_.mix_case(*message);
         result.question = question_of(*message);
     }
     ++stats_.queries;
     transport.send(*message, result);
     work_.set();  // the next timeout may be sooner now
     co_await result;
-    ids_->give_back(id);
+    ids_.give_back(id);
     if (result.malformed()) ++stats_.malformed;
 }
 

@@ -25,6 +25,7 @@
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
+#include "dns/query_ids.h"
 #include "dns/resolver.h"
 
 namespace dns {
@@ -64,7 +65,6 @@ class AresChannel final : public Resolver {
 
   private:
     class Transport;
-    class RandomIds;
     struct Exchange;
     struct Ways {  // with the same patience
         std::unique_ptr<Transport> udp;
@@ -85,7 +85,7 @@ class AresChannel final : public Resolver {
     core::Event ended_;
     Ways patient_;
     Ways brief_;
-    std::unique_ptr<RandomIds> ids_;
+    QueryIds ids_;
     core::TaskGroup tasks_;
     std::size_t running_ = 0;
     bool closing_ = false;

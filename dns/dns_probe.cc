@@ -65,9 +65,10 @@ std::string_view name_of(dns::FailureKind kind) {
 }
 
 std::string show_failure(const dns::RouteFailure& failure) {
+    const dns::FailureCodes codes = dns::codes_of(failure.kind);
     return fmt::format(R"({{"kind":"{}","reply":"{} {}.{}.{}","text":{},"ttl":{}}})",
-                       name_of(failure.kind), failure.code, failure.klass, failure.subject,
-                       failure.detail, json_string(failure.text), failure.ttl.count());
+                       name_of(failure.kind), codes.reply, codes.klass(), codes.subject,
+                       codes.detail, json_string(failure.text), failure.ttl.count());
 }
 
 std::string show_addresses(const std::string& host, const dns::AddressResult& result) {

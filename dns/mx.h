@@ -55,15 +55,21 @@ enum class FailureKind : std::uint8_t {
     temporary,       // 451 4.4.3: DNS did not answer; never a reason to give up before max_age
 };
 
+// What a kind is as a reply of SMTP: its code, and the enhanced status code (RFC 3463) that begins
+// with the same digit.
+struct FailureCodes {
+    std::uint16_t reply;
+    std::uint16_t subject;
+    std::uint16_t detail;
+    std::uint8_t klass() const { return static_cast<std::uint8_t>(reply / 100); }
+};
+FailureCodes codes_of(FailureKind kind);
+
 struct RouteFailure {
     FailureKind kind = FailureKind::temporary;
-    std::uint16_t code = 451;  // SMTP reply code
-    std::uint8_t klass = 4;    // enhanced status code (RFC 3463): klass.subject.detail
-    std::uint16_t subject = 4;
-    std::uint16_t detail = 3;
     std::string text;
     std::chrono::seconds ttl{0};  // how long this holds; asking sooner gives the same
-    bool permanent() const { return klass == 5; }
+    bool permanent() const { return codes_of(kind).klass() == 5; }
 };
 
 struct MxGroup {

@@ -9,40 +9,28 @@
 
 namespace dns {
 
-RouteFailure failure(FailureKind kind, std::string text, std::chrono::seconds ttl) {
-    RouteFailure result;
-    result.kind = kind;
-    result.text = std::move(text);
-    result.ttl = ttl;
-    const auto reply = [&](std::uint16_t code, std::uint16_t subject, std::uint16_t detail) {
-        result.code = code;
-        result.klass = static_cast<std::uint8_t>(code / 100);
-        result.subject = subject;
-        result.detail = detail;
-    };
+FailureCodes codes_of(FailureKind kind) {
     switch (kind) {
         case FailureKind::bad_domain:
         case FailureKind::no_such_domain:
-            reply(550, 1, 2);
-            break;
+            return {550, 1, 2};
         case FailureKind::null_mx:
-            reply(556, 1, 10);
-            break;
+            return {556, 1, 10};
         case FailureKind::unusable:
         case FailureKind::prohibited:
-            reply(550, 4, 4);
-            break;
+            return {550, 4, 4};
         case FailureKind::own_host:
-            reply(554, 4, 6);
-            break;
+            return {554, 4, 6};
         case FailureKind::no_service:
-            reply(451, 4, 4);
-            break;
+            return {451, 4, 4};
         case FailureKind::temporary:
-            reply(451, 4, 3);
             break;
     }
-    return result;
+    return {451, 4, 3};
+}
+
+RouteFailure failure(FailureKind kind, std::string text, std::chrono::seconds ttl) {
+    return {kind, std::move(text), ttl};
 }
 
 RouteFailure temporary_failure(std::string_view name, RecordType type, const DnsAnswer& answer) {

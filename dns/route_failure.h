@@ -14,7 +14,6 @@ namespace dns {
 // Facts that follow from a domain's or host's own spelling do not change; look again in a day.
 inline constexpr std::chrono::seconds kForLong = std::chrono::days{1};
 
-// With the reply and the enhanced status code of its kind.
 RouteFailure failure(FailureKind kind, std::string text, std::chrono::seconds ttl);
 // The lookup failed: is_temporary(answer).
 RouteFailure temporary_failure(std::string_view name, RecordType type, const DnsAnswer& answer);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "dns/alias.h"
+#include "dns/route_failure.h"
 #include "dns/wire/domain_name.h"
 
 namespace dns {
@@ -15,12 +16,7 @@ namespace dns {
 namespace {
 
 RouteFailure no_service(std::string text, std::chrono::seconds ttl) {
-    RouteFailure failure;
-    failure.kind = FailureKind::no_service;
-    failure.detail = 4;  // 451 4.4.4: no route
-    failure.text = std::move(text);
-    failure.ttl = ttl;
-    return failure;
+    return failure(FailureKind::no_service, std::move(text), ttl);
 }
 
 }  // namespace
@@ -28,10 +24,7 @@ RouteFailure no_service(std::string text, std::chrono::seconds ttl) {
 core::Task<ServiceResult> resolve_service(Resolver& resolver, std::string service) {
     const DnsAnswer answer = co_await follow_aliases(resolver, service, RecordType::srv);
     if (is_temporary(answer)) {
-        RouteFailure failure;
-        failure.text = failure_text(service, RecordType::srv, answer);
-        failure.ttl = answer.ttl;
-        co_return std::unexpected(std::move(failure));
+        co_return std::unexpected(temporary_failure(service, RecordType::srv, answer));
     }
     if (answer.status != DnsStatus::ok) {
         co_return std::unexpected(

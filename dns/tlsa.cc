@@ -6,17 +6,11 @@
 #include <fmt/format.h>
 
 #include "dns/alias.h"
+#include "dns/route_failure.h"
 
 namespace dns {
 
 namespace {
-
-RouteFailure lookup_failure(std::string_view name, RecordType type, const DnsAnswer& answer) {
-    RouteFailure failure;  // temporary
-    failure.text = failure_text(name, type, answer);
-    failure.ttl = answer.ttl;
-    return failure;
-}
 
 // Where there may be records that can be trusted, in the order of asking.
 core::Task<std::expected<std::vector<std::string>, RouteFailure>> base_domains(Resolver& resolver,
@@ -29,7 +23,7 @@ core::Task<std::expected<std::vector<std::string>, RouteFailure>> base_domains(R
     } else if (alias) {  // the tail of the chain may be what is not signed
         const DnsAnswer first = co_await resolver.query(host.host, RecordType::cname);
         if (is_temporary(first)) {
-            co_return std::unexpected(lookup_failure(host.host, RecordType::cname, first));
+            co_return std::unexpected(temporary_failure(host.host, RecordType::cname, first));
         }
         if (first.status == DnsStatus::ok && first.authenticated) bases.push_back(host.host);
     }
@@ -65,7 +59,7 @@ core::Task<TlsaResult> resolve_tlsa(Resolver& resolver, HostAddresses host, std:
         // Too long a name has no records; the resolver would say so.
         const DnsAnswer answer = co_await follow_aliases(resolver, name, RecordType::tlsa);
         if (is_temporary(answer)) {
-            co_return std::unexpected(lookup_failure(name, RecordType::tlsa, answer));
+            co_return std::unexpected(temporary_failure(name, RecordType::tlsa, answer));
         }
         if (answer.status != DnsStatus::ok || !answer.authenticated) continue;
         HostTlsa found;

@@ -1,7 +1,7 @@
 #include "core/net/tls_sessions.h"
 
 #include <algorithm>
-#include <iterator>
+#include <utility>
 
 #include <openssl/ssl.h>
 
@@ -13,38 +13,36 @@ void TlsSessions::keep(const std::string& key, SSL_SESSION* session) {
     if (length <= 0 || static_cast<std::size_t>(length) > kMostOctetsEach) return;
     forget(key);
     const auto lifetime = std::chrono::seconds{SSL_SESSION_get_timeout(session)};
-    Entry entry{key, std::string(static_cast<std::size_t>(length), '\0'),
-                reactor_.now() + std::min<Duration>(lifetime, kMostAge)};
-    auto* out = reinterpret_cast<unsigned char*>(entry.der.data());
+    Session kept{std::string(static_cast<std::size_t>(length), '\0'),
+                 reactor_.now() + std::min<Duration>(lifetime, kMostAge)};
+    auto* out = reinterpret_cast<unsigned char*>(kept.der.data());
     i2d_SSL_SESSION(session, &out);
-    octets_ += entry.key.size() + entry.der.size();
-    entries_.push_front(std::move(entry));
-    by_key_.emplace(entries_.front().key, entries_.begin());
+    octets_ += key.size() + kept.der.size();
+    sessions_.touch(key)->value = std::move(kept);
     while (octets_ > most_octets_)
-        erase(std::prev(entries_.end()));
+        erase(sessions_.oldest());
 }
 
 SSL_SESSION* TlsSessions::find(const std::string& key) {
-    const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return nullptr;
-    const Entries::iterator entry = found->second;
-    if (entry->expires <= reactor_.now()) {
+    const Entry entry = sessions_.entry_of(key);
+    if (entry == sessions_.end()) return nullptr;
+    if (entry->value.expires <= reactor_.now()) {
         erase(entry);
         return nullptr;
     }
-    entries_.splice(entries_.begin(), entries_, entry);
-    const auto* in = reinterpret_cast<const unsigned char*>(entry->der.data());
-    return d2i_SSL_SESSION(nullptr, &in, static_cast<long>(entry->der.size()));
+    sessions_.use(entry);
+    const std::string& der = entry->value.der;
+    const auto* in = reinterpret_cast<const unsigned char*>(der.data());
+    return d2i_SSL_SESSION(nullptr, &in, static_cast<long>(der.size()));
 }
 
 void TlsSessions::forget(const std::string& key) {
-    if (const auto found = by_key_.find(key); found != by_key_.end()) erase(found->second);
+    if (const Entry entry = sessions_.entry_of(key); entry != sessions_.end()) erase(entry);
 }
 
-void TlsSessions::erase(Entries::iterator entry) {
-    octets_ -= entry->key.size() + entry->der.size();
-    by_key_.erase(entry->key);
-    entries_.erase(entry);
+void TlsSessions::erase(Entry entry) {
+    octets_ -= entry->name.size() + entry->value.der.size();
+    sessions_.erase(entry);
 }
 
 }  // namespace core

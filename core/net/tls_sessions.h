@@ -7,11 +7,9 @@
 #pragma once
 
 #include <cstddef>
-#include <list>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
+#include "core/base/lru_map.h"
 #include "core/runtime/reactor.h"
 
 struct ssl_session_st;
@@ -32,24 +30,22 @@ class TlsSessions {
     // Null, or the caller's to free.
     SSL_SESSION* find(const std::string& key);
     void forget(const std::string& key);
-    std::size_t size() const { return entries_.size(); }
+    std::size_t size() const { return sessions_.size(); }
     std::size_t octets() const { return octets_; }
 
   private:
-    struct Entry {
-        std::string key;
+    struct Session {
         std::string der;
-        Instant expires;
+        Instant expires{};
     };
-    using Entries = std::list<Entry>;  // used last in front
+    using Entry = LruMap<Session>::Iterator;
 
-    void erase(Entries::iterator entry);
+    void erase(Entry entry);
 
     const Reactor& reactor_;
     std::size_t most_octets_;
     std::size_t octets_ = 0;
-    Entries entries_;
-    std::unordered_map<std::string_view, Entries::iterator> by_key_;
+    LruMap<Session> sessions_;
 };
 
 }  // namespace core

@@ -36,20 +36,24 @@ double milliseconds(Duration span) {
 TurnWatchdog::TurnWatchdog() : budget_(limit(kBudget)), end_(limit(kEnd)) {}
 
 void TurnWatchdog::begin_turn() {
-    step_begun_ = turn_begun_ = read_clock(CLOCK_MONOTONIC);
-    turn_cpu_ = read_clock(CLOCK_THREAD_CPUTIME_ID);
+    step_begun_ = read_clock(CLOCK_MONOTONIC);
+    if (step_begun_ - looked_ > kFresh) look(step_begun_);
+}
+
+void TurnWatchdog::look(Duration now) {
+    looked_ = now;
+    cpu_then_ = read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void TurnWatchdog::end() {
     const Duration now = read_clock(CLOCK_MONOTONIC);
     if (excused_) {
         excused_ = false;
-        turn_begun_ = now;
-        turn_cpu_ = read_clock(CLOCK_THREAD_CPUTIME_ID);
+        look(now);
     } else if (now - step_begun_ > budget_) {
-        // The steps before took no more of the processor than of the clock.
-        const Duration before = step_begun_ - turn_begun_;
-        const Duration took = read_clock(CLOCK_THREAD_CPUTIME_ID) - turn_cpu_ - before;
+        // What came before took no more of the processor than of the clock.
+        const Duration before = step_begun_ - looked_;
+        const Duration took = read_clock(CLOCK_THREAD_CPUTIME_ID) - cpu_then_ - before;
         if (took > budget_) bark(took);
     }
     step_begun_ = now;

@@ -4,7 +4,9 @@
 // fault of the step. A virtual machine counts for the thread what its host took from it, though, so
 // that a sound step may seem to take more than kBudget, but not kEnd (docs/decisions/0031).
 // Debug builds only (core_runtime has POSTHASTE_WATCHDOG there): elsewhere its loop makes none of
-// these calls. Part of its Reactor; on its thread. A step costs one look at the clock; a turn two.
+// these calls. Part of its Reactor; on its thread. A step costs one look at the clock on the wall.
+// That of the thread costs a system call: it is looked at when the last look is kFresh old, so that
+// a step that follows idle time may take so much more unseen.
 // POSTHASTE_TURN_BUDGET_MS in the environment: milliseconds instead of both (0: neither).
 #pragma once
 
@@ -30,6 +32,8 @@ class TurnWatchdog {
     static constexpr Duration kBudget = std::chrono::milliseconds{10};
     static constexpr Duration kEnd = std::chrono::milliseconds{25};
 
+    static constexpr Duration kFresh = std::chrono::milliseconds{1};
+
     TurnWatchdog();
     void begin_turn();
     // What runs next. Called before, since it may be gone afterwards.
@@ -51,12 +55,13 @@ class TurnWatchdog {
 
   private:
     enum class Kind : std::uint8_t { coroutine, timer, letter };
+    void look(Duration now);
     void bark(Duration took) const;
 
     Duration budget_;
     Duration end_;
-    Duration turn_begun_{};  // on the wall
-    Duration turn_cpu_{};    // of the thread
+    Duration looked_{};      // on the wall, when
+    Duration cpu_then_{};    // was the time of the thread
     Duration step_begun_{};  // on the wall
     const void* what_ = nullptr;
     Kind kind_ = Kind::coroutine;

@@ -2,13 +2,13 @@
 
 #include <utility>
 
-#include "core/base/ascii.h"
+#include "dns/wire/wire_name.h"
+#include "dns/wire/wire_reader.h"
 
 namespace dns {
 namespace {
 
 constexpr std::uint16_t kClassInternet = 1;
-constexpr std::size_t kHeaderOctets = 12;
 
 constexpr std::uint16_t kResponseFlag = 0x8000;
 constexpr std::uint16_t kAuthoritativeFlag = 0x0400;
@@ -17,144 +17,8 @@ constexpr std::uint16_t kRecursionDesiredFlag = 0x0100;
 constexpr std::uint16_t kRecursionAvailableFlag = 0x0080;
 constexpr std::uint16_t kAuthenticatedFlag = 0x0020;
 
-bool is_plain(char c) {
-    return core::is_alnum(c) || c == '-' || c == '_';
-}
-
-void append_octet(std::string& text, char octet) {
-    if (is_plain(octet)) {
-        text += core::ascii_lower(octet);
-        return;
-    }
-    const auto value = static_cast<unsigned char>(octet);
-    text += '\\';
-    text += static_cast<char>('0' + value / 100);
-    text += static_cast<char>('0' + value / 10 % 10);
-    text += static_cast<char>('0' + value % 10);
-}
-
-// One octet of a name's text: itself, or \DDD. Moves text past it.
-std::optional<char> take_octet(std::string_view& text) {
-    if (text[0] != '\\') {
-        const char octet = text[0];
-        text.remove_prefix(1);
-        return octet;
-    }
-    if (text.size() < 4) return std::nullopt;
-    int value = 0;
-    for (std::size_t i = 1; i < 4; ++i) {
-        if (!core::is_digit(text[i])) return std::nullopt;
-        value = value * 10 + (text[i] - '0');
-    }
-    if (value > 255) return std::nullopt;
-    text.remove_prefix(4);
-    return static_cast<char>(value);
-}
-
-std::optional<std::string> encode_name(std::string_view text) {
-    if (text == ".") return std::string(1, '\0');
-    std::string wire;
-    std::string label;
-    while (true) {
-        const bool ended = text.empty() || text[0] == '.';
-        if (!ended) {
-            const auto octet = take_octet(text);
-            if (!octet || label.size() == kMaxLabelOctets) return std::nullopt;
-            label += *octet;
-            continue;
-        }
-        if (label.empty()) return std::nullopt;
-        wire += static_cast<char>(label.size());
-        wire += label;
-        label.clear();
-        if (wire.size() + 1 > kMaxNameOctets) return std::nullopt;
-        if (!text.empty()) text.remove_prefix(1);
-        if (text.empty()) break;
-    }
-    wire += '\0';
-    return wire;
-}
-
-class Reader {
-  public:
-    Reader(std::string_view message, std::size_t begin, std::size_t end)
-        : message_(message), at_(begin), end_(end) {}
-
-    std::size_t at() const { return at_; }
-    bool at_end() const { return at_ == end_; }
-
-    std::optional<std::uint8_t> octet() {
-        if (end_ - at_ < 1) return std::nullopt;
-        return static_cast<std::uint8_t>(message_[at_++]);
-    }
-    std::optional<std::uint16_t> word() {
-        if (end_ - at_ < 2) return std::nullopt;
-        const auto high = static_cast<std::uint8_t>(message_[at_]);
-        const auto low = static_cast<std::uint8_t>(message_[at_ + 1]);
-        at_ += 2;
-        return static_cast<std::uint16_t>(high << 8 | low);
-    }
-    std::optional<std::uint32_t> long_word() {
-        if (end_ - at_ < 4) return std::nullopt;
-        const auto high = static_cast<std::uint32_t>(*word());
-        return high << 16 | *word();
-    }
-    std::optional<std::string_view> take(std::size_t length) {
-        if (end_ - at_ < length) return std::nullopt;
-        const auto octets = message_.substr(at_, length);
-        at_ += length;
-        return octets;
-    }
-    std::string_view rest() { return *take(end_ - at_); }
-    std::optional<std::string> name();
-
-  private:
-    std::string_view message_;
-    std::size_t at_;
-    std::size_t end_;
-};
-
-// Reads one name, following compression pointers. A pointer must lead before the start of the run
-// of labels it ends, so the starts decrease and the walk ends.
-std::optional<std::string> Reader::name() {
-    std::string text;
-    std::size_t octets = 1;
-    std::size_t at = at_;
-    std::size_t end = end_;
-    std::size_t run_start = at_;
-    bool jumped = false;
-    while (true) {
-        if (at >= end) return std::nullopt;
-        const auto length = static_cast<std::uint8_t>(message_[at]);
-        if ((length & 0xc0) == 0xc0) {
-            if (end - at < 2) return std::nullopt;
-            const auto low = static_cast<std::uint8_t>(message_[at + 1]);
-            const auto target = static_cast<std::size_t>((length & 0x3f) << 8 | low);
-            if (target < kHeaderOctets || target >= run_start) return std::nullopt;
-            if (!jumped) at_ = at + 2;
-            jumped = true;
-            end = run_start;  // what a pointer leads to ends before the run that holds the pointer
-            at = run_start = target;
-            continue;
-        }
-        if ((length & 0xc0) != 0) return std::nullopt;
-        if (length == 0) {
-            if (!jumped) at_ = at + 1;
-            break;
-        }
-        octets += length + std::size_t{1};
-        if (octets > kMaxNameOctets || end - at < length + std::size_t{1}) return std::nullopt;
-        if (!text.empty()) text += '.';
-        for (const char octet : message_.substr(at + 1, length))
-            append_octet(text, octet);
-        at += length + std::size_t{1};
-    }
-    if (text.empty()) text = ".";
-    return text;
-}
-
 // RDATA of the types that have a form of their own. The reader covers exactly the RDATA.
-bool parse_data(Record& record, Reader reader) {
+bool parse_data(Record& record, WireReader reader) {
     switch (record.type) {
         case RecordType::a: {
             const auto value = reader.long_word();
@@ -222,7 +86,7 @@ struct Section {
     std::uint16_t count;
 };
 
-bool parse_record(std::string_view octets, Reader& reader, std::vector<Record>* kept,
+bool parse_record(std::string_view octets, WireReader& reader, std::vector<Record>* kept,
                   Message& message) {
     auto owner = reader.name();
     if (!owner) return false;
@@ -247,7 +111,7 @@ bool parse_record(std::string_view octets, Reader& reader, std::vector<Record>* 
     if (*klass != kClassInternet) return true;
     record.ttl = *ttl > 0x7fffffffU ? 0 : *ttl;
     record.data = RawData{};
-    if (!parse_data(record, Reader(octets, begin, begin + *length))) return false;
+    if (!parse_data(record, WireReader(octets, begin, begin + *length))) return false;
     if (kept == nullptr) return true;
     if (auto* raw = std::get_if<RawData>(&record.data)) raw->octets = *data;
     kept->push_back(std::move(record));
@@ -352,7 +216,7 @@ std::string_view to_string(RecordType type) {
 std::optional<std::string> normal_name(std::string_view text) {
     const auto wire = encode_name(text);
     if (!wire) return std::nullopt;
-    return Reader(*wire, 0, wire->size()).name();
+    return WireReader(*wire, 0, wire->size()).name();
 }
 
 core::Result<std::string> build_query(std::uint16_t id, std::string_view name, RecordType type,
@@ -366,6 +230,14 @@ core::Result<std::string> build_query(std::uint16_t id, std::string_view name, R
     query.name = name;
     query.type = type;
     return build_message(query);
+}
+
+// Its name is never compressed, and it is followed by type and class.
+std::string_view question_of(std::string_view query) {
+    std::size_t end = kHeaderOctets;
+    while (query[end] != '\0')
+        end += 1 + static_cast<unsigned char>(query[end]);
+    return query.substr(kHeaderOctets, end + 1 + 4 - kHeaderOctets);
 }
 
 core::Result<std::string> build_message(const Message& message) {
@@ -402,7 +274,7 @@ core::Result<std::string> build_message(const Message& message) {
 core::Result<Message> parse_message(std::string_view octets) {
     if (octets.size() < kHeaderOctets) return core::failure("shorter than a header");
     if (octets.size() > kMaxMessage) return core::failure("longer than a message can be");
-    Reader reader(octets, 0, octets.size());
+    WireReader reader(octets, 0, octets.size());
     Message message;
     message.id = *reader.word();
     const unsigned flags = *reader.word();

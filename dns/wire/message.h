@@ -20,6 +20,7 @@
 namespace dns {
 
 inline constexpr std::size_t kMaxMessage = 65535;
+inline constexpr std::size_t kHeaderOctets = 12;
 inline constexpr std::size_t kMaxNameOctets = 255;  // on the wire, length octets included
 inline constexpr std::size_t kMaxLabelOctets = 63;
 // What we offer to receive by UDP (RFC 6891 section 6.2.5): fits a packet on every path.
@@ -64,6 +65,9 @@ std::optional<std::string> normal_name(std::string_view text);
 // Fails for a name that has no normal form.
 core::Result<std::string> build_query(std::uint16_t id, std::string_view name, RecordType type,
                                       QueryOptions options);
+
+// The octets of the question in what build_query() made.
+std::string_view question_of(std::string_view query);
 
 core::Result<Message> parse_message(std::string_view octets);
 

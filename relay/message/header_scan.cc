@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/base/ascii.h"
+#include "core/base/blanks.h"
 
 namespace relay {
 
@@ -11,9 +12,6 @@ namespace {
 constexpr std::string_view kReceived = "received";
 constexpr std::string_view kTlsRequired = "tls-required";
 
-bool is_space(char c) {
-    return c == ' ' || c == '\t';
-}
 bool is_ftext(char c) {
     return c > 32 && c < 127 && c != ':';
 }
@@ -62,7 +60,7 @@ void HeaderScan::scan(std::string_view octets) {
 
 void HeaderScan::step(char c) {
     if (place_ == Place::line_start) {
-        if (is_space(c) && any_field_) {  // a folded value goes on (RFC 5322 section 2.2.3)
+        if (core::is_blank(c) && any_field_) {  // a folded value goes on (RFC 5322 section 2.2.3)
             place_ = Place::value;
             return;
         }
@@ -71,7 +69,7 @@ void HeaderScan::step(char c) {
     }
     if (c == ':' && name_length_ > 0) {
         end_name();
-    } else if (is_space(c) && name_length_ > 0) {  // before the colon: RFC 5322 section 4.5
+    } else if (core::is_blank(c) && name_length_ > 0) {  // before the colon: RFC 5322 section 4.5
         place_ = Place::name_space;
     } else if (place_ == Place::name && is_ftext(c)) {
         if (matched_ == name_length_ && matched_ < kReceived.size() &&
@@ -100,7 +98,7 @@ void HeaderScan::end_name() {
 
 void HeaderScan::watch_value(std::string_view octets) {
     for (const char c : octets) {
-        if (is_space(c) || c == '\r' || c == '\n') continue;
+        if (core::is_blank(c) || c == '\r' || c == '\n') continue;
         if (value_length_ == value_.size()) return;
         value_[value_length_++] = core::ascii_lower(c);
     }

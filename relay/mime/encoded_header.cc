@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/blanks.h"
 #include "core/base/utf8.h"
 #include "relay/mime/encoded_words.h"
 
@@ -18,9 +19,6 @@ namespace {
 
 constexpr std::size_t kMaxLineOctets = 76;
 
-bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
 bool is_high(char c) {
     return static_cast<unsigned char>(c) >= 0x80;
 }
@@ -142,7 +140,8 @@ bool is_encoded_word(std::string_view word) {
 }
 
 std::string_view take_while(std::string_view& text, bool blank) {
-    const auto end = std::ranges::find_if(text, [blank](char c) { return is_blank(c) != blank; });
+    const auto end =
+        std::ranges::find_if(text, [blank](char c) { return core::is_blank(c) != blank; });
     const std::string_view taken(text.begin(), end);
     text.remove_prefix(taken.size());
     return taken;
@@ -252,7 +251,7 @@ class PhraseWriter {
         } else if (c == ',' || c == ';' || c == ':') {
             flush_phrase(has_at_);
             folder_.add(std::exchange(blanks_, {}), piece);
-        } else if (is_blank(c) && phrase_.empty()) {
+        } else if (core::is_blank(c) && phrase_.empty()) {
             blanks_ += c;
         } else {
             has_at_ = has_at_ || c == '@';
@@ -264,7 +263,7 @@ class PhraseWriter {
     void flush_phrase(bool raw) {
         std::string_view text = phrase_;
         std::string after;
-        while (!text.empty() && is_blank(text.back())) {
+        while (!text.empty() && core::is_blank(text.back())) {
             after += text.back();
             text.remove_suffix(1);
         }
@@ -358,7 +357,7 @@ std::string_view take_field(std::string_view& text) {
     do {
         const std::size_t found = text.find('\n', end);
         end = found == std::string_view::npos ? text.size() : found + 1;
-    } while (end < text.size() && is_blank(text[end]));
+    } while (end < text.size() && core::is_blank(text[end]));
     const std::string_view field = text.substr(0, end);
     text.remove_prefix(end);
     return field;

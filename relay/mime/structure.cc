@@ -5,16 +5,13 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/blanks.h"
 
 namespace relay {
 
 namespace {
 
 constexpr std::string_view kEncodingField = "Content-Transfer-Encoding";
-
-bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
 
 bool has_high_octet(std::string_view octets) {
     unsigned char seen = 0;
@@ -115,7 +112,7 @@ void MimeStructure::mask_line(std::size_t length) {
 bool MimeStructure::take_boundary(std::string_view line) {
     if (levels_.empty() || !line.starts_with("--")) return false;
     std::string_view rest = without_crlf(line).substr(2);
-    while (!rest.empty() && is_blank(rest.back()))
+    while (!rest.empty() && core::is_blank(rest.back()))
         rest.remove_suffix(1);
     bool resembles = false;
     for (std::size_t i = levels_.size(); i-- > 0;) {
@@ -155,7 +152,7 @@ void MimeStructure::begin_entity(bool message) {
 
 void MimeStructure::take_header_line(std::string_view line) {
     if (without_crlf(line).empty()) return end_header(at_ + line.size(), true);
-    const bool folded = is_blank(line.front()) && header_.any_field;
+    const bool folded = core::is_blank(line.front()) && header_.any_field;
     if (!folded && field_name(line).empty()) {  // the body begins without an empty line
         end_header(at_, false);
         if (fault_ != MimeFault::none) return;

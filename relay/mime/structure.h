@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "relay/message/content_limits.h"
 #include "relay/mime/content_type.h"
 
 namespace relay {
@@ -49,7 +50,7 @@ class MimeStructure {
     static constexpr std::size_t kMaxDepth = 50;
     static constexpr std::size_t kMaxParts = 10'000;
     static constexpr std::size_t kMaxField = 8192;
-    static constexpr std::size_t kMaxLine = 1000;  // as content is accepted, with CRLF
+    static constexpr std::size_t kMaxLine = kMaxContentLine + 2;  // with CRLF
 
     void feed(std::string_view octets);
     void end();

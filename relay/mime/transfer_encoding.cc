@@ -4,6 +4,8 @@
 #include <cstring>
 #include <optional>
 
+#include "core/base/blanks.h"
+
 namespace relay {
 
 namespace {
@@ -14,9 +16,6 @@ constexpr std::string_view kHex = "0123456789ABCDEF";
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
 bool is_hex(char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
 }
@@ -81,7 +80,7 @@ void QuotedPrintable::write_line(std::string_view line, bool ends, std::string& 
     for (std::size_t i = 0; i < line.size(); ++i) {
         const char c = line[i];
         const bool last = ends && i + 1 == line.size();
-        Token token = is_plain(c) && !(is_blank(c) && last) ? literal(c) : escaped(c);
+        Token token = is_plain(c) && !(core::is_blank(c) && last) ? literal(c) : escaped(c);
         if (width_ + token.size > (last ? kWidth : kWidth - 1)) {
             out += "=\r\n";
             width_ = 0;

@@ -8,8 +8,8 @@
 namespace relay {
 
 inline Disposition no_route(const dns::RouteFailure& failure) {
-    return no_route(
-        Reply{failure.code, {failure.klass, failure.subject, failure.detail}, failure.text});
+    const dns::FailureCodes codes = dns::codes_of(failure.kind);
+    return no_route(Reply{codes.reply, {codes.klass(), codes.subject, codes.detail}, failure.text});
 }
 
 }  // namespace relay

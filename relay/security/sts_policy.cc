@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/blanks.h"
 
 namespace relay {
 
@@ -15,18 +16,6 @@ constexpr std::size_t kMostIdOctets = 32;
 constexpr std::size_t kMostKeyOctets = 32;
 constexpr std::size_t kMostNameOctets = 253;
 constexpr std::size_t kMostLabelOctets = 63;
-
-bool is_space(char c) {
-    return c == ' ' || c == '\t';
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && is_space(text.front()))
-        text.remove_prefix(1);
-    while (!text.empty() && is_space(text.back()))
-        text.remove_suffix(1);
-    return text;
-}
 
 // sts-ext-name and sts-policy-ext-name: a letter or digit, then up to 31 of these.
 bool is_key(std::string_view key) {
@@ -78,7 +67,7 @@ class PolicyReader {
             std::string_view line = text.substr(0, end);
             if (end < text.size() && line.ends_with('\r')) line.remove_suffix(1);
             text.remove_prefix(std::min(end + 1, text.size()));
-            take(trimmed(line));
+            take(core::trim_blanks(line));
         }
         if (problem_.empty() && !version_) problem_ = "no version";
         if (problem_.empty() && !mode_) problem_ = "no mode";
@@ -99,7 +88,7 @@ class PolicyReader {
             return;
         }
         const std::string_view key = line.substr(0, colon);
-        const std::string_view value = trimmed(line.substr(colon + 1));
+        const std::string_view value = core::trim_blanks(line.substr(colon + 1));
         if (key == "mx") return take_mx(value);
         if (key == "version" && !version_) {
             version_ = true;
@@ -146,7 +135,7 @@ bool is_id(std::string_view value) {
 // "v=STSv1" and a delimiter come first, in this case; everything else is no record of ours.
 bool is_record(std::string_view record) {
     if (!record.starts_with(kRecordStart)) return false;
-    record = trimmed(record.substr(kRecordStart.size()));
+    record = core::trim_blanks(record.substr(kRecordStart.size()));
     return record.starts_with(';');
 }
 
@@ -155,7 +144,7 @@ std::optional<std::string> id_of(std::string_view record) {
     record.remove_prefix(record.find(';') + 1);
     while (true) {
         const std::size_t end = std::min(record.find(';'), record.size());
-        const std::string_view field = trimmed(record.substr(0, end));
+        const std::string_view field = core::trim_blanks(record.substr(0, end));
         const bool last = end == record.size();
         if (field.empty()) return last ? id : std::nullopt;
         const std::size_t equals = std::min(field.find('='), field.size());

@@ -75,44 +75,36 @@ std::string text_of(const std::string& domain, const StsKnown& known) {
 }  // namespace
 
 StsKnown& StsStore::touch(const std::string& domain) {
-    const auto found = by_domain_.find(domain);
-    if (found != by_domain_.end()) {
-        if (found->second != entries_.begin()) walk_past(found->second);
-        entries_.splice(entries_.begin(), entries_, found->second);
-    } else {
-        entries_.push_front({domain, {}, 0, 0});
-        by_domain_.emplace(entries_.front().domain, entries_.begin());
-    }
-    return entries_.front().known;
+    const Entry found = entries_.entry_of(domain);
+    if (found != entries_.end() && found != entries_.begin()) walk_past(found);
+    return entries_.touch(domain)->value.known;
 }
 
 // The front entry changed. What is over the limit goes, but never the front.
 void StsStore::weigh() {
-    Entry& entry = entries_.front();
-    octets_ -= entry.octets;
-    entry.octets = weight(entry.domain, entry.known);
-    octets_ += entry.octets;
+    const Entry entry = entries_.begin();
+    octets_ -= entry->value.octets;
+    entry->value.octets = weight(entry->name, entry->value.known);
+    octets_ += entry->value.octets;
     while (octets_ > most_octets_ && entries_.size() > 1)
-        erase(std::prev(entries_.end()));
+        erase(entries_.oldest());
 }
 
-void StsStore::erase(Entries::iterator entry) {
+void StsStore::erase(Entry entry) {
     walk_past(entry);
-    octets_ -= entry->octets;
-    by_domain_.erase(entry->domain);
+    octets_ -= entry->value.octets;
     entries_.erase(entry);
 }
 
 // The walk goes from the back to the front, where it finds what was used meanwhile.
-void StsStore::walk_past(Entries::iterator entry) {
+void StsStore::walk_past(Entry entry) {
     if (walked_to_ != entry) return;
     walked_to_ = entry == entries_.begin() ? entries_.end() : std::prev(entry);
 }
 
 StsKnown StsStore::find(const std::string& domain, core::WallTime now) {
     const std::lock_guard lock(mutex_);
-    const auto found = by_domain_.find(domain);
-    if (found == by_domain_.end()) return {};
+    if (entries_.find(domain) == nullptr) return {};
     StsKnown& known = touch(domain);
     if (!counts(known, now)) known.policy = nullptr;
     return known;
@@ -122,7 +114,7 @@ void StsStore::keep(const std::string& domain, std::shared_ptr<const StsPolicy> 
                     std::string id, core::WallTime now) {
     const std::lock_guard lock(mutex_);
     touch(domain) = {.policy = std::move(policy), .id = std::move(id), .fetched = now};
-    entries_.front().written = 0;
+    entries_.begin()->value.written = 0;
     weigh();
     ++changes_;
 }
@@ -149,16 +141,16 @@ void StsStore::begin_text(std::string& text) {
     const std::lock_guard lock(mutex_);
     text = std::string(kHeader) + '\n';
     ++walk_;
-    walked_to_ = entries_.empty() ? entries_.end() : std::prev(entries_.end());
+    walked_to_ = entries_.empty() ? entries_.end() : entries_.oldest();
 }
 
 // Read again in this order, so that the one used last is in front again.
 bool StsStore::add_text(std::string& text, core::WallTime now, std::size_t most) {
     const std::lock_guard lock(mutex_);
     for (; most > 0 && walked_to_ != entries_.end(); --most) {
-        Entry& entry = *walked_to_;
-        const bool again = std::exchange(entry.written, walk_) == walk_;
-        if (!again && counts(entry.known, now)) text += text_of(entry.domain, entry.known);
+        auto& [domain, kept] = *walked_to_;
+        const bool again = std::exchange(kept.written, walk_) == walk_;
+        if (!again && counts(kept.known, now)) text += text_of(domain, kept.known);
         walk_past(walked_to_);
     }
     return walked_to_ != entries_.end();

@@ -9,14 +9,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "core/base/lru_map.h"
 #include "core/base/time.h"
 #include "relay/security/sts_policy.h"
 #include "relay/tlsrpt/policy.h"
@@ -56,27 +55,25 @@ class StsStore {
     std::size_t size() const;
 
   private:
-    struct Entry {
-        std::string domain;
+    struct Kept {
         StsKnown known;
         std::size_t octets = 0;
         std::uint64_t written = 0;  // by this walk
     };
-    using Entries = std::list<Entry>;  // used last in front
+    using Entry = core::LruMap<Kept>::Iterator;
 
     StsKnown& touch(const std::string& domain);
     void weigh();
-    void erase(Entries::iterator entry);
-    void walk_past(Entries::iterator entry);
+    void erase(Entry entry);
+    void walk_past(Entry entry);
 
     const std::size_t most_octets_;
     mutable std::mutex mutex_;
-    Entries entries_;
-    std::unordered_map<std::string_view, Entries::iterator> by_domain_;
+    core::LruMap<Kept> entries_;
     std::size_t octets_ = 0;
     std::uint64_t changes_ = 0;
-    std::uint64_t walk_ = 0;                        // its number
-    Entries::iterator walked_to_ = entries_.end();  // what it looks at next; the end: it is over
+    std::uint64_t walk_ = 0;            // its number
+    Entry walked_to_ = entries_.end();  // what it looks at next; the end: it is over
 };
 
 }  // namespace relay

@@ -1,7 +1,6 @@
 #include "relay/smtp/client_dialogue.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -10,16 +9,6 @@
 #include "relay/smtp/reply_meaning.h"
 
 namespace relay {
-
-namespace {
-
-constexpr std::string_view kCrLf = "\r\n";
-
-bool accepted(const Disposition& result) {
-    return result.outcome == Outcome::none && result.reply.code >= 200 && result.reply.code < 300;
-}
-
-}  // namespace
 
 ClientDialogue::ClientDialogue(std::string ehlo_name, PipelineMode mode, bool chunking)
     : ehlo_name_(std::move(ehlo_name)), mode_(mode), chunking_(chunking) {
@@ -32,10 +21,8 @@ bool ClientDialogue::can_begin() const {
 
 void ClientDialogue::begin(Transaction& transaction) {
     PH_ASSERT(can_begin() && transaction.content != nullptr && !transaction.recipients.empty());
-    transaction.phase = Transaction::Phase::waiting;
-    transaction.next_command = 0;
-    transaction.accepted = 0;
-    transaction.answered = transaction.behind_dot = transaction.by_chunk = false;
+    transaction.restart();
+    transaction.answered = false;
     if (!adapt(transaction, extensions_)) {
         transaction.phase = Transaction::Phase::done;
         finished_.push_back(&transaction);
@@ -53,178 +40,6 @@ Transaction* ClientDialogue::take_finished() {
     Transaction* transaction = finished_.front();
     finished_.pop_front();
     return transaction;
-}
-
-void ClientDialogue::settle(Transaction& transaction, const Disposition& disposition,
-                            bool only_accepted) const {
-    for (Disposition& result : transaction.results) {
-        if (only_accepted ? accepted(result) : result.outcome == Outcome::none) {
-            result = disposition;
-        }
-    }
-}
-
-// ---- the sender's cursor
-
-void ClientDialogue::compose(std::vector<iovec>& parts) {
-    commands_.clear();
-    // The envelope of a thousand recipients is no reason for an idle connection to stay large.
-    if (commands_.capacity() > kMaxCommandsKept) commands_.shrink_to_fit();
-    if (content_ && content_->done()) content_.reset();  // its last slice has been written
-    if (ended_) return;
-    if (content_ && !compose_content(parts)) return;
-    compose_opening();
-    bool chunk = false;
-    if (greeted_) {
-        if (lone_dot_needed_) {
-            lone_dot_needed_ = false;
-            commands_.append(".\r\n");
-            expect(Command::lone_dot, nullptr);
-        }
-        for (Transaction* transaction : open_) {
-            if (transaction->phase == Transaction::Phase::content) {
-                expect(Command::dot, transaction);
-                transaction->phase = Transaction::Phase::result;
-                start_content(*transaction);
-                if (!compose_content(parts)) return;
-            } else if (may_send_envelope(*transaction)) {
-                send_envelope(*transaction);
-                if (transaction->by_chunk && transaction->phase == Transaction::Phase::result) {
-                    start_content(*transaction);
-                    chunk = true;
-                }
-            }
-        }
-        if (quit_wanted_ && open_.empty() && unanswered_.empty()) {
-            commands_.append("QUIT\r\n");
-            expect(Command::quit, nullptr);
-        }
-    }
-    if (!commands_.empty()) parts.push_back({commands_.data(), commands_.size()});
-    if (chunk) compose_content(parts);
-}
-
-void ClientDialogue::start_content(const Transaction& transaction) {
-    content_.emplace(*transaction.content, transaction.by_chunk ? ContentCursor::Form::plain
-                                                                : ContentCursor::Form::stuffed);
-    content_by_chunk_ = transaction.by_chunk;
-}
-
-// True: that was the last slice, and other commands may follow it.
-bool ClientDialogue::compose_content(std::vector<iovec>& parts) {
-    content_->next(parts);
-    if (!content_->done()) return false;
-    if (!content_by_chunk_) commands_.append(".\r\n");
-    return true;
-}
-
-bool ClientDialogue::may_send_envelope(const Transaction& transaction) const {
-    if (effective_mode() == PipelineMode::lock_step) {
-        const bool first = &transaction == open_.front();
-        return first && unanswered_.empty() && transaction.phase < Transaction::Phase::content;
-    }
-    if (transaction.phase != Transaction::Phase::waiting) return false;
-    if (unanswered_.empty()) return true;
-    // After a final dot, and after nothing else: DATA stays the last command on the wire.
-    return effective_mode() == PipelineMode::next && !uses_chunking() && unanswered_.size() == 1 &&
-           unanswered_.front().command == Command::dot;
-}
-
-void ClientDialogue::send_envelope(Transaction& transaction) {
-    if (effective_mode() == PipelineMode::lock_step) return send_lock_step(transaction);
-    transaction.behind_dot = !unanswered_.empty();
-    transaction.phase = Transaction::Phase::envelope;
-    send_reset();
-    send_mail(transaction);
-    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
-        if (transaction.results[i].outcome == Outcome::none) send_rcpt(transaction, i);
-    }
-    send_data(transaction);
-}
-
-void ClientDialogue::send_lock_step(Transaction& transaction) {
-    transaction.phase = Transaction::Phase::envelope;
-    if (reset_needed_) return send_reset();
-    std::size_t step = transaction.next_command++;
-    if (step == 0) return send_mail(transaction);
-    const auto refused = [&] { return transaction.results[step - 1].outcome != Outcome::none; };
-    while (step <= transaction.recipients.size() && refused())
-        step = transaction.next_command++;
-    if (step <= transaction.recipients.size()) return send_rcpt(transaction, step - 1);
-    send_data(transaction);
-}
-
-void ClientDialogue::send_reset() {
-    if (!reset_needed_) return;
-    reset_needed_ = false;
-    commands_.append("RSET\r\n");
-    expect(Command::rset, nullptr);
-}
-
-void ClientDialogue::send_mail(Transaction& transaction) {
-    const EnvelopeForms& forms = transaction.forms;
-    const std::string_view sender = forms.rewritten ? forms.sender : transaction.sender;
-    commands_.append("MAIL FROM:<").append(sender).append(">");
-    const bool dsn = extensions_.dsn && !sparing_;
-    transaction.mail_parameters = transaction.rcpt_parameters = false;
-    if (extensions_.size && !sparing_) {
-        transaction.mail_parameters = true;
-        char digits[24];
-        const auto end =
-            std::to_chars(digits, digits + sizeof digits, transaction.content->size()).ptr;
-        commands_.append(" SIZE=").append(digits, end);
-    }
-    if (transaction.eight_bit && extensions_.eight_bit) commands_.append(" BODY=8BITMIME");
-    if (forms.utf8) commands_.append(" SMTPUTF8");
-    if (requires_tls_) commands_.append(" REQUIRETLS");
-    transaction.by_passed = extensions_.deliver_by && transaction.by.has_value();
-    if (transaction.by_passed) say_by(*transaction.by);
-    transaction.dsn_passed = dsn;
-    if (dsn && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
-        transaction.mail_parameters = true;
-        if (transaction.dsn->content == ReturnContent::full) commands_.append(" RET=FULL");
-        if (transaction.dsn->content == ReturnContent::headers) commands_.append(" RET=HDRS");
-        const std::string& id = transaction.dsn->envelope_id;
-        if (!id.empty()) commands_.append(" ENVID=").append(id);
-    }
-    commands_.append(kCrLf);
-    expect(Command::mail, &transaction);
-}
-
-void ClientDialogue::say_by(const ByTime& by) {
-    constexpr std::int64_t kMost = 999'999'999;  // RFC 2852 section 4
-    commands_.append(" BY=").append(std::to_string(std::clamp(by.seconds, -kMost, kMost)));
-    commands_.append(by.returns ? ";R" : ";N").append(by.traces ? "T" : "");
-}
-
-void ClientDialogue::send_rcpt(Transaction& transaction, std::size_t recipient) {
-    const EnvelopeForms& forms = transaction.forms;
-    const std::string_view mailbox =
-        forms.rewritten ? forms.recipients[recipient] : transaction.recipients[recipient];
-    commands_.append("RCPT TO:<").append(mailbox).append(">");
-    if (transaction.dsn_passed && !transaction.notifications.empty()) {
-        transaction.rcpt_parameters = true;
-        const RecipientDsn& dsn = transaction.notifications[recipient];
-        if (dsn.notify.said()) commands_.append(" NOTIFY=").append(dsn.notify.text());
-        const std::string_view original =
-            forms.rewritten ? forms.originals[recipient] : dsn.original;
-        if (!original.empty()) commands_.append(" ORCPT=").append(original);
-    }
-    commands_.append(kCrLf);
-    expect(Command::rcpt, &transaction, recipient);
-}
-
-void ClientDialogue::send_data(Transaction& transaction) {
-    transaction.by_chunk = uses_chunking();
-    if (!transaction.by_chunk) {
-        commands_.append("DATA\r\n");
-        expect(Command::data, &transaction);
-        return;
-    }
-    commands_.append("BDAT ").append(std::to_string(transaction.content->size()));
-    commands_.append(" LAST\r\n");
-    expect(Command::bdat, &transaction);
-    transaction.phase = Transaction::Phase::result;
 }
 
 // ---- the receiver's cursor
@@ -266,7 +81,7 @@ ClientDialogue::Event ClientDialogue::on_reply(const Unanswered& asked, const Re
     if (asked.command == Command::auth) return on_auth(reply);
     if (asked.transaction != nullptr) asked.transaction->answered = true;
     if (reply.code == 421) {  // RFC 5321 section 3.8: the server closes the channel
-        return end_session(refusal_by(reply, command_name(asked.command), Scope::session),
+        return end_session(refusal_by(reply, name_of(asked.command), Scope::session),
                            asked.transaction);
     }
     if (asked.transaction == nullptr) {
@@ -298,7 +113,7 @@ ClientDialogue::Event ClientDialogue::on_mail(Transaction& transaction, const Re
     }
     if (!reply.positive()) {
         // The 503s that follow in the group say nothing new: RCPT finds its results settled.
-        settle(transaction, refusal_by(reply, "MAIL", Scope::message), false);
+        transaction.settle_open(refusal_by(reply, "MAIL", Scope::message));
     }
     return after_lock_step_reply(transaction);
 }
@@ -311,10 +126,9 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
             result.reply.code = reply.code;
             ++transaction.accepted;
         } else if (transaction.accepted > 0 && too_many_recipients(reply)) {
-            result.reply.code =
-                452;  // stays without outcome: goes again at once, in another transaction
+            result.reply.code = Transaction::kGoesAgain;  // in another transaction
         } else if (transaction.rcpt_parameters && parameter_refused(reply)) {
-            result.reply.code = 452;  // goes again at once, without the parameters
+            result.reply.code = Transaction::kGoesAgain;  // without the parameters
             sparing_ = true;
         } else if (lost_track(reply) && transaction.accepted == 0 &&
                    effective_mode() != PipelineMode::lock_step) {
@@ -329,10 +143,7 @@ ClientDialogue::Event ClientDialogue::on_rcpt(Transaction& transaction, std::siz
 // In lock-step nothing is sent after a refusal that leaves nobody to send to.
 ClientDialogue::Event ClientDialogue::after_lock_step_reply(Transaction& transaction) {
     if (effective_mode() != PipelineMode::lock_step) return Event::need_input;
-    const bool somebody_left = std::ranges::any_of(transaction.results, [](const auto& result) {
-        return result.outcome == Outcome::none && result.reply.code != 452;
-    });
-    if (somebody_left) return Event::need_input;
+    if (transaction.somebody_left()) return Event::need_input;
     reset_needed_ = true;
     return finish(transaction);
 }
@@ -355,7 +166,7 @@ ClientDialogue::Event ClientDialogue::on_data(Transaction& transaction, const Re
     }
     Disposition refused = refusal_by(reply, "DATA", Scope::message);
     refused.recipients = static_cast<std::uint32_t>(transaction.accepted);
-    settle(transaction, refused, true);
+    transaction.settle_accepted(refused);
     reset_needed_ = true;
     return finish(transaction);
 }
@@ -377,13 +188,13 @@ ClientDialogue::Event ClientDialogue::on_result(Transaction& transaction, const 
         Disposition unsure = refusal_by(reply, ".", Scope::session);
         unsure.outcome = Outcome::deferred;
         unsure.ambiguous_end = true;
-        settle(transaction, unsure, true);
+        transaction.settle_accepted(unsure);
     }
     ++completed_;
     chunked_ = chunked_ || (chunk && reply.positive());
     Disposition result = result_of(reply, chunk ? "BDAT" : ".", Scope::message);
     result.recipients = static_cast<std::uint32_t>(transaction.accepted);
-    settle(transaction, result, true);
+    transaction.settle_accepted(result);
     return finish(transaction);
 }
 
@@ -406,10 +217,7 @@ ClientDialogue::Event ClientDialogue::go_again(Transaction& transaction) {
         if (asked.transaction == &transaction) asked.transaction = nullptr;
     }
     adapt(transaction, extensions_);
-    transaction.phase = Transaction::Phase::waiting;
-    transaction.next_command = 0;
-    transaction.accepted = 0;
-    transaction.behind_dot = transaction.by_chunk = false;
+    transaction.restart();
     reset_needed_ = true;
     return Event::fell_back;
 }
@@ -454,7 +262,7 @@ ClientDialogue::Event ClientDialogue::end_session(const Disposition& why, Transa
             transaction.phase == Transaction::Phase::waiting || &transaction != oldest ||
             (completed_ > 0 && !transaction.accepted &&
              (turned_away || (!content_sent && (!transaction.answered || why.reply.code == 421))));
-        if (!untouched) settle(transaction, owed, false);
+        if (!untouched) transaction.settle_open(owed);
         finish(transaction);
     }
     unanswered_.clear();
@@ -492,16 +300,9 @@ bool ClientDialogue::awaits_reply_behind_dot() const {
     return transaction != nullptr && transaction->behind_dot;
 }
 
-std::string_view ClientDialogue::command_name(Command command) {
-    constexpr std::string_view kNames[] = {"connect", "EHLO", "HELO", "STARTTLS", "AUTH",
-                                           "RSET",    "MAIL", "RCPT", "DATA",     "BDAT",
-                                           ".",       ".",    "QUIT"};
-    return kNames[static_cast<std::size_t>(command)];
-}
-
 std::string_view ClientDialogue::awaited() const {
     if (unanswered_.empty()) return "idle";
-    return command_name(unanswered_.front().command);
+    return name_of(unanswered_.front().command);
 }
 
 core::Duration ClientDialogue::timeout() const {
@@ -510,33 +311,7 @@ core::Duration ClientDialogue::timeout() const {
     if (awaits_reply_behind_dot()) {
         return std::min<core::Duration>(kBehindDotPatience, limits.mail_from);
     }
-    switch (unanswered_.front().command) {
-        case Command::greeting:
-            return limits.banner;
-        case Command::ehlo:
-        case Command::helo:
-            return limits.ehlo;
-        case Command::starttls:
-            return limits.starttls;
-        case Command::auth:
-            return limits.auth;
-        case Command::rset:
-            return limits.rset;
-        case Command::mail:
-            return limits.mail_from;
-        case Command::rcpt:
-            return limits.rcpt_to;
-        case Command::data:
-            return limits.data;
-        case Command::bdat:
-        case Command::dot:
-        case Command::lone_dot:
-            return limits.data_dot;
-        case Command::quit:
-            return limits.quit;
-    }
-    PH_ASSERT(false && "a command");
-    std::unreachable();
+    return limit_for(unanswered_.front().command, limits);
 }
 
 }  // namespace relay

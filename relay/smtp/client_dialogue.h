@@ -29,59 +29,19 @@
 
 #include <sys/uio.h>
 
-#include "relay/message/content.h"
 #include "relay/message/content_cursor.h"
-#include "relay/message/deliver_by.h"
 #include "relay/message/disposition.h"
-#include "relay/message/dsn_request.h"
+#include "relay/smtp/client_command.h"
 #include "relay/smtp/extensions.h"
 #include "relay/smtp/login_secrets.h"
 #include "relay/smtp/reply_parser.h"
 #include "relay/smtp/sasl.h"
 #include "relay/smtp/time_limits.h"
+#include "relay/smtp/transaction.h"
 
 namespace relay {
 
 enum class PipelineMode : std::uint8_t { lock_step, message, next };
-
-// An envelope as it goes to one server, where that is not as it was given.
-struct EnvelopeForms {
-    bool utf8 = false;       // MAIL says SMTPUTF8
-    bool rewritten = false;  // the rest counts: all of it in ASCII
-    std::string sender;
-    std::vector<std::string> recipients;
-    std::vector<std::string> originals;  // ORCPT; empty: as notifications have them, none
-};
-
-// One message to one or more recipients of one domain. The driver owns it and what it names until
-// it is finished or the dialogue ended.
-struct Transaction {
-    std::string_view sender;
-    std::vector<std::string_view> recipients;
-    const Content* content = nullptr;
-    bool eight_bit = false;
-    bool utf8 = false;                        // the header section needs SMTPUTF8
-    const DsnEnvelope* dsn = nullptr;         // null: nothing was asked for
-    std::optional<ByTime> by;                 // RFC 2852
-    std::vector<RecipientDsn> notifications;  // of each recipient, or empty
-    bool dsn_passed = false;                  // once sent: the server reports what was asked for
-    bool by_passed = false;                   // once sent: the server was told by when
-    // Per recipient, once finished. Outcome::none: not answered for, may go again at once.
-    std::vector<Disposition> results;
-    EnvelopeForms forms;  // of this attempt: see client_envelope.h
-
-  private:
-    friend class ClientDialogue;
-    enum class Phase : std::uint8_t { waiting, envelope, content, result, done };
-    Phase phase = Phase::waiting;
-    std::size_t next_command = 0;  // lock-step: how much of the envelope was sent
-    std::size_t accepted = 0;      // recipients
-    bool answered = false;         // some reply of this transaction came
-    bool behind_dot = false;       // its envelope left in the previous message's last group
-    bool by_chunk = false;
-    bool mail_parameters = false;  // MAIL went with some that can be spared
-    bool rcpt_parameters = false;  // so did RCPT
-};
 
 // What is wanted before anything else is said.
 enum class TlsWish : std::uint8_t { none, if_offered, required };
@@ -174,28 +134,13 @@ class ClientDialogue {
     const Disposition& ending() const { return ending_; }
 
   private:
-    enum class Command : std::uint8_t {
-        greeting,
-        ehlo,
-        helo,
-        starttls,
-        auth,
-        rset,
-        mail,
-        rcpt,
-        data,
-        bdat,
-        dot,
-        lone_dot,
-        quit
-    };
+    using Command = ClientCommand;
     struct Unanswered {
         Command command;
         Transaction* transaction;  // null: the answer no longer matters
         std::size_t recipient = 0;
     };
 
-    static std::string_view command_name(Command command);
     Event on_reply(const Unanswered& asked, const Reply& reply);
     Event on_hello(const Unanswered& asked, const Reply& reply);
     Event on_mail(Transaction& transaction, const Reply& reply);
@@ -215,12 +160,10 @@ class ClientDialogue {
     void hide_secrets();
     Event on_starttls(const Reply& reply, std::string_view behind);
     Event on_auth(const Reply& reply);
-    void settle(Transaction& transaction, const Disposition& disposition, bool only_accepted) const;
 
     void send_envelope(Transaction& transaction);
     void send_reset();
     void send_mail(Transaction& transaction);
-    void say_by(const ByTime& by);
     void send_rcpt(Transaction& transaction, std::size_t recipient);
     void send_data(Transaction& transaction);
     void send_lock_step(Transaction& transaction);

@@ -1,6 +1,8 @@
 #include "relay/smtp/client_envelope.h"
 
 #include <algorithm>
+#include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "relay/message/idna.h"
@@ -53,6 +55,12 @@ bool adapt_addresses(Transaction& transaction) {
     return somebody;
 }
 
+void append_by(std::string& commands, const ByTime& by) {
+    constexpr std::int64_t kMost = 999'999'999;  // RFC 2852 section 4
+    commands.append(" BY=").append(std::to_string(std::clamp(by.seconds, -kMost, kMost)));
+    commands.append(by.returns ? ";R" : ";N").append(by.traces ? "T" : "");
+}
+
 }  // namespace
 
 bool adapt(Transaction& transaction, const Extensions& offered) {
@@ -87,6 +95,53 @@ bool adapt(Transaction& transaction, const Extensions& offered) {
                       "header fields in UTF-8, and the receiving host does not offer SMTPUTF8");
     }
     return adapt_addresses(transaction);
+}
+
+bool append_mail(std::string& commands, Transaction& transaction, const MailTerms& terms) {
+    const auto& [offered, sparing, requires_tls] = terms;
+    const EnvelopeForms& forms = transaction.forms;
+    const std::string_view sender = forms.rewritten ? forms.sender : transaction.sender;
+    bool spareable = false;
+    commands.append("MAIL FROM:<").append(sender).append(">");
+    if (offered.size && !sparing) {
+        spareable = true;
+        char digits[24];
+        const auto end =
+            std::to_chars(digits, digits + sizeof digits, transaction.content->size()).ptr;
+        commands.append(" SIZE=").append(digits, end);
+    }
+    if (transaction.eight_bit && offered.eight_bit) commands.append(" BODY=8BITMIME");
+    if (forms.utf8) commands.append(" SMTPUTF8");
+    if (requires_tls) commands.append(" REQUIRETLS");
+    transaction.by_passed = offered.deliver_by && transaction.by.has_value();
+    if (transaction.by_passed) append_by(commands, *transaction.by);
+    transaction.dsn_passed = offered.dsn && !sparing;
+    if (transaction.dsn_passed && transaction.dsn != nullptr) {  // RFC 3461 section 5.2.1
+        spareable = true;
+        if (transaction.dsn->content == ReturnContent::full) commands.append(" RET=FULL");
+        if (transaction.dsn->content == ReturnContent::headers) commands.append(" RET=HDRS");
+        const std::string& id = transaction.dsn->envelope_id;
+        if (!id.empty()) commands.append(" ENVID=").append(id);
+    }
+    commands.append("\r\n");
+    return spareable;
+}
+
+bool append_rcpt(std::string& commands, const Transaction& transaction, std::size_t recipient) {
+    const EnvelopeForms& forms = transaction.forms;
+    const std::string_view mailbox =
+        forms.rewritten ? forms.recipients[recipient] : transaction.recipients[recipient];
+    commands.append("RCPT TO:<").append(mailbox).append(">");
+    const bool tells_dsn = transaction.dsn_passed && !transaction.notifications.empty();
+    if (tells_dsn) {
+        const RecipientDsn& dsn = transaction.notifications[recipient];
+        if (dsn.notify.said()) commands.append(" NOTIFY=").append(dsn.notify.text());
+        const std::string_view original =
+            forms.rewritten ? forms.originals[recipient] : dsn.original;
+        if (!original.empty()) commands.append(" ORCPT=").append(original);
+    }
+    commands.append("\r\n");
+    return tells_dsn;
 }
 
 }  // namespace relay

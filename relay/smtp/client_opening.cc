@@ -1,5 +1,5 @@
 // The opening of a ClientDialogue: greeting, EHLO, STARTTLS and AUTH, up to where transactions may
-// begin. What comes then is in client_dialogue.cc.
+// begin. What comes then is in client_sending.cc and client_dialogue.cc.
 #include <algorithm>
 #include <utility>
 
@@ -56,15 +56,14 @@ ClientDialogue::Event ClientDialogue::on_hello(const Unanswered& asked, const Re
         return Event::need_input;
     }
     if (!reply.positive()) {
-        return end_session(refusal_by(reply, command_name(asked.command), Scope::session));
+        return end_session(refusal_by(reply, name_of(asked.command), Scope::session));
     }
     if (asked.command == Command::greeting) {
         (helo_only_ ? say_helo_ : say_hello_) = true;
         return Event::need_input;
     }
     if (reply.code == 220) {  // a second greeting: the replies after it answer something else
-        return end_session(
-            session_failure({4, 5, 0}, "a second greeting", command_name(asked.command)));
+        return end_session(session_failure({4, 5, 0}, "a second greeting", name_of(asked.command)));
     }
     extensions_ = {};
     if (asked.command == Command::ehlo) extensions_ = parser_.keywords();

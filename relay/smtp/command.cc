@@ -1,11 +1,13 @@
 #include "relay/smtp/command.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/blanks.h"
 #include "relay/smtp/dsn_parameters.h"
 
 namespace relay {
@@ -13,6 +15,7 @@ namespace relay {
 namespace {
 
 constexpr std::size_t kMaxSizeDigits = 20;  // RFC 1870 section 4
+constexpr std::size_t kMaxClientName = 255;
 
 struct VerbName {
     std::string_view name;
@@ -38,17 +41,9 @@ constexpr std::array<VerbName, 16> kVerbs = {{
     {"STARTTLS", Verb::starttls},
 }};
 
-constexpr std::string_view trim_blanks(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-        text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-        text.remove_suffix(1);
-    return text;
-}
-
 // The text up to the next blank; moves past it.
 std::string_view next_word(std::string_view& text) {
-    text = trim_blanks(text);
+    text = core::trim_blanks(text);
     const std::string_view word = text.substr(0, text.find_first_of(" \t"));
     text.remove_prefix(word.size());
     return word;
@@ -73,7 +68,7 @@ std::expected<PathView, AddressFault> parse_path_after(std::string_view keyword,
     if (!core::starts_with_ignoring_case(argument, keyword)) {
         return std::unexpected(AddressFault::syntax);
     }
-    auto path = parse_path(trim_blanks(argument.substr(keyword.size())), local);
+    auto path = parse_path(core::trim_blanks(argument.substr(keyword.size())), local);
     if (path && !path->rest.empty() && path->rest.front() != ' ') {
         return std::unexpected(AddressFault::syntax);
     }
@@ -155,10 +150,25 @@ Command parse_command(std::string_view line) {
     const std::string_view word = line.substr(0, line.find_first_of(" \t"));
     for (const VerbName& known : kVerbs) {
         if (core::equals_ignoring_case(word, known.name)) {
-            return {known.verb, trim_blanks(line.substr(word.size()))};
+            return {known.verb, core::trim_blanks(line.substr(word.size()))};
         }
     }
     return {Verb::unknown, {}};
+}
+
+bool leads_nowhere(Verb verb) {
+    return verb == Verb::rset || verb == Verb::noop || verb == Verb::vrfy || verb == Verb::help ||
+           verb == Verb::ehlo || verb == Verb::helo;
+}
+
+bool is_client_name(std::string_view name, LocalPart local) {
+    if (name.empty() || name.size() > kMaxClientName) return false;
+    if (local == LocalPart::loose) {
+        return std::ranges::none_of(
+            name, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
+    }
+    return std::ranges::all_of(
+        name, [](char c) { return core::is_alnum(c) || std::string_view("-._:[]").contains(c); });
 }
 
 std::expected<MailCommand, ReplyLine> parse_mail(std::string_view argument, bool extended,

@@ -43,6 +43,12 @@ struct Command {
 };
 
 Command parse_command(std::string_view line);
+// Commands that bring no mail nearer.
+bool leads_nowhere(Verb verb);
+// A name in EHLO or HELO that may stand in events. With LocalPart::loose, from an allowed network,
+// whatever machines call themselves, such as "(none)" or "M\xdcLLER-PC" in any charset: RFC 5321
+// section 4.1.4 forbids to refuse mail for it.
+bool is_client_name(std::string_view name, LocalPart local);
 
 struct MailParameters {
     std::uint64_t size = 0;  // as declared; 0: unknown

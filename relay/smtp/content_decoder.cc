@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/base/assert.h"
+#include "relay/message/content_limits.h"
 
 namespace relay {
 
@@ -94,7 +95,7 @@ void ContentDecoder::end_chunks() {
 
 ContentFault ContentDecoder::fault() const {
     unsigned faults = faults_;
-    if (header_.received_fields() >= kMaxReceived) {
+    if (header_.received_fields() >= kMaxReceivedFields) {
         faults |= static_cast<unsigned>(ContentFault::loop);
     }
     using Beginning = HeaderScan::Beginning;
@@ -151,7 +152,7 @@ std::size_t ContentDecoder::take_lines(std::string_view lines) {
             }
             if (lines[begin] == '.' && faults_ == 0) content_->mark_leading_dot();
         }
-        if (at - begin > kMaxLine) note(ContentFault::line_too_long);
+        if (at - begin > kMaxContentLine + 2) note(ContentFault::line_too_long);
     }
     emit(lines.substr(kept, at - kept));
     eight_bit_ = eight_bit_ || (octets.eight_bit && has_eight_bit(lines.substr(0, at)));
@@ -182,7 +183,7 @@ void ContentDecoder::take_run(std::string_view run) {
     flush_staged();
     emit(run);
     line_ += run.size();
-    if (line_ > kMaxLine - 2) note(ContentFault::line_too_long);
+    if (line_ > kMaxContentLine) note(ContentFault::line_too_long);
     eight_bit_ = eight_bit_ || has_eight_bit(run);
 }
 
@@ -255,7 +256,7 @@ ContentDecoder::Place ContentDecoder::leading_dot() {
 void ContentDecoder::put(char c) {
     if (staged_size_ == staged_.size()) flush_staged();
     staged_[staged_size_++] = c;
-    if (++line_ > kMaxLine - 2) note(ContentFault::line_too_long);
+    if (++line_ > kMaxContentLine) note(ContentFault::line_too_long);
 }
 
 void ContentDecoder::end_line() {

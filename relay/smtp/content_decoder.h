@@ -6,7 +6,7 @@
 //
 // A bare CR, bare LF or NUL is a fault with BareEndings::reject. With normalize a bare LF becomes
 // CRLF, a bare CR and a NUL a space, but none of them can end the content.
-// Limits: size (counted as Content counts), kMaxLine octets a line with its CRLF, kMaxReceived.
+// Limits: size (counted as Content counts), kMaxContentLine, kMaxReceivedFields.
 // The result does not depend on how the input was cut.
 #pragma once
 
@@ -34,9 +34,6 @@ enum class ContentFault : std::uint8_t {
 
 class ContentDecoder {
   public:
-    static constexpr std::size_t kMaxLine = 1000;     // RFC 5321 section 4.5.3.1.6
-    static constexpr std::size_t kMaxReceived = 100;  // so many are a loop
-
     // Starts with a new message; content must live until its end.
     void begin_data(Content& content, std::uint64_t max_size, BareEndings endings);
     void begin_chunks(Content& content, std::uint64_t max_size, BareEndings endings);

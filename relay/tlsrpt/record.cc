@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/base/blanks.h"
 #include "relay/message/address.h"
 
 namespace relay {
@@ -13,18 +14,6 @@ namespace {
 
 constexpr std::string_view kRecordStart = "v=TLSRPTv1;";
 constexpr std::size_t kMostKeyOctets = 32;
-
-bool is_space(char c) {
-    return c == ' ' || c == '\t';
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && is_space(text.front()))
-        text.remove_prefix(1);
-    while (!text.empty() && is_space(text.back()))
-        text.remove_suffix(1);
-    return text;
-}
 
 // Up to the separator, which is taken too.
 std::string_view take_until(std::string_view& text, char separator) {
@@ -90,7 +79,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
 // tlsrpt-rua, without its name.
 void add_places(std::string_view value, std::vector<ReportPlace>& places) {
     while (!value.empty()) {
-        const std::string_view uri = trimmed(take_until(value, ','));
+        const std::string_view uri = core::trim_blanks(take_until(value, ','));
         ReportPlace place;
         if (auto mailbox = parse_mailto(uri)) {
             place.mailbox = std::move(*mailbox);
@@ -110,7 +99,7 @@ std::optional<std::vector<ReportPlace>> places_of(std::string_view record) {
     record.remove_prefix(kRecordStart.size());
     while (true) {
         const bool last = !record.contains(';');
-        const std::string_view field = trimmed(take_until(record, ';'));
+        const std::string_view field = core::trim_blanks(take_until(record, ';'));
         if (field.empty()) {
             if (last) return places;
             return std::nullopt;

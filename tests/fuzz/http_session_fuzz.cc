@@ -9,7 +9,7 @@
 #include "core/base/assert.h"
 #include "core/base/prng.h"
 #include "core/http/session.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace {
 
@@ -31,8 +31,8 @@ core::Task<void> converse(core::HttpSession* session) {
 
 // Feeds the input in pieces: whole when seed is 0, else cut at random.
 std::string answer(std::string_view input, std::uint64_t seed) {
-    http_test::TestLoop loop;
-    http_test::ScriptedStream stream(loop.reactor());
+    core::test::TestLoop loop;
+    core::test::ScriptedStream stream(loop.reactor());
     core::Prng prng(seed);
     while (!input.empty()) {
         std::size_t length = input.size();

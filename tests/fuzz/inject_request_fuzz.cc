@@ -13,6 +13,7 @@
 #include "relay/intake/http/content_text.h"
 #include "relay/intake/http/inject_request.h"
 #include "relay/message/content_cursor.h"
+#include "relay/message/content_limits.h"
 
 namespace {
 
@@ -71,7 +72,7 @@ void check_content(std::string_view text, core::Prng* cuts) {
     while (!rest.empty()) {
         const std::size_t end = rest.find("\r\n");
         const std::string_view line = rest.substr(0, end);
-        PH_ASSERT(line.size() <= relay::kMaxLine);
+        PH_ASSERT(line.size() <= relay::kMaxContentLine);
         PH_ASSERT(line.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos);
         rest.remove_prefix(end + 2);
     }

@@ -95,7 +95,7 @@ TEST(RelayDialogue, uses_bdat_where_chunking_is_offered) {
 
 // A server that forgets what follows a final dot in one group (it answers 503 to it) took the
 // message itself; what was prefetched goes again at once, and later mail in a simpler mode.
-TEST(RelayDialogue, a_server_that_forgets_the_group_behind_the_dot) {
+TEST(RelayDialogue, a_server_that_forgets_the_group_after_the_dot) {
     Scene scene({.forgets_group_behind_dot = true, .content_delay = milliseconds{20}});
     scene.inject(40);
     EXPECT_TRUE(scene.relay->run_until_drained(minutes{10}));

@@ -62,7 +62,7 @@ TEST_P(Faults, replies_of_one_octet_a_segment) {
 
 // 421 in place of the reply to the MAIL of every fourth message: what is after the dot before it
 // is delivered, and nothing else is lost or counted.
-TEST_P(Faults, a_421_behind_so_many_messages_costs_no_attempt) {
+TEST_P(Faults, a_421_after_so_many_messages_costs_no_attempt) {
     MxOptions faulty = options();
     faulty.script = [](const Moment& moment) {
         const bool enough = moment.stage == Stage::mail && moment.messages == 3;
@@ -81,7 +81,7 @@ TEST_P(Faults, a_421_behind_so_many_messages_costs_no_attempt) {
 }
 
 // What each reply to a final dot means, while the group after it is refused in its own way.
-TEST_P(Faults, a_reply_to_the_dot_and_another_to_the_group_behind_it) {
+TEST_P(Faults, a_reply_to_the_dot_and_another_to_the_group_after_it) {
     for (const char* dot : {"250 2.0.0 taken", "451 4.3.0 later", "554 5.7.1 spam"}) {
         for (const char* mail : {"", "450 4.7.1 not now", "550 5.7.1 never"}) {
             for (const char* rcpt : {"", "550 5.1.1 unknown"}) {

@@ -101,7 +101,7 @@ TEST(RelayPipelining, on_tries_again_with_each_connection) {
     EXPECT_EQ(seen.second, 5U);
 }
 
-TEST(RelayPipelining, off_never_puts_an_envelope_behind_a_dot) {
+TEST(RelayPipelining, off_never_puts_an_envelope_after_a_dot) {
     for (const char* option : {"pipeline_next = \"off\"", "enable_pipelining = false"}) {
         const Confusion seen = confused(option);
         EXPECT_EQ(seen.first, 0U);

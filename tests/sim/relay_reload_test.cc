@@ -55,7 +55,7 @@ TEST(RelayReload, what_waits_goes_by_the_new_rate_at_once) {
     }
 }
 
-TEST(RelayReload, surplus_connections_end_behind_what_they_have_begun) {
+TEST(RelayReload, surplus_connections_end_after_what_they_have_begun) {
     Town town({.limits = {.max_message_rate = kFast, .max_connection_rate = kFast}});
     town.zone.add_mx("one.example", 10, "mx1.example");
     town.add_server(1, {.content_delay = seconds{1}});
@@ -99,7 +99,7 @@ TEST(RelayReload, a_new_table_binds_its_domain_alone_and_a_lost_one_nobody) {
     expect_no_mail_suffered(town, 50);
 }
 
-TEST(RelayReload, modes_of_pipelining_are_chosen_anew) {
+TEST(RelayReload, modes_of_pipelining_are_chosen_again) {
     Town town({.limits = {.connection_limit = 1,
                           .max_deliveries_per_connection = 10,
                           .max_message_rate = kFast}});
@@ -245,7 +245,7 @@ std::vector<relay::RouteConfig> smarthost(const std::string& password) {
     return {route};
 }
 
-TEST(RelayReload, what_is_in_the_files_of_a_smarthost_is_used_anew) {
+TEST(RelayReload, what_is_in_the_files_of_a_smarthost_is_used_again) {
     TlsScene scene(TlsPolicy::none, {.auth = "PLAIN", .credentials = "AG10YQBzZWNyZXQ="}, nullptr,
                    smarthost("wrong"));
     scene.inject(3);

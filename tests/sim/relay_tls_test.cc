@@ -55,7 +55,7 @@ TEST(RelayTls, a_policy_of_none_does_not_ask) {
 }
 
 // X01: only the list inside TLS counts.
-TEST(RelayTls, extensions_are_learned_anew_inside_tls) {
+TEST(RelayTls, extensions_are_learned_again_inside_tls) {
     {
         Scene scene(TlsPolicy::opportunistic, {.pipelining = true, .pipelining_in_tls = false});
         scene.expect_delivered(10, true);  // SimMx minds a group that it did not offer
@@ -240,7 +240,7 @@ TEST(RelayTls, a_server_that_only_knows_helo) {
 }
 
 // X03, CVE-2021-38371: what an attacker put after the reply is never taken for TLS or a reply.
-TEST(RelayTls, octets_behind_the_reply_to_starttls_end_the_connection) {
+TEST(RelayTls, octets_after_the_reply_to_starttls_end_the_connection) {
     for (const TlsPolicy policy :
          {TlsPolicy::opportunistic, TlsPolicy::encrypt, TlsPolicy::verify}) {
         MxOptions options;

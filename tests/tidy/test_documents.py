@@ -54,7 +54,7 @@ def test_a_broken_link_is_found():
 
 def test_the_event_page_names_every_command_that_a_reply_can_answer():
     row = re.search(r"^\| `response` \|.*$", text_of("docs/events.md"), re.MULTILINE).group(0)
-    names = re.search(r"kNames\[\] = \{([^}]*)\}", text_of("relay/smtp/client_dialogue.cc")).group(1)
+    names = re.search(r"kNames\[\] = \{([^}]*)\}", text_of("relay/smtp/client_command.cc")).group(1)
     for name in re.findall(r'"([^"]+)"', names):
         assert f"`{name}`" in row, name
 
@@ -91,7 +91,7 @@ def test_senders_find_long_lines_restarts_and_every_reply():
                     "What each reply means for you"):
         assert f"\n## {heading}\n" in page
     said = page.split("## What each reply means for you")[1].split("\n## ")[0]
-    sources = "".join(text_of(f"relay/smtp/{name}.cc") for name in ("server_dialogue", "command"))
+    sources = "".join(text_of(f"relay/smtp/{name}.cc") for name in ("server_dialogue", "command", "rejection"))
     for code in set(re.findall(r'"([45]\d\d) \d\.\d\.\d+ ', sources)) - {"502"}:
         assert code in said, f"docs/senders.md does not say what {code} means"
 

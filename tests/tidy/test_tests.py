@@ -8,17 +8,7 @@ from source_files import TOP, includes_of, own_files
 
 CASE = re.compile(r"\b(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)")
 UNIT = TOP / "tests/unit"
-# Files from before these rules, which are still named or placed in another way. None is added: a new test keeps the rules.
-OLDER = {
-    "admission_test.cc", "client_dialogue_test.cc", "client_envelope_test.cc", "client_opening_test.cc", "client_replies_test.cc",
-    "client_slices_test.cc", "client_time_test.cc", "content_text_test.cc", "dispositions_test.cc", "event_file_test.cc",
-    "event_lines_test.cc", "event_log_test.cc", "event_test.cc", "event_text_test.cc", "event_writer_test.cc", "extensions_test.cc", "host_memory_test.cc", "http_ingress_test.cc",
-    "inject_request_test.cc", "json_text_test.cc", "probes_test.cc", "queue_report_test.cc", "reply_parser_test.cc", "reply_test.cc",
-    "server_test.cc", "session_end_test.cc", "session_test.cc", "site_guard_test.cc", "smtp_ingress_test.cc", "smtp_session_test.cc",
-    "tls_memory_test.cc",
-}
-SOURCES = [path for path in own_files()
-           if path.suffix == ".cc" and path.is_relative_to(TOP / "tests") and path.name not in OLDER]
+SOURCES = [path for path in own_files() if path.suffix == ".cc" and path.is_relative_to(TOP / "tests")]
 
 
 def relative(path):

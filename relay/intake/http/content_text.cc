@@ -4,6 +4,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "relay/message/content_limits.h"
+
 namespace relay {
 
 bool has_octets_above_127(std::string_view text) {
@@ -25,11 +27,11 @@ std::optional<std::string> ContentText::check(std::string_view line) {
     if (line.contains('\r')) {
         return fmt::format("line {} of the content has a CR that is not followed by LF", number_);
     }
-    if (line.size() > kMaxLine) {
+    if (line.size() > kMaxContentLine) {
         return fmt::format(
             "line {} of the content has {} octets or more; at most {} are allowed (RFC 5322 "
             "section 2.1.1): encode the body as quoted-printable or base64",
-            number_, line.size(), kMaxLine);
+            number_, line.size(), kMaxContentLine);
     }
     scan(line);
     return std::nullopt;
@@ -70,9 +72,9 @@ std::optional<std::string> ContentText::take_partial(std::string_view& text) {
 }
 
 std::optional<std::string> ContentText::keep_partial(std::string_view text) {
-    partial_ += text.substr(0, kMaxLine + 2 - partial_.size());
+    partial_ += text.substr(0, kMaxContentLine + 2 - partial_.size());
     const bool ends_in_cr = partial_.ends_with('\r');
-    if (partial_.size() - (ends_in_cr ? 1 : 0) <= kMaxLine) return std::nullopt;
+    if (partial_.size() - (ends_in_cr ? 1 : 0) <= kMaxContentLine) return std::nullopt;
     return check(partial_);
 }
 

@@ -1,9 +1,9 @@
 // ContentText: a message as a caller of the HTTP interface writes it, with LF or CRLF line ends,
 // becomes the octets that SMTP carries. Pure; one owner. Text is fed in pieces, the result does not
 // depend on how it was cut. Every line ends in CRLF afterwards; a CR that is not part of a line
-// end, a NUL, or a line longer than kMaxLine is refused, so that no receiver sees lines where we
-// see none (RFC 5321 section 2.3.8, RFC 5322 section 2.1.1). What does not begin with a header
-// field is refused too: fields that a relay puts before it would be all the header there is.
+// end, a NUL, or a line longer than kMaxContentLine is refused, so that no receiver sees lines
+// where we see none (RFC 5321 section 2.3.8, RFC 5322 section 2.1.1). What does not begin with a
+// header field is refused too: fields that a relay puts before it would be all the header there is.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,6 @@
 #include "relay/message/header_scan.h"
 
 namespace relay {
-
-inline constexpr std::size_t kMaxLine = 998;            // octets without CRLF
-inline constexpr std::size_t kMaxReceivedFields = 100;  // RFC 5321 section 6.3: more is a loop
 
 bool has_octets_above_127(std::string_view text);
 

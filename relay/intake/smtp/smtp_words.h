@@ -7,14 +7,9 @@
 #include "metrics/shard_metrics.h"
 #include "relay/intake/acceptance.h"
 #include "relay/message/reply.h"
-#include "relay/smtp/server_dialogue.h"
+#include "relay/smtp/rejection.h"
 
 namespace relay {
-
-struct SmtpRefusal {
-    ReplyLine line;
-    RejectReason reason;
-};
 
 SmtpRefusal words_for(Refusal refusal);
 metrics::Rejection counted_as(RejectReason reason);

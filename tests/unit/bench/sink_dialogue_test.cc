@@ -161,7 +161,7 @@ TEST(SinkDialogue, reads_the_octets_of_a_refused_chunk) {
     EXPECT_EQ(bed.counters.violations.get(), 0U);
 }
 
-TEST(SinkDialogue, drops_behind_the_dot_without_forgetting_the_message) {
+TEST(SinkDialogue, drops_after_the_dot_without_forgetting_the_message) {
     Bed bed;
     ASSERT_TRUE(bed.rules.add("DOT: drop"));
     EXPECT_EQ(codes(bed.play("EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n.\r\n"

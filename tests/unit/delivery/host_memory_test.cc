@@ -18,7 +18,7 @@ Disposition no_answer(const std::string& text) {
     return why;
 }
 
-TEST(HostMemory, AHostThatFailedRestsAndThePausesDouble) {
+TEST(HostMemory, a_host_that_failed_rests_and_its_pauses_double) {
     HostMemory memory({.first = seconds{10}, .longest = minutes{1}});
     core::Instant now = kStart;
     EXPECT_FALSE(memory.ask("h", now, now + seconds{30}).resting);
@@ -34,7 +34,7 @@ TEST(HostMemory, AHostThatFailedRestsAndThePausesDouble) {
     EXPECT_FALSE(memory.ask("other", now, now + seconds{30}).resting);
 }
 
-TEST(HostMemory, OneAsksForEverybodyAfterThePause) {
+TEST(HostMemory, one_tries_for_everybody_after_the_pause) {
     HostMemory memory;
     memory.failed("h", kStart, no_answer(""));
     const core::Instant later = kStart + seconds{10};
@@ -46,7 +46,7 @@ TEST(HostMemory, OneAsksForEverybodyAfterThePause) {
     EXPECT_FALSE(memory.ask("h", later + seconds{30}, later + seconds{60}).resting);
 }
 
-TEST(HostMemory, FailuresOfTheSameMomentAreOne) {
+TEST(HostMemory, failures_of_one_moment_count_once) {
     HostMemory memory;
     for (int i = 0; i < 10; ++i)
         memory.failed("h", kStart, no_answer(""));
@@ -54,7 +54,7 @@ TEST(HostMemory, FailuresOfTheSameMomentAreOne) {
     EXPECT_FALSE(memory.ask("h", kStart + seconds{10}, kStart + seconds{11}).resting);
 }
 
-TEST(HostMemory, AHostThatAnswersIsAsGoodAsNew) {
+TEST(HostMemory, a_host_that_answers_is_as_good_as_new) {
     HostMemory memory;
     memory.failed("h", kStart, no_answer(""));
     memory.answers("h", kStart - HostMemory::kLately - seconds{1});
@@ -64,7 +64,7 @@ TEST(HostMemory, AHostThatAnswersIsAsGoodAsNew) {
 }
 
 // C13: it works for others, so this is a sample, not an outage.
-TEST(HostMemory, AHostThatWorkedLatelyDoesNotRest) {
+TEST(HostMemory, a_host_that_worked_lately_does_not_rest) {
     HostMemory memory;
     memory.answers("h", kStart);
     EXPECT_TRUE(memory.worked_lately("h", kStart + HostMemory::kLately));
@@ -77,7 +77,7 @@ TEST(HostMemory, AHostThatWorkedLatelyDoesNotRest) {
     EXPECT_EQ(memory.known_habits("other"), nullptr);
 }
 
-TEST(HostMemory, ForgetsTheLongestUntouched) {
+TEST(HostMemory, forgets_what_was_longest_untouched) {
     HostMemory memory;
     for (std::size_t i = 0; i < HostMemory::kMostHosts; ++i)
         memory.failed(std::to_string(i), kStart, no_answer(""));

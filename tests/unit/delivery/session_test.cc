@@ -6,13 +6,13 @@
 #include <gtest/gtest.h>
 
 #include "core/runtime/next_turn.h"
+#include "tests/unit/core/net/scripted_stream.h"
 #include "tests/unit/delivery/delivery_scene.h"
-#include "tests/unit/http/scripted_stream.h"
 
 namespace relay {
 namespace {
 
-using http_test::ScriptedStream;
+using core::test::ScriptedStream;
 using std::chrono::seconds;
 
 // The path of these tests: a list of recipients, and what it was told.

@@ -12,7 +12,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 // C4: remembered for minutes, tried again by one, longer when it repeats.
-TEST(TlsMemory, AvoidsAHostForMinutesAndLongerWhenItFailsAgain) {
+TEST(TlsMemory, avoids_a_host_for_minutes_and_longer_when_it_fails_again) {
     TlsMemory memory;
     core::Instant now = kStart;
     EXPECT_FALSE(memory.avoids("mx:25", now));
@@ -29,7 +29,7 @@ TEST(TlsMemory, AvoidsAHostForMinutesAndLongerWhenItFailsAgain) {
     EXPECT_FALSE(memory.avoids("mx:25", now));
 }
 
-TEST(TlsMemory, ALostConnectionIsNoEvidenceWhereTlsWorks) {
+TEST(TlsMemory, a_lost_connection_is_no_evidence_where_tls_works) {
     TlsMemory memory;
     memory.note_works("mx:25", kStart);
     core::Instant now = kStart + minutes{1};
@@ -51,7 +51,7 @@ TEST(TlsMemory, ALostConnectionIsNoEvidenceWhereTlsWorks) {
     EXPECT_EQ(memory.note_broken("other:25", Fault::fruitless, now), Belief::kFirst);
 }
 
-TEST(TlsMemory, RemembersWhoOfferedTls) {
+TEST(TlsMemory, remembers_who_offered_tls) {
     TlsMemory memory;
     memory.note_broken("mx:25", TlsMemory::Fault::shown, kStart);
     EXPECT_FALSE(memory.offered_before("mx:25"));
@@ -61,7 +61,7 @@ TEST(TlsMemory, RemembersWhoOfferedTls) {
     EXPECT_EQ(memory.size(), 1U);
 }
 
-TEST(TlsMemory, ForgetsTheLongestUntouched) {
+TEST(TlsMemory, forgets_what_was_longest_untouched) {
     TlsMemory memory;
     memory.note_offered("first");
     memory.note_offered("second");

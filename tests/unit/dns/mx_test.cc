@@ -56,8 +56,9 @@ class MxTest : public testing::Test {
         return list;
     }
     static std::string code_of(const RouteFailure& failure) {
-        return std::to_string(failure.code) + ' ' + std::to_string(failure.klass) + '.' +
-               std::to_string(failure.subject) + '.' + std::to_string(failure.detail);
+        const FailureCodes codes = codes_of(failure.kind);
+        return std::to_string(codes.reply) + ' ' + std::to_string(codes.klass()) + '.' +
+               std::to_string(codes.subject) + '.' + std::to_string(codes.detail);
     }
     void expect_failure(const std::string& domain, FailureKind kind, const std::string& code) {
         const MxResult result = resolve(domain);

@@ -113,8 +113,8 @@ TEST_F(SrvTest, a_service_that_is_not_there_is_never_permanent) {
         ASSERT_FALSE(plan) << service;
         EXPECT_EQ(plan.error().kind, FailureKind::no_service) << service;
         EXPECT_FALSE(plan.error().permanent());
-        EXPECT_EQ(plan.error().code, 451);
-        EXPECT_EQ(plan.error().detail, 4);
+        EXPECT_EQ(codes_of(plan.error().kind).reply, 451);
+        EXPECT_EQ(codes_of(plan.error().kind).detail, 4);
     }
     dns_.set("_broken._tcp.example.org", RecordType::srv, DnsStatus::servfail, 5);
     const ServiceResult broken = resolve("_broken._tcp.example.org");

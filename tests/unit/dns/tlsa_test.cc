@@ -103,7 +103,7 @@ TEST_F(TlsaTest, a_failed_lookup_is_a_failure_and_never_insecure) {
         const TlsaResult found = resolve();
         ASSERT_FALSE(found);
         EXPECT_EQ(found.error().kind, FailureKind::temporary);
-        EXPECT_EQ(found.error().code, 451);
+        EXPECT_EQ(codes_of(found.error().kind).reply, 451);
         EXPECT_NE(found.error().text.find("TLSA lookup for _25._tcp.mx.example"),
                   std::string::npos);
     }

@@ -36,7 +36,7 @@ core::WallTime now() {
     return std::chrono::time_point_cast<core::Duration>(std::chrono::system_clock::now());
 }
 
-TEST(EventFile, AppendsAndGoesOnAfterARestart) {
+TEST(EventFile, appends_and_goes_on_after_a_restart) {
     const TemporaryDirectory directory;
     const auto place = directory.path() / "deep/events";
     {
@@ -53,7 +53,7 @@ TEST(EventFile, AppendsAndGoesOnAfterARestart) {
     EXPECT_EQ(status.st_mode & 07U, 0U);  // addresses are nobody else's business
 }
 
-TEST(EventFile, EndsALineThatACrashLeft) {
+TEST(EventFile, ends_a_line_that_a_crash_left) {
     const TemporaryDirectory directory;
     directory.write("events.jsonl", "{}\n{\"type\":\"De");
     EventFile file({directory.path(), kLarge, 24h});
@@ -62,7 +62,7 @@ TEST(EventFile, EndsALineThatACrashLeft) {
     EXPECT_EQ(content(file.path()), "{}\n{\"type\":\"De\n{}\n");
 }
 
-TEST(EventFile, RotatesBySize) {
+TEST(EventFile, rotates_by_size) {
     const TemporaryDirectory directory;
     EventFile file({directory.path(), 10, 24h});
     const core::WallTime time(core::Duration(1'795'383'000'123'456'789));
@@ -78,7 +78,7 @@ TEST(EventFile, RotatesBySize) {
     EXPECT_EQ(content(file.path()), "123456789\n");
 }
 
-TEST(EventFile, RotatesOnceADay) {
+TEST(EventFile, rotates_once_a_day) {
     const TemporaryDirectory directory;
     EventFile file({directory.path(), kLarge, 24h * 7});
     const core::WallTime start = now();
@@ -91,7 +91,7 @@ TEST(EventFile, RotatesOnceADay) {
     EXPECT_EQ(content(file.path()), "c\n");
 }
 
-TEST(EventFile, RemovesOnlyItsOwnOldFiles) {
+TEST(EventFile, removes_only_its_own_old_files) {
     const TemporaryDirectory directory;
     directory.write("events-old.jsonl", "");
     directory.write("other.jsonl", "");
@@ -106,7 +106,7 @@ TEST(EventFile, RemovesOnlyItsOwnOldFiles) {
                                         "other.jsonl"}));
 }
 
-TEST(EventFile, SaysWhyItCannotOpen) {
+TEST(EventFile, says_why_it_cannot_open) {
     const TemporaryDirectory directory;
     const auto plain = directory.write("plain", "");
     EXPECT_FALSE(EventFile({plain, kLarge, 1h}).open(now()));
@@ -116,7 +116,7 @@ TEST(EventFile, SaysWhyItCannotOpen) {
 }
 
 // /dev/full refuses every write, as a full disk does.
-TEST(EventFile, AFullDiskIsAnErrorThatPasses) {
+TEST(EventFile, a_full_disk_is_an_error_that_passes) {
     const TemporaryDirectory directory;
     std::filesystem::create_symlink("/dev/full", directory.path() / "events.jsonl");
     EventFile file({directory.path(), kLarge, 1h});

@@ -6,18 +6,12 @@
 
 #include <gtest/gtest.h>
 
-#include "core/runtime/clock.h"
+#include "tests/unit/events/event_scene.h"
 
 namespace relay {
 namespace {
 
 using namespace std::chrono_literals;
-
-class NoEvents final : public core::EventSource {
-  public:
-    void wait(core::Instant) override {}
-    void wake() override {}
-};
 
 class Batches final : public EventLineSink {
   public:
@@ -29,21 +23,12 @@ class Batches final : public EventLineSink {
     std::size_t records = 0;
 };
 
-class EventLinesTest : public testing::Test {
+class EventLinesTest : public relay_test::EventScene {
   protected:
-    void pass(core::Duration time) {
-        clock_.advance_to(clock_.now() + time);
-        reactor_.turn(false);  // sees the time
-        reactor_.turn(false);  // expires timers
-    }
-
-    core::VirtualClock clock_{core::WallTime(core::Duration(1'795'383'000'000'000'000))};
-    NoEvents source_;
-    core::Reactor reactor_{clock_, source_};
     Batches sink_;
 };
 
-TEST_F(EventLinesTest, HandsOverAfterAWhile) {
+TEST_F(EventLinesTest, hands_over_after_a_while) {
     EventLines lines(sink_, reactor_);
     lines.take({});
     lines.take({});
@@ -58,7 +43,7 @@ TEST_F(EventLinesTest, HandsOverAfterAWhile) {
     EXPECT_EQ(sink_.records, 3U);
 }
 
-TEST_F(EventLinesTest, HandsOverAFullBufferAtOnce) {
+TEST_F(EventLinesTest, hands_over_a_full_buffer_at_once) {
     EventLines lines(sink_, reactor_);
     std::size_t added = 0;
     while (sink_.records == 0) {
@@ -70,7 +55,7 @@ TEST_F(EventLinesTest, HandsOverAFullBufferAtOnce) {
     EXPECT_EQ(reactor_.timers().size(), 0U);
 }
 
-TEST_F(EventLinesTest, FlushingHandsOverTheRest) {
+TEST_F(EventLinesTest, flushing_hands_over_the_rest) {
     EventLines lines(sink_, reactor_);
     lines.take({});
     lines.flush();

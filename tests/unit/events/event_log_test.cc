@@ -27,7 +27,7 @@ std::vector<std::string> all_lines(const std::filesystem::path& directory) {
     return lines;
 }
 
-TEST(EventLog, KeepsEverythingThatManyThreadsHandOver) {
+TEST(EventLog, keeps_everything_that_many_threads_hand_over) {
     const TemporaryDirectory directory;
     EventFileOptions options{.directory = directory.path() / "events"};
     options.rotate_size = 100'000;  // so that it rotates many times meanwhile
@@ -55,7 +55,7 @@ TEST(EventLog, KeepsEverythingThatManyThreadsHandOver) {
     EXPECT_EQ(std::set<std::string>(lines.begin(), lines.end()).size(), lines.size());
 }
 
-TEST(EventLog, CountsWhatComesAfterClosing) {
+TEST(EventLog, counts_what_comes_after_closing) {
     const TemporaryDirectory directory;
     auto log = EventLog::open({directory.path()});
     ASSERT_TRUE(log.has_value());
@@ -65,7 +65,7 @@ TEST(EventLog, CountsWhatComesAfterClosing) {
     EXPECT_TRUE(all_lines(directory.path()).empty());
 }
 
-TEST(EventLog, SaysWhyItCannotStart) {
+TEST(EventLog, says_why_it_cannot_start) {
     const TemporaryDirectory directory;
     const auto plain = directory.write("plain", "");
     const auto log = EventLog::open({plain / "events"});
@@ -89,7 +89,7 @@ class HangingFile final : public EventFile {
 
 // take() returns all the same, the queue stays below its limit, and every record is either written
 // or counted as dropped.
-TEST(EventLog, ADiskThatHangsStopsNobody) {
+TEST(EventLog, a_disk_that_hangs_stops_nobody) {
     const TemporaryDirectory directory;
     std::latch back{1};
     auto file =

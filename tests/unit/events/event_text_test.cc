@@ -96,7 +96,7 @@ std::set<std::string> keys(simdjson::dom::element element) {
     return names;
 }
 
-TEST(Event, ADeliveryHasEveryField) {
+TEST(Event, a_delivery_has_every_field) {
     const auto message_owner = message_to({"someone@Receiver.example"});
     Message& message = *message_owner;
     Disposition done;
@@ -143,7 +143,7 @@ TEST(Event, ADeliveryHasEveryField) {
     EXPECT_EQ(event.at_pointer("/meta").is_object(), true);
 }
 
-TEST(Event, TypesFollowOutcomes) {
+TEST(Event, types_follow_outcomes) {
     const std::vector<std::pair<Outcome, std::string>> types{
         {Outcome::delivered, "Delivery"},
         {Outcome::deferred, "TransientFailure"},
@@ -165,7 +165,7 @@ TEST(Event, TypesFollowOutcomes) {
     }
 }
 
-TEST(Event, AFailureSaysWhatItMeans) {
+TEST(Event, a_failure_says_what_it_means) {
     const auto message_owner = message_to({"a@b.example"});
     Disposition done;
     done.outcome = Outcome::bounced;
@@ -184,7 +184,7 @@ TEST(Event, AFailureSaysWhatItMeans) {
     EXPECT_FALSE(event.at_pointer("/bounce/suppress").get_bool().value());
 }
 
-TEST(Event, AllRecordsHaveTheSameFields) {
+TEST(Event, all_records_have_the_same_fields) {
     const auto message_owner = message_to({"a@b.example"});
     Message& message = *message_owner;
     std::string reception;
@@ -229,7 +229,7 @@ TEST(Event, AllRecordsHaveTheSameFields) {
     }
 }
 
-TEST(Event, AReceptionNamesItsRecipients) {
+TEST(Event, a_reception_names_its_recipients) {
     const auto one_owner = message_to({"a@b.example"});
     const Message& one = *one_owner;
     const auto two_owner = message_to({"a@b.example", "c@B.example"});
@@ -259,7 +259,7 @@ TEST(Event, AReceptionNamesItsRecipients) {
     EXPECT_TRUE(is_null(parsed(parser, line), "/queue"));
 }
 
-TEST(Event, AReceptionOfManyIsSeveralRecords) {
+TEST(Event, a_reception_of_many_is_several_records) {
     std::vector<std::string> many;
     for (int i = 0; i < 2001; ++i)
         many.push_back("r" + std::to_string(i) + "@b.example");
@@ -276,7 +276,7 @@ TEST(Event, AReceptionOfManyIsSeveralRecords) {
     }
 }
 
-TEST(Event, QueuesAreNamedByCampaignTenantAndDomain) {
+TEST(Event, queues_are_named_by_campaign_tenant_and_domain) {
     const auto message_owner = message_to({"a@b.example"});
     Message& message = *message_owner;
     simdjson::dom::parser parser;
@@ -295,7 +295,7 @@ TEST(Event, QueuesAreNamedByCampaignTenantAndDomain) {
     EXPECT_EQ(queue("", "may"), "may:@b.example");
 }
 
-TEST(Event, ARejectionSaysWhoWasRefusedAndWhy) {
+TEST(Event, a_rejection_says_who_was_refused_and_why) {
     simdjson::dom::parser parser;
     std::string line;
     append_rejection(line,
@@ -318,7 +318,7 @@ TEST(Event, ARejectionSaysWhoWasRefusedAndWhy) {
     EXPECT_EQ(text(event, "/session_id"), "S2");
 }
 
-TEST(Event, LongTextIsCutBetweenCharacters) {
+TEST(Event, long_text_is_cut_between_characters) {
     const auto message_owner = message_to({"a@b.example"});
     Message& message = *message_owner;
     Disposition done;
@@ -333,7 +333,7 @@ TEST(Event, LongTextIsCutBetweenCharacters) {
     EXPECT_EQ(content.find("\xef\xbf\xbd"), std::string::npos);
 }
 
-TEST(Event, ForeignOctetsStayWithinTheirString) {
+TEST(Event, foreign_octets_stay_within_their_string) {
     const auto message_owner = message_to({std::string("a\xff\"\n@b.example")});
     Message& message = *message_owner;
     Disposition done;

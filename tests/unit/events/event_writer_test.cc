@@ -7,30 +7,15 @@
 
 #include <gtest/gtest.h>
 
-#include "core/runtime/clock.h"
+#include "tests/unit/events/event_scene.h"
 
 namespace relay {
 namespace {
 
 using namespace std::chrono_literals;
 
-class NoEvents final : public core::EventSource {
-  public:
-    void wait(core::Instant) override {}
-    void wake() override {}
-};
-
-class EventWriterTest : public testing::Test {
+class EventWriterTest : public relay_test::EventScene {
   protected:
-    void pass(core::Duration time) {
-        clock_.advance_to(clock_.now() + time);
-        reactor_.turn(false);  // sees the time
-        reactor_.turn(false);  // expires timers
-    }
-
-    core::VirtualClock clock_{core::WallTime(core::Duration(1'795'383'000'000'000'000))};
-    NoEvents source_;
-    core::Reactor reactor_{clock_, source_};
     MemoryEventSink sink_;
 };
 
@@ -43,7 +28,7 @@ class Positions final : public EventSink {
     int flushed = 0;
 };
 
-TEST_F(EventWriterTest, EveryEventHasThePlaceAfterTheOneBefore) {
+TEST_F(EventWriterTest, every_event_has_the_place_after_the_one_before) {
     Positions sink;
     EventWriter writer(sink, reactor_, {.shard = 3, .sequence = 41});
     Message message;
@@ -58,7 +43,7 @@ TEST_F(EventWriterTest, EveryEventHasThePlaceAfterTheOneBefore) {
     EXPECT_EQ(sink.flushed, 1);
 }
 
-TEST_F(EventWriterTest, HandsOverAtOnceWhatItIsGiven) {
+TEST_F(EventWriterTest, hands_over_at_once_what_it_is_given) {
     EventWriter writer(sink_, reactor_);
     Message message;
     message.recipients.push_back(std::make_unique<Recipient>(message, "a@b.example"));
@@ -68,7 +53,7 @@ TEST_F(EventWriterTest, HandsOverAtOnceWhatItIsGiven) {
     EXPECT_EQ(std::ranges::count(sink_.lines(), '\n'), 2);
 }
 
-TEST_F(EventWriterTest, StampsTheTimeOfTheShard) {
+TEST_F(EventWriterTest, stamps_the_time_of_the_shard) {
     EventWriter writer(sink_, reactor_);
     pass(1s);
     writer.rejection({});
@@ -76,7 +61,7 @@ TEST_F(EventWriterTest, StampsTheTimeOfTheShard) {
     EXPECT_NE(sink_.lines().find("\"timestamp\":1795383001,"), std::string::npos);
 }
 
-TEST_F(EventWriterTest, AnOutcomeComesWithItsVerdict) {
+TEST_F(EventWriterTest, an_outcome_comes_with_its_verdict) {
     EventWriter writer(sink_, reactor_);
     Message message;
     message.recipients.push_back(std::make_unique<Recipient>(message, "a@b.example"));

@@ -23,7 +23,7 @@ std::string rfc3339(std::int64_t nanoseconds) {
     return out;
 }
 
-TEST(JsonString, EscapesWhatMustBe) {
+TEST(JsonString, escapes_what_must_be) {
     EXPECT_EQ(json(""), "\"\"");
     EXPECT_EQ(json("plain"), "\"plain\"");
     EXPECT_EQ(json("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
@@ -31,7 +31,7 @@ TEST(JsonString, EscapesWhatMustBe) {
     EXPECT_EQ(json(std::string_view("\0\x01\x1f\x7f", 4)), "\"\\u0000\\u0001\\u001f\\u007f\"");
 }
 
-TEST(JsonString, KeepsUtf8) {
+TEST(JsonString, keeps_utf8) {
     EXPECT_EQ(json("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xac"),
               "\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xac\"");
     EXPECT_EQ(json("\xef\xbf\xbf\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"),
@@ -54,7 +54,7 @@ TEST(JsonString, escapes_controls_that_people_do_not_see) {
               "31m\"");
 }
 
-TEST(JsonString, ReplacesWhatIsNotUtf8) {
+TEST(JsonString, replaces_what_is_not_utf8) {
     const std::string r = "\xef\xbf\xbd";
     EXPECT_EQ(json("a\xff\x62"), "\"a" + r + "b\"");
     EXPECT_EQ(json("\xc3"), "\"" + r + "\"");                          // cut
@@ -70,7 +70,7 @@ TEST(JsonString, ReplacesWhatIsNotUtf8) {
 }
 
 // Whatever goes in, a strict parser reads it back; what was ASCII comes back as it was.
-TEST(JsonString, IsAlwaysValidJson) {
+TEST(JsonString, is_always_valid_json) {
     core::Prng prng(7);
     simdjson::dom::parser parser;
     for (int round = 0; round < 20000; ++round) {
@@ -91,7 +91,7 @@ TEST(JsonString, IsAlwaysValidJson) {
     }
 }
 
-TEST(Rfc3339, WritesUtcWithMicroseconds) {
+TEST(Rfc3339, writes_utc_with_microseconds) {
     EXPECT_EQ(rfc3339(0), "\"1970-01-01T00:00:00.000000Z\"");
     EXPECT_EQ(rfc3339(1'795'383'000'123'456'789), "\"2026-11-22T21:30:00.123456Z\"");
     EXPECT_EQ(rfc3339(951'782'399'999'999'999), "\"2000-02-28T23:59:59.999999Z\"");

@@ -17,7 +17,7 @@ core::IpNetwork network(std::string_view text) {
     return *core::IpNetwork::parse(text);
 }
 
-TEST(Admission, AllowsItsNetworksAndNobodyElse) {
+TEST(Admission, allows_its_networks_and_nobody_else) {
     const Admission admission({network("127.0.0.0/8"), network("2001:db8::/32")}, 10);
     EXPECT_TRUE(admission.allows(ip("127.0.0.1")));
     EXPECT_TRUE(admission.allows(ip("2001:db8::1")));
@@ -27,14 +27,14 @@ TEST(Admission, AllowsItsNetworksAndNobodyElse) {
 }
 
 // An address written in another way is the same address.
-TEST(Admission, UnmapsAddresses) {
+TEST(Admission, an_address_written_in_another_way_is_the_same_address) {
     const Admission admission({network("192.0.2.0/24")}, 10);
     EXPECT_TRUE(admission.allows(ip("::ffff:192.0.2.1")));
     EXPECT_FALSE(admission.allows(ip("::ffff:198.51.100.1")));
     EXPECT_FALSE(Admission({network("::/0")}, 10).allows(ip("::ffff:198.51.100.1")));
 }
 
-TEST(Admission, LimitsConnections) {
+TEST(Admission, limits_connections) {
     Admission admission({network("127.0.0.0/8")}, 3);
     for (int i = 0; i < 3; ++i)
         EXPECT_TRUE(is_in(admission.enter(ip("127.0.0.1"))));
@@ -84,7 +84,7 @@ TEST(Admission, an_ipv6_network_counts_as_one_address) {
     EXPECT_EQ(client_network(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
 }
 
-TEST(Admission, LimitsStrangersByAddress) {
+TEST(Admission, limits_strangers_by_address) {
     Admission admission({network("127.0.0.0/8")}, 1000);
     for (std::size_t i = 0; i < Admission::kStrangersPerAddress; ++i) {
         EXPECT_TRUE(is_in(admission.enter(ip(i % 2 == 0 ? "192.0.2.1" : "::ffff:192.0.2.1"))));

@@ -9,7 +9,7 @@
 
 #include "core/runtime/event.h"
 #include "relay/intake/intake_room.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 #include "tests/unit/intake/kept_acceptance.h"
 #include "tests/unit/intake/scarce_memory.h"
 
@@ -62,7 +62,7 @@ class IntakeTest : public testing::Test {
     const Message& committed() { return *acceptance_.messages.back(); }
     static AddressView address(std::string_view text) { return *parse_mailbox(text); }
 
-    http_test::TestLoop loop_;
+    core::test::TestLoop loop_;
     relay_test::KeptAcceptance acceptance_{loop_.reactor()};
     metrics::ShardMetrics metrics_;
     MemoryEventSink sink_;

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/runtime/event.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace relay {
 namespace {
@@ -37,7 +37,7 @@ class RejectionLogTest : public ::testing::Test {
         co_await never->wait(until);
     }
 
-    http_test::TestLoop loop_;
+    core::test::TestLoop loop_;
     MemoryEventSink sink_;
     EventWriter writer_{sink_, loop_.reactor()};
     RejectionLog log_{loop_.reactor(), writer_};

@@ -7,7 +7,7 @@ namespace {
 
 using enum RecipientState;
 
-TEST(Recipient, domain_is_behind_the_last_at) {
+TEST(Recipient, domain_is_after_the_last_at) {
     Message message;
     EXPECT_EQ(Recipient(message, "a@example.com").domain(), "example.com");
     EXPECT_EQ(Recipient(message, "\"a@b\"@Example.COM").domain(), "Example.COM");

@@ -197,7 +197,7 @@ TEST(SevenBit, what_nobody_reads_is_masked) {
     EXPECT_TRUE(text.ends_with("epilogu?\r\n"));
 }
 
-TEST(SevenBit, leading_dots_are_marked_anew) {
+TEST(SevenBit, leading_dots_are_marked_again) {
     const Result result = convert(
         "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n.pre\r\n--b\r\n\r\n"
         ".\xe9\r\n--b\r\n\r\n.\r\n..x\r\n--b--\r\n");

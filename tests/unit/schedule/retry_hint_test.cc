@@ -78,7 +78,7 @@ TEST(RetryHint, a_time_that_is_named_counts_in_every_form) {
         EXPECT_EQ(pause(450, text), wanted) << text;
 }
 
-TEST(RetryHint, the_time_may_stand_behind_what_is_kept_of_the_reply) {
+TEST(RetryHint, the_time_may_stand_after_what_is_kept_of_the_reply) {
     EXPECT_EQ(pause(451, std::string(3000, 'x') + " greylisted, try again in 40 minutes"),
               minutes{40});
 }

@@ -10,7 +10,7 @@ constexpr char kBody[] = "Subject: x\r\n\r\nbody\r\n";
 const std::string kEnvelope = "MAIL FROM:<a@from.example>\r\nRCPT TO:<r@to.example>\r\nDATA\r\n";
 const std::string kContentAndDot = std::string(kBody) + ".\r\n";
 
-TEST(ClientDialogue, EnvelopeLeavesInOneGroupAndContentWaitsForItsGoAhead) {
+TEST(ClientDialogue, an_envelope_leaves_in_one_group_and_content_waits_for_its_go_ahead) {
     Conversation c;
     c.greet();
     Letter letter({"r@to.example"});
@@ -28,7 +28,7 @@ TEST(ClientDialogue, EnvelopeLeavesInOneGroupAndContentWaitsForItsGoAhead) {
 }
 
 // RFC 2920 section 3.1: the next MAIL may be in the group of the final transfer of the content.
-TEST(ClientDialogue, NextEnvelopeLeavesBehindTheFinalDotInOneWrite) {
+TEST(ClientDialogue, the_next_envelope_leaves_after_the_final_dot_in_one_write) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -47,7 +47,7 @@ TEST(ClientDialogue, NextEnvelopeLeavesBehindTheFinalDotInOneWrite) {
     EXPECT_EQ(two.result().outcome, Outcome::delivered);
 }
 
-TEST(ClientDialogue, ServerWithoutPipeliningIsServedInLockStep) {
+TEST(ClientDialogue, a_server_without_pipelining_is_served_in_lock_step) {
     Conversation c;
     c.greet("250-mx\r\n250 8BITMIME\r\n");
     Letter letter({"r@to.example", "s@to.example"});
@@ -68,7 +68,7 @@ TEST(ClientDialogue, ServerWithoutPipeliningIsServedInLockStep) {
     EXPECT_EQ(letter.result(1).scope, Scope::recipient);
 }
 
-TEST(ClientDialogue, LockStepStopsAfterRefusedMail) {
+TEST(ClientDialogue, lock_step_stops_after_a_refused_mail) {
     Conversation c;
     c.greet("250 mx\r\n");
     Letter one({"r@to.example"});
@@ -84,7 +84,7 @@ TEST(ClientDialogue, LockStepStopsAfterRefusedMail) {
     c.says("MAIL FROM:<a@from.example>\r\n");
 }
 
-TEST(ClientDialogue, HeloOnlyServerGetsNoExtensions) {
+TEST(ClientDialogue, a_server_that_only_knows_helo_gets_no_extensions) {
     Conversation c;
     c.says("");
     c.hears("220 old\r\n");
@@ -97,7 +97,7 @@ TEST(ClientDialogue, HeloOnlyServerGetsNoExtensions) {
     c.says("MAIL FROM:<a@from.example>\r\n");
 }
 
-TEST(ClientDialogue, GreetingThatRefusesEndsTheSession) {
+TEST(ClientDialogue, a_greeting_that_refuses_ends_the_session) {
     for (const char* greeting : {"554 5.3.2 no service\r\n", "421 busy\r\n", "450 later\r\n"}) {
         Conversation c;
         EXPECT_EQ(c.hears(greeting), Event::closing);
@@ -108,7 +108,7 @@ TEST(ClientDialogue, GreetingThatRefusesEndsTheSession) {
 }
 
 // RFC 2920 section 3.1, RFC 5321 section 3.3: nobody accepted, yet the server asks for content.
-TEST(ClientDialogue, GoAheadWithoutRecipientsGetsALoneDot) {
+TEST(ClientDialogue, a_go_ahead_without_recipients_gets_a_lone_dot) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -124,7 +124,7 @@ TEST(ClientDialogue, GoAheadWithoutRecipientsGetsALoneDot) {
     c.says(kEnvelope);
 }
 
-TEST(ClientDialogue, RefusedRecipientsAndRefusedDataResetTheTransaction) {
+TEST(ClientDialogue, refused_recipients_and_refused_data_reset_the_transaction) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -137,7 +137,7 @@ TEST(ClientDialogue, RefusedRecipientsAndRefusedDataResetTheTransaction) {
     c.says("RSET\r\n" + kEnvelope);
 }
 
-TEST(ClientDialogue, RefusedMailIsJudgedByItsOwnReplyNotByThe503sBehindIt) {
+TEST(ClientDialogue, a_refused_mail_is_judged_by_its_own_reply_not_by_the_503s_after_it) {
     Conversation c;
     c.greet();
     Letter letter({"r@to.example", "s@to.example"});
@@ -151,7 +151,7 @@ TEST(ClientDialogue, RefusedMailIsJudgedByItsOwnReplyNotByThe503sBehindIt) {
     }
 }
 
-TEST(ClientDialogue, MixedRecipientRepliesEachDecideForTheirOwn) {
+TEST(ClientDialogue, mixed_recipient_replies_each_decide_for_their_own) {
     Conversation c;
     c.greet();
     Letter letter({"a@to.example", "b@to.example", "c@to.example", "d@to.example"});
@@ -168,7 +168,7 @@ TEST(ClientDialogue, MixedRecipientRepliesEachDecideForTheirOwn) {
 }
 
 // RFC 5321 section 4.5.3.1.10: "too many recipients" is no fault of those recipients.
-TEST(ClientDialogue, TooManyRecipientsLeavesTheRestUntouched) {
+TEST(ClientDialogue, too_many_recipients_leave_the_rest_untouched) {
     for (const char* reply : {"452 too many\r\n", "552 too many\r\n", "452 4.5.3 too many\r\n",
                               "550 5.5.3 too many\r\n"}) {
         Conversation c;
@@ -184,7 +184,7 @@ TEST(ClientDialogue, TooManyRecipientsLeavesTheRestUntouched) {
     }
 }
 
-TEST(ClientDialogue, FullMailboxIsNotTooManyRecipients) {
+TEST(ClientDialogue, a_full_mailbox_is_not_too_many_recipients) {
     Conversation c;
     c.greet();
     Letter letter({"a@to.example", "b@to.example", "c@to.example"});
@@ -197,7 +197,8 @@ TEST(ClientDialogue, FullMailboxIsNotTooManyRecipients) {
     EXPECT_EQ(letter.result(2).outcome, Outcome::bounced);
 }
 
-TEST(ClientDialogue, RefusedContentGoesToAcceptedRecipientsOnlyAndTheGroupBehindGoesOn) {
+TEST(ClientDialogue,
+     refused_content_counts_for_accepted_recipients_only_and_the_group_after_it_goes_on) {
     Conversation c;
     c.greet();
     Letter one({"a@to.example", "b@to.example"});
@@ -218,7 +219,7 @@ TEST(ClientDialogue, RefusedContentGoesToAcceptedRecipientsOnlyAndTheGroupBehind
 
 // ---- servers that cannot follow
 
-TEST(ClientDialogue, ServerThatAnswers503BehindTheDotIsServedOneGroupAtATime) {
+TEST(ClientDialogue, a_server_that_answers_503_after_the_dot_is_served_one_group_at_a_time) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -244,7 +245,7 @@ TEST(ClientDialogue, ServerThatAnswers503BehindTheDotIsServedOneGroupAtATime) {
     c.says(kEnvelope);
 }
 
-TEST(ClientDialogue, AGoAheadInsideADroppedGroupIsEndedWithALoneDot) {
+TEST(ClientDialogue, a_go_ahead_inside_a_dropped_group_is_ended_with_a_lone_dot) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -260,7 +261,7 @@ TEST(ClientDialogue, AGoAheadInsideADroppedGroupIsEndedWithALoneDot) {
     c.says("RSET\r\n" + kEnvelope);
 }
 
-TEST(ClientDialogue, ServerThatLiesAboutPipeliningEndsUpInLockStep) {
+TEST(ClientDialogue, a_server_that_lies_about_pipelining_ends_up_in_lock_step) {
     Conversation c;
     c.greet();
     Letter letter({"r@to.example"});
@@ -273,7 +274,7 @@ TEST(ClientDialogue, ServerThatLiesAboutPipeliningEndsUpInLockStep) {
     c.says("MAIL FROM:<a@from.example>\r\n");
 }
 
-TEST(ClientDialogue, ConfusionAboutTheDotIsADeferralNeverABounce) {
+TEST(ClientDialogue, confusion_about_the_dot_is_a_deferral_never_a_bounce) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -290,7 +291,7 @@ TEST(ClientDialogue, ConfusionAboutTheDotIsADeferralNeverABounce) {
 }
 
 // Some servers answer the dot, drop what came behind it and stay silent.
-TEST(ClientDialogue, SilenceBehindAnAnsweredDotLowersTheModeAndCostsNothing) {
+TEST(ClientDialogue, silence_after_an_answered_dot_lowers_the_mode_and_costs_nothing) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -311,7 +312,7 @@ TEST(ClientDialogue, SilenceBehindAnAnsweredDotLowersTheModeAndCostsNothing) {
 
 // A site that dislikes the group so much that it drops the connection before it answers the dot
 // must not be sent such a group for ever.
-TEST(ClientDialogue, ConnectionLostWithAGroupBehindAnUnansweredDotLowersTheMode) {
+TEST(ClientDialogue, a_connection_lost_with_a_group_after_an_unanswered_dot_lowers_the_mode) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -331,7 +332,7 @@ TEST(ClientDialogue, ConnectionLostWithAGroupBehindAnUnansweredDotLowersTheMode)
 
 constexpr char kChunking[] = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
 
-TEST(ClientDialogue, ChunkingSendsTheWholeTransactionInOneFlight) {
+TEST(ClientDialogue, chunking_sends_the_whole_transaction_in_one_flight) {
     Conversation c;
     c.greet(kChunking);
     Letter one({"r@to.example"}, ".dot\r\n");
@@ -345,7 +346,7 @@ TEST(ClientDialogue, ChunkingSendsTheWholeTransactionInOneFlight) {
     EXPECT_EQ(c.written().substr(0, 4), "MAIL");
 }
 
-TEST(ClientDialogue, RefusedChunkIsFollowedByRset) {
+TEST(ClientDialogue, a_refused_chunk_is_followed_by_rset) {
     Conversation c;
     c.greet(kChunking);
     Letter one({"r@to.example"});
@@ -358,7 +359,7 @@ TEST(ClientDialogue, RefusedChunkIsFollowedByRset) {
     EXPECT_EQ(c.written().substr(0, 10), "RSET\r\nMAIL");
 }
 
-TEST(ClientDialogue, AllRecipientsRefusedBeforeAChunkKeepsTheirReplies) {
+TEST(ClientDialogue, recipients_that_are_all_refused_before_a_chunk_keep_their_replies) {
     Conversation c;
     c.greet(kChunking);
     Letter one({"r@to.example"});
@@ -369,7 +370,7 @@ TEST(ClientDialogue, AllRecipientsRefusedBeforeAChunkKeepsTheirReplies) {
     EXPECT_TRUE(c.dialogue.chunking());
 }
 
-TEST(ClientDialogue, ServerThatOffersButDoesNotKnowBdatIsServedByData) {
+TEST(ClientDialogue, a_server_that_offers_but_does_not_know_bdat_is_served_by_data) {
     Conversation c;
     c.greet(kChunking);
     Letter one({"r@to.example"});
@@ -384,7 +385,7 @@ TEST(ClientDialogue, ServerThatOffersButDoesNotKnowBdatIsServedByData) {
 // ---- what the server cannot take
 
 // RFC 3461 section 5.2.1: what was asked for is passed on as it was written, and nothing is added.
-TEST(ClientDialogue, DsnParametersAreForServersThatOfferDsn) {
+TEST(ClientDialogue, dsn_parameters_are_for_servers_that_offer_dsn) {
     const DsnEnvelope asked{ReturnContent::headers, "QQ+2B314159"};
     const auto prepare = [&](Letter& letter) {
         letter.transaction.dsn = &asked;
@@ -422,7 +423,7 @@ TEST(ClientDialogue, DsnParametersAreForServersThatOfferDsn) {
 
 // ---- the session ends
 
-TEST(ClientDialogue, LostAfterTheDotIsAmbiguousAndWhatWasPrefetchedIsUntouched) {
+TEST(ClientDialogue, a_loss_after_the_dot_is_ambiguous_and_what_was_prefetched_is_untouched) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -439,7 +440,7 @@ TEST(ClientDialogue, LostAfterTheDotIsAmbiguousAndWhatWasPrefetchedIsUntouched) 
     EXPECT_EQ(two.result().outcome, Outcome::none);
 }
 
-TEST(ClientDialogue, LostInTheMiddleOfContentIsNotAmbiguous) {
+TEST(ClientDialogue, a_loss_in_the_middle_of_content_is_not_ambiguous) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -452,7 +453,8 @@ TEST(ClientDialogue, LostInTheMiddleOfContentIsNotAmbiguous) {
     EXPECT_FALSE(one.result().ambiguous_end);
 }
 
-TEST(ClientDialogue, FirstMessageOfAConnectionCountsSoThatASiteCannotRefuseForEver) {
+TEST(ClientDialogue,
+     the_first_message_of_a_connection_counts_so_that_a_site_cannot_refuse_for_ever) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -463,7 +465,7 @@ TEST(ClientDialogue, FirstMessageOfAConnectionCountsSoThatASiteCannotRefuseForEv
     EXPECT_EQ(one.result().scope, Scope::session);
 }
 
-TEST(ClientDialogue, PeerThatClosesBetweenMessagesCostsNoAttempt) {
+TEST(ClientDialogue, a_peer_that_closes_between_messages_costs_no_attempt) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -479,7 +481,7 @@ TEST(ClientDialogue, PeerThatClosesBetweenMessagesCostsNoAttempt) {
     EXPECT_EQ(two.result().outcome, Outcome::none);
 }
 
-TEST(ClientDialogue, A421InsteadOf250IsNotAcceptance) {
+TEST(ClientDialogue, a_421_instead_of_250_is_no_acceptance) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -496,7 +498,7 @@ TEST(ClientDialogue, A421InsteadOf250IsNotAcceptance) {
     EXPECT_EQ(two.result().outcome, Outcome::none);
 }
 
-TEST(ClientDialogue, A421InTheMiddleOfRecipientRepliesRequeuesAll) {
+TEST(ClientDialogue, a_421_among_the_replies_to_recipients_requeues_all) {
     Conversation c;
     c.greet();
     Letter one({"a@to.example", "b@to.example", "c@to.example"});
@@ -508,7 +510,7 @@ TEST(ClientDialogue, A421InTheMiddleOfRecipientRepliesRequeuesAll) {
     EXPECT_EQ(one.result(2).outcome, Outcome::deferred);
 }
 
-TEST(ClientDialogue, NextMailRefusedBy421AfterProgressGoesElsewhereUntouched) {
+TEST(ClientDialogue, the_next_mail_refused_by_421_after_progress_goes_elsewhere_untouched) {
     Conversation c;
     c.greet();
     Letter one({"r@to.example"});
@@ -523,14 +525,14 @@ TEST(ClientDialogue, NextMailRefusedBy421AfterProgressGoesElsewhereUntouched) {
     EXPECT_EQ(two.result().outcome, Outcome::none);
 }
 
-TEST(ClientDialogue, UnsolicitedReplyOnAnIdleConnectionEndsIt) {
+TEST(ClientDialogue, an_unsolicited_reply_on_an_idle_connection_ends_it) {
     Conversation c;
     c.greet();
     EXPECT_EQ(c.hears("421 idle too long\r\n"), Event::closing);
     EXPECT_FALSE(c.dialogue.can_begin());
 }
 
-TEST(ClientDialogue, NonsenseEndsTheSessionAndDefers) {
+TEST(ClientDialogue, nonsense_ends_the_session_and_defers) {
     for (const char* reply :
          {"hello\r\n", "999 x\r\n", "25 x\r\n", "250x\r\n", "250-a\r\n550 b\r\n", "354 go\r\n"}) {
         Conversation c;
@@ -543,7 +545,7 @@ TEST(ClientDialogue, NonsenseEndsTheSessionAndDefers) {
     }
 }
 
-TEST(ClientDialogue, QuitWaitsForItsAnswer) {
+TEST(ClientDialogue, quit_waits_for_its_answer) {
     Conversation c;
     c.greet();
     c.dialogue.quit();
@@ -551,7 +553,7 @@ TEST(ClientDialogue, QuitWaitsForItsAnswer) {
     EXPECT_EQ(c.hears("221 bye\r\n"), Event::closed);
 }
 
-TEST(ClientDialogue, ContentIsStuffedForDataAndNotForBdat) {
+TEST(ClientDialogue, content_is_stuffed_for_data_and_not_for_bdat) {
     Conversation c;
     c.greet();
     Letter letter({"r@to.example"});

@@ -11,7 +11,7 @@ constexpr char kBody[] = "Subject: x\r\n\r\nbody\r\n";
 const std::string kEnvelope = "MAIL FROM:<a@from.example>\r\nRCPT TO:<r@to.example>\r\nDATA\r\n";
 const std::string kContentAndDot = std::string(kBody) + ".\r\n";
 
-TEST(ClientDialogue, MessageOverTheAnnouncedSizeIsRefusedWithoutTransfer) {
+TEST(ClientDialogue, a_message_over_the_announced_size_is_refused_without_transfer) {
     Conversation c;
     c.greet("250-mx\r\n250-PIPELINING\r\n250 SIZE 10\r\n");
     Letter letter({"r@to.example"});
@@ -22,7 +22,7 @@ TEST(ClientDialogue, MessageOverTheAnnouncedSizeIsRefusedWithoutTransfer) {
     c.says("");
 }
 
-TEST(ClientDialogue, ParametersAreSentOnlyWhenOffered) {
+TEST(ClientDialogue, parameters_are_sent_only_when_offered) {
     Conversation c;
     c.greet("250-mx\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n");
     Letter letter({"\xc3\xa9@to.example"});
@@ -48,7 +48,7 @@ TEST(ClientDialogue, ParametersAreSentOnlyWhenOffered) {
 }
 
 // RFC 2852 section 4.1: what must not come late goes nowhere where it could.
-TEST(ClientDialogue, ByIsPassedOnOrTheMailComesBack) {
+TEST(ClientDialogue, by_is_passed_on_or_the_mail_comes_back) {
     const auto sent = [](const std::string& ehlo, ByTime by) {
         Conversation c;
         c.greet("250-mx\r\n250 " + ehlo + "\r\n");
@@ -72,7 +72,7 @@ TEST(ClientDialogue, ByIsPassedOnOrTheMailComesBack) {
 }
 
 // RFC 6531 section 3.2: asked for when something in this transaction needs it, and only then.
-TEST(ClientDialogue, Smtputf8IsAskedForByWhatNeedsIt) {
+TEST(ClientDialogue, smtputf8_is_asked_for_by_what_needs_it) {
     Conversation c;
     c.greet("250-mx\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n");
     Letter plain({"r@to.example"});
@@ -91,7 +91,7 @@ TEST(ClientDialogue, Smtputf8IsAskedForByWhatNeedsIt) {
 }
 
 // The example of RFC 6531 section 3.2: an ASCII local part makes the domain's A-labels enough.
-TEST(ClientDialogue, WithoutSmtputf8DomainsAreALabelsAndOnlyLocalPartsFail) {
+TEST(ClientDialogue, without_smtputf8_domains_are_a_labels_and_only_local_parts_fail) {
     const auto transaction_of = [](Letter& letter) {
         letter.transaction.sender =
             "news@b\xc3\xbc"
@@ -147,7 +147,7 @@ TEST(ClientDialogue, WithoutSmtputf8DomainsAreALabelsAndOnlyLocalPartsFail) {
 }
 
 // A server that lost track is told the same once more, and refusals of our own stay.
-TEST(ClientDialogue, WhatCannotBeSaidStaysUnsaidInASimplerMode) {
+TEST(ClientDialogue, what_cannot_be_said_stays_unsaid_in_a_simpler_mode) {
     Conversation c;
     c.greet("250-mx\r\n250 PIPELINING\r\n");
     Letter letter({"\xc3\xa9@to.example",

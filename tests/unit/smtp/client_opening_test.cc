@@ -32,7 +32,7 @@ struct Opening : Conversation {
 };
 
 // RFC 3207 section 4.2: the client discards what it knew, and says EHLO again.
-TEST(ClientOpening, StarttlsIsTheLastOfItsGroupAndEverythingIsLearnedAnew) {
+TEST(ClientOpening, starttls_is_the_last_of_its_group_and_everything_is_learned_again) {
     Opening c(TlsWish::if_offered);
     EXPECT_EQ(c.hears(kOffer), Event::need_input);
     EXPECT_FALSE(c.dialogue.can_begin());
@@ -50,13 +50,13 @@ TEST(ClientOpening, StarttlsIsTheLastOfItsGroupAndEverythingIsLearnedAnew) {
     c.says("");  // STARTTLS inside TLS is not taken up
 }
 
-TEST(ClientOpening, WithoutTheWishStarttlsIsLeftAlone) {
+TEST(ClientOpening, without_the_wish_starttls_is_left_alone) {
     Opening c(TlsWish::none);
     EXPECT_EQ(c.hears(kOffer), Event::ready);
     c.says("");
 }
 
-TEST(ClientOpening, WithoutTheOfferTheWishDecides) {
+TEST(ClientOpening, without_the_offer_the_wish_decides) {
     Opening optional(TlsWish::if_offered);
     EXPECT_EQ(optional.hears("250-mx\r\n250 PIPELINING\r\n"), Event::ready);
     Opening required(TlsWish::required);
@@ -67,7 +67,7 @@ TEST(ClientOpening, WithoutTheOfferTheWishDecides) {
 }
 
 // RFC 8689 section 4.2.1: every hop must pass the requirement on.
-TEST(ClientOpening, RequiretlsIsSaidWhereItIsOfferedInsideTlsOnly) {
+TEST(ClientOpening, requiretls_is_said_where_it_is_offered_inside_tls_only) {
     Opening willing(TlsWish::required);
     willing.dialogue.require_tls();
     willing.start_tls(true, "250-mx\r\n250-PIPELINING\r\n250 REQUIRETLS\r\n");
@@ -89,7 +89,7 @@ TEST(ClientOpening, RequiretlsIsSaidWhereItIsOfferedInsideTlsOnly) {
 }
 
 // CVE-2021-38371: RFC 3207 says that the client speaks first inside TLS.
-TEST(ClientOpening, AnyOctetBehindTheReplyToStarttlsEndsTheSession) {
+TEST(ClientOpening, any_octet_after_the_reply_to_starttls_ends_the_session) {
     for (const char* behind : {"250 fake\r\n", "2", "\r\n", "250-mx\r\n250 PIPELINING\r\n"}) {
         Opening c(TlsWish::if_offered);
         c.hears(kOffer);
@@ -101,12 +101,12 @@ TEST(ClientOpening, AnyOctetBehindTheReplyToStarttlsEndsTheSession) {
     }
 }
 
-TEST(ClientOpening, AReplyBeforeStarttlsWasSentIsNotItsReply) {
+TEST(ClientOpening, a_reply_before_starttls_was_sent_is_not_its_reply) {
     Opening c(TlsWish::if_offered);
     EXPECT_EQ(c.hears(kOffer + "220 go\r\n"), Event::closing);
 }
 
-TEST(ClientOpening, RefusalsOfStarttls) {
+TEST(ClientOpening, a_refused_starttls_is_told_from_a_server_that_closes) {
     for (const char* reply : {"454 4.7.0 not now", "500 what", "503 5.5.1 no", "530 5.7.0 no"}) {
         Opening c(TlsWish::if_offered);
         c.hears(kOffer);
@@ -121,7 +121,7 @@ TEST(ClientOpening, RefusalsOfStarttls) {
     EXPECT_FALSE(c.dialogue.tls_refused());
 }
 
-TEST(ClientOpening, TlsFromTheFirstOctet) {
+TEST(ClientOpening, starttls_is_not_asked_for_where_tls_began_with_the_first_octet) {
     Conversation c;
     c.dialogue.tls_started(true);
     c.says("");
@@ -136,7 +136,7 @@ const Login kLogin{"user", "pencil", false};
 const Login kCareless{"user", "pencil", true};
 const std::string kPlain = "AUTH PLAIN AHVzZXIAcGVuY2ls\r\n";  // \0user\0pencil
 
-TEST(ClientOpening, PlainInsideVerifiedTls) {
+TEST(ClientOpening, a_login_inside_verified_tls_is_plain) {
     Opening c(TlsWish::required);
     c.log_in(kLogin);
     c.start_tls(true, "250-mx\r\n250-PIPELINING\r\n250 AUTH LOGIN PLAIN\r\n");
@@ -148,7 +148,7 @@ TEST(ClientOpening, PlainInsideVerifiedTls) {
     EXPECT_TRUE(c.dialogue.extensions().pipelining);
 }
 
-TEST(ClientOpening, LoginWhereThereIsNothingBetter) {
+TEST(ClientOpening, auth_login_is_used_where_there_is_nothing_better) {
     Opening c(TlsWish::required);
     c.log_in(kLogin);
     c.start_tls(true, "250-mx\r\n250 AUTH=LOGIN\r\n");
@@ -160,7 +160,7 @@ TEST(ClientOpening, LoginWhereThereIsNothingBetter) {
     EXPECT_EQ(c.hears("235 ok\r\n"), Event::ready);
 }
 
-TEST(ClientOpening, NoPasswordForAnUnverifiedHost) {
+TEST(ClientOpening, an_unverified_host_is_told_no_password) {
     Opening c(TlsWish::required);
     c.log_in(kLogin);
     c.start_tls(false, "250-mx\r\n250 AUTH LOGIN PLAIN\r\n");
@@ -178,7 +178,7 @@ TEST(ClientOpening, NoPasswordForAnUnverifiedHost) {
 }
 
 // The numbers of RFC 7677 section 3.
-TEST(ClientOpening, ScramAlsoInClearText) {
+TEST(ClientOpening, scram_is_used_in_clear_text_too) {
     Opening c(TlsWish::none);
     c.log_in(kLogin);
     c.hears("250-mx\r\n250 AUTH PLAIN SCRAM-SHA-256\r\n");
@@ -194,7 +194,7 @@ TEST(ClientOpening, ScramAlsoInClearText) {
     EXPECT_EQ(c.hears("235 2.7.0 welcome\r\n"), Event::ready);
 }
 
-TEST(ClientOpening, AServerThatDoesNotKnowThePasswordIsNotTrusted) {
+TEST(ClientOpening, a_server_that_does_not_know_the_password_is_not_trusted) {
     const std::string challenge =
         "334 cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSjBTTl"
         "k3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\r\n";
@@ -214,7 +214,7 @@ TEST(ClientOpening, AServerThatDoesNotKnowThePasswordIsNotTrusted) {
               Event::closing);
 }
 
-TEST(ClientOpening, ARefusedLoginIsNoBounceAndHoldsNoSecret) {
+TEST(ClientOpening, a_refused_login_is_no_bounce_and_holds_no_secret) {
     for (const char* reply :
          {"535 5.7.8 bad credentials\r\n", "454 4.7.0 later\r\n", "432 4.7.12 change it\r\n",
           "421 4.7.0 go away\r\n", "535 5.7.8 pencil is not it, nor is pencilpencil\r\n"}) {
@@ -229,7 +229,7 @@ TEST(ClientOpening, ARefusedLoginIsNoBounceAndHoldsNoSecret) {
     }
 }
 
-TEST(ClientOpening, ChallengesWithoutEndOrSense) {
+TEST(ClientOpening, challenges_without_end_or_sense_end_the_session) {
     Opening c(TlsWish::required);
     c.log_in(kLogin);
     c.start_tls(true, "250-mx\r\n250 AUTH PLAIN\r\n");
@@ -304,7 +304,7 @@ TEST(ClientOpening, credentials_of_auth_login_are_in_no_text) {
     EXPECT_EQ(c.dialogue.ending().reply.text, "*** is wrong for user");
 }
 
-TEST(Extensions, ReadsKeywordsWhateverTheirCase) {
+TEST(Extensions, reads_keywords_whatever_their_case) {
     const Extensions found = Extensions::read(
         "mx STARTTLS\npipelining\nSize 1000\nAuth LOGIN\nAUTH=PLAIN\nstarttls\nXSTARTTLS\n");
     EXPECT_TRUE(found.pipelining && found.starttls && found.size);

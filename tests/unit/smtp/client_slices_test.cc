@@ -21,7 +21,7 @@ std::string compose_once(ClientDialogue& dialogue, std::size_t& parts_seen) {
 
 // H5: what a send holds is a slice; the next envelope follows the final dot, and nothing comes
 // between the slices.
-TEST(ClientDialogue, large_content_leaves_in_slices_and_the_next_envelope_behind_the_last) {
+TEST(ClientDialogue, large_content_leaves_in_slices_and_the_next_envelope_after_the_last) {
     const std::string body = "Subject: x\r\n\r\n" + std::string(998, 'x') + "\r\n";
     std::string large;
     while (large.size() < 1'000'000)
@@ -81,7 +81,7 @@ TEST(ClientDialogue, says_helo_at_once_to_a_host_that_takes_no_ehlo) {
 }
 
 // CVE-2021-38371: only what reads like a reply was put there by somebody.
-TEST(ClientDialogue, tells_replies_behind_starttls_from_garbage) {
+TEST(ClientDialogue, tells_replies_after_starttls_from_garbage) {
     for (const bool reply : {true, false}) {
         Conversation talk;
         talk.dialogue.want_tls(TlsWish::if_offered);

@@ -7,7 +7,7 @@ namespace {
 using Event = ClientDialogue::Event;
 
 // Each reply has its own time limit, and the clock starts anew with each.
-TEST(ClientDialogue, WaitsForEachReplyAsLongAsItsTimeLimitSays) {
+TEST(ClientDialogue, waits_for_each_reply_as_long_as_its_time_limit_says) {
     const TimeLimits limits{.banner = std::chrono::seconds{1},
                             .ehlo = std::chrono::seconds{2},
                             .starttls = std::chrono::seconds{3},

@@ -69,7 +69,7 @@ Disposition played(const Line& line, PipelineMode mode) {
     return letter.result(letter.transaction.results.size() - 1);
 }
 
-TEST(Dispositions, AreThoseOfTheTable) {
+TEST(Dispositions, are_those_of_the_table) {
     const auto lines = table();
     ASSERT_GE(lines.size(), 35U);
     for (const PipelineMode mode :

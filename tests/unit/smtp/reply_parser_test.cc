@@ -11,7 +11,7 @@ Status feed(ReplyParser& parser, std::string_view text) {
     return parser.feed(text);
 }
 
-TEST(ReplyParser, ReadsMultilineRepliesWithEnhancedCodes) {
+TEST(ReplyParser, reads_multiline_replies_with_enhanced_codes) {
     ReplyParser parser;
     ASSERT_EQ(feed(parser, "250-2.1.5 first\r\n250 2.1.5 second\r\n"), Status::complete);
     EXPECT_EQ(parser.reply().code, 250);
@@ -19,14 +19,14 @@ TEST(ReplyParser, ReadsMultilineRepliesWithEnhancedCodes) {
     EXPECT_EQ(parser.reply().text, "first\nsecond");
 }
 
-TEST(ReplyParser, AcceptsBareCodesAndBareLineFeeds) {
+TEST(ReplyParser, accepts_bare_codes_and_bare_line_feeds) {
     ReplyParser parser;
     EXPECT_EQ(feed(parser, "250\r\n"), Status::complete);
     EXPECT_EQ(feed(parser, "250-a\n250\n"), Status::complete);
     EXPECT_EQ(parser.reply().text, "a\n");
 }
 
-TEST(ReplyParser, LeavesTheNextReplyInTheInput) {
+TEST(ReplyParser, leaves_the_next_reply_in_the_input) {
     ReplyParser parser;
     std::string_view input = "250 one\r\n354 two\r\n";
     ASSERT_EQ(parser.feed(input), Status::complete);
@@ -36,7 +36,7 @@ TEST(ReplyParser, LeavesTheNextReplyInTheInput) {
     EXPECT_TRUE(input.empty());
 }
 
-TEST(ReplyParser, EnhancedCodeNeedsASpaceBehindItAndThreeNumbers) {
+TEST(ReplyParser, an_enhanced_code_is_three_numbers_and_a_space) {
     for (const char* text : {"5.1", "5.1.", "5.1.1x", "3.1.1 x", "5..1 x", "5.1.1.1"}) {
         EXPECT_EQ(parse_enhanced_code(text).klass, 0) << text;
     }
@@ -44,7 +44,7 @@ TEST(ReplyParser, EnhancedCodeNeedsASpaceBehindItAndThreeNumbers) {
     EXPECT_EQ(parse_enhanced_code("4.2.1"), (EnhancedCode{4, 2, 1}));
 }
 
-TEST(ReplyParser, RepliesOfHostileLengthAreMalformed) {
+TEST(ReplyParser, replies_of_hostile_length_are_malformed) {
     ReplyParser endless;
     EXPECT_EQ(feed(endless, std::string(kMaxReplyLine + 1, 'x')), Status::malformed);
     ReplyParser drip;
@@ -60,7 +60,7 @@ TEST(ReplyParser, RepliesOfHostileLengthAreMalformed) {
     EXPECT_EQ(feed(lines, many), Status::malformed);
 }
 
-TEST(ReplyParser, KeepsABoundedText) {
+TEST(ReplyParser, keeps_a_bounded_text) {
     ReplyParser parser;
     std::string text;
     for (int i = 0; i < 100; ++i)

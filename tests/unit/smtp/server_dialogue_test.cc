@@ -433,8 +433,8 @@ TEST(ServerDialogue, a_malformed_bdat_ends_the_session) {
 }
 
 TEST_F(Session, overlong_lines_are_dropped) {
-    const string line = "NOOP " + string(ServerDialogue::kMaxLine - 7, 'x') + "\r\n";
-    ASSERT_EQ(line.size(), ServerDialogue::kMaxLine);
+    const string line = "NOOP " + string(CommandLine::kMaxLine - 7, 'x') + "\r\n";
+    ASSERT_EQ(line.size(), CommandLine::kMaxLine);
     EXPECT_EQ(say(line), "250 2.0.0 Ok\r\n");
     EXPECT_EQ(say("x" + line), "500 5.5.2 Line too long\r\n");
     for (int i = 0; i < 1000; ++i)

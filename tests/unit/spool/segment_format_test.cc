@@ -339,7 +339,7 @@ TEST(SegmentFormat, stale_octets_of_a_recycled_file_are_never_read) {
     }
 }
 
-TEST(SegmentFormat, an_older_batch_behind_a_newer_one_is_stale) {
+TEST(SegmentFormat, an_older_batch_after_a_newer_one_is_stale) {
     SegmentBuilder built(kName, 8 * kSegmentBlock);
     built.add_batch({outcome('a')});
     built.add_batch({outcome('b')});

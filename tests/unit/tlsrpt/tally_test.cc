@@ -163,7 +163,7 @@ TEST(TlsTally, it_is_written_read_and_merged_in_steps) {
 }
 
 // What is counted or forgotten between two steps leaves no gap.
-TEST(TlsTally, its_text_goes_on_behind_a_domain_that_is_no_more) {
+TEST(TlsTally, its_text_goes_on_after_a_domain_that_is_no_more) {
     TlsTally tally;
     for (const char* name : {"a.example", "b.example", "c.example"})
         tally.count({1, name}, sts(), std::nullopt);

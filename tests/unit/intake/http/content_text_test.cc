@@ -35,13 +35,13 @@ std::string normal(std::string_view text, std::size_t piece = SIZE_MAX) {
     return content.to_string();
 }
 
-TEST(ContentText, EveryLineEndBecomesCrlf) {
+TEST(ContentText, every_line_end_becomes_crlf) {
     EXPECT_EQ(normal("a: b\n\nc\n"), "a: b\r\n\r\nc\r\n");
     EXPECT_EQ(normal("a: b\r\n\r\nc\r\n"), "a: b\r\n\r\nc\r\n");
     EXPECT_EQ(normal("a: b\r\n\nc\r\nd\n\r\ne"), "a: b\r\n\r\nc\r\nd\r\n\r\ne\r\n");
 }
 
-TEST(ContentText, LoneCrAndNulAreRefused) {
+TEST(ContentText, a_lone_cr_and_nul_are_refused) {
     for (const std::string text : {"a\rb\n", "a\r\r\n", "\r", "a\n\r", "a\r.\r\nb"}) {
         EXPECT_TRUE(normal("a: b\n" + text).starts_with("refused: ")) << text;
         EXPECT_TRUE(normal("a: b\n" + text, 1).starts_with("refused: ")) << text;
@@ -51,7 +51,7 @@ TEST(ContentText, LoneCrAndNulAreRefused) {
 }
 
 // RFC 5322 section 2.1.1.
-TEST(ContentText, LinesOf998OctetsAreTheLongest) {
+TEST(ContentText, lines_of_998_octets_are_the_longest) {
     const std::string longest(998, 'x');
     EXPECT_EQ(normal("a:\n" + longest + "\nb"), "a:\r\n" + longest + "\r\nb\r\n");
     EXPECT_EQ(normal("a:\n" + longest + "\r\n"), "a:\r\n" + longest + "\r\n");
@@ -61,7 +61,7 @@ TEST(ContentText, LinesOf998OctetsAreTheLongest) {
     }
 }
 
-TEST(ContentText, LeadingDotsAreKnown) {
+TEST(ContentText, leading_dots_are_known) {
     for (const std::size_t piece : {SIZE_MAX, std::size_t{1}, std::size_t{3}}) {
         relay::Content content;
         content.append("Received: x\r\n");
@@ -77,7 +77,7 @@ TEST(ContentText, LeadingDotsAreKnown) {
     }
 }
 
-TEST(ContentText, Facts) {
+TEST(ContentText, knows_received_fields_and_where_octets_above_127_stand) {
     const auto of = [](std::string_view text) {
         relay::Content content;
         relay::ContentText writer(content);

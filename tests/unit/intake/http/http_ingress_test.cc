@@ -8,12 +8,12 @@
 #include <gtest/gtest.h>
 
 #include "core/http/session.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace {
 
-using http_test::ScriptedStream;
-using http_test::TestLoop;
+using core::test::ScriptedStream;
+using core::test::TestLoop;
 using metrics::Protocol;
 using metrics::Rejection;
 
@@ -112,7 +112,7 @@ class HttpIngress : public ::testing::Test {
 const std::string kOne = R"([{"email":"c@d.example"}])";
 
 // The shorter of what the request and the listener say; schedules hold beside it.
-TEST_F(HttpIngress, MailMayExpireSooner) {
+TEST_F(HttpIngress, mail_may_expire_sooner) {
     const auto age_of_next = [this](const std::string& asked) {
         std::string body = request(kOne);
         if (!asked.empty()) body.insert(1, "\"max_age\":\"" + asked + "\",");
@@ -130,7 +130,7 @@ TEST_F(HttpIngress, MailMayExpireSooner) {
     EXPECT_EQ(acceptance_.messages.size(), 5U);
 }
 
-TEST_F(HttpIngress, OneMessageForAllRecipients) {
+TEST_F(HttpIngress, there_is_one_message_for_all_recipients) {
     const std::string text =
         post(request(R"([{"email":"c@d.example"},{"email":"\"e f\"@g.example"}])"));
     EXPECT_TRUE(text.starts_with("HTTP/1.1 200 OK\r\n")) << text;
@@ -157,13 +157,13 @@ TEST_F(HttpIngress, OneMessageForAllRecipients) {
     EXPECT_TRUE(content.ends_with("\r\nSubject: x\r\n\r\nhello\r\n"));
 }
 
-TEST_F(HttpIngress, ReceivedNamesAnOnlyRecipient) {
+TEST_F(HttpIngress, received_names_a_recipient_that_is_the_only_one) {
     post(request(kOne));
     ASSERT_EQ(acceptance_.messages.size(), 1U);
     EXPECT_TRUE(has(acceptance_.messages[0]->content.to_string(), "for <c@d.example>"));
 }
 
-TEST_F(HttpIngress, NullSender) {
+TEST_F(HttpIngress, a_null_sender_is_taken) {
     EXPECT_TRUE(has(post(request(kOne, R"("a: b\n\n")", R"("")")), " 200 OK"));
     EXPECT_TRUE(has(post(request(kOne, R"("a: b\n\n")", R"("<>")")), " 200 OK"));
     ASSERT_EQ(acceptance_.messages.size(), 2U);
@@ -171,7 +171,7 @@ TEST_F(HttpIngress, NullSender) {
     EXPECT_EQ(acceptance_.messages[1]->sender, "");
 }
 
-TEST_F(HttpIngress, ManyRecipientsTakeSeveralTurns) {
+TEST_F(HttpIngress, many_recipients_take_several_turns) {
     std::string list = "[";
     for (int i = 0; i < 5000; ++i) {
         if (i > 0) list += ',';
@@ -237,7 +237,7 @@ TEST_F(HttpIngress, chunks_of_one_octet_come_in_pieces) {
     EXPECT_GE(turns_, chunks.size() / core::HttpSession::kOctetsPerTurn);
 }
 
-TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {
+TEST_F(HttpIngress, bad_recipients_are_named_and_the_others_taken) {
     const std::string text =
         post(request(R"([{"email":"c@d.example"},{"email":"no at"},{"email":"x@y"},)"
                      R"({"email":"a@b.example\r\nRCPT TO:<z@z.example>"}])"));
@@ -256,7 +256,7 @@ TEST_F(HttpIngress, BadRecipientsAreNamedAndTheOthersTaken) {
     EXPECT_TRUE(has(events_.lines(), "\"recipient\":\"no at\""));
 }
 
-TEST_F(HttpIngress, ADomainWithAKnownNullMxIsNamedAndTheOthersTaken) {
+TEST_F(HttpIngress, a_domain_with_a_known_null_mx_is_named_and_the_others_taken) {
     const std::string text =
         post(request(R"([{"email":"a@null.example"},{"email":"c@d.example"}])"));
     EXPECT_TRUE(has(text,
@@ -268,7 +268,7 @@ TEST_F(HttpIngress, ADomainWithAKnownNullMxIsNamedAndTheOthersTaken) {
     EXPECT_TRUE(has(events_.lines(), "\"recipient\":\"a@null.example\""));
 }
 
-TEST_F(HttpIngress, AddressLiteralsAreTakenOnlyWhereTheyAreAllowed) {
+TEST_F(HttpIngress, address_literals_are_taken_only_where_they_are_allowed) {
     const std::string literal = R"([{"email":"a@[192.0.2.1]"}])";
     const std::string refused = post(request(literal));
     EXPECT_TRUE(refused.starts_with("HTTP/1.1 422 ")) << refused;
@@ -279,7 +279,7 @@ TEST_F(HttpIngress, AddressLiteralsAreTakenOnlyWhereTheyAreAllowed) {
     EXPECT_EQ(acceptance_.messages[0]->recipients[0]->address, "a@[192.0.2.1]");
 }
 
-TEST_F(HttpIngress, NobodyLeftIsStatus422) {
+TEST_F(HttpIngress, a_request_with_nobody_left_is_answered_with_422) {
     const std::string text = post(request(R"([{"email":"nobody"},{"email":""}])"));
     EXPECT_TRUE(text.starts_with("HTTP/1.1 422 ")) << text;
     EXPECT_TRUE(has(text, "\"field\":\"recipients[0].email\"}"));
@@ -289,7 +289,7 @@ TEST_F(HttpIngress, NobodyLeftIsStatus422) {
 }
 
 // A CR, LF or NUL in an address would become a command or a header field of its own.
-TEST_F(HttpIngress, SenderIsCheckedAfterJsonEscapes) {
+TEST_F(HttpIngress, the_sender_is_checked_after_its_json_escapes) {
     for (const std::string sender :
          {R"("a@b.example\r\nDATA")", R"("a@b.example\u0000")", R"("a b@c.example")", R"("@")",
           R"("a@b.example>")", R"("a@b.example\n")"}) {
@@ -300,7 +300,7 @@ TEST_F(HttpIngress, SenderIsCheckedAfterJsonEscapes) {
     EXPECT_TRUE(acceptance_.messages.empty());
 }
 
-TEST_F(HttpIngress, ContentThatCannotBeMailIsStatus422) {
+TEST_F(HttpIngress, content_that_cannot_be_mail_is_answered_with_422) {
     for (const std::string& content : std::vector<std::string>{
              R"("a: b\r\r\n")", R"("a: b\u0000")", "\"a:" + std::string(999, 'x') + "\"",
              R"("hello")", R"("\nSubject: x")", R"("From a@b.example\nSubject: x\n\n")",
@@ -317,7 +317,7 @@ TEST_F(HttpIngress, ContentThatCannotBeMailIsStatus422) {
     EXPECT_EQ(rejected(Rejection::content), 8U);
 }
 
-TEST_F(HttpIngress, ContentWithOctetsAbove127IsMade7Bit) {
+TEST_F(HttpIngress, content_with_octets_above_127_is_made_7bit) {
     post(request(kOne, R"("Subject: x\n\n\u00e9")"));
     ASSERT_EQ(acceptance_.messages.size(), 1U);
     EXPECT_FALSE(acceptance_.messages[0]->eight_bit);
@@ -329,7 +329,7 @@ TEST_F(HttpIngress, ContentWithOctetsAbove127IsMade7Bit) {
     EXPECT_TRUE(has(post(request(kOne, "\"Subject: x\\n\\n" + text + "\"")), " 200 OK"));
 }
 
-TEST_F(HttpIngress, Utf8AndEightBitAreMarked) {
+TEST_F(HttpIngress, utf8_and_eight_bit_are_marked) {
     options_.convert_eight_bit = false;
     post(request(kOne, R"("Subject: x\n\n\u00e9")"));
     post(request(R"([{"email":"\u00e9@d.example"}])"));
@@ -402,7 +402,7 @@ TEST_F(HttpIngress, a_refused_stranger_is_named) {
                     "\"field\":null}]}"));
 }
 
-TEST_F(HttpIngress, OnlyAllowedNetworksMayInject) {
+TEST_F(HttpIngress, only_allowed_networks_may_inject) {
     peer_ = "198.51.100.1:99";
     const std::string text = talk(
         "POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n"
@@ -415,14 +415,14 @@ TEST_F(HttpIngress, OnlyAllowedNetworksMayInject) {
     EXPECT_TRUE(post(request(kOne)).starts_with("HTTP/1.1 403 "));
 }
 
-TEST_F(HttpIngress, ContentTypeMustBeJson) {
+TEST_F(HttpIngress, the_content_type_must_be_json) {
     EXPECT_TRUE(post(request(kOne), "").starts_with("HTTP/1.1 415 "));
     EXPECT_TRUE(post(request(kOne), "Content-Type: text/plain\r\n").starts_with("HTTP/1.1 415 "));
     EXPECT_TRUE(
         has(post(request(kOne), "content-type: Application/JSON ; charset=utf-8\r\n"), " 200 OK"));
 }
 
-TEST_F(HttpIngress, WhatIsNotAvailableIsStatus422) {
+TEST_F(HttpIngress, what_is_not_available_is_answered_with_422) {
     const std::string json = "Content-Type: application/json\r\n";
     EXPECT_TRUE(has(post(request(kOne), json + "Content-Encoding: gzip\r\n"),
                     "\"field\":\"Content-Encoding\""));
@@ -433,12 +433,12 @@ TEST_F(HttpIngress, WhatIsNotAvailableIsStatus422) {
     EXPECT_EQ(acceptance_.messages.size(), 1U);
 }
 
-TEST_F(HttpIngress, MalformedJsonIsStatus400) {
+TEST_F(HttpIngress, malformed_json_is_answered_with_400) {
     EXPECT_TRUE(post("{\"envelope_sender\":").starts_with("HTTP/1.1 400 "));
     EXPECT_TRUE(post("").starts_with("HTTP/1.1 400 "));
 }
 
-TEST_F(HttpIngress, SizesAreLimited) {
+TEST_F(HttpIngress, sizes_are_limited) {
     std::string lines = "\"a: b\\n\\n";
     for (int i = 0; i < 1250; ++i)
         lines += std::string(76, 'x') + "\\n";
@@ -453,7 +453,7 @@ TEST_F(HttpIngress, SizesAreLimited) {
     EXPECT_EQ(rejected(Rejection::size), 2U);
 }
 
-TEST_F(HttpIngress, RecipientsAreLimited) {
+TEST_F(HttpIngress, recipients_are_limited) {
     options_.max_recipients = 1;
     EXPECT_TRUE(has(post(request(kOne)), " 200 OK"));
     const std::string text = post(request(R"([{"email":"c@d.example"},{"email":"e@f.example"}])"));
@@ -462,7 +462,7 @@ TEST_F(HttpIngress, RecipientsAreLimited) {
     EXPECT_EQ(rejected(Rejection::recipients), 1U);
 }
 
-TEST_F(HttpIngress, BackPressureBeforeTheBodyIsRead) {
+TEST_F(HttpIngress, back_pressure_is_answered_before_the_body_is_read) {
     acceptance_.room = 1000;
     const std::string text = talk(
         "POST /api/inject/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -476,7 +476,7 @@ TEST_F(HttpIngress, BackPressureBeforeTheBodyIsRead) {
     EXPECT_EQ(rejected(Rejection::draining), 1U);
 }
 
-TEST_F(HttpIngress, RefusalAtCommitIsStatus503) {
+TEST_F(HttpIngress, a_refusal_at_commit_is_answered_with_503) {
     acceptance_.commit_refusal = relay::Refusal::memory_full;
     const std::string text = post(request(kOne));
     EXPECT_TRUE(text.starts_with("HTTP/1.1 503 "));

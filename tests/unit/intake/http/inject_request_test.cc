@@ -51,7 +51,7 @@ class InjectRequest : public ::testing::Test {
     relay::InjectLimits limits_;
 };
 
-TEST_F(InjectRequest, TakesWhatKumoMtaTakes) {
+TEST_F(InjectRequest, takes_what_kumomta_takes) {
     const std::string body = R"({
         "envelope_sender": "bounce@news.example",
         "recipients": [{"email": "one@example.com", "name": "One"},
@@ -73,7 +73,7 @@ TEST_F(InjectRequest, TakesWhatKumoMtaTakes) {
     }
 }
 
-TEST_F(InjectRequest, MalformedJsonIsStatus400) {
+TEST_F(InjectRequest, malformed_json_is_answered_with_400) {
     for (const std::string body :
          {"", " ", "{", "{]", "nonsense", R"({"content":"b)", "{}x", "{\"content\":\"a\nb\"}",
           "\xff{}", "{\"content\":\"\xc3\"}", R"({"content":"\ud800"})", R"({"content" "x"})",
@@ -132,7 +132,7 @@ TEST_F(InjectRequest, a_problem_says_where_it_is) {
     EXPECT_TRUE(sentence("{\n\n\"content\":\"x").ends_with("(line 3, column 13)"));
 }
 
-TEST_F(InjectRequest, MissingRepeatedUnknownAndMistyped) {
+TEST_F(InjectRequest, members_missing_repeated_unknown_or_of_another_type_are_named) {
     EXPECT_EQ(problem("[]"), "422 ");
     EXPECT_EQ(problem("7"), "422 ");
     EXPECT_EQ(problem("{}"), "422 envelope_sender");
@@ -170,7 +170,7 @@ TEST_F(InjectRequest, the_same_problem_is_named_however_the_body_is_cut) {
     EXPECT_EQ(problem(member + R"([{"email":"c@d.e"},{"email":"e@f.g"}]})"), "413 recipients");
 }
 
-TEST_F(InjectRequest, TlsMayBeRequired) {
+TEST_F(InjectRequest, tls_may_be_required) {
     const auto of = [this](const std::string& more) {
         const auto request = parse(with(more));
         return request && request->require_tls;
@@ -180,7 +180,7 @@ TEST_F(InjectRequest, TlsMayBeRequired) {
     EXPECT_FALSE(of(R"("template_dialect":"Static")"));
 }
 
-TEST_F(InjectRequest, MayHaveAnAge) {
+TEST_F(InjectRequest, the_age_of_mail_may_be_limited) {
     const auto of = [this](const std::string& more) {
         const auto request = parse(with(more));
         return request ? request->max_age : core::Duration{-1};
@@ -192,7 +192,7 @@ TEST_F(InjectRequest, MayHaveAnAge) {
         EXPECT_EQ(problem(with(R"("max_age":)" + std::string(wrong))), "422 max_age") << wrong;
 }
 
-TEST_F(InjectRequest, WhatIsNotAvailableIsNeverIgnored) {
+TEST_F(InjectRequest, what_is_not_available_is_never_ignored) {
     EXPECT_EQ(problem(R"({"content":{"text_body":"x"}})"), "422 content");
     EXPECT_EQ(problem(with(R"("substitutions":{"a":1})")), "422 substitutions");
     EXPECT_EQ(problem(with(R"("template_dialect":"Jinja")")), "422 template_dialect");
@@ -205,7 +205,7 @@ TEST_F(InjectRequest, WhatIsNotAvailableIsNeverIgnored) {
               "422 recipients[0].metadata");
 }
 
-TEST_F(InjectRequest, TemplateMarkersNeedTheStaticDialect) {
+TEST_F(InjectRequest, template_markers_need_the_static_dialect) {
     const std::string head =
         R"({"envelope_sender":"","recipients":[{"email":"c@d.example"}],"content":)";
     EXPECT_EQ(problem(head + R"("Hello {{ name }}"})"), "422 content");
@@ -214,7 +214,7 @@ TEST_F(InjectRequest, TemplateMarkersNeedTheStaticDialect) {
     EXPECT_EQ(problem(head + R"("p{color:#fff} @media x{#a{b:c}} {"})"), "none");
 }
 
-TEST_F(InjectRequest, LongKeysAreCutInTheAnswer) {
+TEST_F(InjectRequest, long_keys_are_cut_in_the_answer) {
     const auto request = parse("{\"" + std::string(5000, 'k') + "\":1}");
     ASSERT_FALSE(request);
     EXPECT_LE(request.error().field.size(), 64U);

@@ -90,7 +90,7 @@ Task<void> deliver_one(Shard& shard, SmtpIngress& ingress, Visitor& visitor) {
     co_await tasks.close();
 }
 
-TEST_P(SmtpIngressTest, TakesAMessageOverTheNetwork) {
+TEST_P(SmtpIngressTest, takes_a_message_over_the_network) {
     SmtpIngress ingress(shard, options_for("0.0.0.0/0"), acceptance, metrics, events);
     Visitor visitor({"EHLO client.example\r\n", "MAIL FROM:<a@example.com>\r\n",
                      "RCPT TO:<b@example.com>\r\n", "DATA\r\n", "Subject: x\r\n\r\n..\r\n.\r\n",
@@ -103,7 +103,7 @@ TEST_P(SmtpIngressTest, TakesAMessageOverTheNetwork) {
     EXPECT_EQ(metrics.sessions_open(metrics::Protocol::smtp).value(), 0);
 }
 
-TEST_P(SmtpIngressTest, RelaysForItsNetworksOnly) {
+TEST_P(SmtpIngressTest, relays_for_its_networks_only) {
     SmtpIngress ingress(shard, options_for("192.0.2.0/24"), acceptance, metrics, events);
     Visitor visitor({"EHLO client.example\r\n", "MAIL FROM:<a@example.com>\r\n",
                      "RCPT TO:<b@example.com>\r\n", "QUIT\r\n"});
@@ -127,7 +127,7 @@ Task<void> crowd(Shard& shard, SmtpIngress& ingress, std::vector<Visitor>& visit
     co_await tasks.close();
 }
 
-TEST_P(SmtpIngressTest, LimitsConnections) {
+TEST_P(SmtpIngressTest, limits_connections) {
     SmtpListenerOptions options = options_for("0.0.0.0/0");
     options.max_connections = 3;
     options.times.drain = milliseconds(50);
@@ -146,7 +146,7 @@ TEST_P(SmtpIngressTest, LimitsConnections) {
     EXPECT_EQ(rejected(metrics::Rejection::connections), 2U);
 }
 
-TEST_P(SmtpIngressTest, DrainsIdleSessionsAndThoseInContent) {
+TEST_P(SmtpIngressTest, drains_idle_sessions_and_those_in_content) {
     SmtpListenerOptions options = options_for("0.0.0.0/0");
     options.times.drain = milliseconds(50);
     options.drain_limit = milliseconds(300);

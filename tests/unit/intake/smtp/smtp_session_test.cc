@@ -8,7 +8,7 @@
 
 #include "relay/events/event_sink.h"
 #include "relay/intake/seven_bit_content.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 #include "tests/unit/intake/kept_acceptance.h"
 #include "tests/unit/intake/scarce_memory.h"
 
@@ -35,7 +35,7 @@ class SmtpSessionTest : public testing::Test {
         const auto at = stream.heard().find(ehlo);
         return at == string::npos ? stream.heard() : stream.heard().substr(at + ehlo.size());
     }
-    void serve(http_test::ScriptedStream& client, bool may_relay = true) {
+    void serve(core::test::ScriptedStream& client, bool may_relay = true) {
         Intake intake(loop.reactor(), policy, acceptance, metrics, events, metrics::Protocol::smtp);
         SmtpSessionContext context{intake, dialogue, times, durable};
         {
@@ -50,7 +50,7 @@ class SmtpSessionTest : public testing::Test {
         return metrics.rejected_count(metrics::Protocol::smtp, why).value();
     }
 
-    http_test::TestLoop loop;
+    core::test::TestLoop loop;
     relay_test::KeptAcceptance acceptance{loop.reactor()};
     metrics::ShardMetrics metrics;
     MemoryEventSink sink;
@@ -59,10 +59,10 @@ class SmtpSessionTest : public testing::Test {
     ServerDialogueOptions dialogue{.hostname = "mx.example"};
     SmtpTimes times;
     bool durable = true;
-    http_test::ScriptedStream stream{loop.reactor()};
+    core::test::ScriptedStream stream{loop.reactor()};
 };
 
-TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
+TEST_F(SmtpSessionTest, hands_over_a_complete_message) {
     say(kEhlo);
     say("MAIL FROM:<a@example.com> SIZE=40\r\n");
     say("RCPT TO:<b@example.com>\r\n");
@@ -98,7 +98,7 @@ TEST_F(SmtpSessionTest, HandsOverACompleteMessage) {
     EXPECT_TRUE(stream.heard().starts_with(kGreeting));
 }
 
-TEST_F(SmtpSessionTest, AKnownNullMxIsRefusedAtRcpt) {
+TEST_F(SmtpSessionTest, a_known_null_mx_is_refused_at_rcpt) {
     acceptance.null_mx = "null.example";
     say(kEhlo);
     say("MAIL FROM:<a@example.com>\r\nRCPT TO:<a@null.example>\r\n");
@@ -110,7 +110,7 @@ TEST_F(SmtpSessionTest, AKnownNullMxIsRefusedAtRcpt) {
     EXPECT_NE(sink.lines().find("\"code\":556"), string::npos);
 }
 
-TEST_F(SmtpSessionTest, AListenersMailMayExpireSooner) {
+TEST_F(SmtpSessionTest, mail_of_a_listener_may_expire_sooner) {
     policy.max_age = std::chrono::hours{3};
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
@@ -123,7 +123,7 @@ TEST_F(SmtpSessionTest, AListenersMailMayExpireSooner) {
 }
 
 // RFC 6152 section 3: before the queue, so that every server takes it.
-TEST_F(SmtpSessionTest, ContentWithOctetsAbove127IsMade7Bit) {
+TEST_F(SmtpSessionTest, content_with_octets_above_127_is_made_7bit) {
     say(kEhlo);
     const auto send = [&](const string& content) {
         say(string(kEnvelope) + "DATA\r\n");
@@ -151,7 +151,7 @@ TEST_F(SmtpSessionTest, ContentWithOctetsAbove127IsMade7Bit) {
     EXPECT_TRUE(acceptance.messages[3]->utf8);
 }
 
-TEST_F(SmtpSessionTest, NoRoomForTheConversionIsNoRoom) {
+TEST_F(SmtpSessionTest, no_room_for_the_conversion_is_no_room) {
     acceptance.room = 1500;
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
@@ -161,7 +161,7 @@ TEST_F(SmtpSessionTest, NoRoomForTheConversionIsNoRoom) {
     EXPECT_TRUE(acceptance.messages.empty());
 }
 
-TEST_F(SmtpSessionTest, SaysWhenItPromisesMemoryOnly) {
+TEST_F(SmtpSessionTest, says_when_it_promises_memory_only) {
     durable = false;
     say(kEhlo);
     say(string(kEnvelope) + "RCPT TO:<c@example.com>\r\nDATA\r\n");
@@ -173,7 +173,7 @@ TEST_F(SmtpSessionTest, SaysWhenItPromisesMemoryOnly) {
 
 // RFC 2920 section 3.2: the replies to a group leave together, also those behind a commit that
 // takes its time.
-TEST_F(SmtpSessionTest, AnswersEachGroupWithOneWrite) {
+TEST_F(SmtpSessionTest, answers_each_group_with_one_write) {
     acceptance.commit_takes = milliseconds(5);
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
@@ -185,7 +185,7 @@ TEST_F(SmtpSessionTest, AnswersEachGroupWithOneWrite) {
     EXPECT_EQ(stream.writes(), 2 + 1 + 10 + 1U);  // greeting, EHLO, and one for each group
 }
 
-TEST_F(SmtpSessionTest, TakesAWholeTransactionInOneFlight) {
+TEST_F(SmtpSessionTest, takes_a_whole_transaction_in_one_flight) {
     say(kEhlo);
     say(string(kEnvelope) + "BDAT 6 LAST\r\nx: y\r\n" + string(kEnvelope) +
         "BDAT 6 LAST\r\nx: z\r\nQUIT\r\n");
@@ -194,7 +194,7 @@ TEST_F(SmtpSessionTest, TakesAWholeTransactionInOneFlight) {
     EXPECT_EQ(stream.writes(), 3U);
 }
 
-TEST_F(SmtpSessionTest, FlushesWhereTheClientHasToWait) {
+TEST_F(SmtpSessionTest, flushes_where_the_client_has_to_wait) {
     say(kEhlo);
     say("NOOP\r\nNOOP\r\nRSET\r\nRSET\r\nNOOP\r\n");
     play();
@@ -202,7 +202,7 @@ TEST_F(SmtpSessionTest, FlushesWhereTheClientHasToWait) {
               2 + 3U);  // RFC 2920 section 3.2: NOOP's reply is never held back
 }
 
-TEST_F(SmtpSessionTest, StrangersAreToldAndMayNotRunAhead) {
+TEST_F(SmtpSessionTest, strangers_are_told_and_may_not_run_ahead) {
     say(kEhlo);
     say(kEnvelope);
     say("DATA\r\n");
@@ -217,12 +217,12 @@ TEST_F(SmtpSessionTest, StrangersAreToldAndMayNotRunAhead) {
     EXPECT_NE(sink.lines().find("b@example.com"), string::npos);
 }
 
-TEST_F(SmtpSessionTest, AStrangerOutOfStepIsCutOff) {
+TEST_F(SmtpSessionTest, a_stranger_out_of_step_is_cut_off) {
     say("EHLO spammer.example\r\nMAIL FROM:<a@example.com>\r\n");
     EXPECT_EQ(play(false), "554 5.5.0 Out of step: wait for the reply\r\n");
 }
 
-TEST_F(SmtpSessionTest, AStrangerGetsLittleTime) {
+TEST_F(SmtpSessionTest, a_stranger_gets_little_time) {
     say(kEhlo);
     for (int i = 0; i < 10; ++i)
         say("NOOP\r\n", seconds(25));
@@ -230,7 +230,7 @@ TEST_F(SmtpSessionTest, AStrangerGetsLittleTime) {
               "250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n421 4.4.2 Waited too long for a command\r\n");
 }
 
-TEST_F(SmtpSessionTest, ContentBehindARefusedDataIsNotObeyed) {
+TEST_F(SmtpSessionTest, content_after_a_refused_data_is_not_obeyed) {
     say(kEhlo);
     say("MAIL FROM:<a@example.com>\r\nDATA\r\nMAIL FROM:<evil@example.com>\r\n.\r\nQUIT\r\n");
     EXPECT_EQ(play(),
@@ -238,7 +238,7 @@ TEST_F(SmtpSessionTest, ContentBehindARefusedDataIsNotObeyed) {
               "554 5.5.0 Out of step: wait for the reply\r\n");
 }
 
-TEST_F(SmtpSessionTest, PassesOnBackPressure) {
+TEST_F(SmtpSessionTest, passes_on_back_pressure) {
     acceptance.refusal = Refusal::memory_full;
     say(kEhlo);
     say(kEnvelope);
@@ -249,7 +249,7 @@ TEST_F(SmtpSessionTest, PassesOnBackPressure) {
     EXPECT_EQ(rejected(metrics::Rejection::memory_full), 1U);
 }
 
-TEST_F(SmtpSessionTest, PassesOnARefusedCommit) {
+TEST_F(SmtpSessionTest, passes_on_a_refused_commit) {
     acceptance.commit_refusal = Refusal::draining;
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
@@ -259,7 +259,7 @@ TEST_F(SmtpSessionTest, PassesOnARefusedCommit) {
     EXPECT_TRUE(acceptance.messages.empty());
 }
 
-TEST_F(SmtpSessionTest, AsksForRoomWhileContentGrows) {
+TEST_F(SmtpSessionTest, asks_for_room_while_content_grows) {
     acceptance.room = 4 << 20;
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
@@ -272,7 +272,7 @@ TEST_F(SmtpSessionTest, AsksForRoomWhileContentGrows) {
     EXPECT_EQ(rejected(metrics::Rejection::memory_full), 1U);
 }
 
-TEST_F(SmtpSessionTest, RefusedContentIsForgotten) {
+TEST_F(SmtpSessionTest, refused_content_is_forgotten) {
     say(kEhlo);
     say(string(kEnvelope) + "BDAT 6\r\nx: y\r\n");
     say("RSET\r\n");
@@ -287,7 +287,7 @@ TEST_F(SmtpSessionTest, RefusedContentIsForgotten) {
         << heard;
 }
 
-TEST_F(SmtpSessionTest, SmuggledInputIsReadAndIgnored) {
+TEST_F(SmtpSessionTest, smuggled_input_is_read_and_ignored) {
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
     say("x: y\r\n\r\nbody\n.\nMAIL FROM:<evil@example.com>\r\n.\r\nRSET\r\n");
@@ -297,7 +297,7 @@ TEST_F(SmtpSessionTest, SmuggledInputIsReadAndIgnored) {
     EXPECT_EQ(rejected(metrics::Rejection::content), 1U);
 }
 
-TEST_F(SmtpSessionTest, EndsAnIdleSession) {
+TEST_F(SmtpSessionTest, ends_an_idle_session) {
     say(kEhlo);
     stream.stay_silent();
     EXPECT_EQ(play(), "421 4.4.2 Waited too long for a command\r\n");
@@ -306,7 +306,7 @@ TEST_F(SmtpSessionTest, EndsAnIdleSession) {
     EXPECT_EQ(rejected(metrics::Rejection::timeout), 1U);
 }
 
-TEST_F(SmtpSessionTest, EndsContentThatDrips) {
+TEST_F(SmtpSessionTest, ends_content_that_drips) {
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
     for (int i = 0; i < 1000; ++i)
@@ -316,7 +316,7 @@ TEST_F(SmtpSessionTest, EndsContentThatDrips) {
     EXPECT_TRUE(acceptance.messages.empty());
 }
 
-TEST_F(SmtpSessionTest, BearsContentThatIsSlowButSteady) {
+TEST_F(SmtpSessionTest, bears_content_that_is_slow_but_steady) {
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
     for (int i = 0; i < 600; ++i)
@@ -326,7 +326,7 @@ TEST_F(SmtpSessionTest, BearsContentThatIsSlowButSteady) {
     EXPECT_EQ(acceptance.messages.size(), 1U);
 }
 
-TEST_F(SmtpSessionTest, EndsContentThatNeverEnds) {
+TEST_F(SmtpSessionTest, ends_content_that_never_ends) {
     times.content = seconds(400);
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
@@ -336,7 +336,7 @@ TEST_F(SmtpSessionTest, EndsContentThatNeverEnds) {
     EXPECT_LE(loop.elapsed(), seconds(403));
 }
 
-TEST_F(SmtpSessionTest, AClientThatVanishesLeavesNothing) {
+TEST_F(SmtpSessionTest, a_client_that_vanishes_leaves_nothing) {
     say(kEhlo);
     say(string(kEnvelope) + "DATA\r\n");
     say("x: y\r\n\r\nhalf");
@@ -344,7 +344,7 @@ TEST_F(SmtpSessionTest, AClientThatVanishesLeavesNothing) {
     EXPECT_TRUE(acceptance.messages.empty());
 }
 
-TEST_F(SmtpSessionTest, AClientThatCannotBeWrittenToIsLeft) {
+TEST_F(SmtpSessionTest, a_client_that_cannot_be_written_to_is_left) {
     stream.break_writes();
     say(kEhlo);
     say(kEnvelope);
@@ -353,7 +353,7 @@ TEST_F(SmtpSessionTest, AClientThatCannotBeWrittenToIsLeft) {
     EXPECT_GT(stream.unread(), 0U);
 }
 
-TEST_F(SmtpSessionTest, AClientThatStopsReadingInsideAGroupIsLeft) {
+TEST_F(SmtpSessionTest, a_client_that_stops_reading_inside_a_group_is_left) {
     say(kEhlo);
     say("NOOP\r\nRSET\r\n");
     stream.break_writes_after(2);
@@ -379,7 +379,7 @@ TEST_F(SmtpSessionTest, memory_that_runs_out_ends_one_message) {
     bool failed = true;
     for (std::size_t which = 1; failed; ++which) {
         ASSERT_LT(which, 200U);
-        http_test::ScriptedStream client(loop.reactor());
+        core::test::ScriptedStream client(loop.reactor());
         client.say(string(kEhlo) + string(kEnvelope) + "DATA\r\n");
         client.say(eight_bit_lines(100'000) + ".\r\n");
         client.say(string(kEnvelope) + "DATA\r\n", milliseconds{1});

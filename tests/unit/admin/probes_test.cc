@@ -7,12 +7,12 @@
 
 #include "core/http/session.h"
 #include "relay/admin/liveness.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace {
 
-using http_test::ScriptedStream;
-using http_test::TestLoop;
+using core::test::ScriptedStream;
+using core::test::TestLoop;
 using std::chrono::seconds;
 
 core::Task<std::string> exposition() {
@@ -42,7 +42,7 @@ std::string draining() {
     return "draining";
 }
 
-TEST(Probes, TellWhatTheProvidersSay) {
+TEST(Probes, tell_what_the_providers_say) {
     const relay::Probes probes{fine, draining, exposition};
     EXPECT_TRUE(get("/healthz", probes).starts_with("HTTP/1.1 200 "));
     EXPECT_TRUE(get("/healthz", probes).ends_with("{\"status\":\"ok\"}\n"));
@@ -54,11 +54,11 @@ TEST(Probes, TellWhatTheProvidersSay) {
     EXPECT_TRUE(metrics.ends_with("\r\n\r\nposthaste_up 1\n"));
 }
 
-TEST(Probes, WithoutAProviderThereAreNoMetrics) {
+TEST(Probes, without_a_provider_there_are_no_metrics) {
     EXPECT_TRUE(get("/metrics", {fine, fine, {}}).starts_with("HTTP/1.1 404 "));
 }
 
-TEST(Liveness, NamesTheShardsThatDoNotTurn) {
+TEST(Liveness, names_the_shards_that_do_not_turn) {
     relay::Liveness liveness(2);
     const core::Instant start{seconds{1000}};
     EXPECT_EQ(liveness.complaint(start), "shard 0 has not started; shard 1 has not started");

@@ -18,7 +18,7 @@
 #include "core/runtime/task_group.h"
 #include "core/runtime/timer_set.h"
 
-namespace http_test {
+namespace core::test {
 
 class JumpingTime final : public core::EventSource {
   public:
@@ -211,4 +211,4 @@ class ScriptedStream final : public core::ByteStream {
     Deadline deadline_;
 };
 
-}  // namespace http_test
+}  // namespace core::test

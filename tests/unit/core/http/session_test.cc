@@ -9,14 +9,14 @@
 #include <gtest/gtest.h>
 
 #include "core/http/message.h"
-#include "tests/unit/http/scripted_stream.h"
+#include "tests/unit/core/net/scripted_stream.h"
 
 namespace {
 
 using core::HttpRequest;
 using core::HttpResponse;
-using http_test::ScriptedStream;
-using http_test::TestLoop;
+using core::test::ScriptedStream;
+using core::test::TestLoop;
 using std::chrono::seconds;
 using std::string_literals::operator""s;
 
@@ -86,7 +86,7 @@ class HttpSession : public ::testing::Test {
     ScriptedStream stream_{loop_.reactor()};
 };
 
-TEST_F(HttpSession, AnswersWithBodyAndFields) {
+TEST_F(HttpSession, answers_with_body_and_fields) {
     const std::string text =
         answer({"POST /echo?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"});
     EXPECT_EQ(text,
@@ -96,7 +96,7 @@ TEST_F(HttpSession, AnswersWithBodyAndFields) {
     EXPECT_EQ(shared_.body_memory, 0U);
 }
 
-TEST_F(HttpSession, KeepsTheConnectionAndTheOrderOfPipelinedRequests) {
+TEST_F(HttpSession, keeps_the_connection_and_the_order_of_pipelined_requests) {
     const std::string one = "GET /echo?1 HTTP/1.1\r\nHost: x\r\n\r\n";
     const std::string two =
         "POST /echo?2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -109,38 +109,38 @@ TEST_F(HttpSession, KeepsTheConnectionAndTheOrderOfPipelinedRequests) {
     EXPECT_EQ(shared_.stats.requests, 4U);
 }
 
-TEST_F(HttpSession, HeadHasTheLengthAndNoBody) {
+TEST_F(HttpSession, a_reply_to_head_has_the_length_and_no_body) {
     const std::string text = answer({"HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\n"});
     EXPECT_TRUE(has(text, "Content-Length: 14\r\n"));
     EXPECT_TRUE(text.ends_with("\r\n\r\n"));
 }
 
-TEST_F(HttpSession, ClosesWhenAsked) {
+TEST_F(HttpSession, closes_when_asked) {
     const std::string close = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     const std::string text = answer({close + close});
     EXPECT_EQ(count(text, "200 OK"), 1U);
     EXPECT_TRUE(has(text, "Connection: close\r\n"));
 }
 
-TEST_F(HttpSession, OldVersionClosesUnlessKeepAlive) {
+TEST_F(HttpSession, an_old_version_closes_unless_it_asks_to_keep_alive) {
     EXPECT_TRUE(has(answer({"GET /echo HTTP/1.0\r\n\r\n"}), "Connection: close\r\n"));
 }
 
-TEST_F(HttpSession, OldVersionMayKeepAlive) {
+TEST_F(HttpSession, an_old_version_may_keep_alive) {
     EXPECT_TRUE(has(answer({"GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"}),
                     "Connection: keep-alive\r\n"));
 }
 
-TEST_F(HttpSession, EmptyLinesBeforeARequestAreSkipped) {
+TEST_F(HttpSession, empty_lines_before_a_request_are_skipped) {
     EXPECT_TRUE(has(answer({"\r\n", "\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}), "200 OK"));
 }
 
-TEST_F(HttpSession, AbsoluteTargetIsUnderstood) {
+TEST_F(HttpSession, an_absolute_target_is_understood) {
     EXPECT_TRUE(has(answer({"GET http://mta.example/echo?q HTTP/1.1\r\nHost: x\r\n\r\n"}),
                     "GET /echo?q []"));
 }
 
-TEST_F(HttpSession, UnknownPathAndMethod) {
+TEST_F(HttpSession, an_unknown_path_or_method_is_answered_and_the_connection_kept) {
     const std::string text =
         answer({"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
                 "DELETE /echo HTTP/1.1\r\nHost: x\r\n\r\n"});
@@ -152,7 +152,7 @@ TEST_F(HttpSession, UnknownPathAndMethod) {
     EXPECT_EQ(count(text, "keep-alive"), 2U);
 }
 
-TEST_F(HttpSession, GateRefusesBeforeTheBodyAndDropsIt) {
+TEST_F(HttpSession, a_gate_refuses_before_the_body_and_drops_it) {
     stream_.say(
         "POST /closed HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 900\r\n\r\n");
     stream_.say(std::string(900, 'x'));
@@ -162,7 +162,7 @@ TEST_F(HttpSession, GateRefusesBeforeTheBodyAndDropsIt) {
     EXPECT_EQ(stream_.unread(), 0U);
 }
 
-TEST_F(HttpSession, ContinueIsSentWhenTheClientWaits) {
+TEST_F(HttpSession, continue_is_sent_when_the_client_waits) {
     stream_.say(
         "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     stream_.say("ok", seconds{1});
@@ -170,18 +170,18 @@ TEST_F(HttpSession, ContinueIsSentWhenTheClientWaits) {
     EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
 }
 
-TEST_F(HttpSession, ContinueIsNotSentWhenTheBodyIsHere) {
+TEST_F(HttpSession, continue_is_not_sent_when_the_body_is_here) {
     EXPECT_TRUE(answer({"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
                         "Content-Length: 2\r\n\r\nok"})
                     .starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
-TEST_F(HttpSession, UnknownExpectation) {
+TEST_F(HttpSession, an_unknown_expectation_is_refused) {
     EXPECT_TRUE(
         has(answer({"GET /echo HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n"}), "HTTP/1.1 417"));
 }
 
-TEST_F(HttpSession, BodyOverTheLimitOfItsRoute) {
+TEST_F(HttpSession, a_body_over_the_limit_of_its_route_is_refused) {
     const std::string text = answer(
         {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", std::string(1001, 'x')});
     EXPECT_TRUE(text.starts_with("HTTP/1.1 413 "));
@@ -189,13 +189,13 @@ TEST_F(HttpSession, BodyOverTheLimitOfItsRoute) {
     EXPECT_EQ(count(text, "HTTP/1.1"), 1U);
 }
 
-TEST_F(HttpSession, ChunkedBodyOverTheLimitOfItsRoute) {
+TEST_F(HttpSession, a_chunked_body_over_the_limit_of_its_route_is_refused) {
     const std::string chunk = "1f4\r\n" + std::string(500, 'x') + "\r\n";
     const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     EXPECT_TRUE(answer({head, chunk, chunk, "1\r\nx\r\n0\r\n\r\n"}).starts_with("HTTP/1.1 413 "));
 }
 
-TEST_F(HttpSession, TheLastChunkMayComeOctetByOctet) {
+TEST_F(HttpSession, the_last_chunk_may_come_octet_by_octet) {
     const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     EXPECT_TRUE(answer({head, "0\r\n", "\r", "\n"}).starts_with("HTTP/1.1 200 "));
     EXPECT_TRUE(answer({head, "0", "\r", "\n", "\r\n"}).starts_with("HTTP/1.1 200 "));
@@ -204,12 +204,12 @@ TEST_F(HttpSession, TheLastChunkMayComeOctetByOctet) {
     EXPECT_TRUE(answer({head, "0\r\nA: b", "\r", "\n", "\r", "\n"}).starts_with("HTTP/1.1 200 "));
 }
 
-TEST_F(HttpSession, ChunkSizeThatOverflowsIsRefused) {
+TEST_F(HttpSession, a_chunk_size_that_overflows_is_refused) {
     const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     EXPECT_TRUE(answer({head + "2\r\nab\r\nfffffffffffffffe\r\n"}).starts_with("HTTP/1.1 413 "));
 }
 
-TEST_F(HttpSession, ChunkHeaderThatNeverEnds) {
+TEST_F(HttpSession, a_chunk_header_that_never_ends_is_refused) {
     const std::string head =
         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=";
     EXPECT_TRUE(answer({head, std::string(9000, 'a'), std::string(9000, 'a')})
@@ -296,7 +296,7 @@ TEST_F(HttpSession, a_body_may_be_taken_as_it_arrives) {
     EXPECT_EQ(shared_.body_memory, 0U);
 }
 
-TEST_F(HttpSession, MemoryForBodiesIsLimited) {
+TEST_F(HttpSession, memory_for_bodies_is_limited) {
     limits_.max_body_memory = 600;
     shared_.body_memory = 200;  // somebody else's
     const std::string text = answer(
@@ -306,7 +306,7 @@ TEST_F(HttpSession, MemoryForBodiesIsLimited) {
     EXPECT_EQ(shared_.body_memory, 200U);
 }
 
-TEST_F(HttpSession, HeadOverTheLimit) {
+TEST_F(HttpSession, a_head_over_the_limit_is_refused) {
     stream_.say("GET /echo HTTP/1.1\r\nHost: x\r\n");
     for (int i = 0; i < 70; ++i)
         stream_.say("X-Field-" + std::to_string(i) + ": " + std::string(1000, 'v') + "\r\n");
@@ -314,7 +314,7 @@ TEST_F(HttpSession, HeadOverTheLimit) {
     EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 431 "));
 }
 
-TEST_F(HttpSession, TooManyFields) {
+TEST_F(HttpSession, too_many_fields_are_refused) {
     std::string head = "GET /echo HTTP/1.1\r\nHost: x\r\n";
     for (int i = 0; i < 200; ++i)
         head += "X: y\r\n";
@@ -322,7 +322,7 @@ TEST_F(HttpSession, TooManyFields) {
 }
 
 // Where one side sees one request and another sees two (RFC 9112 section 11.2).
-TEST_F(HttpSession, AmbiguousLengthsAreRefusedAndNothingBehindThemIsRead) {
+TEST_F(HttpSession, ambiguous_lengths_are_refused_and_nothing_after_them_is_read) {
     const std::vector<std::string> heads{
         "Host: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
@@ -353,7 +353,7 @@ TEST_F(HttpSession, AmbiguousLengthsAreRefusedAndNothingBehindThemIsRead) {
     }
 }
 
-TEST_F(HttpSession, OtherVersionsAndGarbage) {
+TEST_F(HttpSession, other_versions_and_garbage_are_refused) {
     const std::vector<std::pair<std::string, std::string>> cases{
         {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
         {"GET /echo HTTP/1.2\r\nHost: x\r\n\r\n", "505"},
@@ -374,7 +374,7 @@ TEST_F(HttpSession, OtherVersionsAndGarbage) {
     }
 }
 
-TEST_F(HttpSession, SilentConnectionIsClosedWithoutAWord) {
+TEST_F(HttpSession, a_silent_connection_is_closed_without_a_word) {
     stream_.stay_silent();
     play();
     EXPECT_EQ(stream_.heard(), "");
@@ -382,7 +382,7 @@ TEST_F(HttpSession, SilentConnectionIsClosedWithoutAWord) {
     EXPECT_LT(loop_.elapsed(), limits_.idle_timeout + seconds{1});
 }
 
-TEST_F(HttpSession, HeadThatDripsIsCutOff) {
+TEST_F(HttpSession, a_head_that_drips_is_cut_off) {
     for (const char c : std::string("GET /echo HTTP/1.1\r\nHost: x\r\n")) {
         stream_.say(std::string(1, c), seconds{1});
     }
@@ -394,7 +394,7 @@ TEST_F(HttpSession, HeadThatDripsIsCutOff) {
     EXPECT_EQ(shared_.stats.timeouts, 1U);
 }
 
-TEST_F(HttpSession, BodyThatDripsIsCutOff) {
+TEST_F(HttpSession, a_body_that_drips_is_cut_off) {
     stream_.say("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
     for (int i = 0; i < 900; ++i)
         stream_.say("x", seconds{1});
@@ -403,7 +403,7 @@ TEST_F(HttpSession, BodyThatDripsIsCutOff) {
     EXPECT_LT(loop_.elapsed(), limits_.body_grace + limits_.linger_time + seconds{1});
 }
 
-TEST_F(HttpSession, BodyAtTheLeastRateIsRead) {
+TEST_F(HttpSession, a_body_at_the_least_rate_is_read) {
     router_.add(
         {.method = "PUT", .path = "/large", .max_body = 10'000'000, .handler = echo, .gate = {}});
     const std::string second(limits_.min_body_rate, 'x');
@@ -415,7 +415,7 @@ TEST_F(HttpSession, BodyAtTheLeastRateIsRead) {
     EXPECT_TRUE(stream_.heard().starts_with("HTTP/1.1 200 "));
 }
 
-TEST_F(HttpSession, RequestsPerConnectionAreLimited) {
+TEST_F(HttpSession, requests_per_connection_are_limited) {
     limits_.max_requests = 2;
     const std::string one = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
     const std::string text = answer({one + one + one});
@@ -423,7 +423,7 @@ TEST_F(HttpSession, RequestsPerConnectionAreLimited) {
     EXPECT_EQ(count(text, "Connection: close"), 1U);
 }
 
-TEST_F(HttpSession, DrainingEndsAfterTheResponse) {
+TEST_F(HttpSession, draining_ends_after_the_response) {
     shared_.phase = core::HttpPhase::draining;
     EXPECT_EQ(answer({"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}), "");
 }
@@ -436,14 +436,14 @@ TEST_F(HttpSession, leaving_answers_one_more_request_and_says_close) {
     EXPECT_EQ(count(text, "Connection: close"), 1U);
 }
 
-TEST_F(HttpSession, PeerThatIsGoneEndsTheSession) {
+TEST_F(HttpSession, a_peer_that_is_gone_ends_the_session) {
     stream_.break_writes();
     EXPECT_EQ(
         answer({"GET /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"}), "");
     EXPECT_EQ(shared_.stats.requests, 1U);
 }
 
-TEST_F(HttpSession, EveryCutOfTheInputGivesTheSameAnswer) {
+TEST_F(HttpSession, every_cut_of_the_input_gives_the_same_answer) {
     const std::string input =
         "POST /echo?2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n"
@@ -461,13 +461,13 @@ TEST_F(HttpSession, EveryCutOfTheInputGivesTheSameAnswer) {
     EXPECT_EQ(answer_anew(std::move(drops)), whole);
 }
 
-TEST(HttpMessage, JsonErrorsEscapeWhatTheyQuote) {
+TEST(HttpMessage, json_errors_escape_what_they_quote) {
     EXPECT_EQ(core::error_response(422, "a \"b\"\r\n\x01\xff\xc3\xa9", "f").body,
               "{\"errors\":[{\"message\":\"a "
               "\\\"b\\\"\\r\\n\\u0001\xef\xbf\xbd\xc3\xa9\",\"field\":\"f\"}]}\n");
 }
 
-TEST(HttpMessage, DateIsImfFixdate) {  // the example of RFC 9110 section 5.6.7
+TEST(HttpMessage, a_date_is_an_imf_fixdate) {  // the example of RFC 9110 section 5.6.7
     EXPECT_EQ(core::http_date(core::WallTime{seconds{784111777}}), "Sun, 06 Nov 1994 08:49:37 GMT");
 }
 

@@ -78,7 +78,7 @@ core::Task<void> talk(core::Shard* shard, core::HttpServer* server) {
     EXPECT_EQ(server->connections(), 0U);
 }
 
-TEST_P(HttpServer, ServesAndEndsIdleConnectionsAtItsEnd) {
+TEST_P(HttpServer, serves_and_closes_idle_connections_at_its_end) {
     core::HttpServer server(shard(), {}, router());
     const core::Instant start = shard().now();
     rig_->run(talk(&shard(), &server));
@@ -108,7 +108,7 @@ core::Task<void> finish(core::Shard* shard, core::HttpServer* server, core::Even
     co_await stream->close();
 }
 
-TEST_P(HttpServer, RequestsUnderWayAreFinishedWhileDraining) {
+TEST_P(HttpServer, requests_under_way_are_finished_while_draining) {
     core::HttpServer server(shard(), {}, router());
     rig_->run(finish(&shard(), &server, &gate_));
 }
@@ -126,7 +126,7 @@ core::Task<void> stall(core::Shard* shard, core::HttpServer* server) {
     co_await stream->close();
 }
 
-TEST_P(HttpServer, DrainTimeIsLimited) {
+TEST_P(HttpServer, the_time_of_a_drain_is_limited) {
     core::HttpServerOptions options;
     options.drain_timeout = std::chrono::milliseconds{50};
     core::HttpServer server(shard(), options, router());
@@ -152,7 +152,7 @@ core::Task<void> crowd(core::Shard* shard, core::HttpServer* server) {
     co_await server->close();
 }
 
-TEST_P(HttpServer, ConnectionsAreLimited) {
+TEST_P(HttpServer, connections_are_limited) {
     core::HttpServerOptions options;
     options.max_connections = 1;
     core::HttpServer server(shard(), options, router());
@@ -161,7 +161,7 @@ TEST_P(HttpServer, ConnectionsAreLimited) {
     EXPECT_EQ(server.stats().connections_refused, 1U);
 }
 
-TEST_P(HttpServer, EnterAndLeaveArePaired) {
+TEST_P(HttpServer, enter_and_leave_are_paired) {
     int inside = 0;
     int entered = 0;
     core::HttpServerOptions options;
