@@ -1,7 +1,10 @@
 // Providers: paths to different sites of one provider share its limits, take turns, and belong to
 // one home shard, whatever the number of shards.
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -152,6 +155,28 @@ TEST_P(RelayProviders, a_table_is_rolled_up_though_its_own_domain_gets_no_mail) 
     town.inject(400, "small.example");
     EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
     EXPECT_EQ(server.peak_sessions(), 2U);
+    town.expect_clean();
+}
+
+// What a table says about how its hosts are spoken to.
+TEST(RelayShaping, the_port_and_the_name_in_ehlo_are_those_of_the_table) {
+    RelayOptions options;
+    options.shaping = "[\"one.example\"]\nsmtp_port = 2526\nehlo_domain = \"bulk.example\"\n";
+    Town town(std::move(options));
+    std::vector<std::string> hellos;
+    MxOptions server{.name = "mx1.example"};
+    server.script = [&hellos](const Moment& moment) {
+        if (moment.stage == Stage::hello) hellos.emplace_back(moment.line);
+        return Verdict{};
+    };
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    town.zone.add_address("mx1.example", address_of(1).ip);
+    town.servers.push_back(
+        std::make_unique<SimMx>(town.world, core::SocketAddress{address_of(1).ip, 2526}, server));
+    town.servers.back()->start();
+    town.inject(1);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    EXPECT_EQ(hellos, std::vector<std::string>{"EHLO bulk.example"});
     town.expect_clean();
 }
 
