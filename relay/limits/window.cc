@@ -64,6 +64,7 @@ void Window::opened(core::Instant now, std::size_t open, std::size_t several) {
     stale_ -= std::min(stale_, several);
     row_ = 0;
     if (doubt_.there() && open >= doubt_.level) doubt_ = {};
+    if (!doubt_.there() || open >= beneath_.level) beneath_ = {};
     if (cap_.there() && open >= cap_.level) {
         cap_ = {};
     } else {
@@ -81,7 +82,7 @@ void Window::refused(core::Instant now, std::size_t open, std::size_t opening) {
     if (open == 0) {
         // Nothing works: then what was learned since anything opened is no cap.
         if (cap_.openings == 0) cap_ = {};
-        doubt_ = {};
+        doubt_ = beneath_ = {};
         return;
     }
     const std::size_t level = open + opening + 1;
@@ -101,8 +102,12 @@ void Window::refused(core::Instant now, std::size_t open, std::size_t opening) {
 void Window::doubt(core::Instant now, std::size_t level) {
     const bool is_new = level > proven_;
     if (doubt_.there() && level < doubt_.level) {
-        if (row_ == 1) return;  // one at a count below the one in doubt
-        doubt_ = {.level = level, .refusals = row_ - 1};
+        // At a count below the one in doubt: one is chance, as long as that count opens again.
+        beneath_.level = beneath_.there() ? std::min(beneath_.level, level) : level;
+        if (++beneath_.refusals < kEnough && row_ == 1) return;
+        doubt_ = {.level = beneath_.level,
+                  .refusals = std::max(row_, std::min(beneath_.refusals, kEnough)) - 1};
+        beneath_ = {};
     }
     if (!doubt_.there()) doubt_.level = level;
     ++doubt_.refusals;
@@ -121,7 +126,7 @@ void Window::learn_cap(core::Instant now, std::size_t level) {
     cap_ = {.level = level, .refusals = kEnough};
     cap_.ask_at = now + kRetest;
     cap_.latest = now + kLongest;
-    doubt_ = {};
+    doubt_ = beneath_ = {};
     proven_ = std::min(proven_, level - 1);
     reach_ = level;
 }
@@ -135,7 +140,7 @@ void Window::confirm_cap(core::Instant now) {
 }
 
 void Window::restart() {
-    cap_ = doubt_ = {};
+    cap_ = doubt_ = beneath_ = {};
     proven_ = stale_ = braked_ = 0;
     row_ = fruitless_ = 0;
     reach_ = kStart;

@@ -94,6 +94,7 @@ class Window {
     core::Instant step_at_ = core::kNever;  // reach_ grows though nothing opened
     Bound cap_;
     Bound doubt_;            // below the cap
+    Bound beneath_;          // refusals below the doubt, which nothing refutes either
     unsigned row_ = 0;       // refusals since anything opened
     std::size_t stale_ = 0;  // connections that were opening at the last refusal: the same fact
     core::Instant refused_at_{};

@@ -207,7 +207,7 @@ TEST_F(ExpositionTest, series_are_bounded) {
     for (int i = 1; i < 100'000; ++i)
         names.push_back("d" + std::to_string(i) + ".example");
     const std::string text = render(shards, names, node_, kNow);
-    EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 200 * 11 + 400);
+    EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 200 * 12 + 400);
 }
 
 TEST_F(ExpositionTest, is_documented) {
