@@ -83,7 +83,8 @@ LaneTerms LaneLedger::renew(std::size_t shard, const LaneReport& report, core::I
     ledger_.limit_by(window_.most(now, ledger_.granted()));
     LaneTerms terms;
     terms.places = ledger_.renew(shard, report.has, report.wants);
-    terms.limit = window_.size();
+    // Rates are shared by what may open for the time being, learned or in doubt.
+    terms.limit = std::max(window_.sure(), ledger_.granted());
     terms.trial = window_.is_trying(ledger_.granted());
     terms.others = ledger_.granted() - ledger_.granted(shard);
     worked_ = std::max(worked_, report.worked);

@@ -196,8 +196,8 @@ TEST_P(RelayWindow, a_small_window_has_the_whole_rate) {
                           .a_session = 50,
                           .rate = {rate, seconds{1}}};
         const auto run = drain(scene, scene.limit);
-        // Wanted: 0.95. Two lanes reach a third: the one with less mail keeps its places too long.
-        const double reached = GetParam() == 2 && rate == 400 ? 0.33 : 0.95;
+        // Wanted: 0.95. Two lanes have less in the first second, in which one refusal is in doubt.
+        const double reached = GetParam() == 2 && rate == 400 ? 0.85 : 0.95;
         EXPECT_GE(scene.messages / run.seconds, reached * static_cast<double>(rate)) << scene.name;
     }
 }
