@@ -4,13 +4,11 @@
 // time; what comes meanwhile is the next one. A surprise ends the program.
 #pragma once
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string_view>
-#include <vector>
 
 #include <fcntl.h>
 #include <liburing.h>
@@ -41,12 +39,13 @@ class BareLog {
     BareLog& operator=(const BareLog&) = delete;
 
     bool writing() const { return writing_; }
-    // False: it does not fit into this batch.
-    bool add(std::string_view octets) {
-        if (octets.size() > kBuffer) fail();
-        if (used_ + octets.size() > kBuffer) return false;
-        std::memcpy(buffer_.get() + used_, octets.data(), octets.size());
-        used_ += octets.size();
+    // False: the message does not fit into this batch.
+    bool add(std::string_view envelope, std::string_view content) {
+        const std::size_t octets = envelope.size() + content.size();
+        if (octets > kBuffer) fail();
+        if (used_ + octets > kBuffer) return false;
+        append(envelope);
+        append(content);
         return true;
     }
     void write(io_uring_sqe* entry) {
@@ -69,6 +68,10 @@ class BareLog {
         void operator()(char* area) const { std::free(area); }
     };
 
+    void append(std::string_view octets) {
+        std::memcpy(buffer_.get() + used_, octets.data(), octets.size());
+        used_ += octets.size();
+    }
     [[noreturn]] static void fail() {
         std::perror("bare_relay: the log");
         std::exit(1);

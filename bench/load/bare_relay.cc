@@ -214,7 +214,7 @@ void Relay::run() {
 void Relay::commit() {
     while (!to_commit_.empty()) {
         Connection* const connection = to_commit_.front();
-        if (!log_->add(connection->incoming->envelope + connection->incoming->content)) break;
+        if (!log_->add(connection->incoming->envelope, connection->incoming->content)) break;
         to_commit_.pop_front();
         in_batch_.push_back(connection);
     }

@@ -64,7 +64,7 @@ class Window {
     void ended(core::Instant now, bool fruitless, std::size_t open);
     // A transaction completed, after such a time.
     void completed(core::Instant now, core::Duration took, std::size_t open);
-    // Nothing works: what comes after that begins anew.
+    // Nothing works any more: what was learned is forgotten.
     void restart();
     void limit_by(std::size_t limit) { limit_ = limit; }
     // So many at once from the start, as several shards serve it.

@@ -137,8 +137,8 @@ void Path::wake_at(core::Instant instant) {
 // One of those that all paths of the provider have; and no further one for the rate's sake.
 bool Path::finds_place() {
     if (provider_ == nullptr) return true;
-    if (!pool_.empty() && provider_->next_message() > context_.shard.now()) {
-        wake_at(provider_->next_message());
+    if (const Gate::Answer rate = by_provider(); !pool_.empty() && !rate.go()) {
+        wake_at(rate.until);
         return false;
     }
     if (provider_->has_place()) return true;
@@ -148,19 +148,19 @@ bool Path::finds_place() {
 }
 
 // The rate of the provider goes before that of the path, whose buckets are not touched in vain.
+Gate::Answer Path::by_provider() const {
+    if (provider_ == nullptr || provider_->next_message() <= context_.shard.now()) return {};
+    return {Gate::Why::provider_rate, provider_->next_message()};
+}
+
 Gate::Answer Path::may_wake() const {
-    const core::Instant now = context_.shard.now();
-    if (provider_ != nullptr && provider_->next_message() > now) {
-        return {Gate::Why::provider_rate, provider_->next_message()};
-    }
-    return gate_.wake(now);
+    const Gate::Answer rate = by_provider();
+    return rate.go() ? gate_.wake(context_.shard.now()) : rate;
 }
 
 Gate::Answer Path::may_begin() {
+    if (const Gate::Answer rate = by_provider(); !rate.go()) return rate;
     const core::Instant now = context_.shard.now();
-    if (provider_ != nullptr && provider_->next_message() > now) {
-        return {Gate::Why::provider_rate, provider_->next_message()};
-    }
     const Gate::Answer answer = gate_.begin_transaction(now);
     if (provider_ != nullptr && answer.go()) provider_->take_message(now);
     return answer;

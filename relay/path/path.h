@@ -162,6 +162,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
 
     // ---- what it shares with the paths of its provider
     bool finds_place();
+    Gate::Answer by_provider() const;
     Gate::Answer may_wake() const;
     Gate::Answer may_begin();
     void place_is_free() override { maintain(); }

@@ -6,6 +6,15 @@
 
 namespace relay {
 
+namespace {
+
+template <typename Tag>
+bool is_on_list_of(const ProviderShare::Member& member) {
+    return static_cast<const core::ListLink<Tag>&>(member).linked();
+}
+
+}  // namespace
+
 void ProviderShare::limit_by(const ShapingLimits& limits) {
     limit_ = limits.provider_connection_limit;
     if (stated_rate_ == limits.provider_max_message_rate) return;
@@ -16,9 +25,7 @@ void ProviderShare::limit_by(const ShapingLimits& limits) {
 
 void ProviderShare::wait(Member& member) {
     PH_ASSERT(!has_place());
-    if (!static_cast<core::ListLink<WaitsForPlaceTag>&>(member).linked()) {
-        waiting_.push_back(member);
-    }
+    if (!is_on_list_of<WaitsForPlaceTag>(member)) waiting_.push_back(member);
     while (!idle_.empty()) {
         Member& rests = idle_.pop_front();
         if (!rests.give_up_idle()) continue;
@@ -39,14 +46,14 @@ void ProviderShare::give_back() {
 }
 
 void ProviderShare::has_idle(Member& member) {
-    if (!static_cast<core::ListLink<HasIdleTag>&>(member).linked()) idle_.push_back(member);
+    if (!is_on_list_of<HasIdleTag>(member)) idle_.push_back(member);
 }
 
 void ProviderShare::leave(Member& member) {
-    if (static_cast<core::ListLink<WaitsForPlaceTag>&>(member).linked()) {
+    if (is_on_list_of<WaitsForPlaceTag>(member)) {
         core::IntrusiveList<Member, WaitsForPlaceTag>::remove(member);
     }
-    if (static_cast<core::ListLink<HasIdleTag>&>(member).linked()) {
+    if (is_on_list_of<HasIdleTag>(member)) {
         core::IntrusiveList<Member, HasIdleTag>::remove(member);
     }
 }

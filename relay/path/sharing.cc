@@ -15,6 +15,10 @@ constexpr std::size_t kBurst = 8;            // messages at once, for each shard
 constexpr std::size_t kSlack = 64;           // recipients that a shard may have above the mean
 constexpr std::size_t kMaxMoved = 2048;      // at a time
 
+std::size_t sum_of(const std::vector<std::size_t>& all) {
+    return std::accumulate(all.begin(), all.end(), std::size_t{0});
+}
+
 }  // namespace
 
 bool may_be_shared(const ShapingLimits& limits, std::size_t shards) {
@@ -29,8 +33,7 @@ std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t s
                          std::size_t mine) {
     if (backlogs.size() < 2) return {};
     PH_ASSERT(self < backlogs.size());
-    const std::size_t all =
-        std::accumulate(backlogs.begin(), backlogs.end(), mine) - backlogs[self];
+    const std::size_t all = sum_of(backlogs) + mine - backlogs[self];
     const std::size_t mean = all / backlogs.size();
     if (mine <= mean + mean / 4 + kSlack) return {};
     std::size_t surplus = std::min(mine - mean, kMaxMoved);
@@ -44,14 +47,6 @@ std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t s
     }
     return moves;
 }
-
-namespace {
-
-std::size_t sum_of(const std::vector<std::size_t>& all) {
-    return std::accumulate(all.begin(), all.end(), std::size_t{0});
-}
-
-}  // namespace
 
 LaneLedger::LaneLedger(Window& window, std::size_t limit, std::size_t shards, std::size_t home,
                        std::size_t has)
