@@ -231,13 +231,38 @@ void tls(Page& page, Shards shards, const std::vector<std::string>& names) {
     }
 }
 
+using QueueSizes = std::array<std::int64_t, kQueues>;
+
+QueueSizes read_queues(Shards shards) {
+    QueueSizes sizes{};
+    for (std::size_t q = 0; q < kQueues; ++q) {
+        sizes[q] = sum(
+            shards, [&](const ShardMetrics& s) -> auto& { return s.queue(static_cast<Queue>(q)); });
+    }
+    return sizes;
+}
+
+// Recipients move from queue to queue while they are counted. Read one after the other, a queue may
+// be seen before they came to it and the next one after they had left it: a scrape that shows an
+// empty relay while all its mail waits. So the counts hold that two readings in a row agree on. A
+// relay that is too busy for that has the last reading, which is off by what moved meanwhile.
+QueueSizes queue_sizes(Shards shards) {
+    constexpr int kMostReadings = 8;
+    QueueSizes sizes = read_queues(shards);
+    for (int reading = 1; reading < kMostReadings; ++reading) {
+        const QueueSizes again = read_queues(shards);
+        if (again == sizes) break;
+        sizes = again;
+    }
+    return sizes;
+}
+
 void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now) {
     page.family(kQueueRecipients);
+    const QueueSizes sizes = queue_sizes(shards);
     for (std::size_t q = 0; q < kQueues; ++q) {
-        const std::int64_t recipients = sum(
-            shards, [&](const ShardMetrics& s) -> auto& { return s.queue(static_cast<Queue>(q)); });
         // One that travels between shards may be counted on neither or both for a moment.
-        page.sample(std::max<std::int64_t>(recipients, 0), {kQueueWords[q]});
+        page.sample(std::max<std::int64_t>(sizes[q], 0), {kQueueWords[q]});
     }
     core::Duration age{};
     for (const ShardMetrics* each : shards) {

@@ -96,8 +96,7 @@ class Observer {
             Journaled& journal = truth_.journals.at(number);
             if (event.phase == Phase::started) {
                 // Those that came in the turn in which it was composed are not in it.
-                const std::size_t later =
-                    scene_.relay->spool(number).journals().front()->noted();
+                const std::size_t later = scene_.relay->spool(number).journals().front()->noted();
                 const std::size_t begin =
                     std::exchange(journal.written, journal.outcomes.size() - later);
                 journal.under_way.push_back({event.offset, begin, journal.written});

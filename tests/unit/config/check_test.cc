@@ -31,11 +31,10 @@ TEST(CheckConfig, gives_what_serve_needs) {
     EXPECT_EQ(checked->shaping.limits_for("example.com").connection_limit, 2U);
     EXPECT_EQ(checked->shaping.limits_for("example.org").connection_limit, 5U);
     ASSERT_EQ(checked->warnings.size(), 1U);
-    EXPECT_EQ(
-        checked->warnings[0].to_string(),
-        (directory.path() / "s.toml").string() +
-            ":3: [\"example.com\"] enable_rset has no effect: RSET is sent only where a "
-            "transaction has to be undone");
+    EXPECT_EQ(checked->warnings[0].to_string(),
+              (directory.path() / "s.toml").string() +
+                  ":3: [\"example.com\"] enable_rset has no effect: RSET is sent only where a "
+                  "transaction has to be undone");
     EXPECT_FALSE(std::filesystem::exists(directory.path() / "data"));  // a check makes nothing
 }
 

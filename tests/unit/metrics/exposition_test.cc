@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -35,8 +36,9 @@ class ExpositionTest : public testing::Test {
         return render(shards, {"other", "example.com"}, node_, kNow);
     }
     // The value of a sample, or "none".
-    std::string value(const std::string& sample) const {
-        std::istringstream lines(page());
+    std::string value(const std::string& sample) const { return value_in(page(), sample); }
+    static std::string value_in(const std::string& page, const std::string& sample) {
+        std::istringstream lines(page);
         for (std::string line; std::getline(lines, line);) {
             if (line.starts_with(sample + " ")) return line.substr(sample.size() + 1);
         }
@@ -102,6 +104,28 @@ TEST_F(ExpositionTest, recipients_that_travel_are_counted_once) {
     EXPECT_EQ(value(R"(posthaste_queue_recipients{state="scheduled"})"), "7");
     EXPECT_EQ(value(R"(posthaste_queue_recipients{state="ready"})"), "3");
     EXPECT_EQ(value(R"(posthaste_queue_recipients{state="in_flight"})"), "0");
+}
+
+// A scrape once said that nothing waited, as thirty recipients were deferred while it was read.
+TEST_F(ExpositionTest, recipients_that_change_queues_during_a_scrape_are_counted) {
+    constexpr int kWaiting = 30;
+    one_.entered(Queue::in_flight, kWaiting);
+    for (int round = 0; round < 500; ++round) {
+        const Queue from = round % 2 == 0 ? Queue::in_flight : Queue::scheduled;
+        const Queue to = round % 2 == 0 ? Queue::scheduled : Queue::in_flight;
+        std::thread shard([&] {
+            for (int i = 0; i < kWaiting; ++i) {
+                one_.left(from);
+                one_.entered(to);
+            }
+        });
+        const std::string scrape = page();
+        shard.join();
+        const int counted =
+            std::stoi(value_in(scrape, R"(posthaste_queue_recipients{state="scheduled"})")) +
+            std::stoi(value_in(scrape, R"(posthaste_queue_recipients{state="in_flight"})"));
+        ASSERT_GE(counted, kWaiting - 1) << "round " << round;
+    }
 }
 
 TEST_F(ExpositionTest, the_oldest_is_the_oldest_of_all) {

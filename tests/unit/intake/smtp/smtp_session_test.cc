@@ -404,6 +404,7 @@ TEST_F(SmtpSessionTest, many_lines_with_dots_need_no_large_piece_of_memory) {
     string lines;
     while (lines.size() < 3'000'000)
         lines += "..\r\n";
+    stream.read_at_most(16 * 1024);
     stream.say(string(kEhlo) + string(kEnvelope) + "DATA\r\n");
     stream.say("Subject: x\r\n\r\n" + lines + ".\r\nQUIT\r\n");
     {
