@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "relay/path/outage.h"
-#include "relay/shaping/token_bucket.h"
+#include "relay/limits/token_bucket.h"
 
 namespace relay {
 

@@ -18,7 +18,7 @@
 #include "core/base/intrusive_list.h"
 #include "relay/message/path_key.h"
 #include "relay/shaping/limits.h"
-#include "relay/shaping/token_bucket.h"
+#include "relay/limits/token_bucket.h"
 
 namespace relay {
 

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "core/base/assert.h"
-#include "relay/shaping/token_bucket.h"
+#include "relay/limits/token_bucket.h"
 
 namespace relay {
 

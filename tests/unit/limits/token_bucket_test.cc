@@ -1,4 +1,4 @@
-#include "relay/shaping/token_bucket.h"
+#include "relay/limits/token_bucket.h"
 
 #include <vector>
 

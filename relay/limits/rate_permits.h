@@ -1,0 +1,65 @@
+// RatePermits: what one shard has of a shared rate (rate_ledger.h): permits that were granted and
+// not used yet, and when to ask for more. It keeps permits for kKept, so that mail that trickles
+// costs no question for each message; then they go back with the next question. Pure; one shard.
+//
+//   if (!permits.try_take()) wait;   // and when some wait:
+//   if (permits.may_ask(now)) permits.granted(ask the ledger for permits.question(waiting, now));
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "core/base/assert.h"
+#include "core/base/time.h"
+#include "relay/limits/rate_ledger.h"
+
+namespace relay {
+
+class RatePermits {
+  public:
+    static constexpr core::Duration kKept = std::chrono::milliseconds{100};
+
+    struct Question {
+        std::uint64_t wanted = 0;
+        std::uint64_t unused = 0;  // go back
+    };
+
+    std::uint64_t left() const { return left_; }
+    bool try_take() {
+        if (left_ == 0) return false;
+        --left_;
+        ++used_;
+        return true;
+    }
+
+    bool may_ask(core::Instant now) const { return !asking_ && now >= again_at_; }
+    core::Instant again_at() const { return asking_ ? core::kNever : again_at_; }
+    // So many events wait. As many as were used since the last question are likely to come too.
+    Question question(std::uint64_t waiting, core::Instant now) {
+        PH_ASSERT(may_ask(now));
+        asking_ = true;
+        const std::uint64_t used = std::exchange(used_, 0);
+        const bool lately = now - std::exchange(asked_at_, now) < kKept;
+        return {std::max(waiting, lately ? used : 0), std::exchange(left_, 0)};
+    }
+    void granted(const RateGrant& grant) {
+        PH_ASSERT(asking_);
+        asking_ = false;
+        left_ += grant.permits;
+        again_at_ = grant.again_at;
+    }
+    // Nothing waits, and what is left is old: it goes back.
+    bool is_stale(core::Instant now) const {
+        return left_ > 0 && !asking_ && now - asked_at_ >= kKept;
+    }
+
+  private:
+    std::uint64_t left_ = 0;
+    std::uint64_t used_ = 0;  // since the last question
+    bool asking_ = false;
+    core::Instant asked_at_{};
+    core::Instant again_at_{};
+};
+
+}  // namespace relay
