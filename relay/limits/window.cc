@@ -21,7 +21,12 @@ std::size_t Window::sure() const {
 }
 
 bool Window::is_due(core::Instant now) const {
-    return now >= cap_.latest || (now >= cap_.ask_at && cap_.openings >= kOpenings);
+    return now >= cap_.latest || (now >= cap_.ask_at && cap_.openings >= openings_before_trial());
+}
+
+// Trials are few among what opens, however fast that is.
+std::size_t Window::openings_before_trial() const {
+    return kOpenings << std::min(cap_.refusals - kEnough, kMostDoublings);
 }
 
 std::size_t Window::bound(core::Instant now) const {
@@ -52,7 +57,7 @@ core::Instant Window::wider_at(core::Instant now) const {
     if (reach_ < limit_) consider(step_at_);
     if (doubt_.there()) consider(doubt_.ask_at);
     if (cap_.there()) {
-        if (cap_.openings >= kOpenings) consider(cap_.ask_at);
+        if (cap_.openings >= openings_before_trial()) consider(cap_.ask_at);
         consider(cap_.latest);
     }
     return next;
@@ -134,7 +139,7 @@ void Window::learn_cap(core::Instant now, std::size_t level) {
 void Window::confirm_cap(core::Instant now) {
     ++cap_.refusals;
     cap_.openings = 0;
-    const unsigned doublings = std::min(cap_.refusals - kEnough, 10U);
+    const unsigned doublings = std::min(cap_.refusals - kEnough, kMostDoublings);
     cap_.ask_at = now + std::min<core::Duration>(kRetest * (1U << doublings), kLongest);
     cap_.latest = now + kLongest;
 }

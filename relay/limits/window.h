@@ -4,7 +4,7 @@
 //   the refusal was chance. kEnough in a row that nothing refutes are a cap, and connections stay
 //   below it. One or two refusals only wait, where the count is new: kFirstWait, kSecondWait.
 // - A cap is tried again by one connection, after kRetest and kOpenings that opened, or kLongest at
-//   the latest; each refusal doubles the time up to kLongest, and one that opens lifts the cap.
+//   the latest; each refusal doubles both, the time up to kLongest; one that opens lifts the cap.
 // - New counts are reached step by step, a quarter at a time, as connections open or kPatience
 //   passes; kStart at first.
 // - Sessions in a row that complete nothing, and replies that get slow, take a quarter of the
@@ -30,9 +30,10 @@ class Window {
     static constexpr core::Duration kSecondWait = std::chrono::seconds{20};
     static constexpr core::Duration kTogether = std::chrono::seconds{1};      // refusals: one fact
     static constexpr core::Duration kBrief = std::chrono::milliseconds{100};  // a count that worked
-    static constexpr core::Duration kRetest = std::chrono::minutes{1};        // doubles
+    static constexpr core::Duration kRetest = std::chrono::seconds{5};        // doubles
     static constexpr core::Duration kLongest = std::chrono::minutes{10};
-    static constexpr std::size_t kOpenings = 100;
+    static constexpr std::size_t kOpenings = 40;  // doubles
+    static constexpr unsigned kMostDoublings = 7;
     static constexpr std::size_t kLeastBraked = 2;
     static constexpr core::Duration kCutApart = std::chrono::seconds{1};
     static constexpr std::size_t kPerStep = 8;  // transactions of each connection
@@ -82,6 +83,7 @@ class Window {
 
     std::size_t bound(core::Instant now) const;
     bool is_due(core::Instant now) const;
+    std::size_t openings_before_trial() const;
     void doubt(core::Instant now, std::size_t level);
     void learn_cap(core::Instant now, std::size_t level);
     void confirm_cap(core::Instant now);
