@@ -44,6 +44,10 @@ inline constexpr std::size_t kRejections = 12;
 enum class Outcome : std::uint8_t { delivered, deferred, bounced, expired };
 inline constexpr std::size_t kOutcomes = 4;
 
+// Of orders of operators and of automation.
+enum class OrderKind : std::uint8_t { suspend, suspend_path, bounce };
+inline constexpr std::size_t kOrderKinds = 3;
+
 // What became of an attempt to open a connection for delivery.
 enum class Connect : std::uint8_t {
     ready,        // greeted and EHLO or HELO accepted
@@ -196,6 +200,10 @@ class alignas(64) ShardMetrics {
     void left(Queue queue, std::int64_t recipients = 1) {
         queues_[index(queue)].subtract(recipients);
     }
+    // Of those that are scheduled: they wait for the end of an order.
+    void suspended(std::int64_t more) { suspended_.add(more); }
+    // Orders in force; shard 0 says it.
+    void orders(OrderKind kind, std::int64_t count) { orders_[index(kind)].set(count); }
     // When the oldest message that this shard is the origin of was accepted; none: WallTime{}.
     void oldest(core::WallTime created) { oldest_.set(created.time_since_epoch().count()); }
     void content_bytes(std::int64_t held) { content_bytes_.set(held); }
@@ -234,6 +242,8 @@ class alignas(64) ShardMetrics {
     const Gauge& sessions_open(Protocol p) const { return sessions_open_[index(p)]; }
     const Gauge& queue(Queue queue) const { return queues_[index(queue)]; }
     core::WallTime oldest() const { return core::WallTime(core::Duration(oldest_.value())); }
+    const Gauge& suspended_count() const { return suspended_; }
+    const Gauge& orders_of(OrderKind kind) const { return orders_[index(kind)]; }
     const Gauge& content() const { return content_bytes_; }
     std::size_t destinations() const { return destination_count_; }
     const DestinationCounters& destination(std::size_t i) const { return destinations_[i]; }
@@ -259,6 +269,8 @@ class alignas(64) ShardMetrics {
     std::array<Counter, kProtocols> sessions_;
     std::array<Gauge, kProtocols> sessions_open_;
     std::array<Gauge, kQueues> queues_;
+    Gauge suspended_;
+    std::array<Gauge, kOrderKinds> orders_;
     Gauge oldest_;
     Gauge content_bytes_;
     DeliveryHistogram delivery_seconds_;
