@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include <simdjson.h>
+#include "relay/control/flat_json.h"
 
 namespace relay {
 
@@ -19,28 +19,27 @@ std::optional<OrderKind> kind_of(std::string_view name) {
     return std::nullopt;
 }
 
-// Throws what simdjson throws, where the line is not one of ours.
-Order order_of(simdjson::dom::element line) {
-    const auto text = [&line](const char* key) {
-        return std::string(std::string_view(line[key].get_string()));
-    };
-    const auto time = [&line](const char* key) {
-        return core::WallTime{std::chrono::milliseconds{std::int64_t(line[key].get_int64())}};
-    };
-    const auto kind = kind_of(text("kind"));
-    if (!kind) throw simdjson::simdjson_error(simdjson::INCORRECT_TYPE);
-    return {.id = text("id"),
-            .kind = *kind,
-            .selection = {.tenant = text("tenant"),
-                          .campaign = text("campaign"),
-                          .domain = text("domain"),
-                          .site = text("site"),
-                          .provider = text("provider"),
-                          .source = text("source")},
-            .reason = text("reason"),
-            .who = text("who"),
-            .given = time("given"),
-            .expires = time("expires")};
+core::Result<Order> order_of(std::string_view line) {
+    const auto fields = FlatJson::parse(line);
+    if (!fields) return std::unexpected(fields.error());
+    const auto kind = kind_of(fields->text("kind"));
+    const auto given = fields->number("given");
+    const auto expires = fields->number("expires");
+    if (!kind || !given || !expires || fields->text("id").empty()) {
+        return core::failure("it is not an order");
+    }
+    return Order{.id = fields->text("id"),
+                 .kind = *kind,
+                 .selection = {.tenant = fields->text("tenant"),
+                               .campaign = fields->text("campaign"),
+                               .domain = fields->text("domain"),
+                               .site = fields->text("site"),
+                               .provider = fields->text("provider"),
+                               .source = fields->text("source")},
+                 .reason = fields->text("reason"),
+                 .who = fields->text("who"),
+                 .given = core::WallTime{std::chrono::milliseconds{*given}},
+                 .expires = core::WallTime{std::chrono::milliseconds{*expires}}};
 }
 
 }  // namespace
@@ -106,7 +105,6 @@ std::string OrderBook::text() const {
 core::Result<void> OrderBook::read(std::string_view text, core::WallTime now) {
     std::map<std::string, Order, std::less<>> read;
     std::size_t number = 0;
-    simdjson::dom::parser parser;
     while (!text.empty()) {
         const std::string_view line = text.substr(0, text.find('\n'));
         text.remove_prefix(std::min(text.size(), line.size() + 1));
@@ -114,14 +112,13 @@ core::Result<void> OrderBook::read(std::string_view text, core::WallTime now) {
             if (line == kFormat) continue;
             return core::failure("line 1 is not " + std::string(kFormat));
         }
-        try {
-            Order order = order_of(parser.parse(line.data(), line.size()));
-            if (order.expires <= now) continue;
-            std::string id = order.id;
-            read.insert_or_assign(std::move(id), std::move(order));
-        } catch (const simdjson::simdjson_error& error) {
-            return core::failure("line " + std::to_string(number) + ": " + error.what());
+        auto order = order_of(line);
+        if (!order) {
+            return core::failure("line " + std::to_string(number) + ": " + order.error());
         }
+        if (order->expires <= now) continue;
+        std::string id = order->id;
+        read.insert_or_assign(std::move(id), std::move(*order));
     }
     if (read.size() > kMaxOrders) return core::failure("there are too many orders in it");
     orders_ = std::move(read);

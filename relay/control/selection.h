@@ -18,7 +18,7 @@ struct MailFacts {
     std::string_view tenant{};  // empty: kDefaultTenantName
     std::string_view campaign{};
     std::string_view domain{};  // of the recipient, in any case
-    bool routed = false;      // the following are known
+    bool routed = false;        // the following are known
     std::string_view site{};    // as events and logs name it
     std::string_view hosts{};   // the same without what else tells paths apart
     std::string_view provider{};

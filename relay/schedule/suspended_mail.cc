@@ -21,13 +21,13 @@ void SuspendedMail::add(const Order& order, Recipient& recipient) {
     ++waiting.size;
     ++size_;
     metrics_.entered(metrics::Queue::scheduled);
-    metrics_.suspended(1);
+    metrics_.orders().suspended.add(1);
 }
 
 Recipient& SuspendedMail::take_from(List& list) {
     --size_;
     metrics_.left(metrics::Queue::scheduled);
-    metrics_.suspended(-1);
+    metrics_.orders().suspended.subtract(1);
     return list.pop_front();
 }
 
