@@ -48,6 +48,10 @@ inline constexpr Metric kQueueRecipients{"posthaste_queue_recipients", Kind::gau
     "Recipients queued now, by state.", {"state"}};
 inline constexpr Metric kQueueOldest{"posthaste_queue_oldest_seconds", Kind::gauge,
     "Age of the oldest message that is queued; 0 when none is."};
+inline constexpr Metric kSuspendedRecipients{"posthaste_suspended_recipients", Kind::gauge,
+    "Recipients, of those that are scheduled, that wait for the end of a suspension."};
+inline constexpr Metric kSuspensions{"posthaste_suspensions", Kind::gauge,
+    "Suspensions and bounces in force, of operators and of automation.", {"kind"}};
 inline constexpr Metric kContentBytes{"posthaste_content_bytes", Kind::gauge,
     "Memory held by the content of queued messages."};
 inline constexpr Metric kMemoryLimitBytes{"posthaste_memory_limit_bytes", Kind::gauge,
@@ -154,7 +158,8 @@ inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
 inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
     &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kPathWindow, &kTlsSessions,
-    &kQueueRecipients, &kQueueOldest, &kContentBytes, &kMemoryLimitBytes, &kCommitSeconds,
+    &kQueueRecipients, &kQueueOldest, &kSuspendedRecipients, &kSuspensions, &kContentBytes,
+    &kMemoryLimitBytes, &kCommitSeconds,
     &kSpoolBytes, &kSpoolFreeBytes, &kSpoolState, &kSpoolBatches, &kSpoolWritten, &kSpoolMoved,
     &kSpoolOutcomes, &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kSpoolHeld,
     &kSpoolUnnoted,
@@ -171,6 +176,8 @@ inline constexpr std::array kCatalogue{
 
 // Words of labels, by the number of the enumeration.
 inline constexpr std::array<std::string_view, kProtocols> kProtocolWords{"smtp", "http"};
+inline constexpr std::array<std::string_view, kOrderKinds> kOrderKindWords{
+    "suspend", "suspend-path", "bounce"};
 inline constexpr std::array<std::string_view, kRejections> kRejectionWords{
     "relay_denied", "address", "size", "recipients", "content", "malformed", "memory_full",
     "draining", "connections", "timeout", "spool_full", "spool_failed"};

@@ -270,6 +270,16 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
     }
     page.family(kQueueOldest);
     page.sample(std::chrono::duration<double>(age).count());
+    page.family(kSuspendedRecipients);
+    page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.orders().suspended; }));
+    page.family(kSuspensions);
+    for (std::size_t k = 0; k < kOrderKinds; ++k) {
+        page.sample(sum(shards,
+                        [&](const ShardMetrics& s) -> auto& {
+                            return s.orders().in_force[k];
+                        }),
+                    {kOrderKindWords[k]});
+    }
     page.family(kContentBytes);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.content(); }));
     page.family(kMemoryLimitBytes);

@@ -44,6 +44,10 @@ inline constexpr std::size_t kRejections = 12;
 enum class Outcome : std::uint8_t { delivered, deferred, bounced, expired };
 inline constexpr std::size_t kOutcomes = 4;
 
+// Of orders of operators and of automation.
+enum class OrderKind : std::uint8_t { suspend, suspend_path, bounce };
+inline constexpr std::size_t kOrderKinds = 3;
+
 // What became of an attempt to open a connection for delivery.
 enum class Connect : std::uint8_t {
     ready,        // greeted and EHLO or HELO accepted
@@ -159,6 +163,12 @@ struct EngineCounters {
     std::array<Counter, core::kTurnBounds.size() + 1> turns_by_length;
 };
 
+// Of the orders of operators and of automation.
+struct OrderCounters {
+    Gauge suspended;  // recipients, of those that are scheduled, that wait for the end of an order
+    std::array<Gauge, kOrderKinds> in_force;  // shard 0 says it
+};
+
 struct DnsCounters {
     std::array<std::array<Counter, kDnsResults>, kDnsTypes> lookups;
     Counter cache_hits, cache_misses, shed;
@@ -199,6 +209,7 @@ class alignas(64) ShardMetrics {
     // When the oldest message that this shard is the origin of was accepted; none: WallTime{}.
     void oldest(core::WallTime created) { oldest_.set(created.time_since_epoch().count()); }
     void content_bytes(std::int64_t held) { content_bytes_.set(held); }
+    OrderCounters& orders() { return orders_; }
     SpoolCounters& spool() { return spool_; }
 
     // Delivery. One outcome of one attempt of one recipient.
@@ -234,6 +245,7 @@ class alignas(64) ShardMetrics {
     const Gauge& sessions_open(Protocol p) const { return sessions_open_[index(p)]; }
     const Gauge& queue(Queue queue) const { return queues_[index(queue)]; }
     core::WallTime oldest() const { return core::WallTime(core::Duration(oldest_.value())); }
+    const OrderCounters& orders() const { return orders_; }
     const Gauge& content() const { return content_bytes_; }
     std::size_t destinations() const { return destination_count_; }
     const DestinationCounters& destination(std::size_t i) const { return destinations_[i]; }
@@ -254,13 +266,12 @@ class alignas(64) ShardMetrics {
         return destinations_[destination < destination_count_ ? destination : kOtherDestination];
     }
 
-    std::array<Counter, kProtocols> received_;
+    std::array<Counter, kProtocols> received_, sessions_;
     std::array<std::array<Counter, kRejections>, kProtocols> rejected_;
-    std::array<Counter, kProtocols> sessions_;
     std::array<Gauge, kProtocols> sessions_open_;
     std::array<Gauge, kQueues> queues_;
-    Gauge oldest_;
-    Gauge content_bytes_;
+    OrderCounters orders_;
+    Gauge oldest_, content_bytes_;
     DeliveryHistogram delivery_seconds_;
     SpoolCounters spool_;
     std::array<Counter, kThrottles> throttled_;
@@ -270,8 +281,7 @@ class alignas(64) ShardMetrics {
     EngineCounters engine_;
     std::size_t destination_count_;
     std::unique_ptr<DestinationCounters[]> destinations_;
-    std::uint64_t ratio_busy_ns_ = 0;  // totals at the last ratio
-    std::uint64_t ratio_idle_ns_ = 0;
+    std::uint64_t ratio_busy_ns_ = 0, ratio_idle_ns_ = 0;  // totals at the last ratio
 };
 
 }  // namespace metrics

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "core/io/shard.h"
 #include "core/runtime/shard_log.h"
 #include "dns/mx.h"
 #include "metrics/shard_metrics.h"
+#include "relay/control/order_set.h"
 #include "relay/delivery/egress_tls.h"
 #include "relay/delivery/host_memory.h"
 #include "relay/routing/exchange.h"
@@ -51,6 +53,7 @@ struct EgressContext {
     std::size_t idle = 0;                 // connections that wait for mail
     core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
     ProviderLimits* providers = nullptr;  // the dispatcher's
+    std::shared_ptr<const OrderSet> orders{};  // in force; null: there are none
 
     InHand::Note take_in_hand(const Message& message) const {
         return in_hand == nullptr ? InHand::Note() : in_hand->note(message.id);

@@ -8,8 +8,9 @@
 namespace relay {
 namespace {
 
-EventType type_of(Outcome outcome) {
-    switch (outcome) {
+EventType type_of(const Disposition& done) {
+    if (done.by_operator) return EventType::admin_bounce;
+    switch (done.outcome) {
         case Outcome::delivered:
             return EventType::delivery;
         case Outcome::deferred:
@@ -63,7 +64,7 @@ Event reception_event(const Message& message, std::size_t first, const EventPeer
 Event outcome_event(const Recipient& recipient, std::string_view site, const BounceVerdict& bounce,
                     core::WallTime now) {
     const Disposition& done = recipient.disposition();
-    Event event = event_of(*recipient.message, type_of(done.outcome), now);
+    Event event = event_of(*recipient.message, type_of(done), now);
     event.recipients = EventRecipients(recipient.address);
     event.domain = recipient.domain();
     event.site = site;

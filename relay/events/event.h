@@ -34,6 +34,7 @@ enum class EventType : std::uint8_t {
     transient_failure,  // it is tried again
     bounce,             // final
     expiration,         // final
+    admin_bounce,       // final: an operator's order
     rejection,          // refused while it was being handed in
 };
 

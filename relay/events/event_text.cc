@@ -118,8 +118,9 @@ void append_times(std::string& out, core::WallTime created, core::WallTime now) 
 }
 
 std::string_view name_of(EventType type) {
-    constexpr std::array<std::string_view, 6> kNames = {
-        "Reception", "Delivery", "TransientFailure", "Bounce", "Expiration", "Rejection"};
+    constexpr std::array<std::string_view, 7> kNames = {
+        "Reception",  "Delivery",    "TransientFailure", "Bounce",
+        "Expiration", "AdminBounce", "Rejection"};
     return kNames[static_cast<std::size_t>(type)];
 }
 

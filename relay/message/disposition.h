@@ -43,6 +43,7 @@ struct Disposition {
     std::shared_ptr<const std::string> whole;
     std::uint32_t recipients = 1;  // whom the reply is about: of content, those that it had
     bool local = false;            // the text is ours, not the site's
+    bool by_operator = false;      // bounced by an order, whatever servers say
     bool host_lacks = false;       // for want of an extension: another host may offer it
     bool dsn_passed = false;       // the peer was told what to report, and does it
     bool by_passed = false;        // the peer was told by when to deliver (RFC 2852)

@@ -65,6 +65,13 @@ Disposition message_expired() {
     return own(Outcome::expired, Scope::message, {554, {5, 4, 7}, "message expired"}, {});
 }
 
+Disposition bounced_by_operator(const std::string& reason) {
+    Disposition result = own(Outcome::bounced, Scope::recipient,
+                             {551, {5, 7, 1}, "Administrator bounced with reason: " + reason}, {});
+    result.by_operator = true;
+    return result;
+}
+
 Disposition content_unreadable() {
     return own(Outcome::deferred, Scope::message,
                {451, {4, 3, 0}, "the content cannot be read back from the spool"}, "spool");

@@ -30,6 +30,8 @@ Disposition without_required_tls(Disposition failed, bool unsupported);
 // Too old before it was tried. The last reply, where there was one, is quoted instead of these
 // words: Disposition::quote().
 Disposition message_expired();
+// An operator, or a rule, gave it up: 551 5.7.1, with the reason.
+Disposition bounced_by_operator(const std::string& reason);
 // The spool does not give the content back.
 Disposition content_unreadable();
 

@@ -51,6 +51,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& i
       classifier_(router.checked->bounce),
       router_(shard, within(std::move(router), options.memory_limit), *this),
       schedule_(shard, metrics, intervals, [this](Recipient& recipient) { dispatch(recipient); }),
+      suspended_(shard.reactor(), metrics, [this](Recipient& recipient) { dispatch(recipient); }),
       spool_(spool),
       store_(shard, metrics, options.memory_limit, spool),
       held_(shard, metrics, back, *this),
@@ -125,6 +126,7 @@ void Origin::dispatch(Recipient& recipient) {
     if (closing_) {
         return schedule_.add(recipient, kStayHome);
     }
+    if (orders_ != nullptr && meets_order(recipient)) return;
     ++on_the_way_;
     held_.sent_out(recipient);
     recipient.detours = 0;
@@ -132,6 +134,11 @@ void Origin::dispatch(Recipient& recipient) {
 }
 
 void Origin::routed(Recipient& recipient) {
+    if (order_for(recipient) != nullptr) {
+        came_home(recipient);
+        meets_order(recipient);
+        return;
+    }
     recipient.move_to(RecipientState::ready);
     metrics_.entered(metrics::Queue::ready);
     exchange_.to_path(shard_, recipient);
@@ -147,9 +154,7 @@ void Origin::take(Recipient& recipient) {
 }
 
 void Origin::settle(Recipient& recipient) {
-    PH_ASSERT(on_the_way_ > 0);
-    --on_the_way_;
-    held_.came_home(recipient);
+    came_home(recipient);
     if (std::exchange(recipient.content_held, false)) MessageStore::let_go(*recipient.message);
     switch (recipient.disposition().outcome) {
         case Outcome::none:  // the path, or all, closed before it was tried
@@ -163,7 +168,12 @@ void Origin::settle(Recipient& recipient) {
             conclude(recipient);
             break;
     }
-    if (on_the_way_ == 0) came_to_rest_.notify_all();
+}
+
+void Origin::came_home(Recipient& recipient) {
+    PH_ASSERT(on_the_way_ > 0);
+    if (--on_the_way_ == 0) came_to_rest_.notify_all();
+    held_.came_home(recipient);
 }
 
 // What a failure means is asked once, here: it decides whether a refusal is tried again, and goes
@@ -219,6 +229,7 @@ void Origin::defer(Recipient& recipient, const BounceVerdict& verdict) {
     store_.deferred(*recipient.message);
     // Without a route it never left that state.
     if (recipient.state != RecipientState::scheduled) recipient.move_to(RecipientState::scheduled);
+    if (orders_ != nullptr && meets_bounce(recipient)) return;
     router_.release(recipient);
     schedule_.add(recipient, next.delay);
 }
@@ -299,6 +310,7 @@ core::Task<std::size_t> Origin::close() {
     co_await walks_.close();
     co_await router_.close();
     co_await schedule_.clear();
+    co_await suspended_.clear();
     std::size_t left = 0;
     core::Slices slices(shard_.reactor());
     while (Message* message = store_.any()) {

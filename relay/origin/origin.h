@@ -13,11 +13,13 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "metrics/shard_metrics.h"
 #include "relay/bounce/classifier.h"
+#include "relay/control/order_set.h"
 #include "relay/events/event_writer.h"
 #include "relay/intake/acceptance.h"
 #include "relay/message/reply_pool.h"
@@ -26,6 +28,7 @@
 #include "relay/routing/exchange.h"
 #include "relay/routing/router.h"
 #include "relay/schedule/schedule.h"
+#include "relay/schedule/suspended_mail.h"
 #include "relay/spool/spool.h"
 #include "relay/store/message_store.h"
 
@@ -45,6 +48,9 @@ class Origin final : public Acceptance,
                      public RecoveredMail,
                      public HeldMailOwner {
   public:
+    // Requests for "retry now" that wait for a walk under way; the oldest gives way.
+    static constexpr std::size_t kMaxRetriesWaiting = 100;
+
     Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& intervals,
            TenantTable& tenants, RouterParts router, Exchange& exchange, EventWriter& events,
            metrics::ShardMetrics& metrics, Spool* spool = nullptr, HeldBack* back = nullptr);
@@ -66,6 +72,12 @@ class Origin final : public Acceptance,
     // A reload: routes, limits and schedules of destinations, and bounce rules, for what is routed
     // or settled from now on.
     void use(std::shared_ptr<const CheckedConfig> checked);
+
+    // The orders in force from now on: what they suspend waits until they end, without an attempt;
+    // what they bounce is given up, new and old. Before start, or later.
+    void use_orders(std::shared_ptr<const OrderSet> orders);
+    // What waits for a time, and matches, goes now; in slices. What is suspended stays.
+    void retry_now(Selection selection);
 
     // RecoveredMail: what an earlier run accepted.
     void recovered(std::unique_ptr<Message> message) override;
@@ -89,7 +101,8 @@ class Origin final : public Acceptance,
     core::Task<std::size_t> close();
 
     std::size_t messages() const { return store_.size() + committing_; }
-    std::size_t scheduled() const { return schedule_.size(); }
+    std::size_t scheduled() const { return schedule_.size() + suspended_.size(); }
+    std::size_t suspended() const { return suspended_.size(); }
     std::size_t memory() const { return store_.memory(); }
     const Router& router() const { return router_; }
 
@@ -97,7 +110,17 @@ class Origin final : public Acceptance,
     void routed(Recipient& recipient) override;
     void unroutable(Recipient& recipient) override;
     void dispatch(Recipient& recipient);
+    // ---- orders (origin_orders.cc)
+    const Order* order_for(const Recipient& recipient) const;
+    bool meets_order(Recipient& recipient);
+    bool meets_bounce(Recipient& recipient);
+    void bounce_by(const Order& order, Recipient& recipient);
+    void look_through_scheduled();
+    core::Task<void> keep_looking();
+    Sifted look_at(Recipient& recipient, const std::vector<Selection>& retries);
+
     void settle(Recipient& recipient);
+    void came_home(Recipient& recipient);
     void conclude(Recipient& recipient);
     void defer(Recipient& recipient, const BounceVerdict& verdict);
     // The one place that says by which schedule a recipient is tried again: that of its
@@ -127,6 +150,11 @@ class Origin final : public Acceptance,
     BounceClassifier classifier_;
     Router router_;
     Schedule schedule_;
+    SuspendedMail suspended_;
+    std::shared_ptr<const OrderSet> orders_;  // null: there are none
+    std::vector<Selection> retries_;          // for the next walk
+    bool looking_ = false;                    // a walk through the schedule is under way
+    bool look_again_ = false;
     ReplyPool replies_;
     Spool* spool_;  // null: durability "memory"
     MessageStore store_;

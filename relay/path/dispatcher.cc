@@ -17,7 +17,7 @@ Dispatcher::Dispatcher(EgressContext context)
 }
 
 Dispatcher::~Dispatcher() {
-    PH_ASSERT(!sweep_.armed() && !adoption_.armed() && !renewal_.armed());
+    PH_ASSERT(!sweep_.armed() && !adoption_.armed() && !obedience_.armed() && !renewal_.armed());
 }
 
 void Dispatcher::arm(Walk& walk, core::Instant when) {
@@ -173,6 +173,25 @@ void Dispatcher::adopt(Walk& walk) {
         path->adopt(*checked_);
 }
 
+// What is added to a path meanwhile is asked by the path itself.
+void Dispatcher::use_orders(std::shared_ptr<const OrderSet> orders) {
+    context_.orders = orders->empty() ? nullptr : std::move(orders);
+    if (closed_ || context_.orders == nullptr) return;
+    obedience_.stripe = 0;
+    obey(obedience_);
+}
+
+void Dispatcher::obey(Walk& walk) {
+    std::vector<Path*> some;
+    while (walk.stripe < Paths::kStripes && some.size() < kAdoptedAtOnce) {
+        for (const auto& [key, path] : paths_.stripe(walk.stripe++))
+            some.push_back(path.get());
+    }
+    if (walk.stripe < Paths::kStripes) arm(walk, core::kAtOnce);
+    for (Path* path : some)
+        path->obey_orders();
+}
+
 void Dispatcher::sweep(Walk& walk) {
     const core::Instant now = context_.shard.now();
     const core::Duration keep =
@@ -195,7 +214,7 @@ void Dispatcher::sweep(Walk& walk) {
 }
 
 core::Task<void> Dispatcher::close(core::Instant deadline) {
-    for (Walk* walk : {&sweep_, &adoption_}) {
+    for (Walk* walk : {&sweep_, &adoption_, &obedience_}) {
         if (walk->armed()) context_.shard.reactor().timers().disarm(*walk);
     }
     closed_ = true;  // from now on: a path that is made while others close would not be closed

@@ -43,6 +43,8 @@ class Dispatcher final : public PathEnd {
     void recall(const PathKey& path) override;
     // A reload: every path adopts it, in slices, and paths that are made from sites of before.
     void use(std::shared_ptr<const CheckedConfig> checked);
+    // Orders in force from now on: every path obeys them, in slices.
+    void use_orders(std::shared_ptr<const OrderSet> orders);
     core::Task<void> close(core::Instant deadline);
 
     std::size_t paths() const { return paths_.size(); }
@@ -82,6 +84,7 @@ class Dispatcher final : public PathEnd {
     core::Task<void> renew_lane(Path* path);
     void sweep(Walk& walk);
     void adopt(Walk& walk);
+    void obey(Walk& walk);
     void arm(Walk& walk, core::Instant when);
 
     std::optional<core::ShardLog> log_;
@@ -91,6 +94,7 @@ class Dispatcher final : public PathEnd {
     std::shared_ptr<const CheckedConfig> checked_;  // null: as of the start
     Walk sweep_{*this, &Dispatcher::sweep};
     Walk adoption_{*this, &Dispatcher::adopt};
+    Walk obedience_{*this, &Dispatcher::obey};
     std::vector<Path*> sharing_;
     std::size_t renewed_ = 0;  // of sharing_, in this round
     unsigned renewal_round_ = 0;

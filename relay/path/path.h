@@ -56,6 +56,9 @@ class Path final : public WorkSource, private ProviderShare::Member {
     // open keep what they have; those above a lower connection_limit, and all of them when TLS or
     // login changed, end after what they have begun.
     void adopt(const CheckedConfig& checked);
+    // Orders changed (relay/control): what they suspend or bounce goes home untried, in slices;
+    // what is in flight ends as it would.
+    void obey_orders();
     // No new transactions, ready recipients go home untried. Connections that are only being opened
     // end at once; awaits the others, which finish what is in flight. At the deadline they are cut
     // off.
@@ -190,6 +193,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     core::Duration max_age() const;
     core::WallTime end_of(const Message& message) const;
     void log_outcome(const Recipient& recipient) const;
+    bool is_stopped(const Recipient& recipient) const;
+    void send_home_untried(Recipient& recipient);
     void send_home(Recipient& recipient);
     void send_all_home(const Disposition& why);
     void detour_failed(const Detour& detour, const NotOpened& end);

@@ -7,16 +7,14 @@
 #include "core/runtime/slices.h"
 #include "relay/message/own_disposition.h"
 #include "relay/path/path.h"
+#include "relay/routing/mail_facts.h"
 
 namespace relay {
 
 void Path::add(Recipient& recipient) {
     last_used_ = context_.shard.now();
     recipient.lane = static_cast<std::uint8_t>(context_.shard.id());
-    if (gate_.closing()) {
-        recipient.clear_disposition();
-        return send_home(recipient);
-    }
+    if (gate_.closing() || is_stopped(recipient)) return send_home_untried(recipient);
     const SiteFacts& latest = recipient.site->facts;
     if (latest.fingerprint != site_.fingerprint) {  // the MX records changed, the set did not
         site_.plan = latest.plan;
@@ -27,10 +25,10 @@ void Path::add(Recipient& recipient) {
 }
 
 void Path::prepared(Recipient& recipient) {
-    if (gate_.closing()) {
-        recipient.clear_disposition();
+    if (gate_.closing() || is_stopped(recipient)) {
         preparation_.failed(recipient);
-        return send_home(recipient);
+        send_home_untried(recipient);
+        return maintain();
     }
     if (recipient.content_held) {
         preparation_.prepared(recipient);
@@ -133,6 +131,7 @@ void Path::finish(Recipient& recipient, Disposition result, const Detour* made) 
 void Path::put_back(Recipient& recipient) {
     recipient.move_to(RecipientState::ready);
     context_.metrics.entered(metrics::Queue::ready);
+    if (is_stopped(recipient)) return send_home_untried(recipient);
     if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
     waiting_.put_back(recipient);
 }
@@ -142,6 +141,26 @@ void Path::make_detour(Recipient& recipient, Disposition refusal) {
     context_.metrics.entered(metrics::Queue::ready);
     if (!Preparation::hold(recipient)) return waiting_.add(recipient);  // it left memory meanwhile
     detours_.add(recipient, std::move(refusal));
+}
+
+// ---- whom an order stops
+
+bool Path::is_stopped(const Recipient& recipient) const {
+    return context_.orders != nullptr && context_.orders->match(facts_of(recipient)) != nullptr;
+}
+
+// All that waits is asked once; whoever goes on keeps its place among the others.
+void Path::obey_orders() {
+    if (gate_.closing() || context_.orders == nullptr) return;
+    ReadyQueue waiting;
+    waiting_.give_up(waiting);
+    for (ReadyQueue* queue : {&preparation_.queue(), &waiting}) {
+        leaving_.add(*queue, [this](Recipient& recipient) {
+            if (is_stopped(recipient)) return send_home_untried(recipient);
+            waiting_.add(recipient);
+            if (waiting_.size() == 1) maintain();
+        });
+    }
 }
 
 void Path::detour_failed(const Detour& detour, const NotOpened& end) {
@@ -203,6 +222,11 @@ core::WallTime Path::end_of(const Message& message) const {
 }
 
 // ---- home
+
+void Path::send_home_untried(Recipient& recipient) {
+    recipient.clear_disposition();
+    send_home(recipient);
+}
 
 void Path::send_home(Recipient& recipient) {
     context_.metrics.left(metrics::Queue::ready);

@@ -143,6 +143,16 @@ bool Router::takes_no_mail(std::string_view written) const {
     return domain != nullptr && domain->null_mx && known(*domain);
 }
 
+const Site* Router::known_site(const Recipient& recipient) const {
+    if (recipient.site != nullptr) return recipient.site;
+    const PlainDomain plain(recipient.domain());
+    if (!plain.name()) return nullptr;
+    std::string storage;
+    const Domain* const domain =
+        domains_.find(domain_key(*plain.name(), recipient.message->tls, storage));
+    return domain == nullptr ? nullptr : domain->site;
+}
+
 // Waived: no policy is looked for (RFC 8689 section 4.1).
 bool Router::minds_policies(const ShapingLimits& limits, TlsRequest request,
                             const RouteConfig* route) const {

@@ -69,6 +69,9 @@ class Router {
     // A reload: domains are asked for again when mail comes for them; recipients that have a site
     // keep it until they come home.
     void use(std::shared_ptr<const CheckedConfig> checked);
+    // Where the recipient's mail went when that was asked last; null: it is not remembered. The
+    // caller gets no reference.
+    const Site* known_site(const Recipient& recipient) const;
     const ShapingPolicy& shaping() const { return parts_.checked->shaping; }
     // The recipient no longer uses its site.
     void release(Recipient& recipient);

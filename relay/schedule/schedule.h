@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
@@ -44,6 +45,11 @@ class Schedule {
                                                 Overdue overdue);
 
     void add(Recipient& recipient, core::Duration delay);
+    // See ScheduledQueue. The visitor calls give_up() for each recipient that it takes.
+    core::Task<void> sift(std::function<Sifted(Recipient&)> visit) {
+        return queue_.sift(std::move(visit));
+    }
+    void give_up(const Recipient&) { metrics_.left(metrics::Queue::scheduled); }
     std::size_t size() const { return queue_.size(); }
     // Gives up all that wait, in slices, at the end. Nothing may be added meanwhile.
     core::Task<void> clear();

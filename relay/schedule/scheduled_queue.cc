@@ -43,6 +43,33 @@ void ScheduledQueue::ring() {
     arm();
 }
 
+// What is aside is late by the rest of the walk at most, which begins with what is due next.
+core::Task<void> ScheduledQueue::sift(std::function<Sifted(Recipient&)> visit) {
+    std::map<std::int64_t, List> aside = std::exchange(slots_, {});
+    core::Slices slices(reactor_);
+    while (!aside.empty()) {
+        const std::int64_t slot = aside.begin()->first;
+        Recipient& recipient = aside.begin()->second.pop_front();
+        const Sifted answer = visit(recipient);
+        if (answer == Sifted::taken) {
+            --size_;
+        } else {
+            slots_[slot].push_back(recipient);
+        }
+        if (answer == Sifted::stop) slots_[slot].splice_back(aside.begin()->second);
+        if (aside.begin()->second.empty()) aside.erase(aside.begin());
+        if (answer == Sifted::stop) break;
+        arm();
+        co_await slices.next();
+    }
+    while (!aside.empty()) {
+        slots_[aside.begin()->first].splice_back(aside.begin()->second);
+        aside.erase(aside.begin());
+        co_await slices.next();
+    }
+    arm();
+}
+
 core::Task<void> ScheduledQueue::clear(std::function<void(Recipient&)> visit) {
     if (alarm_.armed()) reactor_.timers().disarm(alarm_);
     core::Slices slices(reactor_);

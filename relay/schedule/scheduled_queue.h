@@ -17,6 +17,10 @@
 
 namespace relay {
 
+// What a visitor of ScheduledQueue::sift() says of a recipient: it stays, it is the visitor's now,
+// or it stays and so do all that were not visited yet.
+enum class Sifted : std::uint8_t { stays, taken, stop };
+
 class ScheduledQueue {
   public:
     static constexpr core::Duration kSlot = std::chrono::milliseconds{100};
@@ -26,6 +30,9 @@ class ScheduledQueue {
     ~ScheduledQueue();
 
     void add(Recipient& recipient, core::Duration delay);
+    // Shows each recipient that is here now once, the first due first, in slices. What comes
+    // meanwhile is not shown. One at a time; it must have ended before clear().
+    core::Task<void> sift(std::function<Sifted(Recipient&)> visit);
     // Gives up all, in slices, at the end: visit(Recipient&). Nothing may be added meanwhile.
     core::Task<void> clear(std::function<void(Recipient&)> visit);
     std::size_t size() const { return size_; }

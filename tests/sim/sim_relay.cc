@@ -64,7 +64,7 @@ std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
 }
 
 bool is_final(const std::string& type) {
-    return type == "Delivery" || type == "Bounce" || type == "Expiration";
+    return type == "Delivery" || type == "Bounce" || type == "Expiration" || type == "AdminBounce";
 }
 
 }  // namespace
@@ -311,6 +311,36 @@ void SimRelay::reload(const std::string& shaping,
     for (auto& place : places_)
         world_.spawn(place->shard, use(place.get(), checked_));
     world_.run_for(std::chrono::milliseconds{1});
+}
+
+void SimRelay::use_orders(std::vector<relay::Order> orders) {
+    const auto set = std::make_shared<const relay::OrderSet>(std::move(orders));
+    const auto use = [](Place* place,
+                        std::shared_ptr<const relay::OrderSet> in_force) -> core::Task<void> {
+        place->origin.origin().use_orders(in_force);
+        place->delivery.dispatcher().use_orders(in_force);
+        co_return;
+    };
+    for (auto& place : places_)
+        world_.spawn(place->shard, use(place.get(), set));
+    world_.run_for(std::chrono::milliseconds{1});
+}
+
+void SimRelay::retry_now(const relay::Selection& selection) {
+    const auto retry = [](Place* place, relay::Selection which) -> core::Task<void> {
+        place->origin.origin().retry_now(std::move(which));
+        co_return;
+    };
+    for (auto& place : places_)
+        world_.spawn(place->shard, retry(place.get(), selection));
+    world_.run_for(std::chrono::milliseconds{1});
+}
+
+std::size_t SimRelay::suspended() const {
+    std::size_t all = 0;
+    for (const auto& place : places_)
+        all += place->origin.origin().suspended();
+    return all;
 }
 
 void SimRelay::listen(const core::SocketAddress& address, const std::string& allow) {

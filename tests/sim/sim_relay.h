@@ -91,6 +91,10 @@ class SimRelay {
     // in force, with this shaping file.
     void reload(const std::string& shaping,
                 const std::function<void(relay::CheckedConfig&)>& change = {});
+    // Orders in force from now on, as shard 0 broadcasts them.
+    void use_orders(std::vector<relay::Order> orders);
+    void retry_now(const relay::Selection& selection);
+    std::size_t suspended() const;  // recipients, of all shards
     // Takes mail over SMTP on every shard, from whoever is in `allow`. What comes in must be
     // announced.
     void listen(const core::SocketAddress& address, const std::string& allow = "0.0.0.0/0");
