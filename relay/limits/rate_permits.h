@@ -20,11 +20,6 @@ class RatePermits {
   public:
     static constexpr core::Duration kKept = std::chrono::milliseconds{100};
 
-    struct Question {
-        std::uint64_t wanted = 0;
-        std::uint64_t unused = 0;  // go back
-    };
-
     std::uint64_t left() const { return left_; }
     bool try_take() {
         if (left_ == 0) return false;
@@ -33,20 +28,28 @@ class RatePermits {
         return true;
     }
 
+    void put_back() {
+        ++left_;
+        if (used_ > 0) --used_;
+    }
+
     bool may_ask(core::Instant now) const { return !asking_ && now >= again_at_; }
     core::Instant again_at() const { return asking_ ? core::kNever : again_at_; }
     // So many events wait. As many as were used since the last question are likely to come too.
-    Question question(std::uint64_t waiting, core::Instant now) {
+    RateQuestion question(std::uint64_t waiting, core::Instant now) {
         PH_ASSERT(may_ask(now));
         asking_ = true;
         const std::uint64_t used = std::exchange(used_, 0);
         const bool lately = now - std::exchange(asked_at_, now) < kKept;
-        return {std::max(waiting, lately ? used : 0), std::exchange(left_, 0)};
+        return {.wanted = std::max(waiting, lately ? used : 0),
+                .unused = std::exchange(left_, 0),
+                .in_turn = std::exchange(has_turn_, false)};
     }
     void granted(const RateGrant& grant) {
         PH_ASSERT(asking_);
         asking_ = false;
         left_ += grant.permits;
+        has_turn_ = grant.turn;
         again_at_ = grant.again_at;
     }
     // Nothing waits, and what is left is old: it goes back.
@@ -58,6 +61,7 @@ class RatePermits {
     std::uint64_t left_ = 0;
     std::uint64_t used_ = 0;  // since the last question
     bool asking_ = false;
+    bool has_turn_ = false;
     core::Instant asked_at_{};
     core::Instant again_at_{};
 };
