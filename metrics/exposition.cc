@@ -273,12 +273,13 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
     page.family(kSuspendedRecipients);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.orders().suspended; }));
     page.family(kSuspensions);
+    const std::int64_t paths =
+        sum(shards, [](const ShardMetrics& s) -> auto& { return s.automation().suspended_paths; });
     for (std::size_t k = 0; k < kOrderKinds; ++k) {
-        page.sample(sum(shards,
-                        [&](const ShardMetrics& s) -> auto& {
-                            return s.orders().in_force[k];
-                        }),
-                    {kOrderKindWords[k]});
+        const std::int64_t orders =
+            sum(shards, [&](const ShardMetrics& s) -> auto& { return s.orders().in_force[k]; });
+        const bool of_paths = k == static_cast<std::size_t>(OrderKind::suspend_path);
+        page.sample(orders + (of_paths ? paths : 0), {kOrderKindWords[k]});
     }
     page.family(kContentBytes);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.content(); }));
@@ -292,6 +293,12 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
                             return s.throttled_count(static_cast<Throttle>(t));
                         }),
                     {kThrottleWords[t]});
+    }
+    page.family(kAutomation);
+    for (std::size_t a = 0; a < kAutomationActions; ++a) {
+        page.sample(
+            sum(shards, [&](const ShardMetrics& s) -> auto& { return s.automation().actions[a]; }),
+            {kAutomationWords[a]});
     }
     page.family(kAmbiguousEod);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.ambiguous_ends(); }));

@@ -183,7 +183,24 @@ struct alignas(64) DestinationCounters {
     Gauge window;  // connections that its paths may have, as learned
 };
 
-class alignas(64) ShardMetrics {
+// Actions of automation, in the order of relay::AutomationVerb.
+inline constexpr std::size_t kAutomationActions = 9;
+
+// What rules of automation do; on shard 0.
+struct AutomationCounters {
+    std::array<Counter, kAutomationActions> actions;  // that began or were prolonged
+    Gauge suspended_paths;
+};
+class AutomationMetrics {
+  public:
+    AutomationCounters& automation() { return automation_; }
+    const AutomationCounters& automation() const { return automation_; }
+
+  private:
+    AutomationCounters automation_;
+};
+
+class alignas(64) ShardMetrics : public AutomationMetrics {
   public:
     // destinations: how many indices there are, "other" included.
     explicit ShardMetrics(std::size_t destinations = 1);

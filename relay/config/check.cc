@@ -213,13 +213,20 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
     named.smarthosts();
     auto shaping = named.shaping();
     auto bounce = named.bounce();
+    std::shared_ptr<const ReplyRules> automation;
+    if (shaping) {
+        auto compiled = ReplyRules::compile(shaping->policy);
+        if (compiled) automation = *compiled;
+        if (!compiled) std::ranges::move(compiled.error(), std::back_inserter(problems));
+    }
     if (!problems.empty()) {
         return std::unexpected(in_order(std::move(problems), file.string()));
     }
     named.warn_of_defaults(shaping->policy, parsed.warnings);
     std::ranges::move(shaping->warnings, std::back_inserter(parsed.warnings));
-    return CheckedConfig{std::move(parsed.config), std::move(shaping->policy), std::move(bounce),
-                         std::move(parsed.warnings), std::move(roots)};
+    return CheckedConfig{std::move(parsed.config),   std::move(shaping->policy), std::move(bounce),
+                         std::move(parsed.warnings), std::move(roots),           0,
+                         std::move(automation)};
 }
 
 TlsPolicy CheckedConfig::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {

@@ -22,6 +22,7 @@ namespace relay {
 
 class LargestSites;    // relay/path
 class ProviderLimits;  // relay/path
+class Reactions;       // relay/automation
 
 struct EgressOptions {
     std::string ehlo_name;
@@ -53,6 +54,7 @@ struct EgressContext {
     std::size_t idle = 0;                 // connections that wait for mail
     core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
     ProviderLimits* providers = nullptr;  // the dispatcher's
+    Reactions* reactions = nullptr;       // to replies; null: there is no automation
     std::shared_ptr<const OrderSet> orders{};  // in force; null: there are none
 
     InHand::Note take_in_hand(const Message& message) const {

@@ -24,6 +24,7 @@
 #include "dns/shared_answers.h"
 #include "metrics/shard_metrics.h"
 #include "relay/admin/liveness.h"
+#include "relay/automation/reactions.h"
 #include "relay/config/check.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/events/event_log.h"
@@ -118,6 +119,8 @@ class Node {
     core::Descriptors descriptors;
     core::ListeningSockets sockets;
     const std::string sts_file;
+    AutomationShards automation;
+    const std::string automation_file;
     StsStore sts_store;
     dns::SharedAnswers dns_answers;
     TlsReporter* tls_reporter = nullptr;  // shard 0's, from Step::built; null: no reports are sent

@@ -49,6 +49,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       leaving_(context.shard.reactor(), [this] { maintain(); }),
       tasks_(context.shard.reactor()) {
     if (provider_ != nullptr) provider_->limit_by(site.limits);
+    if (context.reactions != nullptr) rules_ = context.reactions->rules_for(site_.scope());
     show_window();
 }
 
@@ -93,7 +94,7 @@ void Path::open_connections() {
 
 // One at a time, within the limits of the path.
 void Path::open_detour() {
-    if (!detours_.wants_connection() || gate_.closing()) return;
+    if (!detours_.wants_connection() || gate_.closing() || gate_.suspended()) return;
     if (pool_.size() >= places_) {
         pool_.retire_idle();  // or one that is busy ends: ended() comes
         return;
@@ -173,7 +174,7 @@ void Path::becomes_idle(Worker& worker) {
 
 // A detour that waits for a place takes that of a connection without work.
 bool Path::keeps_idle() const {
-    if (provider_ != nullptr && provider_->is_short()) return false;
+    if (gate_.suspended() || (provider_ != nullptr && provider_->is_short())) return false;
     const bool full = pool_.size() >= places_;
     return !gate_.closing() && !(full && detours_.wants_connection());
 }
@@ -193,6 +194,7 @@ bool Path::is_last_hope() const {
 }
 
 void Path::not_opened(Worker& worker, const NotOpened& end) {
+    if (end.because != NotOpened::Because::resting) react(end.why, nullptr);
     if (worker.detour() != nullptr) return detour_failed(*worker.detour(), end);
     if (end.because == NotOpened::Because::resting) {
         gate_.hosts_rest(end.ask_again);

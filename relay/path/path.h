@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/runtime/task_group.h"
+#include "relay/automation/reactions.h"
 #include "relay/config/check.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/delivery/work_source.h"
@@ -59,6 +60,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     // Orders changed (relay/control): what they suspend or bounce goes home untried, in slices;
     // what is in flight ends as it would.
     void obey_orders();
+    // Actions of automation changed: whether that is of any matter to this path.
+    bool minds_actions() const;
     // No new transactions, ready recipients go home untried. Connections that are only being opened
     // end at once; awaits the others, which finish what is in flight. At the deadline they are cut
     // off.
@@ -122,6 +125,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool carries_more(const std::string& endpoint, std::size_t messages) const override {
         return pool_.carries_more(endpoint, messages);
     }
+    void turned_away(Worker& worker, const Disposition& why) override;
     void ended(Worker& worker, SessionEnd how) override;
 
   private:
@@ -153,6 +157,11 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool is_last_hope() const;
     void secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost);
     void limit_by(const ShapingLimits& limits);
+
+    // ---- automation (path_automation.cc)
+    void heed_actions(ShapingLimits& limits);
+    void react(const Disposition& said, const Recipient* recipient);
+    void react_to(const Delivery& delivery);
 
     // ---- what its connections teach the window (path_window.cc)
     bool shares() const { return role_ == Role::lane || ledger_ != nullptr; }
@@ -220,6 +229,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     ConnectionPool pool_;
     const std::shared_ptr<ProviderShare> provider_;  // null: it shares nothing with other paths
     Manners manners_;
+    ReplyRules::Of rules_;   // of automation
+    bool acted_on_ = false;  // by automation
     core::Instant last_used_{};
     std::uint64_t deferred_ = 0;  // since take_backlog()
     WakeTimer timer_;

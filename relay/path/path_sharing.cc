@@ -24,7 +24,8 @@ void Path::expects_mail() {
 }
 
 bool Path::is_up() const {
-    return !gate_.closing() && gate_.outage().paused_until() <= context_.shard.now();
+    return !gate_.closing() && !gate_.suspended() &&
+           gate_.outage().paused_until() <= context_.shard.now();
 }
 
 bool Path::serves() const {

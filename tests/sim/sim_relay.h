@@ -58,7 +58,8 @@ struct RelayOptions {
     dns::RoutingRules rules{};  // own hosts, prohibited ones
     std::size_t many_paths = 50'000;
     std::size_t many_idle = 20'000;
-    std::string shaping{};  // a shaping file
+    std::string shaping{};                // a shaping file
+    relay::ActionSink* orders = nullptr;  // what automation orders about mail
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
@@ -124,6 +125,7 @@ class SimRelay {
     metrics::ShardMetrics& metrics(std::size_t shard = 0);
     relay::EgressTls& tls(std::size_t shard = 0);
     std::size_t paths() const;  // of all shards
+    relay::ActionKeeper& actions();
     const relay::LargestSites& largest(std::size_t shard = 0) const;
     const relay::Router& router(std::size_t shard = 0) const;
     const relay::TlsReporter& reporter() const;
@@ -160,6 +162,7 @@ class SimRelay {
     relay::EgressOptions egress_;
     relay::TenantTable tenants_;
     relay::Exchange exchange_;
+    relay::AutomationShards automation_;
     relay::MemoryEventSink sink_;
     SimDisk* disk_ = nullptr;
     core::Handle lock_ = core::kNoHandle;
