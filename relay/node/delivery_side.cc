@@ -22,7 +22,8 @@ DeliverySide::DeliverySide(core::Shard& shard, metrics::ShardMetrics& metrics, D
                     : std::make_unique<SessionCounts>(shard, *parts.counted_by)),
       dispatcher_(EgressContext{shard, parts.options, parts.resolver, parts.rules,
                                 parts.route_rules, parts.exchange, metrics, tls_, hosts_,
-                                sessions_.get(), parts.in_hand, parts.largest}) {}
+                                sessions_.get(), parts.in_hand, parts.largest,
+                                parts.checked->tenants}) {}
 
 void DeliverySide::start() {
     if (sessions_ == nullptr || reporter_ == nullptr) return;

@@ -60,6 +60,7 @@ std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
     checked.config.shaping.defaults = options.limits;
     checked.config.delivery.port = 25;
     checked.config.delivery.tls = options.tls;
+    checked.tenants = std::make_shared<const relay::TenantPolicies>(std::move(options.tenants));
     return std::make_shared<const relay::CheckedConfig>(std::move(checked));
 }
 
