@@ -34,6 +34,9 @@ inline constexpr Metric kSessionsOpen{"posthaste_sessions_open", Kind::gauge,
     "Connections for injection open now.", {"protocol"}};
 inline constexpr Metric kDeliveries{"posthaste_deliveries_total", Kind::counter,
     "Outcomes of delivery attempts, one per recipient and attempt.", {"provider", "outcome"}};
+inline constexpr Metric kTenantMessages{"posthaste_tenant_messages_total", Kind::counter,
+    "Outcomes of delivery attempts, one per recipient and attempt, by tenant.",
+    {"tenant", "outcome"}};
 inline constexpr Metric kDeliverySeconds{"posthaste_delivery_seconds", Kind::histogram,
     "Time from acceptance to the final outcome of a recipient."};
 inline constexpr Metric kConnectionsOpen{"posthaste_connections_open", Kind::gauge,
@@ -159,6 +162,7 @@ inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
 // In the order of the answer.
 inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
+    &kTenantMessages,
     &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kPathWindow, &kTlsSessions,
     &kQueueRecipients, &kQueueOldest, &kSuspendedRecipients, &kSuspensions, &kContentBytes,
     &kMemoryLimitBytes, &kCommitSeconds,
@@ -209,7 +213,7 @@ inline constexpr std::array<std::string_view, kDnsTypes> kDnsTypeWords{
     "a", "aaaa", "mx", "txt", "tlsa", "other"};
 inline constexpr std::array<std::string_view, kDnsResults> kDnsResultWords{
     "found", "no_data", "no_domain", "failed", "timeout"};
-inline constexpr std::string_view kOnlyTenant = "default";  // until there are tenants
+inline constexpr std::string_view kOnlyTenant = "default";  // of what is counted for all
 // clang-format on
 
 }  // namespace metrics

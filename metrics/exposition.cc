@@ -142,7 +142,25 @@ void histogram(Page& page, Shards shards, const Metric& metric, Of of) {
         sample.sample_sum += of(*each).sum_seconds();
 }
 
-void delivery(Page& page, Shards shards, const std::vector<std::string>& names) {
+// Of those tenants that have a number; the last label is there once others have had mail.
+void tenants(Page& page, Shards shards, const std::vector<std::string>& names) {
+    page.family(kTenantMessages);
+    constexpr std::size_t kOthers = kMostTenantLabels - 1;
+    for (std::size_t t = 0; t < kMostTenantLabels; ++t) {
+        if (t < kOthers && t >= names.size()) continue;
+        for (std::size_t o = 0; o < kOutcomes; ++o) {
+            const auto count = sum(shards, [&](const ShardMetrics& s) -> auto& {
+                return s.tenants().of(t, static_cast<Outcome>(o));
+            });
+            if (t == kOthers && count == 0) continue;
+            page.sample(count,
+                        {t == kOthers ? "other" : std::string_view(names[t]), kOutcomeWords[o]});
+        }
+    }
+}
+
+void delivery(Page& page, Shards shards, const std::vector<std::string>& names,
+              const std::vector<std::string>& tenant_names) {
     const std::size_t destinations = std::min(names.size(), shards.front()->destinations());
     page.family(kDeliveries);
     for (std::size_t p = 0; p < destinations; ++p) {
@@ -153,6 +171,7 @@ void delivery(Page& page, Shards shards, const std::vector<std::string>& names) 
                 {names[p], kOutcomeWords[o]});
         }
     }
+    tenants(page, shards, tenant_names);
     histogram(page, shards, kDeliverySeconds,
               [](const ShardMetrics& s) -> auto& { return s.delivery_seconds(); });
     page.family(kConnectionsOpen);
@@ -406,7 +425,7 @@ std::string render(std::span<const ShardMetrics* const> shards,
     PH_ASSERT(!shards.empty());
     Page page;
     injection(page, shards);
-    delivery(page, shards, destination_names);
+    delivery(page, shards, destination_names, node.tenant_names);
     tls(page, shards, destination_names);
     queue(page, shards, node, now);
     dns(page, shards);

@@ -45,6 +45,7 @@ class Comparison {
     void add(const Change& change) { visit_(change); }
     void listeners();
     void routes();
+    void tenants();
     void shaping(const ShapingPolicy& before, const ShapingPolicy& after);
 
   private:
@@ -107,6 +108,32 @@ void Comparison::listeners() {
         keys(table, listener_keys(), *was, is);
         const bool http = is.protocol == ListenerProtocol::http;
         keys(table, http ? http_listener_keys() : smtp_listener_keys(), *was, is);
+    }
+}
+
+void Comparison::tenants() {
+    const auto name = [](const TenantConfig& each) { return std::string_view(each.policy.name); };
+    const auto title = [](const TenantConfig& each) {
+        return "[[tenant]] " + toml_text(each.policy.name);
+    };
+    for (const TenantConfig& was : before_.tenants) {
+        if (std::ranges::find(after_.tenants, was.policy.name, name) != after_.tenants.end()) {
+            continue;
+        }
+        add({title(was), {before_.file, was.line}, title(was), {after_.file}, "", InForce::reload});
+    }
+    for (const TenantConfig& is : after_.tenants) {
+        const auto was = std::ranges::find(before_.tenants, is.policy.name, name);
+        if (was == before_.tenants.end()) {
+            add({title(is),
+                 {before_.file},
+                 "",
+                 {after_.file, is.line},
+                 title(is),
+                 InForce::reload});
+            continue;
+        }
+        keys(title(is), tenant_keys(), was->policy, was->lines, is.policy, is.lines);
     }
 }
 
@@ -315,6 +342,7 @@ void each_change(const CheckedConfig& before, const CheckedConfig& after,
     all.routes();
     all.keys("[delivery]", delivery_keys(), was.delivery, is.delivery);
     all.keys("[retry]", retry_keys(), was.retry, is.retry);
+    all.tenants();
     all.keys("[shaping]", shaping_keys(), was.shaping, is.shaping);
     all.keys("[shaping] default", default_limit_keys(), was.shaping.defaults,
              was.shaping.default_lines, is.shaping.defaults, is.shaping.default_lines);

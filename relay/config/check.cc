@@ -16,6 +16,7 @@
 #include "core/base/result.h"
 #include "core/base/text_file.h"
 #include "relay/config/parse.h"
+#include "relay/config/tenant.h"
 #include "relay/shaping/built_in.h"
 
 namespace relay {
@@ -224,9 +225,10 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
     }
     named.warn_of_defaults(shaping->policy, parsed.warnings);
     std::ranges::move(shaping->warnings, std::back_inserter(parsed.warnings));
+    auto tenants = tenant_policies(parsed.config);
     return CheckedConfig{std::move(parsed.config),   std::move(shaping->policy), std::move(bounce),
                          std::move(parsed.warnings), std::move(roots),           0,
-                         std::move(automation)};
+                         std::move(automation),      std::move(tenants)};
 }
 
 TlsPolicy CheckedConfig::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {

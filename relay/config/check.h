@@ -27,6 +27,8 @@ struct CheckedConfig {
     std::optional<core::TlsRoots> tls_roots;         // none: there is no bundle on this machine
     std::uint64_t generation = 0;                    // counts the reloads before it
     std::shared_ptr<const ReplyRules> automation{};  // of the shaping files; null: none
+    // Those of config.tenants, by name.
+    std::shared_ptr<const TenantPolicies> tenants = TenantPolicies::none();
 
     // What a destination's hosts must offer: the route knows its hosts best, then the domain's
     // table.

@@ -10,6 +10,7 @@
 #include "relay/config/route.h"
 #include "relay/config/schema.h"
 #include "relay/config/section.h"
+#include "relay/config/tenant.h"
 
 namespace relay {
 namespace {
@@ -36,6 +37,7 @@ class ConfigParser {
         routes();
         table("delivery", delivery_keys(), config_.delivery);
         table("retry", retry_keys(), config_.retry);
+        tenants();
         shaping();
         table("bounce", bounce_keys(), config_.bounce);
         tls_report();
@@ -67,6 +69,7 @@ class ConfigParser {
 
     void listeners();
     void routes();
+    void tenants();
     void shaping();
     void tls_report();
     void later_features();
@@ -131,6 +134,15 @@ void ConfigParser::routes() {
     }
 }
 
+void ConfigParser::tenants() {
+    for (const TomlValue* table : tables("tenant")) {
+        Section from = section(*table, "[[tenant]]");
+        config_.tenants.push_back(read_tenant(from));
+        warn_of_keys_without_effect(config_.tenants.back(), file_, warnings_);
+    }
+    check_distinct(config_.tenants, top_);
+}
+
 void ConfigParser::shaping() {
     Section from = table("shaping");
     ShapingConfig& shaping = config_.shaping;
@@ -160,8 +172,7 @@ void ConfigParser::tls_report() {
 }
 
 void ConfigParser::later_features() {
-    for (const char* key :
-         {"credential", "egress_source", "egress_pool", "tenant", "dkim", "webhook"}) {
+    for (const char* key : {"credential", "egress_source", "egress_pool", "dkim", "webhook"}) {
         const TomlValue* value = top_.take(key);
         if (value == nullptr || (value->kind == Kind::array && value->items.empty())) continue;
         const int line = value->items.empty() ? value->line : value->items.front().line;

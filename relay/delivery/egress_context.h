@@ -13,6 +13,7 @@
 #include "relay/control/order_set.h"
 #include "relay/delivery/egress_tls.h"
 #include "relay/delivery/host_memory.h"
+#include "relay/message/tenant_policy.h"
 #include "relay/routing/exchange.h"
 #include "relay/security/session_counts.h"
 #include "relay/smtp/client_dialogue.h"
@@ -48,9 +49,11 @@ struct EgressContext {
     metrics::ShardMetrics& metrics;
     EgressTls& tls;
     HostMemory& hosts;
-    SessionCounts* sessions = nullptr;    // for reports about TLS; null: nobody reports
-    InHand* in_hand = nullptr;            // where it is noted what is being sent; null: nowhere
-    LargestSites* largest = nullptr;      // for the log; null: nobody reads it
+    SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
+    InHand* in_hand = nullptr;          // where it is noted what is being sent; null: nowhere
+    LargestSites* largest = nullptr;    // for the log; null: nobody reads it
+    // What tenants' tables say, as of now.
+    std::shared_ptr<const TenantPolicies> tenants = TenantPolicies::none();
     std::size_t idle = 0;                 // connections that wait for mail
     core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
     ProviderLimits* providers = nullptr;  // the dispatcher's

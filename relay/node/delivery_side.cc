@@ -28,8 +28,8 @@ DeliverySide::DeliverySide(core::Shard& shard, metrics::ShardMetrics& metrics, D
                                   : nullptr),
       dispatcher_(EgressContext{shard, parts.options, parts.resolver, parts.rules,
                                 parts.route_rules, parts.exchange, metrics, tls_, hosts_,
-                                sessions_.get(), parts.in_hand, parts.largest, 0, nullptr, nullptr,
-                                reactions_.get()}) {
+                                sessions_.get(), parts.in_hand, parts.largest,
+                                parts.checked->tenants, 0, nullptr, nullptr, reactions_.get()}) {
     dispatcher_.begin_with(parts.checked);
 }
 

@@ -84,6 +84,9 @@ class Node {
     bool failed() const { return failed_.load(); }
     std::string failure();
 
+    // Tenants with a table have the first numbers that are left, and so labels of their own.
+    void use(const CheckedConfig& checked);
+    std::vector<std::string> tenant_labels() const;  // by number; the first is "default"
     // destination_names: of the shaping policy in force.
     std::string metrics_text(const std::vector<std::string>& destination_names,
                              core::WallTime now) const;

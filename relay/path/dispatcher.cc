@@ -168,6 +168,7 @@ core::Task<void> Dispatcher::renew_lane(Path* path) {
 // Another one may come in the middle: it begins with the first path again.
 void Dispatcher::use(std::shared_ptr<const CheckedConfig> checked) {
     checked_ = std::move(checked);
+    context_.tenants = checked_->tenants;
     adoption_.stripe = 0;
     adopt(adoption_);
 }

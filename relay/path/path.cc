@@ -38,6 +38,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       window_(site.limits.connection_limit),
       places_(role == Role::home ? site.limits.connection_limit : 0),
       limit_(site.limits.connection_limit),
+      waiting_(context.tenants),
       detours_(site_),
       gate_(gate_limits(site.limits), context.options.pauses()),
       provider_(role == Role::home && context.providers != nullptr
@@ -56,7 +57,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
 Path::~Path() {
     if (provider_ != nullptr) provider_->leave(*this);
     context_.metrics.window(site_.destination, -static_cast<std::int64_t>(shown_window_));
-    PH_ASSERT(pool_.empty() && backlog() == 0 && detours_.size() == 0);
+    PH_ASSERT(pool_.empty() && ready() == 0);
     if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
 }
 

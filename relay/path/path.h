@@ -72,7 +72,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool at_rest() const { return ready() == 0 && pool_.empty() && tasks_.running() == 0; }
     std::size_t connections() const { return pool_.size(); }
     std::size_t ready() const {
-        return backlog() + detours_.size() + preparation_.away() + leaving_.size();
+        return backlog() + waiting_.aside() + detours_.size() + preparation_.away() +
+               leaving_.size();
     }
     // What waits here, and what was deferred since the last call.
     std::uint64_t take_backlog() { return ready() + std::exchange(deferred_, 0); }
@@ -190,7 +191,9 @@ class Path final : public WorkSource, private ProviderShare::Member {
     void begin_sharing();
     std::size_t wanted() const;
     void use_places(std::size_t places, std::size_t limit);
-    void hand_over(const std::vector<std::size_t>& backlogs);
+    void hand_over(const LaneTerms& terms);
+    template <typename Next>
+    void hand_to(const Move& move, Next next);
 
     // ---- recipients (path_recipients.cc)
     Taken take_waiting(Delivery& delivery, const Allowance& allowance);

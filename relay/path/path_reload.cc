@@ -25,6 +25,7 @@ void Path::adopt(const CheckedConfig& checked) {
         pool_.retire_all();
     }
     site_.generation = checked.generation;
+    waiting_.use(checked.tenants);
     limit_by(limits);
 }
 

@@ -228,6 +228,7 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record) {
     message->sender = record.sender;
     message->verp = record.verp;
     message->tls = record.tls;
+    message->priority = record.priority;
     message->ours = record.ours;
     message->bounces = record.bounces;
     if (record.returned != ReturnContent::unsaid || !record.envelope_id.empty()) {

@@ -61,6 +61,7 @@ std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
     checked.config.delivery.port = 25;
     checked.config.delivery.tls = options.tls;
     checked.automation = *relay::ReplyRules::compile(checked.shaping);
+    checked.tenants = std::make_shared<const relay::TenantPolicies>(std::move(options.tenants));
     return std::make_shared<const relay::CheckedConfig>(std::move(checked));
 }
 

@@ -60,6 +60,7 @@ struct RelayOptions {
     std::size_t many_idle = 20'000;
     std::string shaping{};                // a shaping file
     relay::ActionSink* orders = nullptr;  // what automation orders about mail
+    std::vector<relay::TenantPolicy> tenants{};
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
@@ -96,6 +97,7 @@ class SimRelay {
     void use_orders(std::vector<relay::Order> orders);
     void retry_now(const relay::Selection& selection);
     std::size_t suspended() const;  // recipients, of all shards
+    relay::TenantTable& tenants() { return tenants_; }
     // Takes mail over SMTP on every shard, from whoever is in `allow`. What comes in must be
     // announced.
     void listen(const core::SocketAddress& address, const std::string& allow = "0.0.0.0/0");
