@@ -34,5 +34,8 @@ const Keys<ListenerConfig>& http_listener_keys();
 // relay/config/route.cc
 const Keys<RouteConfig>& route_keys();
 const Keys<Smarthost>& smarthost_keys();
+// relay/config/egress.cc
+const Keys<EgressSource>& egress_source_keys();
+const Keys<EgressPool>& egress_pool_keys();
 
 }  // namespace relay

@@ -41,6 +41,15 @@ Schedule::NextTry Schedule::after_deferral(const Recipient& recipient,
     return next;
 }
 
+Schedule::NextTry Schedule::after_no_try(const Recipient& recipient, const RetryRule* rule) const {
+    const Message& message = *recipient.message;
+    NextTry next;
+    next.delay = intervals_.delay(1, message.id, rule);
+    const core::WallTime then = shard_.wall() + next.delay;
+    next.too_late = intervals_.expired(message.created, then, rule) || message.expires_by(then);
+    return next;
+}
+
 std::optional<core::Duration> Schedule::after_restart(const Recipient& recipient,
                                                       const RetryRule* rule, Overdue overdue) {
     if (recipient.attempts == 0 && recipient.next_attempt == core::WallTime{}) {

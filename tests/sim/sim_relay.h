@@ -59,6 +59,8 @@ struct RelayOptions {
     std::size_t many_paths = 50'000;
     std::size_t many_idle = 20'000;
     std::string shaping{};  // a shaping file
+    std::vector<relay::EgressSource> sources{};
+    std::vector<relay::EgressPool> pools{};
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
@@ -153,6 +155,7 @@ class SimRelay {
     std::function<void(relay::Message&)> prepare_;
     core::Duration delay_warning_{};
     relay::ShapingLimits limits_;
+    std::vector<relay::EgressSource> sources_;  // as of the start
     std::shared_ptr<const relay::CheckedConfig> checked_;
     dns::RoutingRules rules_;
     dns::RoutingRules route_rules_;

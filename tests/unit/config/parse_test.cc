@@ -400,8 +400,6 @@ TEST(ParseConfig, refuses_what_this_version_cannot_do) {
         "certificate = \"/a.pem\"\n",
         "private_key = \"/a.pem\"\n",
         "[[credential]]\nname = \"a\"\n",
-        "[[egress_source]]\nname = \"a\"\n",
-        "[[egress_pool]]\nname = \"a\"\n",
         "[[tenant]]\nname = \"a\"\n",
         "[[dkim]]\ndomain = \"a\"\n",
         "[[webhook]]\nurl = \"a\"\n",
