@@ -57,6 +57,8 @@ class Schedule {
     core::Task<void> clear();
 
   private:
+    NextTry try_in(core::Duration delay, const Message& message, const RetryRule* rule) const;
+
     core::Shard& shard_;
     metrics::ShardMetrics& metrics_;
     const RetrySchedule& intervals_;
