@@ -36,5 +36,8 @@ const Keys<TenantPolicy>& tenant_keys();
 // relay/config/route.cc
 const Keys<RouteConfig>& route_keys();
 const Keys<Smarthost>& smarthost_keys();
+// relay/config/egress.cc
+const Keys<EgressSource>& egress_source_keys();
+const Keys<EgressPool>& egress_pool_keys();
 
 }  // namespace relay
