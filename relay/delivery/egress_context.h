@@ -23,6 +23,7 @@ namespace relay {
 
 class LargestSites;    // relay/path
 class ProviderLimits;  // relay/path
+class SharedRates;     // relay/path
 class Reactions;       // relay/automation
 
 struct EgressOptions {
@@ -57,6 +58,7 @@ struct EgressContext {
     std::size_t idle = 0;                 // connections that wait for mail
     core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
     ProviderLimits* providers = nullptr;  // the dispatcher's
+    SharedRates* rates = nullptr;         // the dispatcher's
     Reactions* reactions = nullptr;       // to replies; null: there is no automation
     std::shared_ptr<const OrderSet> orders{};  // in force; null: there are none
 

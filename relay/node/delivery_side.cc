@@ -26,10 +26,20 @@ DeliverySide::DeliverySide(core::Shard& shard, metrics::ShardMetrics& metrics, D
       reactions_(parts.automation ? std::make_unique<Reactions>(shard, parts.automation->shards,
                                                                 parts.checked->automation)
                                   : nullptr),
-      dispatcher_(EgressContext{shard, parts.options, parts.resolver, parts.rules,
-                                parts.route_rules, parts.exchange, metrics, tls_, hosts_,
-                                sessions_.get(), parts.in_hand, parts.largest,
-                                parts.checked->tenants, 0, nullptr, nullptr, reactions_.get()}) {
+      dispatcher_(EgressContext{.shard = shard,
+                                .options = parts.options,
+                                .resolver = parts.resolver,
+                                .rules = parts.rules,
+                                .route_rules = parts.route_rules,
+                                .exchange = parts.exchange,
+                                .metrics = metrics,
+                                .tls = tls_,
+                                .hosts = hosts_,
+                                .sessions = sessions_.get(),
+                                .in_hand = parts.in_hand,
+                                .largest = parts.largest,
+                                .tenants = parts.checked->tenants,
+                                .reactions = reactions_.get()}) {
     dispatcher_.begin_with(parts.checked);
 }
 

@@ -10,9 +10,15 @@
 namespace relay {
 
 Dispatcher::Dispatcher(EgressContext context)
-    : context_(context), renewals_(context.shard.reactor()) {
+    : rates_(context.shard,
+             [&all = context.exchange](std::size_t shard) -> SharedRates& {
+                 return all.paths(shard).rates();
+             }),
+      context_(context),
+      renewals_(context.shard.reactor()) {
     context_.log = &log_.emplace(context_.shard.reactor());
     context_.providers = &providers_;
+    context_.rates = &rates_;
     arm(sweep_, context_.shard.now() + kSweepEvery);
     if (context_.reactions == nullptr) return;
     context_.reactions->on_change([this] {
@@ -237,6 +243,7 @@ void Dispatcher::sweep(Walk& walk) {
     if (walk.stripe < Paths::kStripes) return arm(walk, core::kAtOnce);
     walk.stripe = 0;
     if (context_.largest != nullptr) context_.largest->publish();
+    rates_.sweep();
     arm(walk, now + kSweepEvery);
 }
 
@@ -264,6 +271,7 @@ core::Task<void> Dispatcher::close(core::Instant deadline) {
         co_await renew_lane(path);
     }
     sharing_.clear();
+    co_await rates_.close();
     for (std::size_t i = 0; i < Paths::kStripes; ++i) {
         paths_.erase_if(i, [](const auto&) { return true; });
         co_await slices.next();

@@ -19,6 +19,7 @@
 #include "relay/delivery/egress_context.h"
 #include "relay/path/path.h"
 #include "relay/path/provider_limits.h"
+#include "relay/path/shared_rates.h"
 
 namespace relay {
 
@@ -42,6 +43,7 @@ class Dispatcher final : public PathEnd {
     bool take_by_lane(Recipient& recipient) override;
     LaneTerms renew(const SiteFacts& site, std::size_t shard, const LaneReport& report) override;
     void recall(const PathKey& path) override;
+    SharedRates& rates() override { return rates_; }
     // A reload: every path adopts it, in slices, and paths that are made from sites of before.
     void use(std::shared_ptr<const CheckedConfig> checked);
     // Orders in force from now on: every path obeys them, in slices.
@@ -93,6 +95,7 @@ class Dispatcher final : public PathEnd {
 
     std::optional<core::ShardLog> log_;
     ProviderLimits providers_;
+    SharedRates rates_;
     EgressContext context_;
     Paths paths_;
     std::shared_ptr<const CheckedConfig> checked_;  // null: as of the start

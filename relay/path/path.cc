@@ -40,6 +40,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       places_(role == Role::home ? site.limits.connection_limit : 0),
       limit_(site.limits.connection_limit),
       waiting_(context.tenants),
+      tenant_rates_(*this, context.rates, context.tenants),
       detours_(site_),
       gate_(gate_limits(site.limits), context.options.pauses()),
       provider_(role == Role::home && context.providers != nullptr
@@ -244,6 +245,7 @@ bool Path::unused_since(core::Instant instant) const {
 
 core::Task<void> Path::close(core::Instant deadline) {
     gate_.close();
+    tenant_rates_.clear();
     // Millions that a failed site defers take longer than there is time: nothing is said of those
     // that are left, and the next run tries them.
     leaving_.handle_all([this](Recipient& recipient) {

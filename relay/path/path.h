@@ -33,13 +33,14 @@
 #include "relay/path/provider_limits.h"
 #include "relay/path/ready_walk.h"
 #include "relay/path/sharing.h"
+#include "relay/path/tenant_rates.h"
 #include "relay/routing/site.h"
 
 namespace relay {
 
 class Connection;
 
-class Path final : public WorkSource, private ProviderShare::Member {
+class Path final : public WorkSource, private ProviderShare::Member, private TenantRates::Mail {
   public:
     static constexpr std::size_t kMaxWaitingDomains = 16;
     static constexpr std::size_t kMaxLookedThrough = 1000;  // recipients, for these domains
@@ -182,6 +183,12 @@ class Path final : public WorkSource, private ProviderShare::Member {
     void place_is_free() override { maintain(); }
     bool give_up_idle() override { return pool_.retire_idle(); }
 
+    // ---- rates of tenants (path_rates.cc)
+    bool finds_tenant();
+    void rest(const Tenant& tenant);
+    std::uint64_t waiting_of(TenantId tenant) override;
+    void may_go_again(TenantId tenant) override;
+
     // ---- sharing (path_sharing.cc)
     bool may_be_shared() const;
     bool is_up() const;
@@ -227,6 +234,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool trial_ = false;       // by its terms
     unsigned refused_ = 0;     // in a row, while it shares
     FairQueue waiting_;
+    TenantRates tenant_rates_;
     Preparation preparation_;
     Detours detours_;
     Gate gate_;

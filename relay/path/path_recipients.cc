@@ -57,6 +57,7 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
     preparation_.begin_ahead(waiting_, [this](Recipient& recipient) {
         context_.exchange.to_prepare(context_.shard, recipient);
     });
+    if (!finds_tenant()) return Taken::nothing;
     ReadyQueue* const held = preparation_.first();
     const bool waits = !waiting_.empty() &&
                        (held == nullptr || preparation_.passes(waiting_.front(), *held)) &&
@@ -76,6 +77,9 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
         held->take_transaction(delivery.recipients, allowance.recipients);
     }
     preparation_.note(waits && held != nullptr);
+    if (tenant_rates_.any()) {
+        tenant_rates_.take(*delivery.recipients.front()->message->labels().tenant);
+    }
     begin(delivery);
     return Taken::taken;
 }
