@@ -24,6 +24,7 @@ namespace relay {
 class LargestSites;    // relay/path
 class ProviderLimits;  // relay/path
 class Reactions;       // relay/automation
+class Learned;         // relay/limits
 
 struct EgressOptions {
     std::string ehlo_name;
@@ -58,6 +59,7 @@ struct EgressContext {
     core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
     ProviderLimits* providers = nullptr;  // the dispatcher's
     Reactions* reactions = nullptr;       // to replies; null: there is no automation
+    const Learned* learned = nullptr;     // by an earlier process; null: nothing
     std::shared_ptr<const OrderSet> orders{};  // in force; null: there are none
 
     InHand::Note take_in_hand(const Message& message) const {
