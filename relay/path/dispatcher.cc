@@ -9,6 +9,12 @@
 
 namespace relay {
 
+namespace {
+
+constexpr std::size_t kMostLearnedHosts = 1000;  // those that were used last
+
+}  // namespace
+
 Dispatcher::Dispatcher(EgressContext context)
     : rates_(context.shard,
              [&all = context.exchange](std::size_t shard) -> SharedRates& {
@@ -245,6 +251,20 @@ void Dispatcher::sweep(Walk& walk) {
     if (context_.largest != nullptr) context_.largest->publish();
     rates_.sweep();
     arm(walk, now + kSweepEvery);
+}
+
+core::Task<std::optional<std::string>> Dispatcher::learned() {
+    Learned learned(Learned::kMostLearned / context_.exchange.shards());
+    core::Slices slices(context_.shard.reactor());
+    context_.hosts.add_learned(learned, kMostLearnedHosts, context_.shard.now(),
+                               context_.shard.wall());
+    for (std::size_t i = 0; i < Paths::kStripes && !closed_ && !learned.is_full(); ++i) {
+        for (const auto& [key, path] : paths_.stripe(i))
+            path->add_learned(learned);
+        co_await slices.next();
+    }
+    if (closed_) co_return std::nullopt;
+    co_return learned.take_text();
 }
 
 core::Task<void> Dispatcher::close(core::Instant deadline) {

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -51,7 +52,10 @@ class Dispatcher final : public PathEnd {
     // What is in force at the start. Before anything else, where there is automation.
     void begin_with(std::shared_ptr<const CheckedConfig> checked) { checked_ = std::move(checked); }
     core::Task<void> close(core::Instant deadline);
+    // What its paths and hosts learned that outlives the process, as lines; nothing when it closes.
+    core::Task<std::optional<std::string>> learned();
 
+    std::size_t shard() const { return context_.shard.id(); }
     std::size_t paths() const { return paths_.size(); }
 
   private:

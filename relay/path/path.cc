@@ -52,6 +52,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       leaving_(context.shard.reactor(), [this] { maintain(); }),
       tasks_(context.shard.reactor()) {
     if (provider_ != nullptr) provider_->limit_by(site.limits);
+    restore_window();
     if (context.reactions != nullptr) rules_ = context.reactions->rules_for(site_.scope());
     show_window();
 }
@@ -198,7 +199,7 @@ bool Path::is_last_hope() const {
 
 void Path::not_opened(Worker& worker, const NotOpened& end) {
     if (end.because == NotOpened::Because::no_source) return send_all_home(end.why);
-    if (end.because != NotOpened::Because::resting) react(end.why, nullptr);
+    if (end.because != NotOpened::Because::resting) react(end.why, subject_of(nullptr));
     if (worker.detour() != nullptr) return detour_failed(*worker.detour(), end);
     if (end.because == NotOpened::Because::resting) {
         gate_.hosts_rest(end.ask_again);
@@ -219,6 +220,7 @@ void Path::not_opened(Worker& worker, const NotOpened& end) {
 
 void Path::ended(Worker& worker, SessionEnd how) {
     pool_.remove(worker);
+    left_over_.reset();
     const bool detour = worker.detour() != nullptr;
     if (detour) detours_.ended();
     if (how == SessionEnd::fruitless && !detour) {

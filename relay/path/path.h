@@ -105,6 +105,8 @@ class Path final : public WorkSource, private ProviderShare::Member, private Ten
     };
     Sharing sharing() const { return sharing_; }
     void move_to(Sharing next);
+    // What of it outlives the process; of a home.
+    void add_learned(Learned& learned) const;
     // Nothing is left to share.
     bool is_alone() const;
     // A home has all of its limits again.
@@ -163,8 +165,9 @@ class Path final : public WorkSource, private ProviderShare::Member, private Ten
 
     // ---- automation (path_automation.cc)
     void heed_actions(ShapingLimits& limits);
-    void react(const Disposition& said, const Recipient* recipient);
-    void react_to(const Delivery& delivery);
+    void react(const Disposition& said, ReactionSubject subject);
+    void react_to(const Worker& worker, const Delivery& delivery);
+    ReactionSubject subject_of(const Recipient* recipient) const;
 
     // ---- what its connections teach the window (path_window.cc)
     bool shares() const { return role_ == Role::lane || ledger_ != nullptr; }
@@ -174,6 +177,8 @@ class Path final : public WorkSource, private ProviderShare::Member, private Ten
     void note_ended(bool fruitless);
     void note_completed(const Delivery& delivery);
     void show_window();
+    std::string learned_name() const;
+    void restore_window();
 
     // ---- what it shares with the paths of its provider
     bool finds_place();
@@ -243,6 +248,12 @@ class Path final : public WorkSource, private ProviderShare::Member, private Ten
     Manners manners_;
     ReplyRules::Of rules_;   // of automation
     bool acted_on_ = false;  // by automation
+    // Whose mail a session had that ended without a word about it.
+    struct LeftOver {
+        const Worker* worker;
+        ReactionSubject subject;
+    };
+    std::unique_ptr<LeftOver> left_over_;
     core::Instant last_used_{};
     std::uint64_t deferred_ = 0;  // since take_backlog()
     WakeTimer timer_;

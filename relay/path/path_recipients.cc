@@ -107,7 +107,7 @@ void Path::settle(Worker& worker, Delivery& delivery) {
             return result.outcome != Outcome::none && result.scope != Scope::session;
         });
     if (reached) note_completed(delivery);
-    if (!rules_.empty()) react_to(delivery);
+    if (!rules_.empty()) react_to(worker, delivery);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
         if (delivery.transaction.results[i].outcome == Outcome::none) {
             put_back(*delivery.recipients[i]);
