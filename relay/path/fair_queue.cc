@@ -14,6 +14,8 @@ FairQueue::FairQueue(std::shared_ptr<const TenantPolicies> policies)
 
 FairQueue::~FairQueue() {
     PH_ASSERT(total_ == 0);
+    while (!empty_.empty())
+        empty_.pop_front();
 }
 
 void FairQueue::use(std::shared_ptr<const TenantPolicies> policies) {
@@ -121,17 +123,20 @@ void FairQueue::put_back(Recipient& recipient) {
 }
 
 void FairQueue::give_up(ReadyQueue& all) {
-    latest_ = nullptr;
+    CampaignFlow* const last = std::exchange(latest_, nullptr);
+    if (last != nullptr && last->queue.empty()) forget(*last);
     while (!all_.empty()) {
         CampaignFlow& flow = all_.pop_front();
         all.splice_back(flow.queue);
+        flow.credit = 0;
         if (flow.on_ring()) flow.tenant->ring.remove(flow);
         if (flow.tenant->on_ring()) flow.tenant->unlink();
+        flow.tenant->waiting = 0;
+        flow.tenant->credit = 0;
+        empty_.push_back(flow);
     }
     for (Class& one : classes_)
         one.waiting = 0;
-    campaigns_.clear();
-    tenants_.clear();
     size_ = total_ = flows_ = unswept_ = 0;
 }
 
@@ -184,10 +189,13 @@ Recipient& FairQueue::pop_front_of(TenantId tenant, Priority priority) {
 void FairQueue::came(CampaignFlow& flow, End end) {
     if (flow.queue.size() == 1) {
         ++flows_;
+        if (flow.is_listed()) core::IntrusiveList<CampaignFlow, AllFlowsTag>::remove(flow);
         all_.push_back(flow);
         if (!flow.suspended) link(flow, end);
     }
     ++total_;
+    for (int i = 0; i < kForgottenAtOnce && !empty_.empty(); ++i)
+        forget(empty_.pop_front());
     if (flow.suspended) return;
     ++flow.tenant->waiting;
     if (!flow.tenant->on_ring()) return;
@@ -284,7 +292,7 @@ void FairQueue::forget(CampaignFlow& flow) {
         --tenant.campaigns;
         campaigns_.erase(campaigns_.find(CampaignName{&tenant, flow.campaign}));
     }
-    if (tenant.campaigns > 0 || !tenant.plain.queue.empty() || latest_ == &tenant.plain) return;
+    if (tenant.campaigns > 0 || tenant.plain.is_listed() || latest_ == &tenant.plain) return;
     tenants_.erase(key_of(tenant.tenant->id, tenant.priority));
 }
 

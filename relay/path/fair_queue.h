@@ -42,6 +42,7 @@ class FairQueue {
     static constexpr std::array<std::int64_t, kPriorities> kShares = {20, 4, 1};
     static constexpr std::size_t kMaxPassed = 64;
     static constexpr std::int64_t kMaxDebt = 1000;  // recipients, of a priority
+    static constexpr int kForgottenAtOnce = 2;      // empty flows, for each recipient that comes
 
     explicit FairQueue(std::shared_ptr<const TenantPolicies> policies = TenantPolicies::none());
     ~FairQueue();
@@ -176,7 +177,8 @@ class FairQueue {
     std::size_t flows_ = 0;           // with mail
     std::size_t unswept_ = 0;         // of them
     CampaignFlow* latest_ = nullptr;  // that mail was added to; it stays when it is empty
-    core::IntrusiveList<CampaignFlow, AllFlowsTag> all_;  // that have mail
+    core::IntrusiveList<CampaignFlow, AllFlowsTag> all_;    // that have mail
+    core::IntrusiveList<CampaignFlow, AllFlowsTag> empty_;  // given up, and not forgotten yet
     std::unordered_map<std::uint64_t, TenantFlow> tenants_;
     std::unordered_set<Owned, Hash, Same> campaigns_;
     std::unordered_set<TenantId> suspended_;

@@ -1,8 +1,8 @@
 // Flows: what waits in a path, apart by whose it is. A TenantFlow is the mail of one tenant and
 // priority, a CampaignFlow that of one campaign of it; the one without a campaign is part of the
 // TenantFlow. A flow whose turn may come is on a ring; the ring is its FairQueue's. Plain values of
-// that queue, on its shard. Limit: a flow that is empty is forgotten, but for the latest one, so
-// there are never more of them than recipients, and one.
+// that queue, on its shard. Limit: a flow that is empty is forgotten, but for the latest one, and
+// those that are given up all at once, some with each recipient that comes later.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +27,9 @@ struct CampaignFlow final : core::ListLink<RingTag>, core::ListLink<AllFlowsTag>
 
     // On the ring of its tenant: it has mail and is not suspended.
     bool on_ring() const { return core::ListLink<RingTag>::linked(); }
+
+    // Among those with mail, or those that are empty and not forgotten yet.
+    bool is_listed() const { return core::ListLink<AllFlowsTag>::linked(); }
 
     TenantFlow* tenant;
     const std::string campaign;

@@ -37,6 +37,9 @@ class Reader final : public relay::MessageKeeper, public relay::RecoveredMail {
                 if (one->last_reply != nullptr) recipient.reply = one->last_reply->reply.text;
                 recipient.sender = message->sender;
                 recipient.id = message->id.to_string();
+                recipient.tenant = message->labels().tenant->name;
+                recipient.campaign = message->labels().campaign;
+                recipient.priority = message->priority;
                 recipient.readable = octets != nullptr;
                 if (octets != nullptr) recipient.content.assign(octets.get(), message->size());
                 state->recipients.emplace(one->address, recipient);

@@ -19,6 +19,9 @@ struct SpooledRecipient {
     std::string reply;  // the last one; empty: none
     std::string sender;
     std::string id;
+    std::string tenant;
+    std::string campaign;
+    relay::Priority priority = relay::Priority::normal;
     std::string content;
     bool readable = false;
     auto operator<=>(const SpooledRecipient&) const = default;

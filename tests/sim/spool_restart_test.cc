@@ -46,6 +46,36 @@ TEST(SpoolRestart, attempts_go_on_counting) {
     EXPECT_EQ(last.attempts, 3U) << last.line;
 }
 
+// Also by a copy that compaction makes: the segments are small, and most of the mail is delivered.
+TEST(SpoolRestart, tenant_campaign_and_priority_stay) {
+    SimDisk disk(6);
+    relay::TenantTable tenants;
+    int number = 0;
+    RelayOptions options = quick_retries();
+    options.prepare = [&](relay::Message& message) {
+        message.edit_labels() = {&tenants.intern("t" + std::to_string(number % 7)),
+                                 number % 2 == 0 ? "" : "spring"};
+        message.priority = static_cast<relay::Priority>(number % 3);
+        ++number;
+    };
+    {
+        SpoolScene scene(disk, 1, 1, options);
+        for (int i = 0; i < 300; ++i) {
+            scene.relay->inject(0, {mailbox(i, i < 30 ? "down.example" : "good.example")});
+            scene.world.run_for(std::chrono::milliseconds{20});
+        }
+        scene.world.run_for(minutes{20});
+    }
+    const SpoolState state = read_spool(disk, {.shards = 1});
+    ASSERT_EQ(state.recipients.size(), 30U);
+    for (int i = 0; i < 30; ++i) {
+        const SpooledRecipient& one = state.recipients.find(mailbox(i, "down.example"))->second;
+        EXPECT_EQ(one.tenant, "t" + std::to_string(i % 7));
+        EXPECT_EQ(one.campaign, i % 2 == 0 ? "" : "spring");
+        EXPECT_EQ(one.priority, static_cast<relay::Priority>(i % 3));
+    }
+}
+
 // 250 means on disk: the messages of a batch that could not be written are refused, each of them,
 // though the same relay goes on to deliver what it accepted before.
 TEST(SpoolRestart, messages_of_a_failed_write_are_refused) {
