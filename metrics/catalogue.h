@@ -34,6 +34,9 @@ inline constexpr Metric kSessionsOpen{"posthaste_sessions_open", Kind::gauge,
     "Connections for injection open now.", {"protocol"}};
 inline constexpr Metric kDeliveries{"posthaste_deliveries_total", Kind::counter,
     "Outcomes of delivery attempts, one per recipient and attempt.", {"provider", "outcome"}};
+inline constexpr Metric kTenantMessages{"posthaste_tenant_messages_total", Kind::counter,
+    "Outcomes of delivery attempts, one per recipient and attempt, by tenant.",
+    {"tenant", "outcome"}};
 inline constexpr Metric kDeliverySeconds{"posthaste_delivery_seconds", Kind::histogram,
     "Time from acceptance to the final outcome of a recipient."};
 inline constexpr Metric kConnectionsOpen{"posthaste_connections_open", Kind::gauge,
@@ -88,6 +91,8 @@ inline constexpr Metric kContentsReadBack{"posthaste_contents_read_back_total", 
     "Contents read back from the spool for delivery."};
 inline constexpr Metric kThrottled{"posthaste_throttled_total", Kind::counter,
     "Times that a limit of shaping held back mail that was ready.", {"reason"}};
+inline constexpr Metric kAutomation{"posthaste_automation_actions_total", Kind::counter,
+    "Actions that rules of automation began or prolonged.", {"action"}};
 inline constexpr Metric kAmbiguousEod{"posthaste_ambiguous_eod_total", Kind::counter,
     "Messages whose end of data got no reply: sent again, so they may arrive twice."};
 inline constexpr Metric kReports{"posthaste_reports_total", Kind::counter,
@@ -157,6 +162,7 @@ inline constexpr Metric kProcessStart{"process_start_time_seconds", Kind::gauge,
 // In the order of the answer.
 inline constexpr std::array kCatalogue{
     &kMessagesReceived, &kMessagesRejected, &kSessions, &kSessionsOpen, &kDeliveries,
+    &kTenantMessages,
     &kDeliverySeconds, &kConnectionsOpen, &kConnections, &kPathWindow, &kTlsSessions,
     &kQueueRecipients, &kQueueOldest, &kSuspendedRecipients, &kSuspensions, &kContentBytes,
     &kMemoryLimitBytes, &kCommitSeconds,
@@ -164,7 +170,7 @@ inline constexpr std::array kCatalogue{
     &kSpoolOutcomes, &kSpoolOutcomesDropped, &kSpoolRecovered, &kSpoolDamaged, &kSpoolHeld,
     &kSpoolUnnoted,
     &kContentsEvicted, &kContentsReadBack,
-    &kThrottled, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
+    &kThrottled, &kAutomation, &kAmbiguousEod, &kReports, &kTlsReports, &kDnsLookups, &kDnsCache,
     &kDnsCacheEntries,
     &kEventsWritten, &kEventsDropped, &kLoopTurns, &kLoopTurnSeconds, &kLetters, &kTransactions,
     &kIoEnters,
@@ -200,11 +206,14 @@ inline constexpr std::array<std::string_view, 2> kHeldWords{"suspect", "set_asid
 inline constexpr std::array<std::string_view, kThrottles> kThrottleWords{
     "message_rate", "connection_rate", "connection_limit", "provider_message_rate",
     "provider_connection_limit"};
+inline constexpr std::array<std::string_view, kAutomationActions> kAutomationWords{
+    "suspend", "suspend_tenant", "suspend_campaign", "set_config", "set_domain_config",
+    "bounce", "bounce_tenant", "bounce_campaign", "reduce"};
 inline constexpr std::array<std::string_view, kDnsTypes> kDnsTypeWords{
     "a", "aaaa", "mx", "txt", "tlsa", "other"};
 inline constexpr std::array<std::string_view, kDnsResults> kDnsResultWords{
     "found", "no_data", "no_domain", "failed", "timeout"};
-inline constexpr std::string_view kOnlyTenant = "default";  // until there are tenants
+inline constexpr std::string_view kOnlyTenant = "default";  // of what is counted for all
 // clang-format on
 
 }  // namespace metrics

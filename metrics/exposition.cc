@@ -142,7 +142,25 @@ void histogram(Page& page, Shards shards, const Metric& metric, Of of) {
         sample.sample_sum += of(*each).sum_seconds();
 }
 
-void delivery(Page& page, Shards shards, const std::vector<std::string>& names) {
+// Of those tenants that have a number; the last label is there once others have had mail.
+void tenants(Page& page, Shards shards, const std::vector<std::string>& names) {
+    page.family(kTenantMessages);
+    constexpr std::size_t kOthers = kMostTenantLabels - 1;
+    for (std::size_t t = 0; t < kMostTenantLabels; ++t) {
+        if (t < kOthers && t >= names.size()) continue;
+        for (std::size_t o = 0; o < kOutcomes; ++o) {
+            const auto count = sum(shards, [&](const ShardMetrics& s) -> auto& {
+                return s.tenants().of(t, static_cast<Outcome>(o));
+            });
+            if (t == kOthers && count == 0) continue;
+            page.sample(count,
+                        {t == kOthers ? "other" : std::string_view(names[t]), kOutcomeWords[o]});
+        }
+    }
+}
+
+void delivery(Page& page, Shards shards, const std::vector<std::string>& names,
+              const std::vector<std::string>& tenant_names) {
     const std::size_t destinations = std::min(names.size(), shards.front()->destinations());
     page.family(kDeliveries);
     for (std::size_t p = 0; p < destinations; ++p) {
@@ -153,6 +171,7 @@ void delivery(Page& page, Shards shards, const std::vector<std::string>& names) 
                 {names[p], kOutcomeWords[o]});
         }
     }
+    tenants(page, shards, tenant_names);
     histogram(page, shards, kDeliverySeconds,
               [](const ShardMetrics& s) -> auto& { return s.delivery_seconds(); });
     page.family(kConnectionsOpen);
@@ -273,12 +292,13 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
     page.family(kSuspendedRecipients);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.orders().suspended; }));
     page.family(kSuspensions);
+    const std::int64_t paths =
+        sum(shards, [](const ShardMetrics& s) -> auto& { return s.automation().suspended_paths; });
     for (std::size_t k = 0; k < kOrderKinds; ++k) {
-        page.sample(sum(shards,
-                        [&](const ShardMetrics& s) -> auto& {
-                            return s.orders().in_force[k];
-                        }),
-                    {kOrderKindWords[k]});
+        const std::int64_t orders =
+            sum(shards, [&](const ShardMetrics& s) -> auto& { return s.orders().in_force[k]; });
+        const bool of_paths = k == static_cast<std::size_t>(OrderKind::suspend_path);
+        page.sample(orders + (of_paths ? paths : 0), {kOrderKindWords[k]});
     }
     page.family(kContentBytes);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.content(); }));
@@ -292,6 +312,12 @@ void queue(Page& page, Shards shards, const NodeFacts& node, core::WallTime now)
                             return s.throttled_count(static_cast<Throttle>(t));
                         }),
                     {kThrottleWords[t]});
+    }
+    page.family(kAutomation);
+    for (std::size_t a = 0; a < kAutomationActions; ++a) {
+        page.sample(
+            sum(shards, [&](const ShardMetrics& s) -> auto& { return s.automation().actions[a]; }),
+            {kAutomationWords[a]});
     }
     page.family(kAmbiguousEod);
     page.sample(sum(shards, [](const ShardMetrics& s) -> auto& { return s.ambiguous_ends(); }));
@@ -399,7 +425,7 @@ std::string render(std::span<const ShardMetrics* const> shards,
     PH_ASSERT(!shards.empty());
     Page page;
     injection(page, shards);
-    delivery(page, shards, destination_names);
+    delivery(page, shards, destination_names, node.tenant_names);
     tls(page, shards, destination_names);
     queue(page, shards, node, now);
     dns(page, shards);

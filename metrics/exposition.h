@@ -29,6 +29,7 @@ struct NodeFacts {
     std::uint64_t spool_free_bytes = 0;
     std::uint64_t events_written = 0;
     std::uint64_t events_dropped = 0;
+    std::vector<std::string> tenant_names{"default"};  // by number; the first kMostTenantLabels - 1
     std::uint64_t known_fds = 0;  // open, at least: where the kernel does not count them
 };
 

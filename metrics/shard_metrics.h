@@ -6,6 +6,7 @@
 // series is bounded whatever mail comes (an index that is out of range counts as "other").
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,9 @@
 namespace metrics {
 
 inline constexpr std::size_t kMostDestinations = 200;
+// Tenants with a label of their own, by their numbers; 0 is mail of none. The last stands for
+// others.
+inline constexpr std::size_t kMostTenantLabels = 200;
 inline constexpr std::size_t kOtherDestination = 0;
 
 enum class Protocol : std::uint8_t { smtp, http };
@@ -183,7 +187,38 @@ struct alignas(64) DestinationCounters {
     Gauge window;  // connections that its paths may have, as learned
 };
 
-class alignas(64) ShardMetrics {
+// Actions of automation, in the order of relay::AutomationVerb.
+inline constexpr std::size_t kAutomationActions = 9;
+
+// What rules of automation do; on shard 0.
+struct AutomationCounters {
+    std::array<Counter, kAutomationActions> actions;  // that began or were prolonged
+    Gauge suspended_paths;
+};
+class AutomationMetrics {
+  public:
+    AutomationCounters& automation() { return automation_; }
+    const AutomationCounters& automation() const { return automation_; }
+
+  private:
+    AutomationCounters automation_;
+};
+
+// Outcomes of attempts by tenant, as `delivery` counts them.
+class TenantCounters {
+  public:
+    void count(std::size_t tenant, Outcome outcome) {
+        counts_[std::min(tenant, kMostTenantLabels - 1)][static_cast<std::size_t>(outcome)].add();
+    }
+    const Counter& of(std::size_t label, Outcome outcome) const {
+        return counts_[label][static_cast<std::size_t>(outcome)];
+    }
+
+  private:
+    std::array<std::array<Counter, kOutcomes>, kMostTenantLabels> counts_;
+};
+
+class alignas(64) ShardMetrics : public AutomationMetrics {
   public:
     // destinations: how many indices there are, "other" included.
     explicit ShardMetrics(std::size_t destinations = 1);
@@ -200,12 +235,8 @@ class alignas(64) ShardMetrics {
     void session_closed(Protocol protocol) { sessions_open_[index(protocol)].subtract(); }
 
     // Queue. Recipients; only the sum over the shards is meaningful, as recipients travel.
-    void entered(Queue queue, std::int64_t recipients = 1) {
-        queues_[index(queue)].add(recipients);
-    }
-    void left(Queue queue, std::int64_t recipients = 1) {
-        queues_[index(queue)].subtract(recipients);
-    }
+    void entered(Queue queue, std::int64_t count = 1) { queues_[index(queue)].add(count); }
+    void left(Queue queue, std::int64_t count = 1) { queues_[index(queue)].subtract(count); }
     // When the oldest message that this shard is the origin of was accepted; none: WallTime{}.
     void oldest(core::WallTime created) { oldest_.set(created.time_since_epoch().count()); }
     void content_bytes(std::int64_t held) { content_bytes_.set(held); }
@@ -216,6 +247,7 @@ class alignas(64) ShardMetrics {
     void delivery(std::size_t destination, Outcome outcome) {
         of(destination).deliveries[index(outcome)].add();
     }
+    TenantCounters& tenants() { return tenants_; }
     void finished(core::Duration since_accepted) { delivery_seconds_.observe(since_accepted); }
     void connect(std::size_t destination, Connect result) {
         of(destination).connects[index(result)].add();
@@ -249,6 +281,7 @@ class alignas(64) ShardMetrics {
     const Gauge& content() const { return content_bytes_; }
     std::size_t destinations() const { return destination_count_; }
     const DestinationCounters& destination(std::size_t i) const { return destinations_[i]; }
+    const TenantCounters& tenants() const { return tenants_; }
     const DeliveryHistogram& delivery_seconds() const { return delivery_seconds_; }
     const SpoolCounters& spool() const { return spool_; }
     const Counter& throttled_count(Throttle reason) const { return throttled_[index(reason)]; }
@@ -274,6 +307,7 @@ class alignas(64) ShardMetrics {
     Gauge oldest_, content_bytes_;
     DeliveryHistogram delivery_seconds_;
     SpoolCounters spool_;
+    TenantCounters tenants_;
     std::array<Counter, kThrottles> throttled_;
     Counter ambiguous_ends_;
     ReportCounters reports_;

@@ -34,6 +34,16 @@ inline std::size_t utf8_sequence(std::string_view text) {
     return 0;
 }
 
+// Whether the whole text is UTF-8; an empty one is.
+inline bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t octets = utf8_sequence(text);
+        if (octets == 0) return false;
+        text.remove_prefix(octets);
+    }
+    return true;
+}
+
 // The value of a sequence that utf8_sequence() found.
 inline char32_t utf8_value(std::string_view sequence) {
     constexpr unsigned kFirstBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};

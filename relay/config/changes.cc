@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <string_view>
 #include <vector>
 
+#include "relay/automation/reply_rules.h"
 #include "relay/config/kinds.h"
 #include "relay/config/schema.h"
 #include "relay/shaping/options.h"
+#include "relay/shaping/throttle.h"
 
 namespace relay {
 namespace {
@@ -43,6 +46,7 @@ class Comparison {
     void listeners();
     void routes();
     void egress();
+    void tenants();
     void shaping(const ShapingPolicy& before, const ShapingPolicy& after);
 
   private:
@@ -62,7 +66,10 @@ class Comparison {
         ShapingScope scope;         // whose limits show the values
     };
     void table(const std::string& name, const Side& before, const Side& after);
-    void options(const std::string& name, const Side& before, const Side& after);
+    void options(const std::string& name, const Side& before, const Side& after,
+                 bool of_source = false);
+    void sources(const std::string& name, const Side& before, const Side& after);
+    void automation(const std::string& name, const Side& before, const Side& after);
     void providers(const ShapingPolicy& before, const ShapingPolicy& after);
 
     const Config& before_;
@@ -102,6 +109,32 @@ void Comparison::listeners() {
         keys(table, listener_keys(), *was, is);
         const bool http = is.protocol == ListenerProtocol::http;
         keys(table, http ? http_listener_keys() : smtp_listener_keys(), *was, is);
+    }
+}
+
+void Comparison::tenants() {
+    const auto name = [](const TenantConfig& each) { return std::string_view(each.policy.name); };
+    const auto title = [](const TenantConfig& each) {
+        return "[[tenant]] " + toml_text(each.policy.name);
+    };
+    for (const TenantConfig& was : before_.tenants) {
+        if (std::ranges::find(after_.tenants, was.policy.name, name) != after_.tenants.end()) {
+            continue;
+        }
+        add({title(was), {before_.file, was.line}, title(was), {after_.file}, "", InForce::reload});
+    }
+    for (const TenantConfig& is : after_.tenants) {
+        const auto was = std::ranges::find(before_.tenants, is.policy.name, name);
+        if (was == before_.tenants.end()) {
+            add({title(is),
+                 {before_.file},
+                 "",
+                 {after_.file, is.line},
+                 title(is),
+                 InForce::reload});
+            continue;
+        }
+        keys(title(is), tenant_keys(), was->policy, was->lines, is.policy, is.lines);
     }
 }
 
@@ -198,14 +231,80 @@ void Comparison::table(const std::string& name, const Side& before, const Side& 
     if (was.empty() != is.empty()) {
         add({name, was, was.empty() ? "" : name, is, is.empty() ? "" : name, InForce::reload});
     }
-    if (after.table != nullptr) options(name, before, after);
+    if (after.table == nullptr) return;
+    options(name, before, after);
+    sources(name, before, after);
+    const bool rolled = before.table != nullptr && before.table->mx_rollup;
+    if (rolled != after.table->mx_rollup) {
+        const auto word = [](bool flag) { return flag ? "true" : "false"; };
+        add({name + " mx_rollup", was, word(rolled), is, word(!rolled), InForce::reload});
+    }
+    automation(name, before, after);
 }
 
-void Comparison::options(const std::string& name, const Side& before, const Side& after) {
-    const auto find = [](const Side& in, const ShapingOption& option) -> const StatedOption* {
+// Of the egress sources that have a table below this one.
+void Comparison::sources(const std::string& name, const Side& before, const Side& after) {
+    std::set<std::string> names;
+    for (const Side* side : {&before, &after}) {
+        if (side->table == nullptr) continue;
+        for (const ShapingTable::Source& each : side->table->sources)
+            names.insert(each.name);
+    }
+    for (const std::string& source : names) {
+        Side was = before;
+        Side is = after;
+        was.scope.source = is.scope.source = source;
+        options(name.substr(0, name.size() - 1) + ".sources." + toml_text(source) + "]", was, is,
+                true);
+    }
+}
+
+// What a rule says, in one line.
+std::string written(const AutomationRule& rule) {
+    std::string text;
+    for (const std::string& pattern : rule.patterns)
+        text += (text.empty() ? "" : ", ") + toml_text(pattern);
+    text += " →";
+    for (const AutomationAction& action : rule.actions) {
+        text.append(" ").append(to_string(action.verb));
+        if (action.verb == AutomationVerb::reduce) text += " " + std::to_string(action.factor);
+        if (action.option == nullptr) continue;
+        text.append(" ").append(action.option->name).append(" = ").append(toml_value(action.value));
+    }
+    if (rule.threshold) text += " at " + write_throttle(*rule.threshold);
+    text += " for " + core::write_duration(rule.duration);
+    return rule.match_internal ? text + ", our own words too" : text;
+}
+
+void Comparison::automation(const std::string& name, const Side& before, const Side& after) {
+    const auto rules = [](const Side& side) {
+        std::map<std::string, FileLine> all;
+        if (side.table == nullptr) return all;
+        for (const AutomationRule& rule : side.table->automation)
+            all.emplace(written(rule), side.policy.place_of(rule));
+        return all;
+    };
+    const auto was = rules(before);
+    const auto is = rules(after);
+    const std::string key = "[" + name.substr(0, name.size() - 1) + ".automation]] ";
+    for (const auto& [text, place] : was) {
+        if (!is.contains(text)) add({key + text, place, text, {}, "", InForce::reload});
+    }
+    for (const auto& [text, place] : is) {
+        if (!was.contains(text)) add({key + text, {}, "", place, text, InForce::reload});
+    }
+}
+
+void Comparison::options(const std::string& name, const Side& before, const Side& after,
+                         bool of_source) {
+    const auto find = [of_source](const Side& in,
+                                  const ShapingOption& option) -> const StatedOption* {
         if (in.table == nullptr) return nullptr;
-        const auto found = std::ranges::find(in.table->stated, &option, &StatedOption::option);
-        return found == in.table->stated.end() ? nullptr : &*found;
+        const StatedOptions* const stated =
+            of_source ? in.table->of_source(in.scope.source) : &in.table->stated;
+        if (stated == nullptr) return nullptr;
+        const auto found = std::ranges::find(*stated, &option, &StatedOption::option);
+        return found == stated->end() ? nullptr : &*found;
     };
     const ShapingLimits old_limits = before.policy.limits_for(before.scope);
     const ShapingLimits new_limits = after.policy.limits_for(after.scope);
@@ -290,6 +389,7 @@ void each_change(const CheckedConfig& before, const CheckedConfig& after,
     all.routes();
     all.keys("[delivery]", delivery_keys(), was.delivery, is.delivery);
     all.keys("[retry]", retry_keys(), was.retry, is.retry);
+    all.tenants();
     all.keys("[shaping]", shaping_keys(), was.shaping, is.shaping);
     all.keys("[shaping] default", default_limit_keys(), was.shaping.defaults,
              was.shaping.default_lines, is.shaping.defaults, is.shaping.default_lines);

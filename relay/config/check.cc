@@ -17,6 +17,7 @@
 #include "core/base/text_file.h"
 #include "relay/config/egress.h"
 #include "relay/config/parse.h"
+#include "relay/config/tenant.h"
 #include "relay/shaping/built_in.h"
 
 namespace relay {
@@ -232,6 +233,12 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
     named.smarthosts();
     auto shaping = named.shaping();
     auto bounce = named.bounce();
+    std::shared_ptr<const ReplyRules> automation;
+    if (shaping) {
+        auto compiled = ReplyRules::compile(shaping->policy);
+        if (compiled) automation = *compiled;
+        if (!compiled) std::ranges::move(compiled.error(), std::back_inserter(problems));
+    }
     if (!problems.empty()) {
         return std::unexpected(in_order(std::move(problems), file.string()));
     }
@@ -239,12 +246,15 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
     named.warn_of_addresses(parsed.warnings);
     EgressPlan egress = egress_plan(parsed.config, nullptr);
     std::ranges::move(shaping->warnings, std::back_inserter(parsed.warnings));
+    auto tenants = tenant_policies(parsed.config);
     return CheckedConfig{.config = std::move(parsed.config),
                          .shaping = std::move(shaping->policy),
                          .egress = std::move(egress),
                          .bounce = std::move(bounce),
                          .warnings = std::move(parsed.warnings),
-                         .tls_roots = std::move(roots)};
+                         .tls_roots = std::move(roots),
+                         .automation = std::move(automation),
+                         .tenants = std::move(tenants)};
 }
 
 TlsPolicy CheckedConfig::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "relay/automation/reply_rules.h"
 #include "relay/bounce/rules.h"
 #include "relay/config/config.h"
 #include "relay/shaping/policy.h"
@@ -24,8 +25,11 @@ struct CheckedConfig {
     EgressPlan egress{};
     std::shared_ptr<const BounceRules> bounce;
     Problems warnings;
-    std::optional<core::TlsRoots> tls_roots;  // none: there is no bundle on this machine
-    std::uint64_t generation = 0;             // counts the reloads before it
+    std::optional<core::TlsRoots> tls_roots;         // none: there is no bundle on this machine
+    std::uint64_t generation = 0;                    // counts the reloads before it
+    std::shared_ptr<const ReplyRules> automation{};  // of the shaping files; null: none
+    // Those of config.tenants, by name.
+    std::shared_ptr<const TenantPolicies> tenants = TenantPolicies::none();
 
     // What a destination's hosts must offer: the route knows its hosts best, then the domain's
     // table.

@@ -25,6 +25,7 @@
 #include "relay/config/smarthost.h"
 #include "relay/egress/plan.h"
 #include "relay/message/bounce_policy.h"
+#include "relay/message/tenant_policy.h"
 #include "relay/shaping/file_line.h"
 #include "relay/shaping/limits.h"
 #include "relay/shaping/tls_policy.h"
@@ -79,7 +80,10 @@ struct ListenerConfig {
     BouncePolicy bounces = BouncePolicy::record;  // how failures are told
     bool verp = false;                            // a return path of its own for each recipient
     bool convert_eight_bit = true;                // eight_bit = "convert": content is made 7-bit
-    core::Duration max_age{};        // of its mail, where schedules say more; zero: as they say
+    core::Duration max_age{};   // of its mail, where schedules say more; zero: as they say
+    std::string tenant_header;  // field that names the tenant; empty: none
+    std::string campaign_header;
+    std::string priority_header;
     bool serve_inject = true;        // http
     std::vector<std::string> hosts;  // http: further names that requests may use in Host
     bool serve_metrics = true;       // http; /healthz and /readyz are always there
@@ -132,6 +136,12 @@ struct RetryConfig {
     std::vector<core::Duration> intervals;  // at least one; the last repeats; +-10 % jitter
     core::Duration max_age = std::chrono::days(5);
     core::Duration delay_warning{};  // zero: none
+    KeyLines lines{};
+};
+
+struct TenantConfig {
+    TenantPolicy policy;
+    int line = 0;  // where the file has it
     KeyLines lines{};
 };
 
@@ -190,6 +200,7 @@ struct Config {
     std::vector<RouteConfig> routes;  // in order: the first match wins
     DeliveryConfig delivery;
     RetryConfig retry;
+    std::vector<TenantConfig> tenants;
     ShapingConfig shaping;
     std::vector<EgressSourceConfig> egress_sources;
     std::vector<EgressPoolConfig> egress_pools;

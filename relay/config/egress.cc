@@ -280,6 +280,18 @@ void check_egress(const Config& config, Section& top) {
     }
 }
 
+void check_pools_of_tenants(const Config& config, Section& top) {
+    for (const TenantConfig& tenant : config.tenants) {
+        const std::string& pool = tenant.policy.pool;
+        const auto same = [&](const EgressPoolConfig& one) { return one.pool.name == pool; };
+        if (pool.empty() || pool == EgressPlan::kDefault) continue;
+        if (std::ranges::any_of(config.egress_pools, same)) continue;
+        top.problem(tenant.lines.of("pool"), "[[tenant]] " + toml_text(tenant.policy.name) +
+                                                 " pool = " + toml_text(pool) +
+                                                 ": there is no such [[egress_pool]]");
+    }
+}
+
 EgressPlan egress_plan(const Config& config, const EgressPlan* before) {
     std::vector<EgressSource> sources;
     std::vector<EgressPool> pools;

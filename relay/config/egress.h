@@ -13,6 +13,9 @@ EgressPoolConfig read_egress_pool(Section& from);
 // Names are distinct, pools name sources that there are, and there are not too many.
 void check_egress(const Config& config, Section& top);
 
+// Tenants name pools that there are.
+void check_pools_of_tenants(const Config& config, Section& top);
+
 // The plan of a configuration. before: the one that it replaces, or null.
 EgressPlan egress_plan(const Config& config, const EgressPlan* before);
 

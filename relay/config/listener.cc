@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/ascii.h"
 #include "relay/config/kinds.h"
 #include "relay/config/schema.h"
 #include "relay/message/address.h"
@@ -12,8 +13,29 @@
 namespace relay {
 namespace {
 
+constexpr std::size_t kMostFieldName = 77;  // octets
+
 std::string name_complaint(std::string_view text) {
     return text.empty() || text.size() > 64 ? "must have 1 to 64 characters" : "";
+}
+
+// RFC 5322 section 2.2; fields that mail cannot do without must not be taken out.
+std::string field_complaint(std::string_view text) {
+    if (text.empty()) return "";
+    const bool printable =
+        std::ranges::all_of(text, [](char c) { return c > ' ' && c < 127 && c != ':'; });
+    if (!printable || text.size() > kMostFieldName) {
+        return "= " + toml_text(text.substr(0, 80)) +
+               " is not the name of a header field such as \"X-Tenant\"";
+    }
+    for (const char* own : {"from", "to", "cc", "bcc", "sender", "reply-to", "date", "subject",
+                            "message-id", "received", "mime-version", "content-type",
+                            "content-transfer-encoding", "dkim-signature"}) {
+        if (core::equals_ignoring_case(text, own)) {
+            return "= " + toml_text(text) + ": that field is part of the mail, and would be lost";
+        }
+    }
+    return "";
 }
 
 struct HostNames {
@@ -99,6 +121,17 @@ void check_addresses(Section& from) {
     }
 }
 
+void check_label_fields(Section& from, const ListenerConfig& listener) {
+    std::set<std::string> names;
+    for (const auto& [key, name] : {std::pair{"tenant_header", &listener.tenant_header},
+                                    std::pair{"campaign_header", &listener.campaign_header},
+                                    std::pair{"priority_header", &listener.priority_header}}) {
+        if (name->empty() || names.insert(core::to_lower(*name)).second) continue;
+        from.problem_with(key, from.take(key)->line,
+                          "= " + toml_text(*name) + ": another key names that field already");
+    }
+}
+
 void refuse_keys(Section& from, const Keys<ListenerConfig>& keys, std::string_view protocol) {
     for (const Key<ListenerConfig>& key : keys) {
         const core::TomlValue* value = from.take(key.name);
@@ -164,6 +197,15 @@ const Keys<ListenerConfig>& listener_keys() {
          "what came in here expires at this age where `[retry]` or its destination would try it "
          "for longer; a message may say less ([`max_age`](http-api.md), or DELIVERBY)",
          "none"},
+        {"tenant_header", &Listener::tenant_header, Text{field_complaint, "field name"},
+         InForce::restart,
+         "a header field, such as `\"X-Tenant\"`, that names the tenant of a message. It is taken "
+         "out of the content. By HTTP the field `tenant` of a request goes before it",
+         "none"},
+        {"campaign_header", &Listener::campaign_header, Text{field_complaint, "field name"},
+         InForce::restart, "the same for the campaign", "none"},
+        {"priority_header", &Listener::priority_header, Text{field_complaint, "field name"},
+         InForce::restart, "the same for the priority: `urgent`, `normal` or `bulk`", "none"},
         {"verp", &Listener::verp, Flag{}, InForce::restart,
          "`true`: each recipient gets a return path of its own, see [below](#verp)"},
         {"tls", Fixed{{"none"}, {"starttls", "implicit"}}, InForce::restart, "only that"},
@@ -223,6 +265,7 @@ ListenerConfig read_listener(Section& from) {
     check_addresses(from);
     check_allow(from, listener);
     check_recipients(from, listener);
+    check_label_fields(from, listener);
     from.finish();
     return listener;
 }

@@ -11,6 +11,7 @@
 #include "relay/config/route.h"
 #include "relay/config/schema.h"
 #include "relay/config/section.h"
+#include "relay/config/tenant.h"
 
 namespace relay {
 namespace {
@@ -37,6 +38,7 @@ class ConfigParser {
         routes();
         table("delivery", delivery_keys(), config_.delivery);
         table("retry", retry_keys(), config_.retry);
+        tenants();
         shaping();
         egress();
         table("bounce", bounce_keys(), config_.bounce);
@@ -69,6 +71,7 @@ class ConfigParser {
 
     void listeners();
     void routes();
+    void tenants();
     void shaping();
     void egress();
     void tls_report();
@@ -134,6 +137,15 @@ void ConfigParser::routes() {
     }
 }
 
+void ConfigParser::tenants() {
+    for (const TomlValue* table : tables("tenant")) {
+        Section from = section(*table, "[[tenant]]");
+        config_.tenants.push_back(read_tenant(from));
+        warn_of_keys_without_effect(config_.tenants.back(), file_, warnings_);
+    }
+    check_distinct(config_.tenants, top_);
+}
+
 void ConfigParser::shaping() {
     Section from = table("shaping");
     ShapingConfig& shaping = config_.shaping;
@@ -155,6 +167,7 @@ void ConfigParser::egress() {
         config_.egress_pools.push_back(read_egress_pool(from));
     }
     check_egress(config_, top_);
+    check_pools_of_tenants(config_, top_);
 }
 
 void ConfigParser::tls_report() {
@@ -175,7 +188,7 @@ void ConfigParser::tls_report() {
 }
 
 void ConfigParser::later_features() {
-    for (const char* key : {"credential", "tenant", "dkim", "webhook"}) {
+    for (const char* key : {"credential", "dkim", "webhook"}) {
         const TomlValue* value = top_.take(key);
         if (value == nullptr || (value->kind == Kind::array && value->items.empty())) continue;
         const int line = value->items.empty() ? value->line : value->items.front().line;

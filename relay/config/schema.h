@@ -31,6 +31,8 @@ const Keys<EventsConfig>& events_keys();
 const Keys<ListenerConfig>& listener_keys();
 const Keys<ListenerConfig>& smtp_listener_keys();
 const Keys<ListenerConfig>& http_listener_keys();
+// relay/config/tenant.cc
+const Keys<TenantPolicy>& tenant_keys();
 // relay/config/route.cc
 const Keys<RouteConfig>& route_keys();
 const Keys<Smarthost>& smarthost_keys();

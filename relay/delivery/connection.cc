@@ -74,6 +74,7 @@ core::Task<void> Connection::run() {
     if (co_await open()) {
         if (orders_ != Orders::go_on) session_->retire();
         end = co_await session_->serve();
+        if (const Disposition* why = session_->turned_away_by()) source_.turned_away(*this, *why);
         co_await session_->close();
     } else if (orders_ != Orders::abort) {
         report_failure();

@@ -13,6 +13,7 @@
 #include "relay/control/order_set.h"
 #include "relay/delivery/egress_tls.h"
 #include "relay/delivery/host_memory.h"
+#include "relay/message/tenant_policy.h"
 #include "relay/routing/exchange.h"
 #include "relay/security/session_counts.h"
 #include "relay/smtp/client_dialogue.h"
@@ -22,6 +23,7 @@ namespace relay {
 
 class LargestSites;    // relay/path
 class ProviderLimits;  // relay/path
+class Reactions;       // relay/automation
 
 struct EgressOptions {
     std::string ehlo_name;
@@ -47,12 +49,15 @@ struct EgressContext {
     metrics::ShardMetrics& metrics;
     EgressTls& tls;
     HostMemory& hosts;
-    SessionCounts* sessions = nullptr;    // for reports about TLS; null: nobody reports
-    InHand* in_hand = nullptr;            // where it is noted what is being sent; null: nowhere
-    LargestSites* largest = nullptr;      // for the log; null: nobody reads it
+    SessionCounts* sessions = nullptr;  // for reports about TLS; null: nobody reports
+    InHand* in_hand = nullptr;          // where it is noted what is being sent; null: nowhere
+    LargestSites* largest = nullptr;    // for the log; null: nobody reads it
+    // What tenants' tables say, as of now.
+    std::shared_ptr<const TenantPolicies> tenants = TenantPolicies::none();
     std::size_t idle = 0;                 // connections that wait for mail
     core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
     ProviderLimits* providers = nullptr;  // the dispatcher's
+    Reactions* reactions = nullptr;       // to replies; null: there is no automation
     std::shared_ptr<const OrderSet> orders{};  // in force; null: there are none
 
     InHand::Note take_in_hand(const Message& message) const {

@@ -76,6 +76,11 @@ class Session {
     void abort();   // at once
 
     const std::string& endpoint() const { return endpoint_; }
+    // The words of the server that ended it. Null: they did not.
+    const Disposition* turned_away_by() const {
+        const Disposition& why = dialogue_.ending();
+        return why.outcome == Outcome::none || why.local ? nullptr : &why;
+    }
     std::size_t completed() const { return dialogue_.completed(); }
 
   private:

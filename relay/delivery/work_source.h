@@ -71,6 +71,8 @@ class WorkSource {
     virtual void becomes_busy(Worker& worker) = 0;
     // Another session with this host took more messages than so many.
     virtual bool carries_more(const std::string& endpoint, std::size_t messages) const = 0;
+    // The session was ended by the server's words, as 421.
+    virtual void turned_away(Worker& worker, const Disposition& why) = 0;
     // The last call of a worker.
     virtual void ended(Worker& worker, SessionEnd how) = 0;
 

@@ -30,6 +30,7 @@ EgressPlan::EgressPlan(const std::vector<EgressSource>& sources,
             std::make_shared<const EgressSource>(each);
     }
     for (const EgressPool& each : pools) {
+        pool_places_.emplace(each.name, pools_.size());
         SourcePool& pool = pools_.emplace_back(SourcePool{each.name, {}});
         for (const PoolSource& one : each.sources) {
             if (one.weight > 0) pool.members.push_back({number_of(one.name), one.weight});
@@ -59,8 +60,8 @@ std::string_view EgressPlan::name_of(SourceId id) const {
 }
 
 const SourcePool* EgressPlan::pool(std::string_view name) const {
-    const auto found = std::ranges::find(pools_, name, &SourcePool::name);
-    return found == pools_.end() ? nullptr : &*found;
+    const auto found = pool_places_.find(name);
+    return found == pool_places_.end() ? nullptr : &pools_[found->second];
 }
 
 // An exponential variable of rate `weight`, drawn from the key: the least of several is that of a

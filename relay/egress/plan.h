@@ -11,6 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,6 +65,7 @@ class EgressPlan {
     std::vector<std::string> names_;  // by number
     std::vector<std::shared_ptr<const EgressSource>> sources_;
     std::vector<SourcePool> pools_;
+    std::map<std::string, std::size_t, std::less<>> pool_places_;
     std::shared_ptr<const SourcePool> fallback_;
     bool plain_ = true;
 };

@@ -16,6 +16,7 @@
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
 #include "relay/message/message.h"
+#include "relay/message/tenant_policy.h"
 
 namespace relay {
 
@@ -36,6 +37,11 @@ class Acceptance {
     // It is known by now that the domain takes no mail at all: it has a null MX (RFC 7505). What is
     // not known is not looked up, so false promises nothing.
     virtual bool takes_no_mail(std::string_view /*domain*/) const { return false; }
+
+    // The tenant of that name; kNoTenant: there is no number left for it.
+    virtual const Tenant& tenant(std::string_view /*name*/) { return kNoTenant; }
+    // What tenants' tables say, as of now.
+    virtual const TenantPolicies& tenant_policies() const { return *TenantPolicies::none(); }
 
     // A new message with id, creation time and origin set; content empty, no recipients.
     virtual std::unique_ptr<Message> begin() = 0;

@@ -45,7 +45,10 @@ void Intake::drop(Submission submission) {
 
 // Memory that runs out is about this message only.
 bool Intake::complete(Submission& submission) try {
-    submission.complete();
+    std::string& tenant = submission.wishes.tenant;
+    if (tenant == kDefaultTenant) tenant.clear();  // mail of nobody in particular is its, too
+    submission.complete(acceptance_.tenant_policies().of(tenant));
+    submission.label(tenant.empty() ? kNoTenant : acceptance_.tenant(tenant));
     return true;
 } catch (const std::bad_alloc&) {
     return false;

@@ -82,7 +82,7 @@ class Intake final : public RecipientRules {
   private:
     using Parts = std::vector<std::unique_ptr<Message>>;  // the last one first
 
-    static bool complete(Submission& submission);
+    bool complete(Submission& submission);
     core::Task<std::expected<MessageId, Refusal>> refused(Submission submission, Refusal why);
     core::Task<std::expected<MessageId, Refusal>> convert_and_commit(Submission submission);
     core::Task<std::optional<Refusal>> convert(Submission* submission);

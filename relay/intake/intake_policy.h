@@ -11,6 +11,7 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 #include "relay/message/bounce_policy.h"
+#include "relay/message/label_fields.h"
 
 namespace relay {
 
@@ -24,6 +25,7 @@ struct IntakePolicy {
     bool convert_eight_bit = true;  // content to 7-bit (seven_bit_content.h)
     bool address_literals = false;  // recipients at "[192.0.2.1]" are taken
     core::Duration max_age{};       // of its mail; zero: as schedules say
+    LabelFieldNames labels{};       // header fields that say whose mail it is
     std::uint64_t seed = 0;         // for RecipientSet
     // Octets of all mail that is not complete yet, on one shard, whatever room Acceptance has.
     std::size_t max_incomplete = std::numeric_limits<std::size_t>::max();

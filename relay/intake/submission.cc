@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/base/assert.h"
 #include "relay/message/received.h"
 
@@ -62,9 +63,39 @@ std::size_t Submission::memory() const {
     return content.size() + kLeadingDot * std::size_t{content.leading_dots()};
 }
 
-void Submission::complete() {
+std::optional<std::string> Submission::take_label_fields() {
+    const LabelFieldNames& names = policy_->labels;
+    if (!names.any()) return std::nullopt;
+    LabelFields fields = relay::take_label_fields(message_->content, names);
+    const auto wrong = [](const std::string& name, std::string_view complaint) {
+        return name + " " + std::string(complaint);
+    };
+    if (fields.tenant && wishes.tenant.empty()) {
+        const auto complaint = label_complaint(*fields.tenant);
+        if (!complaint.empty()) return wrong(names.tenant, complaint);
+        wishes.tenant = std::move(*fields.tenant);
+    }
+    if (fields.campaign && wishes.campaign.empty()) {
+        const auto complaint = label_complaint(*fields.campaign);
+        if (!complaint.empty()) return wrong(names.campaign, complaint);
+        wishes.campaign = std::move(*fields.campaign);
+    }
+    if (fields.priority && !wishes.priority) {
+        wishes.priority = priority_named(core::to_lower(*fields.priority));
+        if (!wishes.priority) return wrong(names.priority, "must be urgent, normal or bulk");
+    }
+    return std::nullopt;
+}
+
+void Submission::label(const Tenant& tenant) {
+    if (tenant.id == TenantId::none && wishes.campaign.empty()) return;
+    message_->edit_labels() = {&tenant, std::move(wishes.campaign)};
+}
+
+void Submission::complete(const TenantPolicy& tenant) {
     Message& message = *message_;
-    message.bounces = policy_->bounces;
+    message.bounces = tenant.bounces.value_or(policy_->bounces);
+    message.priority = wishes.priority.value_or(tenant.priority);
     message.verp = policy_->verp;
     if (wishes.require_tls) message.tls = TlsRequest::required;  // RFC 8689 section 4.1
     message.set_dsn(std::move(wishes.dsn));

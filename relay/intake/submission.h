@@ -19,6 +19,8 @@
 #include "relay/message/dsn_request.h"
 #include "relay/message/header_scan.h"
 #include "relay/message/message.h"
+#include "relay/message/priority.h"
+#include "relay/message/tenant_policy.h"
 
 namespace relay {
 
@@ -38,6 +40,9 @@ struct SubmissionWishes {
     std::optional<ByTime> by;  // RFC 2852
     bool require_tls = false;  // RFC 8689
     core::Duration max_age{};  // zero: as the listener and schedules say
+    std::string tenant{};      // empty: none
+    std::string campaign{};
+    std::optional<Priority> priority{};  // none: as the tenant's table says
 };
 
 class Submission {
@@ -62,6 +67,10 @@ class Submission {
     Content& content() { return message_->content; }
     // Nothing more comes: what its header section says, and whether it has octets above 127.
     void end_content(const HeaderScan& header, bool eight_bit);
+    // After that: takes the header fields that the listener names for tenant, campaign and priority
+    // out of the content. What is asked for in `wishes` already stays. The answer: what is wrong
+    // with one of them, as a sentence.
+    std::optional<std::string> take_label_fields();
     // What has come, without our own field.
     std::size_t octets() const { return message_->content.size() - received_; }
     // What the content takes in memory.
@@ -70,8 +79,9 @@ class Submission {
   private:
     friend class Intake;
 
-    // What the policy and the wishes make of the message.
-    void complete();
+    // What policies and wishes make of the message.
+    void complete(const TenantPolicy& tenant);
+    void label(const Tenant& tenant);
     bool wants_seven_bit() const;
 
     const IntakePolicy* policy_;

@@ -84,6 +84,29 @@ void Content::seal() {
     body_->leading_dots.shrink();
 }
 
+void Content::cut(std::size_t begin, std::size_t octets) {
+    PH_ASSERT(begin + octets < size_);
+    Body& whole = body();
+    std::size_t chunk_begin = 0;
+    std::size_t left = octets;
+    for (Chunk& chunk : whole.chunks) {
+        if (left == 0) break;
+        const std::size_t chunk_end = chunk_begin + chunk.used;
+        if (begin < chunk_end) {
+            char* const at = chunk.octets.get() + (begin - chunk_begin);
+            const std::size_t here = std::min(left, chunk_end - begin);
+            std::memmove(at, at + here, chunk_end - begin - here);
+            chunk.used -= here;
+            left -= here;
+        }
+        chunk_begin += chunk.used;  // what was cut is gone: the rest of it begins here
+    }
+    std::erase_if(whole.chunks, [](const Chunk& chunk) { return chunk.used == 0; });
+    whole.leading_dots.cut(static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(octets));
+    leading_dots_ = static_cast<std::uint32_t>(whole.leading_dots.size());
+    size_ -= static_cast<std::uint32_t>(octets);
+}
+
 DotSearch::DotSearch(std::string_view text) : text_(text) {
     if (text.starts_with('.')) offsets_.push_back(0);
 }

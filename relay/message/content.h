@@ -46,6 +46,8 @@ class Content {
     void append(std::string_view octets);
     // The next octet to be appended is a dot at the beginning of a line.
     void mark_leading_dot();
+    // Takes octets out, of a sealed content that nobody shares yet: whole lines, not at its end.
+    void cut(std::size_t begin, std::size_t octets);
     // Ends building: the last line gets a CRLF if it has none, much spare memory is given back.
     void seal();
 

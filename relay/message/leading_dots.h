@@ -27,6 +27,14 @@ class LeadingDots {
         if (!blocks_.empty()) blocks_.back().shrink_to_fit();
     }
 
+    // So many octets of the content go: no line of theirs begins with a dot.
+    void cut(std::uint32_t begin, std::uint32_t octets) {
+        for (Block& block : blocks_) {
+            for (std::uint32_t& offset : block)
+                offset -= offset >= begin ? octets : 0;
+        }
+    }
+
     std::size_t size() const { return size_; }
     std::uint32_t operator[](std::size_t i) const { return blocks_[i / kBlock][i % kBlock]; }
     std::size_t memory() const {

@@ -24,6 +24,7 @@
 #include "relay/message/dsn_request.h"
 #include "relay/message/message_id.h"
 #include "relay/message/source_id.h"
+#include "relay/message/priority.h"
 #include "relay/message/tenant.h"
 
 namespace relay {
@@ -168,6 +169,7 @@ struct Message final : core::ListLink<MessageListTag>, core::ListLink<ResidentTa
     bool utf8 = false;         // the header section needs SMTPUTF8; addresses speak for themselves
     BouncePolicy bounces = BouncePolicy::record;
     TlsRequest tls = TlsRequest::unsaid;
+    Priority priority = Priority::normal;
     bool verp = false;         // each recipient has a return path of its own
     bool ours = false;         // made here, not injected: a notification
     bool moving = false;       // the spool is copying it forward; it must not be freed meanwhile

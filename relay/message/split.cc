@@ -23,6 +23,7 @@ void split_off(Message& whole, Message& part, std::size_t recipients) {
     part.bounces = whole.bounces;
     part.tls = whole.tls;
     part.verp = whole.verp;
+    part.priority = whole.priority;
     part.take_extras_of(whole);
 }
 

@@ -20,11 +20,21 @@ DeliverySide::DeliverySide(core::Shard& shard, metrics::ShardMetrics& metrics, D
       sessions_(parts.counted_by == nullptr
                     ? nullptr
                     : std::make_unique<SessionCounts>(shard, *parts.counted_by)),
+      keeper_(parts.automation && shard.id() == 0
+                  ? std::make_unique<ActionKeeper>(shard, metrics, *parts.automation)
+                  : nullptr),
+      reactions_(parts.automation ? std::make_unique<Reactions>(shard, parts.automation->shards,
+                                                                parts.checked->automation)
+                                  : nullptr),
       dispatcher_(EgressContext{shard, parts.options, parts.resolver, parts.rules,
                                 parts.route_rules, parts.exchange, metrics, tls_, hosts_,
-                                sessions_.get(), parts.in_hand, parts.largest}) {}
+                                sessions_.get(), parts.in_hand, parts.largest,
+                                parts.checked->tenants, 0, nullptr, nullptr, reactions_.get()}) {
+    dispatcher_.begin_with(parts.checked);
+}
 
 void DeliverySide::start() {
+    if (keeper_ != nullptr) keeper_->start();
     if (sessions_ == nullptr || reporter_ == nullptr) return;
     tasks_.spawn(sessions_->keep_handing_over(0, reporter_, &stop_));
 }
@@ -32,6 +42,7 @@ void DeliverySide::start() {
 void DeliverySide::use(std::shared_ptr<const CheckedConfig> checked) {
     // The contexts first: paths may open connections at once.
     tls_.use(roots_of(*checked));
+    if (reactions_ != nullptr) reactions_->use(checked->automation);
     dispatcher_.use(std::move(checked));
 }
 
@@ -39,6 +50,8 @@ core::Task<void> DeliverySide::stop(StopPhase phase, core::Instant until) {
     switch (phase) {
         case StopPhase::drain:
             stop_.set();
+            if (reactions_ != nullptr) reactions_->close();
+            if (keeper_ != nullptr) keeper_->stop();
             break;
         case StopPhase::cut_off:
             co_await dispatcher_.close(until);
@@ -51,6 +64,7 @@ core::Task<void> DeliverySide::stop(StopPhase phase, core::Instant until) {
             break;
         case StopPhase::end:
             co_await tasks_.close();
+            if (keeper_ != nullptr) co_await keeper_->close();
             break;
         case StopPhase::leave:
         case StopPhase::close:

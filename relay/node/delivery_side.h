@@ -5,11 +5,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
 #include "metrics/shard_metrics.h"
+#include "relay/automation/action_keeper.h"
 #include "relay/config/check.h"
 #include "relay/node/stop_phase.h"
 #include "relay/path/dispatcher.h"
@@ -27,6 +29,7 @@ struct DeliveryParts {
     StsStore* counted_by = nullptr;  // policies that sessions are counted by; null: nobody reports
     InHand* in_hand = nullptr;       // null: nothing is noted
     LargestSites* largest = nullptr;
+    std::optional<AutomationParts> automation{};
 };
 
 class DeliverySide {
@@ -41,6 +44,8 @@ class DeliverySide {
     core::Task<void> stop(StopPhase phase, core::Instant until);
 
     Dispatcher& dispatcher() { return dispatcher_; }
+    // Null: there is no automation, or not on this shard.
+    ActionKeeper* actions() { return keeper_.get(); }
     EgressTls& tls() { return tls_; }
 
   private:
@@ -50,6 +55,8 @@ class DeliverySide {
     HostMemory hosts_;
     std::unique_ptr<SessionCounts> sessions_;  // null: nobody reports
     TallyTaker* reporter_ = nullptr;
+    std::unique_ptr<ActionKeeper> keeper_;  // of shard 0
+    std::unique_ptr<Reactions> reactions_;  // null: no automation
     Dispatcher dispatcher_;
 };
 

@@ -51,6 +51,7 @@ IntakePolicy IntakeSide::policy_of(const ListenerConfig& config) const {
             .convert_eight_bit = config.convert_eight_bit,
             .address_literals = parts_.address_literals,
             .max_age = config.max_age,
+            .labels = {config.tenant_header, config.campaign_header, config.priority_header},
             .seed = parts_.seed};
 }
 

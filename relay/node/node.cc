@@ -116,10 +116,13 @@ Node::Node(CheckedConfig checked, std::size_t shards, core::ChosenEngine chosen,
       exchange(shards),
       sockets(std::move(passed)),
       sts_file((config.node.data_dir / "mta-sts").string()),
+      automation(shards),
+      automation_file((config.node.data_dir / "automation").string()),
       liveness(shards),
       addresses(config.listeners.size()),
       stop_events(shards, nullptr),
       relay_shards(shards, nullptr) {
+    use(*first);
     for (std::size_t i = 0; i < shards; ++i) {
         // Room for every name that a reload may bring.
         metrics.push_back(std::make_unique<metrics::ShardMetrics>(metrics::kMostDestinations));
@@ -180,6 +183,21 @@ std::string Node::failure() {
     return failure_;
 }
 
+void Node::use(const CheckedConfig& checked) {
+    for (const TenantConfig& each : checked.config.tenants)
+        tenants.intern(each.policy.name == kDefaultTenant ? "" : each.policy.name);
+}
+
+std::vector<std::string> Node::tenant_labels() const {
+    std::vector<std::string> names{std::string(kDefaultTenant)};
+    while (names.size() + 1 < metrics::kMostTenantLabels) {
+        const Tenant* const tenant = tenants.find(static_cast<TenantId>(names.size()));
+        if (tenant == nullptr) break;
+        names.push_back(tenant->name);
+    }
+    return names;
+}
+
 std::string Node::metrics_text(const std::vector<std::string>& destination_names,
                                core::WallTime now) const {
     metrics::NodeFacts facts;
@@ -197,6 +215,7 @@ std::string Node::metrics_text(const std::vector<std::string>& destination_names
     }
     facts.events_written = events->written();
     facts.events_dropped = events->dropped();
+    facts.tenant_names = tenant_labels();
     facts.known_fds = open_beside_ + descriptors.leased();
     return metrics::render(all_metrics, destination_names, facts, now);
 }

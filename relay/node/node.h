@@ -24,6 +24,7 @@
 #include "dns/shared_answers.h"
 #include "metrics/shard_metrics.h"
 #include "relay/admin/liveness.h"
+#include "relay/automation/reactions.h"
 #include "relay/config/check.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/events/event_log.h"
@@ -83,6 +84,9 @@ class Node {
     bool failed() const { return failed_.load(); }
     std::string failure();
 
+    // Tenants with a table have the first numbers that are left, and so labels of their own.
+    void use(const CheckedConfig& checked);
+    std::vector<std::string> tenant_labels() const;  // by number; the first is "default"
     // destination_names: of the shaping policy in force.
     std::string metrics_text(const std::vector<std::string>& destination_names,
                              core::WallTime now) const;
@@ -118,6 +122,8 @@ class Node {
     core::Descriptors descriptors;
     core::ListeningSockets sockets;
     const std::string sts_file;
+    AutomationShards automation;
+    const std::string automation_file;
     StsStore sts_store;
     dns::SharedAnswers dns_answers;
     TlsReporter* tls_reporter = nullptr;  // shard 0's, from Step::built; null: no reports are sent

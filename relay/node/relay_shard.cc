@@ -74,15 +74,17 @@ void RelayShard::build_delivery() {
         node_.spool == nullptr ? nullptr : &node_.spool->back->in_hand(shard_.id());
     delivery_ = std::make_unique<DeliverySide>(
         shard_, metrics_,
-        DeliveryParts{.checked = checked_,
-                      .options = node_.egress,
-                      .resolver = lookups_->resolver(),
-                      .rules = node_.rules,
-                      .route_rules = node_.route_rules,
-                      .exchange = node_.exchange,
-                      .counted_by = node_.config.tls_report.enabled ? &node_.sts_store : nullptr,
-                      .in_hand = in_hand,
-                      .largest = node_.largest[shard_.id()].get()});
+        DeliveryParts{
+            .checked = checked_,
+            .options = node_.egress,
+            .resolver = lookups_->resolver(),
+            .rules = node_.rules,
+            .route_rules = node_.route_rules,
+            .exchange = node_.exchange,
+            .counted_by = node_.config.tls_report.enabled ? &node_.sts_store : nullptr,
+            .in_hand = in_hand,
+            .largest = node_.largest[shard_.id()].get(),
+            .automation = AutomationParts{node_.automation, &node_.disk, node_.automation_file}});
 }
 
 void RelayShard::build_control() {

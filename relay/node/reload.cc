@@ -108,6 +108,7 @@ core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path co
     for (const std::string& change : reloaded->waiting)
         core::log_warning("reload: {}; a restart puts it in force", change);
     node->latest = checked;
+    node->use(*checked);
     for (std::size_t i = 0; i < node->shard_count; ++i) {
         shard->tell_owning(i, [relay = node->relay_shards[i], checked] { relay->use(checked); });
     }

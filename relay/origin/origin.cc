@@ -37,6 +37,10 @@ metrics::Outcome metric_of(Outcome outcome) {
     }
 }
 
+std::size_t number_of(const Message& message) {
+    return static_cast<std::size_t>(message.labels().tenant->id);
+}
+
 }  // namespace
 
 Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& intervals,
@@ -45,6 +49,7 @@ Origin::Origin(core::Shard& shard, OriginOptions options, const RetrySchedule& i
     : shard_(shard),
       options_(options),
       tenants_(tenants),
+      tenant_policies_(router.checked->tenants),
       exchange_(exchange),
       events_(events),
       metrics_(metrics),
@@ -68,6 +73,7 @@ Origin::~Origin() {
 
 void Origin::use(std::shared_ptr<const CheckedConfig> checked) {
     classifier_.use(checked->bounce);
+    tenant_policies_ = checked->tenants;
     router_.use(std::move(checked));
 }
 
@@ -206,7 +212,13 @@ std::shared_ptr<const RetryRule> Origin::rule_of(const Recipient& recipient) con
     const ShapingScope scope = recipient.site != nullptr
                                    ? recipient.site->facts.scope()
                                    : ShapingScope{.table = recipient.domain(), .provider = {}};
-    return router_.shaping().limits_for(scope).retry;
+    std::shared_ptr<const RetryRule> rule = router_.shaping().limits_for(scope).retry;
+    const Tenant& tenant = *recipient.message->labels().tenant;
+    const TenantPolicy& policy = tenant_policies_->of(tenant.name);
+    if (policy.retry_intervals.empty() || (rule != nullptr && !rule->intervals.empty()))
+        return rule;
+    const core::Duration max_age = rule == nullptr ? core::Duration{} : rule->max_age;
+    return std::make_shared<const RetryRule>(policy.retry_intervals, max_age);
 }
 
 void Origin::defer(Recipient& recipient, const BounceVerdict& verdict) {
@@ -221,6 +233,7 @@ void Origin::defer(Recipient& recipient, const BounceVerdict& verdict) {
         recipient.site != nullptr ? recipient.site->facts.destination : 0;
     tell_outcome(recipient, verdict);
     metrics_.delivery(destination, metrics::Outcome::deferred);
+    metrics_.tenants().count(number_of(*recipient.message), metrics::Outcome::deferred);
     if (next.too_late) {
         recipient.change_outcome(Outcome::expired);
         return finish(recipient, verdict);
@@ -258,6 +271,7 @@ void Origin::finish(Recipient& recipient, const BounceVerdict& verdict) {
     metrics_.delivery(site != nullptr ? site->facts.destination : metrics::kOtherDestination,
                       metric_of(recipient.disposition().outcome));
     Message& message = *recipient.message;
+    metrics_.tenants().count(number_of(message), metric_of(recipient.disposition().outcome));
     metrics_.finished(shard_.wall() - message.created);
     router_.release(recipient);
     replies_.release(std::exchange(recipient.last_reply, nullptr));

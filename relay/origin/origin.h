@@ -82,7 +82,9 @@ class Origin final : public Acceptance,
     // RecoveredMail: what an earlier run accepted.
     void recovered(std::unique_ptr<Message> message) override;
     ReplyPool& replies() override { return replies_; }
+    // And Acceptance.
     const Tenant& tenant(std::string_view name) override { return tenants_.intern(name); }
+    const TenantPolicies& tenant_policies() const override { return *tenant_policies_; }
     // The oldest message that is queued; WallTime{} when none is.
     core::WallTime oldest() { return store_.oldest(); }
 
@@ -124,7 +126,7 @@ class Origin final : public Acceptance,
     void conclude(Recipient& recipient);
     void defer(Recipient& recipient, const BounceVerdict& verdict);
     // The one place that says by which schedule a recipient is tried again: that of its
-    // destination, or none, and then [retry]'s. A tenant's comes in here, by the message's label.
+    // destination, then that of its tenant, or none, and then [retry]'s.
     std::shared_ptr<const RetryRule> rule_of(const Recipient& recipient) const;
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, const BounceVerdict& verdict);
@@ -145,6 +147,7 @@ class Origin final : public Acceptance,
     core::Shard& shard_;
     OriginOptions options_;
     TenantTable& tenants_;
+    std::shared_ptr<const TenantPolicies> tenant_policies_;
     Exchange& exchange_;
     EventWriter& events_;
     metrics::ShardMetrics& metrics_;

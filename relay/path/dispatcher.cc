@@ -14,10 +14,17 @@ Dispatcher::Dispatcher(EgressContext context)
     context_.log = &log_.emplace(context_.shard.reactor());
     context_.providers = &providers_;
     arm(sweep_, context_.shard.now() + kSweepEvery);
+    if (context_.reactions == nullptr) return;
+    context_.reactions->on_change([this] {
+        acted_ = true;
+        heeding_.stripe = 0;
+        if (!closed_) heed_actions(heeding_);
+    });
 }
 
 Dispatcher::~Dispatcher() {
-    PH_ASSERT(!sweep_.armed() && !adoption_.armed() && !obedience_.armed() && !renewal_.armed());
+    PH_ASSERT(!sweep_.armed() && !adoption_.armed() && !heeding_.armed() && !obedience_.armed());
+    PH_ASSERT(!renewal_.armed());
 }
 
 void Dispatcher::arm(Walk& walk, core::Instant when) {
@@ -56,7 +63,10 @@ Path& Dispatcher::path_of(const SiteFacts& site, Path::Role role) {
     if (path == nullptr) {
         path = std::make_unique<Path>(context_, site, role);
         const bool outdated = checked_ != nullptr && site.generation < checked_->generation;
-        if (outdated) path->adopt(*checked_);
+        // The site may come from a lane, which knows it as actions changed it.
+        const bool acted =
+            acted_ || (context_.reactions != nullptr && !context_.reactions->actions().empty());
+        if (outdated || acted) path->adopt(*checked_);
     }
     PH_ASSERT(path->role() == role);
     return *path;
@@ -158,6 +168,7 @@ core::Task<void> Dispatcher::renew_lane(Path* path) {
 // Another one may come in the middle: it begins with the first path again.
 void Dispatcher::use(std::shared_ptr<const CheckedConfig> checked) {
     checked_ = std::move(checked);
+    context_.tenants = checked_->tenants;
     adoption_.stripe = 0;
     adopt(adoption_);
 }
@@ -192,6 +203,22 @@ void Dispatcher::obey(Walk& walk) {
         path->obey_orders();
 }
 
+// Actions of automation began, changed or ended; few paths mind.
+void Dispatcher::heed_actions(Walk& walk) {
+    std::vector<Path*> some;
+    for (std::size_t seen = 0;
+         walk.stripe < Paths::kStripes && seen < core::kSlice && some.size() < kAdoptedAtOnce;) {
+        const auto& stripe = paths_.stripe(walk.stripe++);
+        seen += 1 + stripe.size();
+        for (const auto& [key, path] : stripe) {
+            if (path->minds_actions()) some.push_back(path.get());
+        }
+    }
+    if (walk.stripe < Paths::kStripes) arm(walk, core::kAtOnce);
+    for (Path* path : some)
+        path->adopt(*checked_);
+}
+
 void Dispatcher::sweep(Walk& walk) {
     const core::Instant now = context_.shard.now();
     const core::Duration keep =
@@ -214,7 +241,7 @@ void Dispatcher::sweep(Walk& walk) {
 }
 
 core::Task<void> Dispatcher::close(core::Instant deadline) {
-    for (Walk* walk : {&sweep_, &adoption_, &obedience_}) {
+    for (Walk* walk : {&sweep_, &adoption_, &heeding_, &obedience_}) {
         if (walk->armed()) context_.shard.reactor().timers().disarm(*walk);
     }
     closed_ = true;  // from now on: a path that is made while others close would not be closed

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/base/striped_map.h"
@@ -45,6 +46,8 @@ class Dispatcher final : public PathEnd {
     void use(std::shared_ptr<const CheckedConfig> checked);
     // Orders in force from now on: every path obeys them, in slices.
     void use_orders(std::shared_ptr<const OrderSet> orders);
+    // What is in force at the start. Before anything else, where there is automation.
+    void begin_with(std::shared_ptr<const CheckedConfig> checked) { checked_ = std::move(checked); }
     core::Task<void> close(core::Instant deadline);
 
     std::size_t paths() const { return paths_.size(); }
@@ -85,6 +88,7 @@ class Dispatcher final : public PathEnd {
     void sweep(Walk& walk);
     void adopt(Walk& walk);
     void obey(Walk& walk);
+    void heed_actions(Walk& walk);
     void arm(Walk& walk, core::Instant when);
 
     std::optional<core::ShardLog> log_;
@@ -95,6 +99,8 @@ class Dispatcher final : public PathEnd {
     Walk sweep_{*this, &Dispatcher::sweep};
     Walk adoption_{*this, &Dispatcher::adopt};
     Walk obedience_{*this, &Dispatcher::obey};
+    Walk heeding_{*this, &Dispatcher::heed_actions};
+    bool acted_ = false;  // automation has changed something
     std::vector<Path*> sharing_;
     std::size_t renewed_ = 0;  // of sharing_, in this round
     unsigned renewal_round_ = 0;

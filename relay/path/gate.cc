@@ -41,7 +41,7 @@ void Gate::share(GateShare share, core::Instant now) {
 Gate::Answer Gate::pass() const {
     switch (phase_) {
         case Phase::open:
-            return {};
+            return suspended_ ? Answer{Why::suspended, core::kNever} : Answer{};
         case Phase::expiring:
             return {Why::expiring, core::kAtOnce};
         case Phase::closing:

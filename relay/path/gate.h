@@ -41,6 +41,7 @@ class Gate {
         outage,
         hosts_rest,  // all hosts that are left failed lately
         opening,     // one asks whether the site is back
+        suspended,   // by automation; whoever ends it says so
         expiring,    // so much mail is over that it leaves in slices, and nothing else does
         closing,
     };
@@ -70,6 +71,8 @@ class Gate {
     void expire(bool some_left) {
         if (phase_ != Phase::closing) phase_ = some_left ? Phase::expiring : Phase::open;
     }
+    void suspend(bool suspended) { suspended_ = suspended; }
+    bool suspended() const { return suspended_; }
     void close() { phase_ = Phase::closing; }
     bool closing() const { return phase_ == Phase::closing; }
 
@@ -101,6 +104,7 @@ class Gate {
     Outage outage_;
     core::Instant hosts_rest_until_{};
     Phase phase_ = Phase::open;
+    bool suspended_ = false;
 };
 
 }  // namespace relay

@@ -39,6 +39,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       window_(site.limits.connection_limit),
       places_(role == Role::home ? site.limits.connection_limit : 0),
       limit_(site.limits.connection_limit),
+      waiting_(context.tenants),
       detours_(site_),
       gate_(gate_limits(site.limits), context.options.pauses()),
       provider_(role == Role::home && context.providers != nullptr
@@ -50,13 +51,14 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       leaving_(context.shard.reactor(), [this] { maintain(); }),
       tasks_(context.shard.reactor()) {
     if (provider_ != nullptr) provider_->limit_by(site.limits);
+    if (context.reactions != nullptr) rules_ = context.reactions->rules_for(site_.scope());
     show_window();
 }
 
 Path::~Path() {
     if (provider_ != nullptr) provider_->leave(*this);
     context_.metrics.window(site_.destination, -static_cast<std::int64_t>(shown_window_));
-    PH_ASSERT(pool_.empty() && backlog() == 0 && detours_.size() == 0);
+    PH_ASSERT(pool_.empty() && ready() == 0);
     if (timer_.armed()) context_.shard.reactor().timers().disarm(timer_);
 }
 
@@ -94,7 +96,7 @@ void Path::open_connections() {
 
 // One at a time, within the limits of the path.
 void Path::open_detour() {
-    if (!detours_.wants_connection() || gate_.closing()) return;
+    if (!detours_.wants_connection() || gate_.closing() || gate_.suspended()) return;
     if (pool_.size() >= places_) {
         pool_.retire_idle();  // or one that is busy ends: ended() comes
         return;
@@ -174,7 +176,7 @@ void Path::becomes_idle(Worker& worker) {
 
 // A detour that waits for a place takes that of a connection without work.
 bool Path::keeps_idle() const {
-    if (provider_ != nullptr && provider_->is_short()) return false;
+    if (gate_.suspended() || (provider_ != nullptr && provider_->is_short())) return false;
     const bool full = pool_.size() >= places_;
     return !gate_.closing() && !(full && detours_.wants_connection());
 }
@@ -195,6 +197,7 @@ bool Path::is_last_hope() const {
 
 void Path::not_opened(Worker& worker, const NotOpened& end) {
     if (end.because == NotOpened::Because::no_source) return send_all_home(end.why);
+    if (end.because != NotOpened::Because::resting) react(end.why, nullptr);
     if (worker.detour() != nullptr) return detour_failed(*worker.detour(), end);
     if (end.because == NotOpened::Because::resting) {
         gate_.hosts_rest(end.ask_again);

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/runtime/task_group.h"
+#include "relay/automation/reactions.h"
 #include "relay/config/check.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/delivery/work_source.h"
@@ -59,6 +60,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     // Orders changed (relay/control): what they suspend or bounce goes home untried, in slices;
     // what is in flight ends as it would.
     void obey_orders();
+    // Actions of automation changed: whether that is of any matter to this path.
+    bool minds_actions() const;
     // No new transactions, ready recipients go home untried. Connections that are only being opened
     // end at once; awaits the others, which finish what is in flight. At the deadline they are cut
     // off.
@@ -69,7 +72,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool at_rest() const { return ready() == 0 && pool_.empty() && tasks_.running() == 0; }
     std::size_t connections() const { return pool_.size(); }
     std::size_t ready() const {
-        return backlog() + detours_.size() + preparation_.away() + leaving_.size();
+        return backlog() + waiting_.aside() + detours_.size() + preparation_.away() +
+               leaving_.size();
     }
     // What waits here, and what was deferred since the last call.
     std::uint64_t take_backlog() { return ready() + std::exchange(deferred_, 0); }
@@ -122,6 +126,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool carries_more(const std::string& endpoint, std::size_t messages) const override {
         return pool_.carries_more(endpoint, messages);
     }
+    void turned_away(Worker& worker, const Disposition& why) override;
     void ended(Worker& worker, SessionEnd how) override;
 
   private:
@@ -155,6 +160,11 @@ class Path final : public WorkSource, private ProviderShare::Member {
     void limit_by(const ShapingLimits& limits);
     void adopt_source(const std::shared_ptr<const EgressSource>& source);
 
+    // ---- automation (path_automation.cc)
+    void heed_actions(ShapingLimits& limits);
+    void react(const Disposition& said, const Recipient* recipient);
+    void react_to(const Delivery& delivery);
+
     // ---- what its connections teach the window (path_window.cc)
     bool shares() const { return role_ == Role::lane || ledger_ != nullptr; }
     std::size_t open_connections_of_all() const;
@@ -182,7 +192,9 @@ class Path final : public WorkSource, private ProviderShare::Member {
     void begin_sharing();
     std::size_t wanted() const;
     void use_places(std::size_t places, std::size_t limit);
-    void hand_over(const std::vector<std::size_t>& backlogs);
+    void hand_over(const LaneTerms& terms);
+    template <typename Next>
+    void hand_to(const Move& move, Next next);
 
     // ---- recipients (path_recipients.cc)
     Taken take_waiting(Delivery& delivery, const Allowance& allowance);
@@ -221,6 +233,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     ConnectionPool pool_;
     const std::shared_ptr<ProviderShare> provider_;  // null: it shares nothing with other paths
     Manners manners_;
+    ReplyRules::Of rules_;   // of automation
+    bool acted_on_ = false;  // by automation
     core::Instant last_used_{};
     std::uint64_t deferred_ = 0;  // since take_backlog()
     WakeTimer timer_;

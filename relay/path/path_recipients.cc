@@ -57,11 +57,12 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
     preparation_.begin_ahead(waiting_, [this](Recipient& recipient) {
         context_.exchange.to_prepare(context_.shard, recipient);
     });
-    const bool prepared = preparation_.size() > 0;
-    if (!prepared && (waiting_.empty() || !Preparation::hold(waiting_.front()))) {
-        return Taken::nothing;
-    }
-    const Recipient& next = prepared ? preparation_.queue().front() : waiting_.front();
+    ReadyQueue* const held = preparation_.first();
+    const bool waits = !waiting_.empty() &&
+                       (held == nullptr || preparation_.passes(waiting_.front(), *held)) &&
+                       Preparation::hold(waiting_.front());
+    if (held == nullptr && !waits) return Taken::nothing;
+    const Recipient& next = waits ? waiting_.front() : held->front();
     const auto same = [&next](const std::string& domain) {
         return core::equals_ignoring_case(domain, next.domain());
     };
@@ -69,11 +70,12 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
         return Taken::other_domain;
     }
     if (!passes(may_begin())) return Taken::nothing;
-    if (prepared) {
-        preparation_.queue().take_transaction(delivery.recipients, allowance.recipients);
-    } else {
+    if (waits) {
         waiting_.take_transaction(delivery.recipients, allowance.recipients);
+    } else {
+        held->take_transaction(delivery.recipients, allowance.recipients);
     }
+    preparation_.note(waits && held != nullptr);
     begin(delivery);
     return Taken::taken;
 }
@@ -101,6 +103,7 @@ void Path::settle(Worker& worker, Delivery& delivery) {
             return result.outcome != Outcome::none && result.scope != Scope::session;
         });
     if (reached) note_completed(delivery);
+    if (!rules_.empty()) react_to(delivery);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
         if (delivery.transaction.results[i].outcome == Outcome::none) {
             put_back(*delivery.recipients[i]);
@@ -153,14 +156,13 @@ bool Path::is_stopped(const Recipient& recipient) const {
 void Path::obey_orders() {
     if (gate_.closing() || context_.orders == nullptr) return;
     ReadyQueue waiting;
+    preparation_.for_each_queue([&waiting](ReadyQueue& queue) { waiting.splice_back(queue); });
     waiting_.give_up(waiting);
-    for (ReadyQueue* queue : {&preparation_.queue(), &waiting}) {
-        leaving_.add(*queue, [this](Recipient& recipient) {
-            if (is_stopped(recipient)) return send_home_untried(recipient);
-            waiting_.add(recipient);
-            if (waiting_.size() == 1) maintain();
-        });
-    }
+    leaving_.add(waiting, [this](Recipient& recipient) {
+        if (is_stopped(recipient)) return send_home_untried(recipient);
+        waiting_.add(recipient);
+        if (waiting_.size() == 1) maintain();
+    });
 }
 
 void Path::detour_failed(const Detour& detour, const NotOpened& end) {
@@ -196,13 +198,16 @@ void Path::expire_old() {
         send_home(recipient);
     };
     core::SliceCount slice;
-    const bool prepared = preparation_.queue().expire(is_over, leave, slice);
+    bool prepared = true;
+    preparation_.for_each_queue(
+        [&](ReadyQueue& queue) { prepared = prepared && queue.expire(is_over, leave, slice); });
     const bool waiting = waiting_.expire(is_over, leave, slice);
     const bool detours = detours_.queue().expire(is_over, leave, slice);
     gate_.expire(!prepared || !waiting || !detours);
 }
 
 void Path::expire_waiting() {
+    waiting_.begin_sweep();
     expire_old();
     passes(gate_.pass());
 }
@@ -235,8 +240,9 @@ void Path::send_home(Recipient& recipient) {
 
 void Path::send_all_home(const Disposition& why) {
     ReadyQueue waiting;
+    preparation_.for_each_queue([&waiting](ReadyQueue& queue) { waiting.splice_back(queue); });
     waiting_.give_up(waiting);
-    for (ReadyQueue* queue : {&preparation_.queue(), &waiting, &detours_.queue()}) {
+    for (ReadyQueue* queue : {&waiting, &detours_.queue()}) {
         if (why.outcome == Outcome::deferred) deferred_ += queue->size();
         leaving_.add(*queue, [this, why](Recipient& recipient) {
             recipient.set_disposition(why);
@@ -258,7 +264,8 @@ std::vector<std::string> Path::waiting_domains() {
         };
         if (std::ranges::none_of(domains, same)) domains.emplace_back(domain);
     };
-    preparation_.queue().for_each_of_first(kMaxLookedThrough - looked, look);
+    preparation_.for_each_queue(
+        [&](ReadyQueue& queue) { queue.for_each_of_first(kMaxLookedThrough - looked, look); });
     waiting_.for_each_of_first(kMaxLookedThrough - looked, look);
     detours_.queue().for_each_of_first(kMaxLookedThrough - looked, look);
     return domains;

@@ -7,7 +7,8 @@
 namespace relay {
 
 void Path::adopt(const CheckedConfig& checked) {
-    const ShapingLimits limits = checked.shaping.limits_for(site_.scope());
+    ShapingLimits limits = checked.shaping.limits_for(site_.scope());
+    heed_actions(limits);
     if (!site_.route.empty()) {
         const auto route = std::ranges::find_if(checked.config.routes, [&](const auto& one) {
             return one.domain == site_.route && one.hosts == site_.hops;
@@ -25,6 +26,7 @@ void Path::adopt(const CheckedConfig& checked) {
     }
     adopt_source(checked.egress.source(site_.path.source));
     site_.generation = checked.generation;
+    waiting_.use(checked.tenants);
     limit_by(limits);
 }
 

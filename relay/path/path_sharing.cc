@@ -24,7 +24,8 @@ void Path::expects_mail() {
 }
 
 bool Path::is_up() const {
-    return !gate_.closing() && gate_.outage().paused_until() <= context_.shard.now();
+    return !gate_.closing() && !gate_.suspended() &&
+           gate_.outage().paused_until() <= context_.shard.now();
 }
 
 bool Path::serves() const {
@@ -67,7 +68,8 @@ LaneReport Path::what_it_has() {
             .backlog = backlog(),
             .worked = gate_.outage().last_worked(),
             .open = pool_.size() - pool_.opening(),
-            .seen = std::exchange(seen_, {})};
+            .seen = std::exchange(seen_, {}),
+            .flows = waiting_.backlogs(FlowBacklog::kMaxReported)};
 }
 
 LaneReport Path::report() {
@@ -86,7 +88,7 @@ void Path::take_terms(const LaneTerms& terms) {
         in_vain_ = 0;
         return send_all_home({});
     }
-    if (may_lend()) hand_over(terms.backlogs);
+    if (may_lend()) hand_over(terms);
     maintain();
 }
 
@@ -134,7 +136,7 @@ void Path::renew_own() {
         ledger_->renew(context_.shard.id(), what_it_has(), context_.shard.now());
     show_window();
     accept(terms);
-    if (may_lend()) hand_over(terms.backlogs);
+    if (may_lend()) hand_over(terms);
     maintain();
 }
 
@@ -169,18 +171,31 @@ void Path::use_places(std::size_t places, std::size_t limit) {
     pool_.retire_beyond(places_);
 }
 
-// Those at the front have waited longest, and go at once where there is less to do.
-void Path::hand_over(const std::vector<std::size_t>& backlogs) {
-    for (const Move& move : spread(backlogs, context_.shard.id(), waiting_.size())) {
-        for (std::size_t left = move.recipients; left > 0;) {
-            const std::size_t some = std::min(left, Exchange::kMaxGathered);
-            std::vector<Recipient*> recipients;
-            recipients.reserve(some);
-            while (recipients.size() < some)
-                recipients.push_back(&waiting_.pop_front());
-            left -= some;
-            context_.exchange.to_lane(context_.shard, move.shard, std::move(recipients));
+// Those at the front have waited longest, and go at once where there is less to do. Each flow is
+// spread by itself, so that each lane has mail of every tenant and gives each its share.
+void Path::hand_over(const LaneTerms& terms) {
+    for (const FlowShares& share : terms.flows) {
+        const FlowBacklog& flow = share.flow;
+        const std::size_t mine = waiting_.backlog(flow.tenant, flow.priority);
+        for (const Move& move : spread(share.backlogs, context_.shard.id(), mine, kFlowSlack)) {
+            hand_to(move, [&] { return &waiting_.pop_front_of(flow.tenant, flow.priority); });
         }
+    }
+    if (!terms.flows.empty() && terms.flows.size() < FlowBacklog::kMaxReported) return;
+    for (const Move& move : spread(terms.backlogs, context_.shard.id(), waiting_.size()))
+        hand_to(move, [&] { return &waiting_.pop_front(); });
+}
+
+template <typename Next>
+void Path::hand_to(const Move& move, Next next) {
+    for (std::size_t left = move.recipients; left > 0;) {
+        const std::size_t some = std::min(left, Exchange::kMaxGathered);
+        std::vector<Recipient*> recipients;
+        recipients.reserve(some);
+        while (recipients.size() < some)
+            recipients.push_back(next());
+        left -= some;
+        context_.exchange.to_lane(context_.shard, move.shard, std::move(recipients));
     }
 }
 

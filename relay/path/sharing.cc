@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxShared = 100'000;  // places; a part of a rate is counted exactly
 constexpr std::size_t kBurst = 8;            // messages at once, for each shard
-constexpr std::size_t kSlack = 64;           // recipients that a shard may have above the mean
 constexpr std::size_t kMaxMoved = 2048;      // at a time
 
 std::size_t sum_of(const std::vector<std::size_t>& all) {
@@ -30,12 +29,12 @@ bool may_be_shared(const ShapingLimits& limits, std::size_t shards) {
 }
 
 std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t self,
-                         std::size_t mine) {
+                         std::size_t mine, std::size_t slack) {
     if (backlogs.size() < 2) return {};
     PH_ASSERT(self < backlogs.size());
     const std::size_t all = sum_of(backlogs) + mine - backlogs[self];
     const std::size_t mean = all / backlogs.size();
-    if (mine <= mean + mean / 4 + kSlack) return {};
+    if (mine <= mean + mean / 4 + slack) return {};
     std::size_t surplus = std::min(mine - mean, kMaxMoved);
     std::vector<Move> moves;
     for (std::size_t step = 1; step < backlogs.size() && surplus > 0; ++step) {
@@ -50,7 +49,12 @@ std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t s
 
 LaneLedger::LaneLedger(Window& window, std::size_t limit, std::size_t shards, std::size_t home,
                        std::size_t has)
-    : window_(window), ledger_(limit), backlogs_(shards), has_(shards), open_(shards) {
+    : window_(window),
+      ledger_(limit),
+      backlogs_(shards),
+      has_(shards),
+      open_(shards),
+      flows_(shards) {
     ledger_.renew(home, 0, has);
     window_.reach(std::max(2 * shards, limit / 3));
 }
@@ -74,6 +78,7 @@ LaneTerms LaneLedger::renew(std::size_t shard, const LaneReport& report, core::I
     backlogs_[shard] = report.backlog;
     has_[shard] = report.has;
     open_[shard] = report.open;
+    flows_[shard] = report.flows;
     learn(report, now);
     ledger_.limit_by(window_.most(now, ledger_.granted()));
     LaneTerms terms;
@@ -85,7 +90,33 @@ LaneTerms LaneLedger::renew(std::size_t shard, const LaneReport& report, core::I
     worked_ = std::max(worked_, report.worked);
     terms.worked = worked_;
     terms.backlogs = backlogs_;
+    if (!is_one_flow()) terms.flows = flow_shares(shard);
     return terms;
+}
+
+bool LaneLedger::is_one_flow() const {
+    const FlowBacklog* only = nullptr;
+    for (const auto& flows : flows_) {
+        if (flows.size() > 1) return false;
+        if (flows.empty()) continue;
+        if (only != nullptr && !only->is_of(flows.front())) return false;
+        only = &flows.front();
+    }
+    return true;
+}
+
+std::vector<FlowShares> LaneLedger::flow_shares(std::size_t shard) const {
+    std::vector<FlowShares> shares;
+    shares.reserve(flows_[shard].size());
+    for (const FlowBacklog& mine : flows_[shard]) {
+        FlowShares& share = shares.emplace_back(mine, std::vector<std::size_t>(flows_.size()));
+        for (std::size_t i = 0; i < flows_.size(); ++i) {
+            const auto found = std::ranges::find_if(
+                flows_[i], [&mine](const FlowBacklog& one) { return one.is_of(mine); });
+            if (found != flows_[i].end()) share.backlogs[i] = found->recipients;
+        }
+    }
+    return shares;
 }
 
 }  // namespace relay

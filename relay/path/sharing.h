@@ -17,6 +17,10 @@ namespace relay {
 // a provider share are kept by one shard.
 bool may_be_shared(const ShapingLimits& limits, std::size_t shards);
 
+// Recipients that a shard may have above the mean: of all, and of one flow.
+inline constexpr std::size_t kSlack = 64;
+inline constexpr std::size_t kFlowSlack = 16;
+
 // Who is to hand how many recipients to whom, so that no shard has much more than the mean. The one
 // that asks has `mine`; what the others have it knows from their reports.
 struct Move {
@@ -24,10 +28,12 @@ struct Move {
     std::size_t recipients = 0;
 };
 std::vector<Move> spread(const std::vector<std::size_t>& backlogs, std::size_t self,
-                         std::size_t mine);
+                         std::size_t mine, std::size_t slack = kSlack);
 
 // The home's side: the ledger of the path's connections, as many as its window says, and the
-// backlogs. What lanes report of connections teaches the window. Owned by the home path.
+// backlogs, also of flows: a tenant whose mail is on some of the shards only would have no share of
+// what the others send. What lanes report of connections teaches the window. Owned by the home
+// path.
 class LaneLedger {
   public:
     // The home has so many connections. The window outlives this.
@@ -45,12 +51,15 @@ class LaneLedger {
 
   private:
     void learn(const LaneReport& report, core::Instant now);
+    bool is_one_flow() const;
+    std::vector<FlowShares> flow_shares(std::size_t shard) const;
 
     Window& window_;
     Ledger ledger_;
     std::vector<std::size_t> backlogs_;
-    std::vector<std::size_t> has_;   // connections, as last reported
-    std::vector<std::size_t> open_;  // of them
+    std::vector<std::size_t> has_;                 // connections, as last reported
+    std::vector<std::size_t> open_;                // of them
+    std::vector<std::vector<FlowBacklog>> flows_;  // by shard, as last reported
     core::Instant worked_{};
 };
 

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "core/base/time.h"
+#include "relay/message/priority.h"
+#include "relay/message/tenant.h"
 
 namespace relay {
 
@@ -22,6 +24,25 @@ struct LaneSeen {
     std::size_t served = 0;     // others that ended
 };
 
+// What waits of one tenant and priority.
+struct FlowBacklog {
+    static constexpr std::size_t kMaxReported = 32;  // flows of a lane, those whose turn is next
+
+    TenantId tenant = TenantId::none;
+    Priority priority = Priority::normal;
+    std::size_t recipients = 0;
+
+    bool is_of(const FlowBacklog& other) const {
+        return tenant == other.tenant && priority == other.priority;
+    }
+};
+
+// A flow of the lane that asks, and what each shard has of it.
+struct FlowShares {
+    FlowBacklog flow;
+    std::vector<std::size_t> backlogs;  // by shard
+};
+
 struct LaneReport {
     std::size_t has = 0;      // connections; it opens none until it has an answer
     std::size_t wants = 0;    // in all
@@ -29,6 +50,7 @@ struct LaneReport {
     core::Instant worked{};   // the last transaction that completed; the epoch: none
     std::size_t open = 0;     // connections without those that are opening
     LaneSeen seen{};
+    std::vector<FlowBacklog> flows{};
 };
 
 struct LaneTerms {
@@ -38,6 +60,7 @@ struct LaneTerms {
     std::size_t others = 0;             // connections that other shards may have
     core::Instant worked{};             // the last transaction that completed, of all shards
     std::vector<std::size_t> backlogs;  // by shard, as last reported
+    std::vector<FlowShares> flows;      // empty: all that waits is one flow
 };
 
 // How much mail one shard hands to the home of a path.

@@ -383,8 +383,12 @@ void Router::answer(Domain& domain, Recipient& recipient) {
 
 // ---- egress sources
 
-const SourcePool& Router::pool_of(const Message& /*message*/) const {
-    return egress().fallback();
+const SourcePool& Router::pool_of(const Message& message) const {
+    const EgressPlan& plan = egress();
+    if (plan.is_plain()) return plan.fallback();
+    const std::string& name = parts_.checked->tenants->of(message.labels().tenant->name).pool;
+    const SourcePool* const own = name.empty() ? nullptr : plan.pool(name);
+    return own == nullptr ? plan.fallback() : *own;
 }
 
 Site* Router::choose_source(Site& site, Recipient& recipient) {

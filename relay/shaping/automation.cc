@@ -19,16 +19,21 @@ using core::TomlMember;
 using core::TomlValue;
 using Kind = TomlValue::Kind;
 
-constexpr std::array<std::pair<std::string_view, AutomationVerb>, 6> kWords{
+// KumoMTA will hardly call one of its own so.
+constexpr std::string_view kReduce = "PosthasteReduce";
+constexpr std::array<std::pair<std::string_view, AutomationVerb>, 7> kWords{
     {{"Suspend", AutomationVerb::suspend},
      {"SuspendTenant", AutomationVerb::suspend_tenant},
      {"SuspendCampaign", AutomationVerb::suspend_campaign},
      {"Bounce", AutomationVerb::bounce},
      {"BounceTenant", AutomationVerb::bounce_tenant},
-     {"BounceCampaign", AutomationVerb::bounce_campaign}}};
+     {"BounceCampaign", AutomationVerb::bounce_campaign},
+     {kReduce, AutomationVerb::reduce}}};
 constexpr std::array<std::string_view, 5> kKeys{"regex", "action", "trigger", "duration",
                                                 "match_internal"};
 constexpr std::size_t kMostPatternOctets = 1000;
+constexpr int kLeastPercent = 10;  // of a factor
+constexpr int kMostPercent = 90;
 
 class Reading {
   public:
@@ -44,6 +49,7 @@ class Reading {
     void actions(const TomlValue& value);
     void action(const TomlValue& value);
     void set_config(const TomlMember& member, AutomationVerb verb);
+    void reduce(const TomlMember& member);
     void trigger(const TomlValue& value);
     void duration(const TomlValue& value);
 };
@@ -131,13 +137,15 @@ void Reading::action(const TomlValue& value) {
         if (only.key == "SetDomainConfig") {
             return set_config(only, AutomationVerb::set_domain_config);
         }
+        if (only.key == kReduce) return reduce(only);
     }
     std::string all;
     for (const auto& [word, verb] : kWords)
         all.append("\"").append(word).append("\", ");
-    wrong(value.line,
-          "action must be one of " + all +
-              "{SetConfig={name=\"…\", value=…}} or SetDomainConfig, or a list of them");
+    wrong(value.line, "action must be one of " + all +
+                          "{PosthasteReduce={factor=…}}, {SetConfig={name=\"…\", value=…}} or "
+                          "SetDomainConfig, or a "
+                          "list of them");
 }
 
 void Reading::set_config(const TomlMember& member, AutomationVerb verb) {
@@ -157,6 +165,16 @@ void Reading::set_config(const TomlMember& member, AutomationVerb verb) {
         return wrong(value->line, name->value.text + " must be " + read.wrong);
     }
     result.rule.actions.push_back({verb, option, value->value});
+}
+
+void Reading::reduce(const TomlMember& member) {
+    const TomlMember* const factor = member.value.find("factor");
+    const double part = factor == nullptr ? 0 : factor->value.real;
+    if (member.value.members.size() != 1 || part * 100 < kLeastPercent ||
+        part * 100 > kMostPercent) {
+        return wrong(member.line, "PosthasteReduce must be {factor=F}, with F from 0.1 to 0.9");
+    }
+    result.rule.actions.push_back({.verb = AutomationVerb::reduce, .factor = part});
 }
 
 void Reading::trigger(const TomlValue& value) {
@@ -180,6 +198,13 @@ void Reading::duration(const TomlValue& value) {
 }
 
 }  // namespace
+
+std::string_view to_string(AutomationVerb verb) {
+    constexpr std::array<std::string_view, kAutomationVerbs> kNames{
+        "suspend", "suspend_tenant", "suspend_campaign", "set_config", "set_domain_config",
+        "bounce",  "bounce_tenant",  "bounce_campaign",  "reduce"};
+    return kNames[static_cast<std::size_t>(verb)];
+}
 
 ReadAutomation read_automation(const TomlValue& table) {
     Reading reading;

@@ -1,11 +1,12 @@
 // AutomationRule: what a shaping file wants done when a reply matches, as values: KumoMTA's
-// [[…automation]] tables. They are checked and kept; nothing acts on them in this version, and each
-// is a warning with its line. Pure.
+// [[…automation]] tables, and one action of our own. relay/automation compiles them and acts on
+// them. Pure.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/time.h"
@@ -25,12 +26,16 @@ enum class AutomationVerb : std::uint8_t {
     bounce,
     bounce_tenant,
     bounce_campaign,
+    reduce,  // less of the path for a time, step by step back: not KumoMTA's
 };
+inline constexpr std::size_t kAutomationVerbs = 9;
+std::string_view to_string(AutomationVerb verb);  // "suspend_tenant"
 
 struct AutomationAction {
     AutomationVerb verb = AutomationVerb::suspend;
     const ShapingOption* option = nullptr;  // of set_config; null: one that has no effect here
     core::TomlValue value{};
+    double factor = 0.5;  // of reduce
 };
 
 struct AutomationRule {

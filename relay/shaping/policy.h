@@ -83,6 +83,7 @@ class ShapingPolicy {
     FileLine place_of(const ShapingTable* table) const;  // empty: nullptr
     FileLine place_of(const StatedOption& stated) const;
     FileLine place_of(const ProviderMatch& match) const { return {files_[match.file], match.line}; }
+    FileLine place_of(const AutomationRule& rule) const { return {files_[rule.file], rule.line}; }
     // The place that set an option for a path. Empty: no shaping file says it, so [shaping] default
     // holds.
     FileLine place_of(const ShapingScope& scope, std::string_view option) const;

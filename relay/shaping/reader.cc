@@ -316,7 +316,19 @@ void ShapingReader::automation(const Place& place, const TomlMember& member, Sha
                                           std::to_string(kMostAutomationPatterns) +
                                           " patterns of automation");
         }
-        warning(each.line, name + " is read and checked, and not acted on in this version");
+        for (const AutomationAction& action : read.rule.actions) {
+            if (action.option != nullptr && action.option->of_provider &&
+                place.kind != Kind::provider) {
+                problem(each.line, name + " sets " + std::string(action.option->name) +
+                                       ", which belongs to a provider");
+            }
+            const bool own = place.kind == Kind::domain && place.name != "[\"default\"]";
+            if (action.verb == AutomationVerb::set_domain_config && !own) {
+                warning(each.line, name +
+                                       " SetDomainConfig sets the option for the whole site, not "
+                                       "for one of its domains");
+            }
+        }
         read.rule.file = file();
         into.automation.push_back(std::move(read.rule));
     }

@@ -23,7 +23,7 @@ std::string_view view(const iovec& part) {
 std::size_t Batch::most_octets(const PendingMessage& pending) {
     const Message& message = *pending.message;
     if (!pending.body.empty()) return kRecordHeader + pending.body.size() + message.size();
-    std::size_t octets = kRecordHeader + 192 + message.sender.size() + message.size() +
+    std::size_t octets = kRecordHeader + 208 + message.sender.size() + message.size() +
                          message.labels().tenant->name.size() + message.labels().campaign.size() +
                          message.dsn().envelope_id.size();
     for (const auto& recipient : message.recipients) {

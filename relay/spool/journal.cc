@@ -228,7 +228,7 @@ core::Task<std::unique_ptr<char[]>> Journal::read_content(Message& message) {
     const std::size_t size = message.size();
     auto octets = std::make_unique_for_overwrite<char[]>(size);
     const auto read =
-        co_await store_.read(segment, {octets.get(), size}, message.place.content_offset);
+        co_await store_.readers().read(segment, {octets.get(), size}, message.place.content_offset);
     if (!read) {
         core::log_error("reading message {} back from {} failed: {}", message.id.to_string(), name,
                         read.error().message());

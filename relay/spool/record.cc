@@ -35,7 +35,8 @@ enum class Field : std::uint8_t {
     returned = 4,
     tls = 5,
     deliver_by = 6,
-    expires = 7
+    expires = 7,
+    priority = 8,
 };
 
 constexpr std::string_view kTlsWaived = "No";            // the header field TLS-Required
@@ -175,6 +176,9 @@ void MessageEncoder::finish() {
         put(time, nanoseconds(message_.expires()));
         put_field(out_, Field::expires, time);
     }
+    if (message_.priority != Priority::normal) {
+        put_field(out_, Field::priority, to_string(message_.priority));
+    }
     if (message_.tls == TlsRequest::waived) put_field(out_, Field::tls, kTlsWaived);
     if (message_.tls == TlsRequest::required) put_field(out_, Field::tls, kTlsRequired);
 }
@@ -244,6 +248,10 @@ core::Result<MessageRecord> decode_message(std::string_view octets) {
                 record.expires == core::WallTime{}) {
                 return core::failure("a message record has a malformed time of expiry");
             }
+        } else if (tag == Field::priority) {
+            const auto priority = priority_named(text);
+            if (!priority) return core::failure("a message record has an unknown priority");
+            record.priority = *priority;
         } else if (tag == Field::tls) {
             if (text != kTlsWaived && text != kTlsRequired) {
                 return core::failure("a message record asks for TLS in an unknown way");

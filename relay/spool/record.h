@@ -40,6 +40,7 @@ struct MessageRecord {
     bool verp = false;
     bool ours = false;  // a notification made here
     TlsRequest tls = TlsRequest::unsaid;
+    Priority priority = Priority::normal;
     DeliverBy by;
     core::WallTime expires{};  // the epoch: as schedules say
     bool moved = false;  // a copy by compaction; the record it was copied from comes before it

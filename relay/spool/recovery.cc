@@ -100,7 +100,7 @@ core::Task<void> Recovery::recover(Segment& segment, const bool& stop) {
     }
     ++report_.segments;
     segment.scanned = true;
-    journal_.store().close_reader(segment);
+    journal_.store().readers().close(segment);
 }
 
 bool Recovery::take_step(SegmentScanner& scanner) {
@@ -113,14 +113,14 @@ bool Recovery::take_step(SegmentScanner& scanner) {
 core::Task<bool> Recovery::read(Segment& segment, std::span<char> octets, const bool& stop) {
     for (std::size_t at = 0; at < octets.size(); at += kReadStep) {
         const auto part = octets.subspan(at, std::min(kReadStep, octets.size() - at));
-        auto read = co_await journal_.store().read(segment, part, at);
+        auto read = co_await journal_.store().readers().read(segment, part, at);
         while (!read && passes(read.error())) {
             if (stop) co_return false;
             core::log_warning("spool {} {} waits: {}", journal_.store().options().directory,
                               segment_file_name(segment.name.sequence), read.error().message());
             core::Event never(shard_.reactor());
             co_await never.wait(shard_.now() + kPatience);
-            read = co_await journal_.store().read(segment, part, at);
+            read = co_await journal_.store().readers().read(segment, part, at);
         }
         if (read) continue;
         damaged(segment, at, "cannot be read: " + read.error().message());
@@ -228,6 +228,7 @@ std::unique_ptr<Message> Recovery::rebuild(const MessageRecord& record) {
     message->sender = record.sender;
     message->verp = record.verp;
     message->tls = record.tls;
+    message->priority = record.priority;
     message->ours = record.ours;
     message->bounces = record.bounces;
     if (record.returned != ReturnContent::unsaid || !record.envelope_id.empty()) {

@@ -8,7 +8,6 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/file/file.h"
-#include "core/runtime/event.h"
 #include "core/runtime/next_turn.h"
 #include "relay/spool/patient_write.h"
 
@@ -22,6 +21,7 @@ SegmentStore::SegmentStore(core::Shard& shard, core::Disk& disk, SpoolSpace& spa
       journal_(journal),
       options_(std::move(options)),
       files_(disk, options_.directory, options_.adopted ? 1 : FileReserve::kReserve),
+      readers_(shard, disk, files_, options_.directory),
       chain_(shard, disk, chain_path(options_.spool, options_.id)),
       header_(kSegmentBlock) {}
 
@@ -225,11 +225,11 @@ void SegmentStore::discard(const std::string& file, std::uint64_t size) {
 }
 
 core::IoResult<core::Handle> SegmentStore::open_writer(const std::string& name) {
-    return open_file(name, options_.direct ? core::Access::direct : core::Access::write);
+    return readers_.open_file(name, options_.direct ? core::Access::direct : core::Access::write);
 }
 
 bool SegmentStore::make_file(const std::string& name, std::uint64_t size) {
-    const auto file = open_file(name, core::Access::write);
+    const auto file = readers_.open_file(name, core::Access::write);
     core::IoResult<void> made;
     if (!file) {
         made = std::unexpected(file.error());
@@ -315,7 +315,7 @@ core::Task<void> SegmentStore::give_up_dead() {
     while (oldest_dead()) {
         dead.push_back(std::move(segments_.front()));
         segments_.pop_front();
-        close_reader(*dead.back());
+        readers_.close(*dead.back());
     }
     if (!keep_damaged(dead)) co_return;
     // Before a file goes, so that it is not missed.
@@ -387,61 +387,6 @@ core::Task<void> SegmentStore::close() {
         seals_noted_ = true;
     }
     if (seals_noted_) co_await write_seals();
-}
-
-// ---- reading
-
-// Files that are only read give way.
-core::IoResult<core::Handle> SegmentStore::open_file(const std::string& name, core::Access access) {
-    auto file = files_.open(path(name), access);
-    while (!file && no_descriptor(file.error()) && close_an_idle_reader())
-        file = files_.open(path(name), access);
-    return file;
-}
-
-core::Task<core::IoResult<void>> SegmentStore::read(Segment& segment, std::span<char> octets,
-                                                    std::uint64_t offset) {
-    ++segment.readers;  // so that it stays, and its reader too
-    core::IoResult<void> result;
-    if (segment.reader == core::kNoHandle) result = co_await open_reader(segment);
-    if (result) result = co_await core::read_fully(shard_, segment.reader, octets, offset);
-    --segment.readers;
-    co_return result;
-}
-
-core::Task<core::IoResult<void>> SegmentStore::open_reader(Segment& segment) {
-    const std::string name = segment_file_name(segment.name.sequence);
-    const auto facts = disk_.facts(path(name));
-    if (!facts) co_return std::unexpected(facts.error());
-    if (facts->kind != core::FileKind::regular) co_return core::io_error(EINVAL);
-    for (int tries = 1;; ++tries) {
-        if (open_readers_.size() >= kMostReaders) close_an_idle_reader();
-        const auto file = open_file(name, core::Access::read);
-        if (file) {
-            segment.reader = *file;
-            open_readers_.push_back(&segment);
-            co_return core::IoResult<void>();
-        }
-        if (!passes(file.error()) || tries == kOpenTries) co_return std::unexpected(file.error());
-        core::Event never(shard_.reactor());
-        co_await never.wait(shard_.now() + kOpenPause);
-        if (segment.reader != core::kNoHandle) co_return core::IoResult<void>();
-    }
-}
-
-void SegmentStore::close_reader(Segment& segment) {
-    if (segment.readers > 0 || segment.reader == core::kNoHandle) return;
-    files_.close(segment.reader);
-    segment.reader = core::kNoHandle;
-    std::erase(open_readers_, &segment);
-}
-
-bool SegmentStore::close_an_idle_reader() {
-    const auto idle = std::ranges::find_if(
-        open_readers_, [](const Segment* segment) { return segment->readers == 0; });
-    if (idle == open_readers_.end()) return false;
-    close_reader(**idle);
-    return true;
 }
 
 std::uint64_t SegmentStore::live_octets() const {

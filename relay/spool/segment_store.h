@@ -7,8 +7,8 @@
 // segments there are: before a segment goes it is durable that it is given up, and before anything
 // is written into a new one it is durable that there is one. No descriptor, or no memory, for a
 // file is no failed disk: there is no room until it passes. Owned by its Journal; one shard.
-// Limits: kSpares spare files, one while the spool is full; kMostReaders files open for reading,
-// but for those that are being read; growing asks SpoolSpace.
+// Limits: kSpares spare files, one while the spool is full; growing asks SpoolSpace;
+// SegmentReaders.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@
 #include "relay/spool/file_reserve.h"
 #include "relay/spool/journal_files.h"
 #include "relay/spool/segment.h"
+#include "relay/spool/segment_readers.h"
 #include "relay/spool/space.h"
 
 namespace relay {
@@ -43,10 +44,6 @@ class SegmentStore {
   public:
     static constexpr std::size_t kSpares = 2;
     static constexpr std::size_t kZeros = 1 << 20;  // octets of one write when a spare is filled
-    static constexpr std::size_t kMostReaders = 16;
-    // A read waits so often, and so long each time, for a descriptor.
-    static constexpr int kOpenTries = 50;
-    static constexpr core::Duration kOpenPause = std::chrono::milliseconds{100};
 
     SegmentStore(core::Shard& shard, core::Disk& disk, SpoolSpace& space, Journal& journal,
                  JournalOptions options);
@@ -88,10 +85,7 @@ class SegmentStore {
     core::Task<void> write_seals();
     core::Task<void> close();
 
-    core::Task<core::IoResult<void>> read(Segment& segment, std::span<char> octets,
-                                          std::uint64_t offset);
-    // Until it is read again: there may be very many.
-    void close_reader(Segment& segment);
+    SegmentReaders& readers() { return readers_; }
 
     const std::deque<std::unique_ptr<Segment>>& segments() const { return segments_; }
     std::uint64_t live_octets() const;
@@ -110,9 +104,6 @@ class SegmentStore {
     bool keep_damaged(const std::vector<std::unique_ptr<Segment>>& dead);
     void put_back(const std::string& file, std::uint64_t size);
     void discard(const std::string& file, std::uint64_t size);
-    bool close_an_idle_reader();
-    core::IoResult<core::Handle> open_file(const std::string& name, core::Access access);
-    core::Task<core::IoResult<void>> open_reader(Segment& segment);
     void close_writer(Segment& segment);
     std::string new_spare_name();
     void fail(const std::string& what, const std::error_code& error);
@@ -123,6 +114,7 @@ class SegmentStore {
     Journal& journal_;
     JournalOptions options_;
     FileReserve files_;
+    SegmentReaders readers_;
     ChainFile chain_;
     JournalFiles found_;
     std::uint64_t damages_at_open_ = 0;
@@ -131,7 +123,6 @@ class SegmentStore {
     std::vector<std::string> spares_;  // file names, each of segment_size
     std::uint64_t next_sequence_ = 1;
     std::uint64_t next_spare_ = 1;
-    std::vector<Segment*> open_readers_;  // the longest open first
     bool seals_noted_ = false;
     core::Handle directory_ = core::kNoHandle;
     core::AlignedBuffer header_;

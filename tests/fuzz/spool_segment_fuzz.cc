@@ -73,6 +73,7 @@ void check_message(std::string_view octets) {
     message.eight_bit = record->eight_bit;
     message.utf8 = record->utf8;
     message.sender = record->sender;
+    message.priority = record->priority;
     if (!record->tenant.empty() || !record->campaign.empty()) {
         message.edit_labels() = {&tenant, std::string(record->campaign)};
     }

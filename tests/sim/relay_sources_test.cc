@@ -158,6 +158,32 @@ TEST(RelaySources, limits_hold_for_each_source_and_shaping_files_may_set_them_fo
     town.expect_clean();
 }
 
+TEST(RelaySources, mail_goes_by_the_pool_of_its_tenant) {
+    relay::TenantTable tenants;
+    RelayOptions options = with_sources({{1, 1}, {2, 1}});
+    options.sources.push_back(source(3));
+    options.pools.push_back({"vip", {{"ip-3", 1, 0}}});
+    options.tenants.push_back({.name = "vip", .pool = "vip"});
+    int number = 0;
+    options.prepare = [&](relay::Message& message) {
+        if (++number % 2 == 0) message.edit_labels().tenant = &tenants.intern("vip");
+    };
+    Town town(std::move(options));
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    SimMx& server = town.add_server(1);
+    town.inject(100);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    auto counts = by_client(server);
+    EXPECT_EQ(counts["192.0.2.3"], 50U);
+    EXPECT_EQ(counts["192.0.2.1"] + counts["192.0.2.2"], 50U);
+    for (const Recorded& event : town.relay.events()) {
+        if (event.type != "Delivery") continue;
+        const bool vip = address_in(event) == "192.0.2.3";
+        EXPECT_EQ(field_of(event.line, "\"egress_pool\":\""), vip ? "vip" : "default");
+    }
+    town.expect_clean();
+}
+
 TEST(RelaySources, greylisted_mail_comes_back_from_the_same_address) {
     Town town(with_sources({{1, 1}, {2, 1}, {3, 1}}));
     town.zone.add_mx("one.example", 10, "mx1.example");

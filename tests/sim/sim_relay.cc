@@ -65,6 +65,8 @@ std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
     checked.config.shaping.defaults = options.limits;
     checked.config.delivery.port = 25;
     checked.config.delivery.tls = options.tls;
+    checked.automation = *relay::ReplyRules::compile(checked.shaping);
+    checked.tenants = std::make_shared<const relay::TenantPolicies>(std::move(options.tenants));
     return std::make_shared<const relay::CheckedConfig>(std::move(checked));
 }
 
@@ -128,7 +130,8 @@ relay::DeliveryParts SimRelay::delivery_parts(Place& place, const RelayOptions& 
             .exchange = exchange_,
             .counted_by = options.reports != nullptr ? known : nullptr,
             .in_hand = back_ == nullptr ? nullptr : &back_->in_hand(place.shard.id()),
-            .largest = &place.largest};
+            .largest = &place.largest,
+            .automation = relay::AutomationParts{automation_, nullptr, {}, options.orders}};
 }
 
 relay::ControlParts SimRelay::control_parts(Place& place) {
@@ -144,7 +147,8 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
       checked_(checked_of(options)),
       rules_(options.rules),
       schedule_(options.intervals, options.max_age),
-      exchange_(world.shards()) {
+      exchange_(world.shards()),
+      automation_(world.shards()) {
     // Thousands of failures are provoked on purpose; POSTHASTE_SIM_LOG=1 shows them.
     core::set_log_level(std::getenv("POSTHASTE_SIM_LOG") != nullptr ? core::LogLevel::kDebug
                                                                     : core::LogLevel::kError);
@@ -305,6 +309,7 @@ void SimRelay::reload(const std::string& shaping,
     relay::CheckedConfig next = *checked_;
     ++next.generation;
     next.shaping = shaping_of(shaping, limits_, sources_);
+    next.automation = *relay::ReplyRules::compile(next.shaping);
     next.shaping.keep_numbers(checked_->shaping.destination_names());
     if (change) change(next);
     checked_ = std::make_shared<const relay::CheckedConfig>(std::move(next));
@@ -447,6 +452,10 @@ const relay::LargestSites& SimRelay::largest(std::size_t shard) const {
 
 relay::EgressTls& SimRelay::tls(std::size_t shard) {
     return places_.at(shard)->delivery.tls();
+}
+
+relay::ActionKeeper& SimRelay::actions() {
+    return *places_.front()->delivery.actions();
 }
 
 std::size_t SimRelay::paths() const {

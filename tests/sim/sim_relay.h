@@ -61,6 +61,9 @@ struct RelayOptions {
     std::string shaping{};  // a shaping file
     std::vector<relay::EgressSource> sources{};
     std::vector<relay::EgressPool> pools{};
+    std::string shaping{};                // a shaping file
+    relay::ActionSink* orders = nullptr;  // what automation orders about mail
+    std::vector<relay::TenantPolicy> tenants{};
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
@@ -97,6 +100,7 @@ class SimRelay {
     void use_orders(std::vector<relay::Order> orders);
     void retry_now(const relay::Selection& selection);
     std::size_t suspended() const;  // recipients, of all shards
+    relay::TenantTable& tenants() { return tenants_; }
     // Takes mail over SMTP on every shard, from whoever is in `allow`. What comes in must be
     // announced.
     void listen(const core::SocketAddress& address, const std::string& allow = "0.0.0.0/0");
@@ -126,6 +130,7 @@ class SimRelay {
     metrics::ShardMetrics& metrics(std::size_t shard = 0);
     relay::EgressTls& tls(std::size_t shard = 0);
     std::size_t paths() const;  // of all shards
+    relay::ActionKeeper& actions();
     const relay::LargestSites& largest(std::size_t shard = 0) const;
     const relay::Router& router(std::size_t shard = 0) const;
     const relay::TlsReporter& reporter() const;
@@ -163,6 +168,7 @@ class SimRelay {
     relay::EgressOptions egress_;
     relay::TenantTable tenants_;
     relay::Exchange exchange_;
+    relay::AutomationShards automation_;
     relay::MemoryEventSink sink_;
     SimDisk* disk_ = nullptr;
     core::Handle lock_ = core::kNoHandle;

@@ -19,6 +19,7 @@
 #include "core/base/time.h"
 #include "relay/intake/http/address_list.h"
 #include "relay/intake/http/text_blocks.h"
+#include "relay/message/priority.h"
 
 namespace relay {
 
@@ -29,6 +30,9 @@ struct InjectRequest {
     AddressList recipients;    // as given, at least one
     bool require_tls = false;  // REQUIRETLS (RFC 8689)
     core::Duration max_age{};  // zero: as schedules say
+    std::string tenant;        // empty: none
+    std::string campaign;
+    std::optional<Priority> priority;
 
     std::size_t memory() const { return content.size() + recipients.memory(); }
 };

@@ -9,6 +9,7 @@
 #include "core/base/assert.h"
 #include "core/base/units.h"
 #include "relay/intake/http/content_text.h"
+#include "relay/message/label_fields.h"
 
 namespace relay {
 
@@ -46,6 +47,9 @@ const std::array<std::string_view, RequestReader::kKeys> RequestReader::kNames{
     "trace_headers",
     "require_tls",
     "max_age",
+    "tenant",
+    "campaign",
+    "priority",
     "email",
     "name",
     "substitutions",
@@ -122,6 +126,10 @@ bool RequestReader::mistyped(Error& ec) {
             return fail(ec, "must be true or false", field());
         case kMaxAge:
             return fail(ec, "must be a time such as \"4h\", of a second or more", field());
+        case kPriority:
+            return fail(ec, R"(must be "urgent", "normal" or "bulk")", field());
+        case kTenant:
+        case kCampaign:
         case kSender:
         case kContent:
         case kEmail:
@@ -220,7 +228,8 @@ bool RequestReader::on_string(Text part, std::size_t, Error& ec) {
 }
 
 bool RequestReader::may_be_text() const {
-    const bool short_text = key_ == kSender || key_ == kDialect || key_ == kMaxAge;
+    const bool short_text = key_ == kSender || key_ == kDialect || key_ == kMaxAge ||
+                            key_ == kTenant || key_ == kCampaign || key_ == kPriority;
     return has_value() && (short_text || key_ == kContent || key_ == kEmail || key_ == kName);
 }
 
@@ -236,6 +245,9 @@ bool RequestReader::take_text(std::string_view part, Error& ec) {
         case kSender:
         case kDialect:
         case kMaxAge:
+        case kTenant:
+        case kCampaign:
+        case kPriority:
             short_text_ += part.substr(0, kKeptText - short_text_.size());
             return true;
         default:
@@ -261,6 +273,17 @@ bool RequestReader::end_text(Error& ec) {
         if (!age || *age < std::chrono::seconds{1}) return mistyped(ec);
         request_.max_age = *age;
     }
+    if (key_ == kPriority) {
+        request_.priority = priority_named(text);
+        if (!request_.priority) return mistyped(ec);
+    }
+    return (key_ != kTenant && key_ != kCampaign) || end_label(text, ec);
+}
+
+bool RequestReader::end_label(std::string text, Error& ec) {
+    const std::string_view complaint = label_complaint(text);
+    if (!complaint.empty()) return fail(ec, std::string(complaint), field());
+    (key_ == kTenant ? request_.tenant : request_.campaign) = std::move(text);
     return true;
 }
 

@@ -65,6 +65,9 @@ class RequestReader {
         kTraceHeaders,
         kRequireTls,
         kMaxAge,
+        kTenant,
+        kCampaign,
+        kPriority,
         kEmail,  // of a recipient, as are those that follow
         kName,
         kRecipientSubstitutions,
@@ -92,6 +95,7 @@ class RequestReader {
     bool may_be_text() const;
     bool take_text(std::string_view part, Error& ec);
     bool end_text(Error& ec);
+    bool end_label(std::string text, Error& ec);
     bool take_content(std::string_view part, Error& ec);
     bool has_value() const { return place_ == Place::member || place_ == Place::recipient; }
     bool recipients_full() const { return request_.recipients.size() >= limits_.recipients; }

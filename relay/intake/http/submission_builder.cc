@@ -78,6 +78,9 @@ std::optional<HttpFault> SubmissionBuilder::begin() {
     submission_->set_sender(sender);
     submission_->wishes.require_tls = request_.require_tls;
     submission_->wishes.max_age = request_.max_age;
+    submission_->wishes.tenant = std::move(request_.tenant);
+    submission_->wishes.campaign = std::move(request_.campaign);
+    submission_->wishes.priority = request_.priority;
     submission_->expect_recipients(request_.recipients.size());
     named_.reserve(request_.recipients.size());
     return std::nullopt;
@@ -187,6 +190,9 @@ std::optional<HttpFault> SubmissionBuilder::end_content() {
         return HttpFault{Rejection::content, 422, std::move(*fault), "content"};
     }
     submission_->end_content(text_->header(), text_->eight_bit());
+    if (auto wrong = submission_->take_label_fields()) {
+        return HttpFault{Rejection::content, 422, std::move(*wrong), "content"};
+    }
     if (submission_->octets() > intake_.policy().max_message_size) return too_large();
     content_done_ = true;
     return std::nullopt;

@@ -207,6 +207,8 @@ bool SmtpSession::complete(Submission& submission) try {
                          .require_tls = envelope.require_tls,
                          .max_age = {}};
     submission.end_content(dialogue_.content().header(), dialogue_.content().eight_bit());
+    bad_label_.clear();
+    if (const auto wrong = submission.take_label_fields()) bad_label_ = "554 5.6.0 " + *wrong;
     return true;
 } catch (const std::bad_alloc&) {
     return false;
@@ -225,6 +227,11 @@ core::Task<void> SmtpSession::commit() {
     if (!room || !complete(submission)) {
         context_.intake.drop(std::move(submission));
         refuse(Refusal::memory_full);
+        co_return;
+    }
+    if (!bad_label_.empty()) {
+        context_.intake.drop(std::move(submission));
+        dialogue_.refuse(bad_label_, RejectReason::bad_content);
         co_return;
     }
     const auto id = co_await context_.intake.commit(std::move(submission));

@@ -88,6 +88,7 @@ class SmtpSession final : public core::ListLink<SmtpSessionTag>, private Recipie
     SmtpPatience patience_;
     ServerDialogue dialogue_;
     std::optional<Submission> submission_;  // whose content is arriving
+    std::string bad_label_;                 // the refusal of the message at hand, for a field of it
     bool gone_ = false;                     // the client closed its side, or takes no replies
 };
 

@@ -105,5 +105,28 @@ TEST(Changes, of_shaping_files_are_those_of_the_table_that_states_them) {
     EXPECT_EQ(lines_between(before, before), Lines{});
 }
 
+TEST(Changes, of_rollup_sources_and_rules_of_automation_are_named) {
+    const std::string rule =
+        "[[\"a.example\".automation]]\nregex = [\"slow\", \"down\"]\naction = [\"Suspend\", "
+        "{SetConfig={name=\"connection_limit\", value=2}}]\ntrigger = {Threshold=\"2/h\"}\n";
+    const auto before = checked(kListener, "old",
+                                "[\"a.example\"]\nmx_rollup = true\n"
+                                "[\"a.example\".sources.\"ip-1\"]\nconnection_limit = 5\n" +
+                                    rule + "duration = \"1h\"\n");
+    const auto after = checked(kListener, "new",
+                               "[\"a.example\"]\nconnection_limit = 9\n"
+                               "[\"a.example\".sources.\"ip-1\"]\nconnection_limit = 6\n" +
+                                   rule + "duration = \"2h\"\n");
+    const std::string text =
+        "[[\"a.example\".automation]] \"slow\", \"down\" → suspend set_config connection_limit = 2 "
+        "at 2/h for ";
+    EXPECT_EQ(lines_between(before, after),
+              (Lines{"s-new:2: [\"a.example\"] connection_limit: not set → 9",
+                     "s-new:4: [\"a.example\".sources.\"ip-1\"] connection_limit: 5 (s-old:4) → 6",
+                     "s-new:1: [\"a.example\"] mx_rollup: true (s-old:1) → false",
+                     text + "1h (s-old:5) is gone", "s-new:5: " + text + "2h is new"}));
+    EXPECT_EQ(lines_between(before, before), Lines{});
+}
+
 }  // namespace
 }  // namespace relay

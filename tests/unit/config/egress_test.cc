@@ -120,6 +120,14 @@ TEST(EgressConfig, a_pool_names_sources_that_there_are) {
               Lines{"p:8: [[egress_pool]] name = \"p\" is there twice"});
 }
 
+TEST(EgressConfig, a_tenant_names_a_pool_that_there_is) {
+    EXPECT_EQ(problems_of("[[tenant]]\nname = \"t\"\npool = \"bulk\"\n"),
+              Lines{"p:5: [[tenant]] \"t\" pool = \"bulk\": there is no such [[egress_pool]]"});
+    EXPECT_EQ(problems_of("[[tenant]]\nname = \"t\"\npool = \"bulk\"\n[[egress_pool]]\n"
+                          "name = \"bulk\"\nsources = [{ name = \"default\" }]\n"),
+              Lines{});
+}
+
 TEST(EgressConfig, an_address_that_the_machine_lacks_is_a_warning) {
     const TemporaryDirectory directory;
     const std::string least =

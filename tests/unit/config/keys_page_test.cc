@@ -75,6 +75,7 @@ std::map<std::string, std::string> tables() {
         {"[dns]", rows(dns_keys(), defaults.dns)},
         {"[[route]]", rows(route_keys(), RouteConfig{}) + rows(smarthost_keys(), Smarthost{})},
         {"[delivery]", rows(delivery_keys(), defaults.delivery)},
+        {"[[tenant]]", rows(tenant_keys(), TenantPolicy{})},
         {"[retry]", rows(retry_keys(), defaults.retry)},
         {"[shaping]", rows(shaping_keys(), defaults.shaping) +
                           rows(default_limit_keys(), defaults.shaping.defaults, "default.")},

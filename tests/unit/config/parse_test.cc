@@ -392,6 +392,19 @@ TEST(ParseConfig, asks_for_an_io_backend_by_name) {
     EXPECT_TRUE(has(problem_of("[node]\nio_backend = \"kqueue\"\n"), "io_backend"));
 }
 
+TEST(ParseConfig, header_fields_name_tenant_campaign_and_priority) {
+    const Config config = parsed(kLeast +
+                                 "tenant_header = \"X-Tenant\"\ncampaign_header = \"X-Campaign\"\n"
+                                 "priority_header = \"X-Priority\"\n");
+    EXPECT_EQ(config.listeners[0].tenant_header, "X-Tenant");
+    EXPECT_EQ(config.listeners[0].campaign_header, "X-Campaign");
+    EXPECT_EQ(config.listeners[0].priority_header, "X-Priority");
+    EXPECT_TRUE(has(problem_of("tenant_header = \"X Tenant\"\n"), "is not the name of a header"));
+    EXPECT_TRUE(has(problem_of("campaign_header = \"subject\"\n"), "would be lost"));
+    EXPECT_TRUE(has(problem_of("tenant_header = \"X-A\"\ncampaign_header = \"x-a\"\n"),
+                    "another key names that field already"));
+}
+
 TEST(ParseConfig, refuses_what_this_version_cannot_do) {
     const std::vector<std::string> asked{
         "tls = \"starttls\"\n",
@@ -400,7 +413,6 @@ TEST(ParseConfig, refuses_what_this_version_cannot_do) {
         "certificate = \"/a.pem\"\n",
         "private_key = \"/a.pem\"\n",
         "[[credential]]\nname = \"a\"\n",
-        "[[tenant]]\nname = \"a\"\n",
         "[[dkim]]\ndomain = \"a\"\n",
         "[[webhook]]\nurl = \"a\"\n",
         "[[listener]]\nname = \"h\"\nprotocol = \"http\"\naddress = [\"127.0.0.1:1\"]\n"

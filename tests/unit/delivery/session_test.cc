@@ -59,6 +59,7 @@ class ListedWork final : public WorkSource {
     }
     void becomes_busy(Worker&) override { ++busied; }
     bool carries_more(const std::string&, std::size_t) const override { return false; }
+    void turned_away(Worker&, const Disposition&) override {}
     void ended(Worker&, SessionEnd) override {}
 
     std::deque<Recipient*> waiting;

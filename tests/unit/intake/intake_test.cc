@@ -142,6 +142,71 @@ TEST_F(IntakeTest, mail_may_expire_sooner_and_never_later) {
     EXPECT_EQ(committed().expires(), committed().created + hours{4});
 }
 
+TEST_F(IntakeTest, header_fields_say_whose_mail_it_is_and_are_taken_out) {
+    policy_.labels = {"X-Tenant", "X-Campaign", "X-Urgency"};
+    Submission submission = complete(
+        "x-tenant: acme\r\nSubject: x\r\nX-Campaign:\r\n spring \r\nX-Urgency: Bulk\r\n"
+        "X-Other: stays\r\n\r\n.X-Tenant: b\r\n");
+    EXPECT_FALSE(submission.take_label_fields().has_value());
+    ASSERT_TRUE(commit(std::move(submission)).has_value());
+    EXPECT_EQ(committed().labels().tenant->name, "acme");
+    EXPECT_EQ(committed().labels().campaign, "spring");
+    EXPECT_EQ(committed().priority, Priority::bulk);
+    EXPECT_TRUE(committed().content.to_string().ends_with(
+        "\r\nSubject: x\r\nX-Other: stays\r\n\r\n.X-Tenant: b\r\n"));
+}
+
+TEST_F(IntakeTest, what_is_asked_for_goes_before_header_fields) {
+    policy_.labels = {"X-Tenant", "X-Campaign", "X-Urgency"};
+    Submission submission = complete("X-Tenant: acme\r\nX-Campaign: a\r\nX-Urgency: bulk\r\n\r\n");
+    submission.wishes.tenant = "other";
+    submission.wishes.priority = Priority::urgent;
+    EXPECT_FALSE(submission.take_label_fields().has_value());
+    ASSERT_TRUE(commit(std::move(submission)).has_value());
+    EXPECT_EQ(committed().labels().tenant->name, "other");
+    EXPECT_EQ(committed().labels().campaign, "a");
+    EXPECT_EQ(committed().priority, Priority::urgent);
+    EXPECT_FALSE(committed().content.to_string().contains("X-"));
+}
+
+TEST_F(IntakeTest, a_header_field_that_names_nobody_is_a_mistake) {
+    policy_.labels = {"X-Tenant", "X-Campaign", "X-Urgency"};
+    const auto wrong = [this](const std::string& field) {
+        Submission submission = complete(field + "\r\n\r\n");
+        auto sentence = submission.take_label_fields();
+        intake().drop(std::move(submission));
+        return sentence.value_or("");
+    };
+    EXPECT_EQ(wrong("X-Tenant: "), "X-Tenant must have 1 to 128 octets");
+    EXPECT_EQ(wrong("X-Campaign: " + std::string(129, 'x')),
+              "X-Campaign must have 1 to 128 octets");
+    EXPECT_EQ(wrong("X-Campaign: a\r\n b"), "X-Campaign must be text without control characters");
+    EXPECT_EQ(wrong("X-Tenant: \xff"), "X-Tenant must be text without control characters");
+    EXPECT_EQ(wrong("X-Urgency: high"), "X-Urgency must be urgent, normal or bulk");
+}
+
+TEST_F(IntakeTest, a_tenants_table_says_what_holds_for_its_mail) {
+    policy_.bounces = BouncePolicy::both;
+    std::vector<TenantPolicy> tables(2);
+    tables[0].name = "acme";
+    tables[0].priority = Priority::bulk;
+    tables[0].bounces = BouncePolicy::mail;
+    tables[1].name = "default";
+    tables[1].priority = Priority::urgent;
+    acceptance_.policies = std::make_shared<const TenantPolicies>(std::move(tables));
+    const auto of = [this](const std::string& tenant) {
+        Submission submission = complete("Subject: x\r\n\r\n");
+        submission.wishes.tenant = tenant;
+        EXPECT_TRUE(commit(std::move(submission)).has_value());
+        return std::pair{committed().priority, committed().bounces};
+    };
+    EXPECT_EQ(of("acme"), std::pair(Priority::bulk, BouncePolicy::mail));
+    EXPECT_EQ(of("unknown"), std::pair(Priority::urgent, BouncePolicy::both));
+    EXPECT_EQ(of(""), std::pair(Priority::urgent, BouncePolicy::both));
+    EXPECT_EQ(of("default"), std::pair(Priority::urgent, BouncePolicy::both));
+    EXPECT_EQ(committed().labels().tenant, &kNoTenant);
+}
+
 // RFC 8689 section 4.1: REQUIRETLS outweighs the field.
 TEST_F(IntakeTest, the_header_may_waive_tls_and_the_envelope_may_demand_it) {
     const std::string waives = "TLS-Required: No\r\nSubject: x\r\n\r\n";

@@ -26,6 +26,8 @@ class KeptAcceptance final : public relay::Acceptance {
         return std::nullopt;
     }
     bool takes_no_mail(std::string_view domain) const override { return domain == null_mx; }
+    const relay::Tenant& tenant(std::string_view name) override { return tenants.intern(name); }
+    const relay::TenantPolicies& tenant_policies() const override { return *policies; }
     std::unique_ptr<relay::Message> begin() override {
         auto message = std::make_unique<relay::Message>();
         message->id = ids_.next(1);
@@ -42,6 +44,8 @@ class KeptAcceptance final : public relay::Acceptance {
         co_return id;
     }
 
+    relay::TenantTable tenants;
+    std::shared_ptr<const relay::TenantPolicies> policies = relay::TenantPolicies::none();
     std::string null_mx;  // a domain that is known to have one
     std::size_t room = 1U << 30;
     std::optional<relay::Refusal> refusal;

@@ -50,6 +50,20 @@ class ExpositionTest : public testing::Test {
     NodeFacts node_;
 };
 
+TEST_F(ExpositionTest, tenants_have_labels_up_to_a_limit) {
+    node_.tenant_names = {"default", "acme"};
+    one_.tenants().count(0, Outcome::bounced);
+    one_.tenants().count(1, Outcome::delivered);
+    two_.tenants().count(1, Outcome::delivered);
+    EXPECT_EQ(value(R"(posthaste_tenant_messages_total{tenant="default",outcome="bounced"})"), "1");
+    EXPECT_EQ(value(R"(posthaste_tenant_messages_total{tenant="acme",outcome="delivered"})"), "2");
+    EXPECT_EQ(value(R"(posthaste_tenant_messages_total{tenant="other",outcome="delivered"})"),
+              "none");
+    two_.tenants().count(kMostTenantLabels - 1, Outcome::delivered);
+    two_.tenants().count(999'999, Outcome::delivered);
+    EXPECT_EQ(value(R"(posthaste_tenant_messages_total{tenant="other",outcome="delivered"})"), "2");
+}
+
 TEST_F(ExpositionTest, sums_the_shards) {
     one_.received(Protocol::smtp);
     two_.received(Protocol::smtp);

@@ -28,6 +28,20 @@ class Mail {
         }
         return message;
     }
+    // Of this tenant ("": nobody's), campaign and priority.
+    Recipient& of(std::string_view tenant, const std::string& campaign = {},
+                  Priority priority = Priority::normal) {
+        Message& message = add({std::string(tenant) + "@x"});
+        message.priority = priority;
+        if (!tenant.empty() || !campaign.empty()) {
+            message.edit_labels() = {&tenants.intern(tenant), campaign};
+        }
+        return *message.recipients.front();
+    }
+    TenantId id(std::string_view tenant) { return tenants.intern(tenant).id; }
+
+    TenantTable tenants;
+
     Recipient& one(const std::string& address) { return *add({address}).recipients.front(); }
 
   private:

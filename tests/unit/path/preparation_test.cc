@@ -10,9 +10,10 @@ namespace {
 class PreparationTest : public testing::Test {
   protected:
     // Recipients of messages whose content left memory.
-    void add_evicted(std::size_t count, std::size_t octets = 10) {
+    void add_evicted(std::size_t count, std::size_t octets = 10,
+                     Priority priority = Priority::normal) {
         for (std::size_t i = 0; i < count; ++i) {
-            Recipient& recipient = mail_.one("r@x");
+            Recipient& recipient = mail_.of("", "", priority);
             recipient.message->content = Content();
             recipient.message->content.declare(octets, 0);
             ASSERT_TRUE(recipient.message->place.holders.try_evict());
@@ -32,7 +33,7 @@ class PreparationTest : public testing::Test {
     }
     void TearDown() override {
         drained(queue_);
-        drained(preparation_.queue());
+        preparation_.for_each_queue([](ReadyQueue& queue) { drained(queue); });
     }
 
     Mail mail_;
@@ -63,7 +64,7 @@ TEST_F(PreparationTest, a_window_goes_ahead_and_those_that_wait_prepared_are_in_
     begin();
     EXPECT_EQ(preparation_.away(), Preparation::kMaxPreparing - 30);
     for (int i = 0; i < 5; ++i)
-        preparation_.queue().pop_front();  // these are sent
+        preparation_.first()->pop_front();  // these are sent
     begin();
     EXPECT_EQ(preparation_.away(), Preparation::kMaxPreparing - 25);
     EXPECT_EQ(queue_.size(), 5U);
@@ -77,6 +78,38 @@ TEST_F(PreparationTest, large_contents_make_the_window_smaller) {
     begin();
     EXPECT_EQ(preparation_.away(), 4U);
     EXPECT_EQ(preparation_.size(), 1U);
+}
+
+TEST_F(PreparationTest, bulk_mail_never_keeps_the_places_of_urgent_mail) {
+    add_evicted(100, 10, Priority::bulk);
+    begin();
+    EXPECT_EQ(preparation_.away(), Preparation::kMaxPreparing);
+    add_evicted(100, 10, Priority::urgent);
+    begin();  // until it is the turn of bulk mail, which has no room
+    const std::size_t round = static_cast<std::size_t>(FairQueue::kShares[0]);
+    EXPECT_EQ(preparation_.away(), Preparation::kMaxPreparing + round);
+    come_back(Preparation::kMaxPreparing + round);
+    for (std::size_t i = 0; i < round; ++i)
+        EXPECT_EQ(preparation_.first()->pop_front().message->priority, Priority::urgent);
+    EXPECT_EQ(preparation_.first()->pop_front().message->priority, Priority::bulk);
+    begin();
+    EXPECT_EQ(preparation_.away(), 1 + round);
+}
+
+TEST_F(PreparationTest, urgent_mail_in_memory_passes_bulk_mail_that_is_prepared_but_not_for_ever) {
+    add_evicted(10, 10, Priority::bulk);
+    begin();
+    come_back(10);
+    const Recipient& urgent = mail_.of("", "", Priority::urgent);
+    ReadyQueue& bulk = *preparation_.first();
+    EXPECT_FALSE(preparation_.passes(mail_.of("", "", Priority::bulk), bulk));
+    for (unsigned i = 0; i < Preparation::kMaxPassed; ++i) {
+        ASSERT_TRUE(preparation_.passes(urgent, bulk));
+        preparation_.note(true);
+    }
+    EXPECT_FALSE(preparation_.passes(urgent, bulk));
+    preparation_.note(false);
+    EXPECT_TRUE(preparation_.passes(urgent, bulk));
 }
 
 TEST_F(PreparationTest, only_the_front_of_the_queue_counts) {

@@ -80,6 +80,24 @@ TEST_F(LaneLedgerTest, a_lane_gets_its_share_when_the_home_came_down) {
     EXPECT_EQ(ledger_.granted(), 10U);
 }
 
+// A tenant's mail that is on one shard only must reach the others, or it has no share there.
+TEST_F(LaneLedgerTest, lanes_hear_what_others_have_of_their_flows) {
+    const FlowBacklog a{TenantId{1}, Priority::normal, 500};
+    const FlowBacklog urgent_a{TenantId{1}, Priority::urgent, 3};
+    const FlowBacklog b{TenantId{2}, Priority::normal, 400};
+    renew(0, {.wants = 5, .backlog = 500, .flows = {a}});
+    EXPECT_TRUE(renew(0, {.wants = 5, .backlog = 500, .flows = {a}}).flows.empty());
+    const auto lane = renew(1, {.wants = 5, .backlog = 900, .flows = {b, a, urgent_a}}).flows;
+    ASSERT_EQ(lane.size(), 3U);
+    EXPECT_EQ(lane[0].backlogs, (std::vector<std::size_t>{0, 400}));
+    EXPECT_EQ(lane[1].backlogs, (std::vector<std::size_t>{500, 500}));
+    EXPECT_EQ(lane[2].backlogs, (std::vector<std::size_t>{0, 3}));
+    const auto home = renew(0, {.wants = 5, .backlog = 500, .flows = {a}}).flows;
+    ASSERT_EQ(home.size(), 1U);
+    EXPECT_EQ(home[0].flow.tenant, TenantId{1});
+    EXPECT_EQ(home[0].backlogs, (std::vector<std::size_t>{500, 500}));
+}
+
 TEST_F(LaneLedgerTest, a_lane_that_ends_gives_its_places_back) {
     renew(1, {.has = 0, .wants = 10, .backlog = 1});
     EXPECT_EQ(ledger_.granted(), 10U);

@@ -96,8 +96,8 @@ TEST_F(KumoFiles, mean_the_same) {
 TEST_F(KumoFiles, automation_is_kept_as_values) {
     const ShapingTable* const comcast = policy.table("comcast.net");
     ASSERT_NE(comcast, nullptr);
-    ASSERT_EQ(comcast->automation.size(), 2U);
-    const AutomationRule& rate = comcast->automation[0];
+    ASSERT_EQ(comcast->automation.size(), 4U);  // two of the built-in file
+    const AutomationRule& rate = comcast->automation[2];
     EXPECT_EQ(rate.patterns, Lines{"RL0000"});
     ASSERT_EQ(rate.actions.size(), 1U);
     EXPECT_EQ(rate.actions[0].verb, AutomationVerb::set_config);
@@ -105,11 +105,11 @@ TEST_F(KumoFiles, automation_is_kept_as_values) {
     EXPECT_EQ(rate.actions[0].value.text, "10000/h");
     EXPECT_EQ(rate.threshold, (core::Rate{2, 1h}));
     EXPECT_EQ(rate.duration, 2h);
-    EXPECT_EQ(comcast->automation[1].actions[0].verb, AutomationVerb::suspend_tenant);
-    EXPECT_EQ(comcast->automation[1].threshold, std::nullopt);
-    EXPECT_EQ(policy.table("default")->automation[0].patterns.size(), 5U);
-    EXPECT_EQ(policy.table("default")->automation[0].actions.size(), 2U);
-    EXPECT_EQ(policy.provider("yahoo")->automation.size(), 9U);
+    EXPECT_EQ(comcast->automation[3].actions[0].verb, AutomationVerb::suspend_tenant);
+    EXPECT_EQ(comcast->automation[3].threshold, std::nullopt);
+    EXPECT_EQ(policy.table("default")->automation[1].patterns.size(), 5U);
+    EXPECT_EQ(policy.table("default")->automation[1].actions.size(), 2U);
+    EXPECT_EQ(policy.provider("yahoo")->automation.size(), 15U);
 }
 
 TEST(KumoOptions, each_that_has_no_effect_is_a_warning_with_its_line) {
@@ -238,8 +238,20 @@ TEST(ShapingMistakes, of_automation_have_sentences_with_their_lines) {
               Lines{"s.toml:3: " + name + "there is no option \"colour\" to set"});
     EXPECT_EQ(problems("[\"a.example\"]\nautomation = 1\n").size(), 1U);
     const Lines foreign = warnings(head + "regex=\"(?!x)\"\naction=\"Bounce\"\nduration=\"1h\"\n");
-    ASSERT_EQ(foreign.size(), 2U);
-    EXPECT_TRUE(foreign[1].contains("needs more than RE2 has")) << foreign[1];
+    ASSERT_EQ(foreign.size(), 1U);
+    EXPECT_TRUE(foreign[0].contains("needs more than RE2 has")) << foreign[0];
+    EXPECT_EQ(
+        problems(head + "regex=\"x\"\naction={PosthasteReduce={factor=1.5}}\nduration=\"1h\"\n"),
+        Lines{"s.toml:3: " + name + "PosthasteReduce must be {factor=F}, with F from 0.1 to 0.9"});
+    EXPECT_EQ(
+        problems(head + "regex=\"x\"\naction={SetConfig={name=\"provider_connection_limit\", "
+                        "value=1}}\nduration=\"1h\"\n"),
+        Lines{"s.toml:1: " + name + "sets provider_connection_limit, which belongs to a provider"});
+    EXPECT_EQ(
+        warnings("[[default.automation]]\nregex=\"x\"\nduration=\"1h\"\naction={SetDomainConfig={"
+                 "name=\"connection_limit\", value=1}}\n"),
+        Lines{"s.toml:1: [[\"default\".automation]] SetDomainConfig sets the option for the whole "
+              "site, not for one of its domains"});
 }
 
 }  // namespace

@@ -108,8 +108,6 @@ TEST(ShapingPolicy, warns_of_what_it_cannot_do) {
             "s0.toml:3: [\"a.example\"] max_ready has no effect: the queue is bounded by [memory] "
             "limit and [spool] max_size",
             "s0.toml:5: [provider.\"nobody\"] has no match: no mail belongs to it",
-            "s0.toml:7: [[\"a.example\".automation]] is read and checked, and not acted on in this "
-            "version",
             "s0.toml:11: [\"http://127.0.0.1:8008.tsa.kumomta\"] is not a domain; the table has no "
             "effect",
             "s0.toml:13: [\"a.example\".sources.\"ip-1\"] has no effect: there is no egress source "
@@ -319,7 +317,7 @@ duration = "1 hour"
                                   .max_connection_rate = {100, 1min},
                                   .tls = TlsPolicy::opportunistic,
                                   .times = own.times}));
-    EXPECT_EQ(warnings.size(), 3U);  // a number of failures, two rules
+    EXPECT_EQ(warnings.size(), 1U);  // a number of failures
 }
 
 TEST(ShapingPolicy, reads_what_encryption_is_demanded) {

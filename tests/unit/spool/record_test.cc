@@ -80,6 +80,19 @@ TEST(SpoolRecord, the_end_of_its_time_comes_back) {
     }
 }
 
+TEST(SpoolRecord, the_priority_comes_back) {
+    for (const Priority priority : {Priority::urgent, Priority::normal, Priority::bulk}) {
+        const auto made = message(1);
+        made->priority = priority;
+        const std::string octets = encoded(*made);
+        const auto record = decode_message(octets);
+        ASSERT_TRUE(record.has_value()) << record.error();
+        EXPECT_EQ(record->priority, priority);
+    }
+    const std::string unknown = encoded(*message(1)) + std::string("\x08\x03\x00low", 6);
+    EXPECT_FALSE(decode_message(unknown).has_value());
+}
+
 TEST(SpoolRecord, a_message_comes_back_as_it_was) {
     const auto made = message(3);
     made->eight_bit = true;

@@ -152,7 +152,13 @@ TEST_F(InjectRequest, members_missing_repeated_unknown_or_of_another_type_are_na
     EXPECT_EQ(problem(R"({"content":7})"), "422 content");
     EXPECT_EQ(problem(R"({"content":""})"), "422 content");
     EXPECT_EQ(problem(with(R"("content":"again")")), "422 content");
-    EXPECT_EQ(problem(with(R"("tenant":"x")")), "422 tenant");
+    EXPECT_EQ(problem(with(R"("tenants":"x")")), "422 tenants");
+    EXPECT_EQ(problem(with(R"("tenant":7)")), "422 tenant");
+    EXPECT_EQ(problem(with(R"("tenant":"")")), "422 tenant");
+    EXPECT_EQ(problem(with(R"("campaign":"a\u0007b")")), "422 campaign");
+    EXPECT_EQ(problem(with(R"("campaign":")" + std::string(129, 'c') + "\"")), "422 campaign");
+    EXPECT_EQ(problem(with(R"("priority":"low")")), "422 priority");
+    EXPECT_EQ(problem(with(R"("priority":1)")), "422 priority");
     EXPECT_EQ(problem(with(R"("require_tls":"yes")")), "422 require_tls");
 }
 
@@ -168,6 +174,19 @@ TEST_F(InjectRequest, the_same_problem_is_named_however_the_body_is_cut) {
     limits_.recipients = 1;
     EXPECT_EQ(problem(member + R"([{"email":"c@d.e"},{"email":"e@f.g)"), "400 ");
     EXPECT_EQ(problem(member + R"([{"email":"c@d.e"},{"email":"e@f.g"}]})"), "413 recipients");
+}
+
+TEST_F(InjectRequest, says_whose_mail_it_is_and_how_urgent) {
+    const auto request =
+        parse(with(R"("tenant":"acme","campaign":"Frühling 1","priority":"urgent")"));
+    ASSERT_TRUE(request.has_value()) << request.error().message;
+    EXPECT_EQ(request->tenant, "acme");
+    EXPECT_EQ(request->campaign, "Frühling 1");
+    EXPECT_EQ(request->priority, relay::Priority::urgent);
+    const auto without = parse(with(R"("require_tls":false)"));
+    ASSERT_TRUE(without.has_value());
+    EXPECT_EQ(without->tenant, "");
+    EXPECT_FALSE(without->priority.has_value());
 }
 
 TEST_F(InjectRequest, tls_may_be_required) {

@@ -110,6 +110,22 @@ TEST_F(SmtpSessionTest, a_known_null_mx_is_refused_at_rcpt) {
     EXPECT_NE(sink.lines().find("\"code\":556"), string::npos);
 }
 
+TEST_F(SmtpSessionTest, a_field_that_names_no_priority_refuses_the_message_and_no_other) {
+    policy.labels.priority = "X-Urgency";
+    say(kEhlo);
+    for (const char* urgency : {"high", "urgent"}) {
+        say(string(kEnvelope) + "DATA\r\n");
+        say("Subject: x\r\nX-Urgency: " + string(urgency) + "\r\n\r\nhello\r\n.\r\n");
+    }
+    say("QUIT\r\n");
+    const string heard = play();
+    EXPECT_NE(heard.find("554 5.6.0 X-Urgency must be urgent, normal or bulk\r\n"), string::npos)
+        << heard;
+    ASSERT_EQ(acceptance.messages.size(), 1U);
+    EXPECT_EQ(acceptance.messages[0]->priority, Priority::urgent);
+    EXPECT_EQ(rejected(metrics::Rejection::content), 1U);
+}
+
 TEST_F(SmtpSessionTest, mail_of_a_listener_may_expire_sooner) {
     policy.max_age = std::chrono::hours{3};
     say(kEhlo);
