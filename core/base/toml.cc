@@ -1,6 +1,8 @@
 #include "core/base/toml.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -58,6 +60,13 @@ TomlValue convert(const toml::node& node) {
         }
     } else {
         value.kind = Kind::date;
+        if (const auto* date = node.as_date()) {
+            const toml::date day = date->get();
+            std::array<char, 16> text{};
+            std::snprintf(text.data(), text.size(), "%04u-%02u-%02u", unsigned{day.year},
+                          unsigned{day.month}, unsigned{day.day});
+            value.text = text.data();
+        }
     }
     return value;
 }

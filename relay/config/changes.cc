@@ -217,6 +217,12 @@ void Comparison::egress() {
             keys(table, egress_source_keys(), was.source, was.lines, is.source, is.lines);
         });
     compare(
+        before_.warmups, after_.warmups,
+        [](const WarmupConfig& one) { return "[[warmup]] of " + toml_text(one.warmup.source); },
+        [this](const std::string& table, const WarmupConfig& was, const WarmupConfig& is) {
+            keys(table, warmup_keys(), was.warmup, was.lines, is.warmup, is.lines);
+        });
+    compare(
         before_.egress_pools, after_.egress_pools,
         [](const EgressPoolConfig& one) { return "[[egress_pool]] " + toml_text(one.pool.name); },
         [this](const std::string& table, const EgressPoolConfig& was, const EgressPoolConfig& is) {

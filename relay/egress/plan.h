@@ -45,7 +45,7 @@ class EgressPlan {
     EgressPlan();
     // Every source that a pool names is there. before: the plan that this one replaces, or null.
     EgressPlan(const std::vector<EgressSource>& sources, const std::vector<EgressPool>& pools,
-               const EgressPlan* before);
+               const EgressPlan* before, const std::vector<Warmup>& warmups = {});
 
     // Null: the machine's choice of address and the node's name, or a source that is gone.
     const std::shared_ptr<const EgressSource>& source(SourceId id) const;
@@ -56,6 +56,9 @@ class EgressPlan {
     // Of mail that no other pool is named for: the pool "default", or the source of that name.
     const SourcePool& fallback() const { return *fallback_; }
     const std::vector<SourcePool>& pools() const { return pools_; }
+    // Null: it may send as much as it likes.
+    const Warmup* warmup(SourceId id) const;
+    const std::map<SourceId, Warmup>& warmups() const { return warmups_; }
     // Nothing but the source "default", without an address: there is nothing to choose.
     bool is_plain() const { return plain_; }
 
@@ -66,6 +69,7 @@ class EgressPlan {
     std::vector<std::shared_ptr<const EgressSource>> sources_;
     std::vector<SourcePool> pools_;
     std::map<std::string, std::size_t, std::less<>> pool_places_;
+    std::map<SourceId, Warmup> warmups_;
     std::shared_ptr<const SourcePool> fallback_;
     bool plain_ = true;
 };

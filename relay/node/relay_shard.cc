@@ -59,7 +59,8 @@ void RelayShard::build_origin() {
                     .delay_warning = node_.config.retry.delay_warning},
         .intervals = node_.schedule,
         .tenants = node_.tenants,
-        .router = RouterParts{checked_, node_.rules, lookups_->resolver(), lookups_->sts()},
+        .router = RouterParts{checked_, node_.rules, lookups_->resolver(), lookups_->sts(),
+                              &node_.warmup},
         .exchange = node_.exchange,
         .sink = event_lines_};
     if (node_.spool != nullptr) {
@@ -93,6 +94,9 @@ void RelayShard::build_control() {
         parts.space = &node_.spool->space;
         parts.back = node_.spool->back.get();
         parts.in_hand_file = node_.spool->in_hand_file.get();
+    }
+    if (first() && node_.spool != nullptr) {
+        parts.warmup.emplace(node_.warmup, node_.disk, node_.warmup_file);
     }
     if (first() && lookups_->sts() != nullptr) {
         parts.policies.emplace(node_.sts_store, node_.disk, node_.sts_file);

@@ -63,7 +63,9 @@ Router::Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver)
       receiver_(receiver),
       domains_(parts_.most_idle_domains),
       sites_(shard.count()),
-      lookups_(shard.reactor()) {}
+      lookups_(shard.reactor()) {
+    if (parts_.warmup != nullptr) warmup_.emplace(*parts_.warmup);
+}
 
 Router::~Router() {
     PH_ASSERT(waiting_ == 0);
@@ -393,14 +395,47 @@ const SourcePool& Router::pool_of(const Message& message) const {
 
 Site* Router::choose_source(Site& site, Recipient& recipient) {
     const core::Instant now = shard_.now();
-    const auto usable = [&](SourceId source) {
-        return by_source(site, source)->unfit_until <= now;
-    };
-    const PoolMember* const member =
-        sources_.choose_for(recipient, site, pool_of(*recipient.message), now, usable);
-    if (member == nullptr) return nullptr;
-    recipient.source = member->source;
-    return by_source(site, member->source);
+    const auto usable = [&](SourceId source) { return by_source(site, source)->unfit_until <= now; };
+    const SourcePool* pool = &pool_of(*recipient.message);
+    for (int overflows = 0; pool != nullptr && overflows <= kMostOverflows; ++overflows) {
+        const PoolMember* const member = sources_.choose_for(recipient, site, *pool, now, usable);
+        if (member == nullptr) return nullptr;
+        const Warmup* const warmup = egress().warmup(member->source);
+        if (warmup == nullptr || has_volume(*warmup, site)) {
+            recipient.source = member->source;
+            return by_source(site, member->source);
+        }
+        pool = egress().pool(warmup->overflow);
+    }
+    return nullptr;
+}
+
+bool Router::has_volume(const Warmup& warmup, const Site& site) {
+    if (!warmup_) return true;
+    const std::int64_t today = day_of(shard_.wall());
+    const auto allowance = warmup.allowance(today);
+    if (!allowance) return true;
+    const SiteFacts& facts = site.facts;
+    return warmup_->take(warmup.source,
+                         facts.provider.empty() ? facts.path.site.hosts : facts.provider, today,
+                         *allowance);
+}
+
+const SourcePool& Router::pool_used(const Recipient& recipient) const {
+    const SourcePool& own = pool_of(*recipient.message);
+    if (recipient.site == nullptr) return own;
+    const SourcePool* pool = &own;
+    const SourceId source = recipient.site->facts.path.source;
+    for (int overflows = 0; overflows <= kMostOverflows && !pool->has(source); ++overflows) {
+        const auto warm = std::ranges::find_if(pool->members, [this](const PoolMember& one) {
+            return egress().warmup(one.source) != nullptr;
+        });
+        if (warm == pool->members.end()) return own;
+        const SourcePool* const next = egress().pool(egress().warmup(warm->source)->overflow);
+        if (next == nullptr) return own;
+        pool = next;
+    }
+    return *pool;
 }
 
 Site* Router::by_source(Site& site, SourceId source) {

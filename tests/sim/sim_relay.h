@@ -61,6 +61,7 @@ struct RelayOptions {
     std::string shaping{};  // a shaping file
     std::vector<relay::EgressSource> sources{};
     std::vector<relay::EgressPool> pools{};
+    std::vector<relay::Warmup> warmups{};
     std::string shaping{};                // a shaping file
     relay::ActionSink* orders = nullptr;  // what automation orders about mail
     std::vector<relay::TenantPolicy> tenants{};
@@ -167,6 +168,7 @@ class SimRelay {
     relay::RetrySchedule schedule_;
     relay::EgressOptions egress_;
     relay::TenantTable tenants_;
+    relay::WarmupLedger warmup_;
     relay::Exchange exchange_;
     relay::AutomationShards automation_;
     relay::MemoryEventSink sink_;
