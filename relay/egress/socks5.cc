@@ -49,7 +49,7 @@ std::string Socks5Dialogue::output() {
 
 std::size_t Socks5Dialogue::input(std::string_view octets) {
     std::size_t taken = 0;
-    while (!is_over()) {
+    while (!is_over() && output_.empty()) {
         const std::size_t more =
             state_ == State::greeting ? method(octets.substr(taken)) : reply(octets.substr(taken));
         if (more == 0) break;

@@ -33,7 +33,8 @@ class Socks5Dialogue {
 
     // What is to be written now; empty: nothing, input is to come.
     std::string output();
-    // Takes what is there, as far as it belongs to the dialogue: so many octets.
+    // Takes what is there, as far as it belongs to the dialogue: so many octets. Nothing while
+    // there is output: a reply comes after its request.
     std::size_t input(std::string_view octets);
 
     State state() const { return state_; }

@@ -29,15 +29,15 @@ Outcome run(std::string_view input, bool bind, std::size_t step) {
                             bind ? std::optional(v4) : std::nullopt);
     Outcome outcome;
     outcome.said = dialogue.output();
-    while (!input.empty()) {
+    while (!input.empty() && !dialogue.is_over()) {
         const std::string_view piece = input.substr(0, step);
         const std::size_t taken = dialogue.input(piece);
-        PH_ASSERT(taken <= piece.size());
-        PH_ASSERT(taken == piece.size() || dialogue.is_over());
+        PH_ASSERT(taken > 0 && taken <= piece.size());
         outcome.taken += taken;
         outcome.said += dialogue.output();
-        input.remove_prefix(piece.size());
+        input.remove_prefix(taken);
     }
+    PH_ASSERT(dialogue.input(input) == 0);
     outcome.state = dialogue.state();
     outcome.reason = dialogue.reason();
     return outcome;

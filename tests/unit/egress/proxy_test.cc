@@ -29,20 +29,26 @@ TEST(ProxyHeader, is_that_of_version_2) {
 const std::string kChosen = "\x05\0"s;
 const std::string kDone = "\x05\0\0\x01\x7f\0\0\x01\x12\x34"s;
 
+std::size_t feed(Socks5Dialogue& dialogue, std::string_view input, std::size_t step) {
+    std::size_t all = 0;
+    dialogue.output();
+    while (all < input.size()) {
+        const std::size_t taken = dialogue.input(input.substr(all, step));
+        all += taken;
+        if (dialogue.output().empty() && taken == 0) break;
+    }
+    return all;
+}
+
 // All at once, and octet by octet: to the same end.
 void expect_end(const std::string& input, State state, const std::string& reason,
                 const std::string& rest = {}, std::optional<core::IpAddress> source = {}) {
-    Socks5Dialogue whole(at("198.51.100.2:25"), source);
-    EXPECT_EQ(whole.input(input), input.size() - rest.size());
-    EXPECT_EQ(whole.state(), state);
-    EXPECT_EQ(whole.reason(), reason);
-    Socks5Dialogue bits(at("198.51.100.2:25"), source);
-    std::size_t taken = 0;
-    for (const char one : input)
-        taken += bits.input({&one, 1});
-    EXPECT_EQ(taken, input.size() - rest.size());
-    EXPECT_EQ(bits.state(), state);
-    EXPECT_EQ(bits.reason(), reason);
+    for (const std::size_t step : {std::size_t{1}, input.size()}) {
+        Socks5Dialogue dialogue(at("198.51.100.2:25"), source);
+        EXPECT_EQ(feed(dialogue, input, step), input.size() - rest.size());
+        EXPECT_EQ(dialogue.state(), state);
+        EXPECT_EQ(dialogue.reason(), reason);
+    }
 }
 
 TEST(Socks5, asks_for_the_destination_and_leaves_the_servers_words) {
@@ -54,7 +60,7 @@ TEST(Socks5, asks_for_the_destination_and_leaves_the_servers_words) {
     EXPECT_EQ(dialogue.input(kDone + "220 mx"), kDone.size());
     EXPECT_EQ(dialogue.state(), State::connected);
     expect_end(kChosen + kDone + "220 mx", State::connected, "", "220 mx");
-    expect_end(kChosen + "\x05\0\0\x03\x04" + "host\0\0"s + "220", State::connected, "", "220");
+    expect_end(kChosen + "\x05\0\0\x03\x04"s + "host\0\0"s + "220", State::connected, "", "220");
     expect_end(kChosen + "\x05\0\0\x04"s + std::string(18, '\1') + "2", State::connected, "", "2");
 }
 
@@ -87,7 +93,7 @@ TEST(Socks5, tells_failures_of_the_proxy_from_those_of_the_peer) {
         {7, State::proxy_failed}, {8, State::proxy_failed}, {99, State::proxy_failed}};
     for (const auto& [code, state] : codes) {
         Socks5Dialogue dialogue(at("198.51.100.2:25"), std::nullopt);
-        dialogue.input(kChosen + "\x05" + code + nowhere);
+        feed(dialogue, kChosen + "\x05" + code + nowhere, 1);
         EXPECT_EQ(dialogue.state(), state) << int{code};
         EXPECT_FALSE(dialogue.reason().empty());
         EXPECT_EQ(dialogue.output(), "");
