@@ -79,7 +79,7 @@ POOL = [{"name": "default", "sources": [{"name": f"ip-{i}", "weight": 1} for i i
 
 def send(relay, count):
     for number in range(count):
-        relay.inject(message(f"number {number}", "text"), f"u{number}@example.com")
+        relay.inject(message(f"number {number}", b"text\r\n"), f"u{number}@example.com")
     return relay.wait_for_events("Delivery", count)
 
 
@@ -116,7 +116,7 @@ def start_haproxy(folder, ports):
              "    timeout server 60s\n"]
     for port, address in zip(ports, SOURCES):
         parts.append(f"listen out{port}\n    bind 127.0.0.1:{port} accept-proxy\n"
-                     f"    acl ours src {address}\n    tcp-request connection reject if !ours\n"
+                     f"    acl ours src {address}\n    tcp-request session reject if !ours\n"
                      f"    source {address}\n    server there 0.0.0.0\n")
     config = folder / "haproxy.cfg"
     config.write_text("".join(parts))
@@ -158,7 +158,7 @@ def test_mail_goes_by_socks5_and_by_others_when_a_proxy_is_down(make_relay, rece
     proxies[0].kill()
     before = receiver.by_address()[SOURCES[0]]
     for number in range(60, 90):
-        relay.inject(message(f"number {number}", "text"), f"u{number}@example.com")
+        relay.inject(message(f"number {number}", b"text\r\n"), f"u{number}@example.com")
     relay.wait_for_events("Delivery", 90)
     assert len(receiver.taken) == 90
     assert receiver.by_address()[SOURCES[0]] <= before + 1
@@ -174,7 +174,7 @@ def test_a_receiver_that_socks5_cannot_reach_is_at_fault_itself(make_relay, tmp_
     wait_until(lambda: connects(port), 20, "microsocks listens")
     relay = make_relay({"*": free_port()}, config={
         "egress_source": [{"name": "default", "socks5_proxy_server": f"127.0.0.1:{port}"}]})
-    relay.inject(message("nobody", "text"), "u@example.com")
+    relay.inject(message("nobody", b"text\r\n"), "u@example.com")
     failure = relay.wait_for_events("TransientFailure", 1)[0]
     assert failure["num_attempts"] == 1
     assert "the proxy says: connection refused" in failure["response"]["content"]
