@@ -399,8 +399,7 @@ void check_warmups(const Config& config, Section& top) {
         const std::string called = "[[warmup]] of " + toml_text(warmup.source);
         if (warmup.source.empty() || warmup.overflow.empty()) continue;  // told already
         if (std::ranges::none_of(config.egress_sources, is_source)) {
-            top.problem(each.lines.of("source"),
-                        called + ": there is no such [[egress_source]]");
+            top.problem(each.lines.of("source"), called + ": there is no such [[egress_source]]");
         }
         if (!sources.insert(warmup.source).second) {
             top.problem(each.line, called + " is there twice");
@@ -409,13 +408,13 @@ void check_warmups(const Config& config, Section& top) {
         const bool itself = pool != config.egress_pools.end() && pool->pool.sources.size() == 1 &&
                             pool->pool.sources.front().name == warmup.source;
         if (pool == config.egress_pools.end()) {
-            top.problem(each.lines.of("overflow"),
-                        called + " overflow = " + toml_text(warmup.overflow) +
-                            ": there is no such [[egress_pool]]");
+            top.problem(each.lines.of("overflow"), called +
+                                                       " overflow = " + toml_text(warmup.overflow) +
+                                                       ": there is no such [[egress_pool]]");
         } else if (itself) {
-            top.problem(each.lines.of("overflow"), called + " overflow = " +
-                                                       toml_text(warmup.overflow) +
-                                                       ": has no other source");
+            top.problem(
+                each.lines.of("overflow"),
+                called + " overflow = " + toml_text(warmup.overflow) + ": has no other source");
         }
     }
 }

@@ -1,5 +1,7 @@
-// read_egress_source(), read_egress_pool(), read_warmup(): one [[egress_source]], [[egress_pool]] or
-// [[warmup]] of the configuration; check_egress(): rules between them. Used by the parser, on the main thread.
+// read_egress_source(), read_egress_pool(), read_warmup(): one [[egress_source]], [[egress_pool]]
+// or
+// [[warmup]] of the configuration; check_egress(): rules between them. Used by the parser, on the
+// main thread.
 #pragma once
 
 #include "relay/config/config.h"

@@ -2,11 +2,11 @@
 // (a site without one counts for itself). Days are UTC. One per process, shared by its shards; any
 // thread. A shard takes messages in leases by its WarmupShare, so the lock is taken seldom, and by
 // mail of such sources only.
-// Never more than the plan, over restarts and kill -9 too: nothing is given on a day before the file
-// says that the day is open; between two writes no key gets more than its reserve (a quarter of the
-// day, at least kLeastReserve); and what an unclean end may have hidden counts as sent. So after a
-// kill up to a reserve of the day is lost.
-// Limit: kMostKeys sources and providers; further ones get nothing on that day.
+// Never more than the plan, over restarts and kill -9 too: nothing is given on a day before the
+// file says that the day is open; between two writes no key gets more than its reserve (a quarter
+// of the day, at least kLeastReserve); and what an unclean end may have hidden counts as sent. So
+// after a kill up to a reserve of the day is lost. Limit: kMostKeys sources and providers; further
+// ones get nothing on that day.
 #pragma once
 
 #include <chrono>

@@ -23,8 +23,8 @@
 #include "relay/message/disposition.h"
 #include "relay/message/dsn_request.h"
 #include "relay/message/message_id.h"
-#include "relay/message/source_id.h"
 #include "relay/message/priority.h"
+#include "relay/message/source_id.h"
 #include "relay/message/tenant.h"
 
 namespace relay {

@@ -206,13 +206,14 @@ core::Task<void> ControlSide::keep_warmup() {
 
 core::Task<void> ControlSide::write_warmup(bool clean) {
     KeptWarmup& warmup = *parts_.warmup;
-    const auto saved = co_await core::replace_file(shard_, warmup.disk, warmup.file,
-                                                   warmup.ledger.text(clean));
+    const auto saved =
+        co_await core::replace_file(shard_, warmup.disk, warmup.file, warmup.ledger.text(clean));
     if (saved) {
         warmup.ledger.written();
     } else {
-        core::log_warning("cannot keep in {} what sources in warm-up sent, so they send no more: {}",
-                          warmup.file, saved.error().message());
+        core::log_warning(
+            "cannot keep in {} what sources in warm-up sent, so they send no more: {}", warmup.file,
+            saved.error().message());
     }
 }
 

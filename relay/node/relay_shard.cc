@@ -52,17 +52,16 @@ core::Result<void> RelayShard::build() {
 }
 
 void RelayShard::build_origin() {
-    OriginParts parts{
-        .options = {.memory_limit =
-                        static_cast<std::size_t>(node_.memory_limit / node_.shard_count),
-                    .hostname = node_.config.node.hostname,
-                    .delay_warning = node_.config.retry.delay_warning},
-        .intervals = node_.schedule,
-        .tenants = node_.tenants,
-        .router = RouterParts{checked_, node_.rules, lookups_->resolver(), lookups_->sts(),
-                              &node_.warmup},
-        .exchange = node_.exchange,
-        .sink = event_lines_};
+    OriginParts parts{.options = {.memory_limit = static_cast<std::size_t>(node_.memory_limit /
+                                                                           node_.shard_count),
+                                  .hostname = node_.config.node.hostname,
+                                  .delay_warning = node_.config.retry.delay_warning},
+                      .intervals = node_.schedule,
+                      .tenants = node_.tenants,
+                      .router = RouterParts{checked_, node_.rules, lookups_->resolver(),
+                                            lookups_->sts(), &node_.warmup},
+                      .exchange = node_.exchange,
+                      .sink = event_lines_};
     if (node_.spool != nullptr) {
         parts.spool.emplace(node_.spool->disk, node_.spool->space, node_.spool->options,
                             node_.spool->back.get());

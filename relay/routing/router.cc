@@ -395,7 +395,9 @@ const SourcePool& Router::pool_of(const Message& message) const {
 
 Site* Router::choose_source(Site& site, Recipient& recipient) {
     const core::Instant now = shard_.now();
-    const auto usable = [&](SourceId source) { return by_source(site, source)->unfit_until <= now; };
+    const auto usable = [&](SourceId source) {
+        return by_source(site, source)->unfit_until <= now;
+    };
     const SourcePool* pool = &pool_of(*recipient.message);
     for (int overflows = 0; pool != nullptr && overflows <= kMostOverflows; ++overflows) {
         const PoolMember* const member = sources_.choose_for(recipient, site, *pool, now, usable);

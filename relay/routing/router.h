@@ -51,7 +51,8 @@ struct RouterParts {
     const dns::RoutingRules& rules;
     dns::Resolver& resolver;
     MtaSts* sts = nullptr;  // null: no policies are looked for
-    WarmupLedger* warmup = nullptr;  // what sources in warm-up sent today; null: no source is in one
+    WarmupLedger* warmup =
+        nullptr;  // what sources in warm-up sent today; null: no source is in one
     std::size_t most_sites = 50'000;
     std::size_t most_idle_domains = DomainTable::kMaxIdle;
 };

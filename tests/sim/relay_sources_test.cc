@@ -324,10 +324,11 @@ TEST(RelaySources, a_source_in_warm_up_sends_its_plan_a_day_and_the_pool_takes_t
         Town town(std::move(options), shards);
         const std::int64_t today = relay::day_of(town.world.shard().wall());
         town.relay.reload("", [today](relay::CheckedConfig& next) {
-            next.egress = {{source(1), source(2)},
-                           {pool_of({{1, 1}}), {"old", {{"ip-2", 1, 0}}}},
-                           &next.egress,
-                           {{.source = "ip-1", .start = today, .plan = {20, 50}, .overflow = "old"}}};
+            next.egress = {
+                {source(1), source(2)},
+                {pool_of({{1, 1}}), {"old", {{"ip-2", 1, 0}}}},
+                &next.egress,
+                {{.source = "ip-1", .start = today, .plan = {20, 50}, .overflow = "old"}}};
         });
         for (const char* domain : {"one.example", "two.example"})
             town.zone.add_mx(domain, 10, std::string("mx1.") + domain);

@@ -58,7 +58,6 @@ struct RelayOptions {
     dns::RoutingRules rules{};  // own hosts, prohibited ones
     std::size_t many_paths = 50'000;
     std::size_t many_idle = 20'000;
-    std::string shaping{};  // a shaping file
     std::vector<relay::EgressSource> sources{};
     std::vector<relay::EgressPool> pools{};
     std::vector<relay::Warmup> warmups{};

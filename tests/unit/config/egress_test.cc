@@ -129,13 +129,13 @@ TEST(EgressConfig, a_tenant_names_a_pool_that_there_is) {
 }
 
 TEST(EgressConfig, a_warm_up_is_read) {
-    const auto config = parse_config(
-        kListener +
-            "[[egress_source]]\nname = \"a\"\n[[egress_pool]]\nname = \"old\"\n"
-            "sources = [{ name = \"default\" }]\n"
-            "[[warmup]]\nsource = \"a\"\nstart = 2026-12-01\nplan = [50, 100]\n"
-            "overflow = \"old\"\n",
-        "p");
+    const auto config =
+        parse_config(kListener +
+                         "[[egress_source]]\nname = \"a\"\n[[egress_pool]]\nname = \"old\"\n"
+                         "sources = [{ name = \"default\" }]\n"
+                         "[[warmup]]\nsource = \"a\"\nstart = 2026-12-01\nplan = [50, 100]\n"
+                         "overflow = \"old\"\n",
+                     "p");
     ASSERT_TRUE(config.has_value()) << config.error()[0].to_string();
     const EgressPlan plan = egress_plan(*config, nullptr);
     EXPECT_FALSE(plan.is_plain());
