@@ -62,10 +62,10 @@ TomlValue convert(const toml::node& node) {
         value.kind = Kind::date;
         if (const auto* date = node.as_date()) {
             const toml::date day = date->get();
-            std::array<char, 16> text{};
-            std::snprintf(text.data(), text.size(), "%04u-%02u-%02u", unsigned{day.year},
+            std::array<char, 16> digits{};
+            std::snprintf(digits.data(), digits.size(), "%04u-%02u-%02u", unsigned{day.year},
                           unsigned{day.month}, unsigned{day.day});
-            value.text = text.data();
+            value.text = digits.data();
         }
     }
     return value;

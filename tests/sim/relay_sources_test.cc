@@ -163,7 +163,8 @@ TEST(RelaySources, mail_goes_by_the_pool_of_its_tenant) {
     RelayOptions options = with_sources({{1, 1}, {2, 1}});
     options.sources.push_back(source(3));
     options.pools.push_back({"vip", {{"ip-3", 1, 0}}});
-    options.tenants.push_back({.name = "vip", .pool = "vip"});
+    relay::TenantPolicy& vip = options.tenants.emplace_back();
+    vip.name = vip.pool = "vip";
     int number = 0;
     options.prepare = [&](relay::Message& message) {
         if (++number % 2 == 0) message.edit_labels().tenant = &tenants.intern("vip");
@@ -178,8 +179,8 @@ TEST(RelaySources, mail_goes_by_the_pool_of_its_tenant) {
     EXPECT_EQ(counts["192.0.2.1"] + counts["192.0.2.2"], 50U);
     for (const Recorded& event : town.relay.events()) {
         if (event.type != "Delivery") continue;
-        const bool vip = address_in(event) == "192.0.2.3";
-        EXPECT_EQ(field_of(event.line, "\"egress_pool\":\""), vip ? "vip" : "default");
+        const bool is_vip = address_in(event) == "192.0.2.3";
+        EXPECT_EQ(field_of(event.line, "\"egress_pool\":\""), is_vip ? "vip" : "default");
     }
     town.expect_clean();
 }

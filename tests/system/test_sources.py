@@ -2,6 +2,7 @@
 and a receiver sees them. The proxies are real: haproxy and microsocks."""
 
 import collections
+import datetime
 import shutil
 import socket
 import threading
@@ -180,3 +181,25 @@ def test_a_receiver_that_socks5_cannot_reach_is_at_fault_itself(make_relay, tmp_
     assert "the proxy says: connection refused" in failure["response"]["content"]
     relay.stop()
     proxy.stop()
+
+
+def test_a_warm_up_stays_within_its_plan_over_restarts_and_kill_9(make_relay, receiver):
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    relay = make_relay({"*": receiver.port}, config={
+        "egress_source": sources(address=lambda i: SOURCES[i - 1]),
+        "egress_pool": [{"name": "default", "sources": [{"name": "ip-1"}]}, {"name": "old", "sources": [{"name": "ip-2"}]}],
+        "warmup": [{"source": "ip-1", "start": today, "plan": [40, 40], "overflow": "old"}]})
+    sent = 0
+    warm = []
+    for end in ("kill", "stop", "stop"):
+        for _ in range(60):
+            relay.inject(message(f"number {sent}", b"text\r\n"), f"u{sent}@example.com")
+            sent += 1
+        wait_until(lambda: len(receiver.taken) >= sent, 60, "all is taken")
+        warm.append(receiver.by_address()[SOURCES[0]])
+        getattr(relay.process if end == "kill" else relay, end)()
+        if len(warm) < 3:
+            relay.start()
+    assert 0 < warm[0] <= warm[1] <= warm[2] <= 40, warm
+    assert set(receiver.by_address()) == set(SOURCES[:2])
+    assert (relay.folder / "data/warmup").read_text().splitlines()[1] == f"{(today - datetime.date(1970, 1, 1)).days} clean"

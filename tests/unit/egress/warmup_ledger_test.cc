@@ -86,8 +86,10 @@ TEST(Warmup, a_clean_end_loses_nothing) {
     WarmupLedger second(1);
     second.read(first.text(true), kDay);
     second.keep();
-    take_all(second, 40);
-    write(second);
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(take_all(second, 40), 0U);
+        write(second);
+    }
     EXPECT_EQ(take_all(second, 40), 15U);
 }
 
@@ -97,15 +99,14 @@ TEST(Warmup, a_kill_never_leads_above_the_plan) {
         WarmupLedger first(2);
         first.keep();
         std::string file;
-        std::uint32_t given = 0;
         for (int i = 0; i < writes; ++i) {
-            given += take_all(first, 200);
-            given += take_all(first, 200, kDay, "q" + std::to_string(i));
+            take_all(first, 200);
+            take_all(first, 200, kDay, "q" + std::to_string(i));
             file = first.text(false);
             first.written();
         }
-        given += take_all(first, 200);
-        given += take_all(first, 200, kDay, "late");
+        take_all(first, 200);
+        take_all(first, 200, kDay, "late");
         WarmupLedger second(2);
         second.read(file, kDay);
         second.keep();
