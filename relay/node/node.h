@@ -31,6 +31,7 @@
 #include "relay/events/event_log.h"
 #include "relay/intake/admission.h"
 #include "relay/path/largest_sites.h"
+#include "relay/path/learned_keeper.h"
 #include "relay/routing/exchange.h"
 #include "relay/schedule/retry_schedule.h"
 #include "relay/security/sts_store.h"
@@ -127,6 +128,9 @@ class Node {
     const std::string sts_file;
     AutomationShards automation;
     const std::string automation_file;
+    LearnedShards learned_shards;
+    const std::string learned_file;
+    const std::unique_ptr<const Learned> learned;  // by the process before
     StsStore sts_store;
     dns::SharedAnswers dns_answers;
     TlsReporter* tls_reporter = nullptr;  // shard 0's, from Step::built; null: no reports are sent

@@ -84,7 +84,9 @@ void RelayShard::build_delivery() {
             .counted_by = node_.config.tls_report.enabled ? &node_.sts_store : nullptr,
             .in_hand = in_hand,
             .largest = node_.largest[shard_.id()].get(),
-            .automation = AutomationParts{node_.automation, &node_.disk, node_.automation_file}});
+            .automation = AutomationParts{node_.automation, &node_.disk, node_.automation_file},
+            .learned = LearnedParts{node_.learned_shards, *node_.learned, &node_.disk,
+                                    node_.learned_file}});
 }
 
 void RelayShard::build_control() {

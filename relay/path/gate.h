@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "relay/path/outage.h"
 #include "relay/limits/token_bucket.h"
+#include "relay/path/outage.h"
 
 namespace relay {
 

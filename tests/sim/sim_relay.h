@@ -64,6 +64,7 @@ struct RelayOptions {
     std::string shaping{};                // a shaping file
     relay::ActionSink* orders = nullptr;  // what automation orders about mail
     std::vector<relay::TenantPolicy> tenants{};
+    std::string learned{};                // by a relay before this one
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
@@ -131,6 +132,7 @@ class SimRelay {
     relay::EgressTls& tls(std::size_t shard = 0);
     std::size_t paths() const;  // of all shards
     relay::ActionKeeper& actions();
+    std::string learned();  // as it would be kept
     const relay::LargestSites& largest(std::size_t shard = 0) const;
     const relay::Router& router(std::size_t shard = 0) const;
     const relay::TlsReporter& reporter() const;
@@ -170,6 +172,8 @@ class SimRelay {
     relay::WarmupLedger warmup_;
     relay::Exchange exchange_;
     relay::AutomationShards automation_;
+    relay::LearnedShards learned_shards_;
+    relay::Learned learned_;
     relay::MemoryEventSink sink_;
     SimDisk* disk_ = nullptr;
     core::Handle lock_ = core::kNoHandle;
