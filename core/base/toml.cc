@@ -1,6 +1,8 @@
 #include "core/base/toml.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -59,6 +61,13 @@ TomlValue convert(const toml::node& node) {
         }
     } else {
         value.kind = Kind::date;
+        if (const auto* date = node.as_date()) {
+            const toml::date day = date->get();
+            std::array<char, 16> digits{};
+            std::snprintf(digits.data(), digits.size(), "%04u-%02u-%02u", unsigned{day.year},
+                          unsigned{day.month}, unsigned{day.day});
+            value.text = digits.data();
+        }
     }
     return value;
 }

@@ -22,7 +22,7 @@ struct TomlValue {
 
     Kind kind = Kind::table;
     int line = 0;
-    std::string text;
+    std::string text;  // of a string, or of a date without a time: "2026-12-01"
     std::int64_t integer = 0;
     double real = 0;
     bool boolean = false;

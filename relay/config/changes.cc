@@ -45,8 +45,8 @@ class Comparison {
     void add(const Change& change) { visit_(change); }
     void listeners();
     void routes();
-    void tenants();
     void egress();
+    void tenants();
     void shaping(const ShapingPolicy& before, const ShapingPolicy& after);
 
   private:
@@ -215,6 +215,12 @@ void Comparison::egress() {
         [this](const std::string& table, const EgressSourceConfig& was,
                const EgressSourceConfig& is) {
             keys(table, egress_source_keys(), was.source, was.lines, is.source, is.lines);
+        });
+    compare(
+        before_.warmups, after_.warmups,
+        [](const WarmupConfig& one) { return "[[warmup]] of " + toml_text(one.warmup.source); },
+        [this](const std::string& table, const WarmupConfig& was, const WarmupConfig& is) {
+            keys(table, warmup_keys(), was.warmup, was.lines, is.warmup, is.lines);
         });
     compare(
         before_.egress_pools, after_.egress_pools,

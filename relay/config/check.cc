@@ -245,8 +245,8 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
     named.warn_of_defaults(shaping->policy, parsed.warnings);
     named.warn_of_addresses(parsed.warnings);
     EgressPlan egress = egress_plan(parsed.config, nullptr);
-    auto tenants = tenant_policies(parsed.config);
     std::ranges::move(shaping->warnings, std::back_inserter(parsed.warnings));
+    auto tenants = tenant_policies(parsed.config);
     return CheckedConfig{.config = std::move(parsed.config),
                          .shaping = std::move(shaping->policy),
                          .egress = std::move(egress),

@@ -165,6 +165,12 @@ struct EgressPoolConfig {
     KeyLines lines{};
 };
 
+struct WarmupConfig {
+    Warmup warmup;
+    int line = 0;
+    KeyLines lines{};
+};
+
 struct BounceConfig {
     std::vector<NamedFile> files;  // rules, asked before the built-in ones
     KeyLines lines{};
@@ -204,6 +210,7 @@ struct Config {
     ShapingConfig shaping;
     std::vector<EgressSourceConfig> egress_sources;
     std::vector<EgressPoolConfig> egress_pools;
+    std::vector<WarmupConfig> warmups;
     BounceConfig bounce;
     TlsReportConfig tls_report;
     EventsConfig events;

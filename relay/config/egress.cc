@@ -1,11 +1,16 @@
 #include "relay/config/egress.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "relay/config/kinds.h"
 #include "relay/config/schema.h"
@@ -134,6 +139,66 @@ bool PoolSources::read(Section& from, std::string_view key, std::vector<PoolSour
     return true;
 }
 
+// A day, as TOML has it.
+struct Day {
+    static std::string type() { return "date"; }
+    static bool read(Section& from, std::string_view key, std::int64_t& into);
+    static std::string write(std::int64_t day) {
+        const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
+        return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+                           static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+    }
+};
+
+bool Day::read(Section& from, std::string_view key, std::int64_t& into) {
+    const core::TomlValue* value = from.take(key);
+    if (value == nullptr) return false;
+    int year = 0;
+    unsigned month = 0;
+    unsigned day = 0;
+    const bool dated = value->kind == core::TomlValue::Kind::date &&
+                       std::sscanf(value->text.c_str(), "%d-%u-%u", &year, &month, &day) == 3;
+    if (!dated) {
+        from.problem_with(key, value->line, "must be a day such as 2026-12-01, without quotes");
+        return false;
+    }
+    const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{month},
+                                           std::chrono::day{day}};
+    into = std::chrono::sys_days{date}.time_since_epoch().count();
+    return true;
+}
+
+struct Volumes {
+    static std::string type() { return "list of integers"; }
+    static bool read(Section& from, std::string_view key, std::vector<std::uint32_t>& into);
+    static std::string write(const std::vector<std::uint32_t>& plan) {
+        std::string list = "[";
+        for (const std::uint32_t each : plan)
+            list.append(list.size() > 1 ? ", " : "").append(std::to_string(each));
+        return list + "]";
+    }
+};
+
+bool Volumes::read(Section& from, std::string_view key, std::vector<std::uint32_t>& into) {
+    const core::TomlValue* value = from.take(key);
+    if (value == nullptr) return false;
+    const auto is_volume = [](const core::TomlValue& one) {
+        return one.kind == core::TomlValue::Kind::integer && one.integer >= 0 &&
+               one.integer <= kMostWarmupMessages;
+    };
+    const bool list = value->kind == core::TomlValue::Kind::array && !value->items.empty() &&
+                      value->items.size() <= kMostWarmupDays;
+    if (!list || !std::ranges::all_of(value->items, is_volume)) {
+        from.problem_with(key, value->line,
+                          "must be a list of 1 to " + std::to_string(kMostWarmupDays) +
+                              " numbers of messages such as [50, 100, 500]");
+        return false;
+    }
+    for (const core::TomlValue& one : value->items)
+        into.push_back(static_cast<std::uint32_t>(one.integer));
+    return true;
+}
+
 void check_proxies(Section& from, const EgressSource& source) {
     const bool ha_addresses = !source.ha_proxy_addresses.empty();
     if (source.ha_proxy_server.has_value() != ha_addresses) {
@@ -211,6 +276,35 @@ const Keys<EgressPool>& egress_pool_keys() {
     return kKeys;
 }
 
+const Keys<Warmup>& warmup_keys() {
+    static const Keys<Warmup> kKeys{
+        {"source", &Warmup::source, Text{name_complaint, "name"}, InForce::reload,
+         "the `[[egress_source]]` that is new to receivers", "required"},
+        {"start", &Warmup::start, Day{}, InForce::reload,
+         "the first day, UTC: `2026-12-01`. Before it the source sends nothing", "required"},
+        {"plan", &Warmup::plan, Volumes{}, InForce::reload,
+         "messages of each day to each provider; a site of no provider counts for itself. "
+         "Afterwards there is no limit",
+         "required"},
+        {"overflow", &Warmup::overflow, Text{name_complaint, "name"}, InForce::reload,
+         "the `[[egress_pool]]` that takes what the source may not send", "required"},
+    };
+    return kKeys;
+}
+
+WarmupConfig read_warmup(Section& from) {
+    WarmupConfig read;
+    read.line = from.line();
+    for (const char* key : {"source", "start", "plan", "overflow"}) {
+        if (from.take(key) == nullptr) {
+            from.problem(from.line(), "[[warmup]] needs " + std::string(key));
+        }
+    }
+    read_keys(from, warmup_keys(), read.warmup, read.lines);
+    from.finish();
+    return read;
+}
+
 EgressSourceConfig read_egress_source(Section& from) {
     EgressSourceConfig read;
     read.line = from.line();
@@ -280,6 +374,51 @@ void check_egress(const Config& config, Section& top) {
     }
 }
 
+void check_pools_of_tenants(const Config& config, Section& top) {
+    for (const TenantConfig& tenant : config.tenants) {
+        const std::string& pool = tenant.policy.pool;
+        const auto same = [&](const EgressPoolConfig& one) { return one.pool.name == pool; };
+        if (pool.empty() || pool == EgressPlan::kDefault) continue;
+        if (std::ranges::any_of(config.egress_pools, same)) continue;
+        top.problem(tenant.lines.of("pool"), "[[tenant]] " + toml_text(tenant.policy.name) +
+                                                 " pool = " + toml_text(pool) +
+                                                 ": there is no such [[egress_pool]]");
+    }
+}
+
+void check_warmups(const Config& config, Section& top) {
+    std::set<std::string_view> sources;
+    for (const WarmupConfig& each : config.warmups) {
+        const Warmup& warmup = each.warmup;
+        const auto is_source = [&](const EgressSourceConfig& one) {
+            return one.source.name == warmup.source;
+        };
+        const auto is_pool = [&](const EgressPoolConfig& one) {
+            return one.pool.name == warmup.overflow;
+        };
+        const std::string called = "[[warmup]] of " + toml_text(warmup.source);
+        if (warmup.source.empty() || warmup.overflow.empty()) continue;  // told already
+        if (std::ranges::none_of(config.egress_sources, is_source)) {
+            top.problem(each.lines.of("source"), called + ": there is no such [[egress_source]]");
+        }
+        if (!sources.insert(warmup.source).second) {
+            top.problem(each.line, called + " is there twice");
+        }
+        const auto pool = std::ranges::find_if(config.egress_pools, is_pool);
+        const bool itself = pool != config.egress_pools.end() && pool->pool.sources.size() == 1 &&
+                            pool->pool.sources.front().name == warmup.source;
+        if (pool == config.egress_pools.end()) {
+            top.problem(each.lines.of("overflow"), called +
+                                                       " overflow = " + toml_text(warmup.overflow) +
+                                                       ": there is no such [[egress_pool]]");
+        } else if (itself) {
+            top.problem(
+                each.lines.of("overflow"),
+                called + " overflow = " + toml_text(warmup.overflow) + ": has no other source");
+        }
+    }
+}
+
 EgressPlan egress_plan(const Config& config, const EgressPlan* before) {
     std::vector<EgressSource> sources;
     std::vector<EgressPool> pools;
@@ -287,7 +426,10 @@ EgressPlan egress_plan(const Config& config, const EgressPlan* before) {
         sources.push_back(each.source);
     for (const EgressPoolConfig& each : config.egress_pools)
         pools.push_back(each.pool);
-    return {sources, pools, before};
+    std::vector<Warmup> warmups;
+    for (const WarmupConfig& each : config.warmups)
+        warmups.push_back(each.warmup);
+    return {sources, pools, before, warmups};
 }
 
 }  // namespace relay

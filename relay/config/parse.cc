@@ -166,7 +166,13 @@ void ConfigParser::egress() {
         Section from = section(*table, "[[egress_pool]]");
         config_.egress_pools.push_back(read_egress_pool(from));
     }
+    for (const TomlValue* table : tables("warmup")) {
+        Section from = section(*table, "[[warmup]]");
+        config_.warmups.push_back(read_warmup(from));
+    }
     check_egress(config_, top_);
+    check_warmups(config_, top_);
+    check_pools_of_tenants(config_, top_);
 }
 
 void ConfigParser::tls_report() {

@@ -30,6 +30,7 @@ class Report {
     // "(file:line)"
     static std::string at(const FileLine& place) { return " (" + place.to_string() + ")"; }
     void way();
+    void sources();
     void limit(const EffectiveLimit& limit);
     // What holds where no shaping file says anything.
     EffectiveLimit from_config(EffectiveLimit limit) const;
@@ -78,6 +79,37 @@ void Report::way() {
     }
 }
 
+// The pool of mail that no other one is named for, and each source with what is its own of limits.
+void Report::sources() {
+    const EgressPlan& plan = checked_.egress;
+    if (plan.is_plain()) return;
+    const SourcePool& pool = plan.fallback();
+    std::uint64_t all = 0;
+    for (const PoolMember& each : pool.members)
+        all += each.weight;
+    fact("pool", pool.name);
+    for (const PoolMember& each : pool.members) {
+        const std::string_view name = plan.name_of(each.source);
+        std::string line = "    " + padded(std::string(name), kNameWidth - 2) +
+                           std::to_string(each.weight) + " of " + std::to_string(all);
+        if (const auto& source = plan.source(each.source)) {
+            for (const core::IpAddress& address : source->seen())
+                line += ", " + address.to_string();
+            if (source->proxied()) line += " by a proxy";
+            if (!source->ehlo.empty()) line += ", EHLO " + source->ehlo;
+        }
+        text_ += line + "\n";
+        ShapingScope scope = scope_;
+        scope.source = name;
+        for (const EffectiveLimit& limit : checked_.shaping.explain(scope)) {
+            if (!limit.table.contains(".sources.")) continue;
+            text_ += "      " + padded(std::string(limit.option), kNameWidth - 4) +
+                     padded(limit.value, kValueWidth) + limit.place.to_string() + " " +
+                     limit.table + "\n";
+        }
+    }
+}
+
 std::string Report::text() {
     const ShapingPolicy& shaping = checked_.shaping;
     text_ = domain_ + "\n";
@@ -89,6 +121,7 @@ std::string Report::text() {
     fact("table", table == nullptr
                       ? "none"
                       : "[\"" + std::string(scope_.table) + "\"]" + at(shaping.place_of(table)));
+    sources();
     fact("source", question_.source);
     for (const EffectiveLimit& each : shaping.explain(scope_))
         limit(each.place.empty() ? from_config(each) : each);
@@ -132,6 +165,12 @@ EffectiveLimit Report::from_config(EffectiveLimit limit) const {
     } else if (limit.option == "ehlo_domain") {
         limit.value = toml_text(config.node.hostname);
         use_key(limit, config.node, "hostname", "[node]");
+        for (const EgressSourceConfig& each : config.egress_sources) {
+            if (each.source.name != question_.source || each.source.ehlo.empty()) continue;
+            limit.value = toml_text(each.source.ehlo);
+            limit.place = {config.file, each.lines.of("ehlo")};
+            limit.table = "[[egress_source]]";
+        }
     } else if (limit.option == "max_age") {
         limit.value = toml_text(core::write_duration(config.retry.max_age));
         use_key(limit, config.retry, "max_age", "[retry]");

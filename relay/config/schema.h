@@ -39,5 +39,6 @@ const Keys<Smarthost>& smarthost_keys();
 // relay/config/egress.cc
 const Keys<EgressSource>& egress_source_keys();
 const Keys<EgressPool>& egress_pool_keys();
+const Keys<Warmup>& warmup_keys();
 
 }  // namespace relay

@@ -61,7 +61,7 @@ const Keys<TenantPolicy>& tenant_keys() {
                           {"bulk", Priority::bulk}}},
          InForce::reload, "of its mail that asks for none; for what is accepted from then on"},
         {"pool", &Policy::pool, Text{pool_complaint}, InForce::reload,
-         "egress pool; no effect in this version", "none"},
+         "the [[[egress_pool]]](#egress_pool) that its mail goes by", "`\"default\"`"},
         {"max_message_rate", &Policy::max_message_rate, MaybeRate{}, InForce::reload,
          "messages that may leave in a time, over all destinations and shards: excess waits, "
          "counts no attempt, and keeps nobody else's place. Tenants without a table have the rate "
@@ -118,7 +118,6 @@ void warn_of_keys_without_effect(const TenantConfig& tenant, const std::string& 
                             "[[tenant]] " + std::string(key) + " of " + toml_text(policy.name) +
                                 " has no effect in this version"});
     };
-    warn("pool", !policy.pool.empty());
     warn("suppression", policy.suppression);
     warn("return_domain", !policy.return_domain.empty());
 }

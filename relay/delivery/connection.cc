@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "relay/delivery/proxy_handshake.h"
 #include "relay/message/own_disposition.h"
 
 namespace relay {
@@ -22,6 +23,25 @@ bool is_no_route(const std::error_code& error) {
     return error.value() == ENETUNREACH || error.value() == EADDRNOTAVAIL ||
            error.value() == EADDRINUSE || error.value() == EAFNOSUPPORT ||
            error.value() == EMFILE || error.value() == ENFILE;
+}
+
+// The proxy, where there is one.
+core::SocketAddress next_of(const EgressSource* source, const core::SocketAddress& peer) {
+    if (source == nullptr || !source->proxied()) return peer;
+    return source->ha_proxy_server ? *source->ha_proxy_server : *source->socks5_proxy_server;
+}
+
+std::optional<core::SocketAddress> bound_by(const EgressSource* source,
+                                            const core::SocketAddress& peer) {
+    if (source == nullptr) return std::nullopt;
+    const auto address = EgressSource::for_peer(source->addresses, peer.ip);
+    if (!address) return std::nullopt;
+    return core::SocketAddress{*address, 0};
+}
+
+Disposition unreachable(const HostTarget& target, const std::string& reason) {
+    return network_failure("connecting to " + target.host + " [" + target.peer().to_string() +
+                           "]: " + reason);
 }
 
 metrics::Connect metric_of(const std::error_code& error) {
@@ -75,6 +95,7 @@ void Connection::abort() {
     orders_ = Orders::abort;
     walk_.stop();
     connecting_.stop();
+    if (at_proxy_ != nullptr) at_proxy_->abort();
     if (session_) session_->abort();
 }
 
@@ -124,31 +145,54 @@ core::Task<bool> Connection::try_target(HostTarget target) {
 core::Task<std::unique_ptr<core::ByteStream>> Connection::connect(HostTarget target) {
     const core::Instant deadline = context_.shard.now() + times_.connect;
     const std::shared_ptr<const EgressSource> egress = source_.site().source;
-    std::optional<core::SocketAddress> from;
-    if (egress != nullptr) {
-        const auto address = EgressSource::for_peer(egress->addresses, target.address);
-        if (address) from = core::SocketAddress{*address, 0};
+    const core::SocketAddress peer = next_of(egress.get(), target.peer());
+    const std::optional<core::SocketAddress> from = bound_by(egress.get(), peer);
+    const bool proxied = egress != nullptr && egress->proxied();
+    auto connected = co_await core::connect(context_.shard, peer, from, deadline, &connecting_);
+    if (connected) {
+        if (!proxied) co_return std::move(*connected);
+        (*connected)->set_deadline(deadline);
+        co_return co_await reach_by_proxy(std::move(*connected), egress, std::move(target));
     }
-    if (egress != nullptr && egress->proxied()) {
-        walk_.failed(HostWalk::Failed::source, network_failure("proxies are not available"));
-        co_return nullptr;
+    const std::error_code error = connected.error();
+    const bool aborted = orders_ == Orders::abort;
+    if (from && error.value() == EADDRNOTAVAIL) {
+        walk_.failed(HostWalk::Failed::source,
+                     network_failure("binding " + from->ip.to_string() + ": " + error.message()));
+    } else if (proxied && !aborted && !is_no_route(error)) {
+        walk_.failed(HostWalk::Failed::source,
+                     network_failure("connecting to the proxy " + peer.to_string() + ": " +
+                                     error.message()));
+    } else {
+        context_.metrics.connect(source_.site().destination, metric_of(error));
+        HostWalk::Failed how = HostWalk::Failed::host;
+        if (aborted) how = HostWalk::Failed::this_try;
+        if (is_no_route(error)) how = HostWalk::Failed::no_route;
+        walk_.failed(how, unreachable(target, error.message()));
     }
-    auto connected =
-        co_await core::connect(context_.shard, target.peer(), from, deadline, &connecting_);
-    if (connected) co_return std::move(*connected);
-    if (from && connected.error().value() == EADDRNOTAVAIL) {
-        walk_.failed(HostWalk::Failed::source, network_failure("binding " + from->ip.to_string() +
-                                                               ": " + connected.error().message()));
-        co_return nullptr;
+    co_return nullptr;
+}
+
+// Null: the walk knows why.
+core::Task<std::unique_ptr<core::ByteStream>> Connection::reach_by_proxy(
+    std::unique_ptr<core::ByteStream> stream, std::shared_ptr<const EgressSource> egress,
+    HostTarget target) {
+    const core::SocketAddress proxy = stream->peer();
+    at_proxy_ = stream.get();
+    const ProxyAnswer answer = co_await ask_proxy(stream.get(), egress, target.peer());
+    at_proxy_ = nullptr;
+    if (answer.kind == ProxyAnswer::Kind::connected) co_return stream;
+    co_await stream->close();
+    if (orders_ == Orders::abort) {
+        walk_.failed(HostWalk::Failed::this_try, unreachable(target, answer.reason));
+    } else if (answer.kind == ProxyAnswer::Kind::proxy_failed) {
+        walk_.failed(HostWalk::Failed::source,
+                     network_failure("the proxy " + proxy.to_string() + ": " + answer.reason));
+    } else {
+        context_.metrics.connect(source_.site().destination, metrics::Connect::unreachable);
+        walk_.failed(HostWalk::Failed::host,
+                     unreachable(target, "the proxy says: " + answer.reason));
     }
-    context_.metrics.connect(source_.site().destination, metric_of(connected.error()));
-    Disposition why =
-        network_failure("connecting to " + target.host + " [" + target.peer().to_string() +
-                        "]: " + connected.error().message());
-    HostWalk::Failed how = HostWalk::Failed::host;
-    if (orders_ == Orders::abort) how = HostWalk::Failed::this_try;
-    if (is_no_route(connected.error())) how = HostWalk::Failed::no_route;
-    walk_.failed(how, std::move(why));
     co_return nullptr;
 }
 

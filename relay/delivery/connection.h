@@ -1,6 +1,7 @@
 // Connection: one connection of a path, from looking for a host to the end of its session. Walks
-// through the hosts of the site (host_walk.h), connects to an address, opens a session there
-// (session.h) and lets it serve. An address is tried again at once, over a new connection, in clear
+// through the hosts of the site (host_walk.h), connects to an address from the egress source of the
+// path, by its proxy where it has one (proxy_handshake.h), opens a session there (session.h) and
+// lets it serve. An address is tried again at once, over a new connection, in clear
 // text where TLS is wanted and broken, or by HELO where EHLO is refused.
 // Owned by its task in the path's group, on the shard of the path. Limits: those of HostWalk, and
 // three connections to one address; the time limits of its path (relay/smtp/time_limits.h).
@@ -35,6 +36,9 @@ class Connection final : public Worker {
     core::Task<bool> open();
     core::Task<bool> try_target(HostTarget target);
     core::Task<std::unique_ptr<core::ByteStream>> connect(HostTarget target);
+    core::Task<std::unique_ptr<core::ByteStream>> reach_by_proxy(
+        std::unique_ptr<core::ByteStream> stream, std::shared_ptr<const EgressSource> egress,
+        HostTarget target);
     Approach approach_to(HostTarget target);
     bool may_do_without_ehlo(const TlsDemand& demand) const;
     void note_helo_only(const HostTarget& target);
@@ -47,7 +51,8 @@ class Connection final : public Worker {
     SessionOpenings openings_;
     HostWalk walk_;
     core::ConnectStop connecting_;
-    std::optional<Session> session_;  // the latest
+    core::ByteStream* at_proxy_ = nullptr;  // while a proxy is asked to connect
+    std::optional<Session> session_;        // the latest
     Orders orders_ = Orders::go_on;
 };
 

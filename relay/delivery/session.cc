@@ -16,6 +16,14 @@ namespace {
 
 constexpr std::size_t kHeadForMessageId = 8192;
 
+// Where the server sees us; of a proxy that chooses itself, our end of the connection to it.
+core::IpAddress seen_by_peer(const SiteFacts& site, const HostTarget& target,
+                             const core::ByteStream& stream) {
+    const core::IpAddress local = stream.local().ip;
+    if (site.source == nullptr || !site.source->proxied()) return local;
+    return EgressSource::for_peer(site.source->seen(), target.address).value_or(local);
+}
+
 // As KumoMTA has it: what is said of the destination goes before what is said of the source.
 const std::string& ehlo_name(const SiteFacts& site, const EgressOptions& options) {
     if (site.limits.ehlo_domain != nullptr) return *site.limits.ehlo_domain;
@@ -39,7 +47,7 @@ Session::Session(const SessionParts& parts, Approach approach,
       learned_endpoint_(site_.learned(endpoint_)),
       learned_peer_(site_.learned(approach_.target.peer().to_string())),
       peer_address_(approach_.target.address.to_string()),
-      source_address_(stream->local().ip.to_string()),
+      source_address_(seen_by_peer(site_, approach_.target, *stream).to_string()),
       stream_(std::move(stream)),
       began_(source_.manners().choose(context_.shard.now())),
       dialogue_(ehlo_name(site_, context_.options), began_.pipelining, began_.chunking),

@@ -14,7 +14,8 @@ bool SourcePool::has(SourceId source) const {
 EgressPlan::EgressPlan() : EgressPlan({}, {}, nullptr) {}
 
 EgressPlan::EgressPlan(const std::vector<EgressSource>& sources,
-                       const std::vector<EgressPool>& pools, const EgressPlan* before) {
+                       const std::vector<EgressPool>& pools, const EgressPlan* before,
+                       const std::vector<Warmup>& warmups) {
     if (before != nullptr) {
         names_ = before->names_;
     } else {
@@ -30,15 +31,18 @@ EgressPlan::EgressPlan(const std::vector<EgressSource>& sources,
             std::make_shared<const EgressSource>(each);
     }
     for (const EgressPool& each : pools) {
+        pool_places_.emplace(each.name, pools_.size());
         SourcePool& pool = pools_.emplace_back(SourcePool{each.name, {}});
         for (const PoolSource& one : each.sources) {
             if (one.weight > 0) pool.members.push_back({number_of(one.name), one.weight});
         }
     }
+    for (const Warmup& each : warmups)
+        warmups_.emplace(number_of(each.source), each);
     const SourcePool* const own = pool(kDefault);
     fallback_ = std::make_shared<const SourcePool>(
         own != nullptr ? *own : SourcePool{std::string(kDefault), {PoolMember{}}});
-    plain_ = pools_.empty() && sources_.front() == nullptr;
+    plain_ = pools_.empty() && sources_.front() == nullptr && warmups_.empty();
 }
 
 SourceId EgressPlan::number_of(std::string_view name) const {
@@ -53,14 +57,20 @@ const std::shared_ptr<const EgressSource>& EgressPlan::source(SourceId id) const
     return number < sources_.size() ? sources_[number] : kNone;
 }
 
+const Warmup* EgressPlan::warmup(SourceId id) const {
+    if (warmups_.empty()) return nullptr;
+    const auto found = warmups_.find(id);
+    return found == warmups_.end() ? nullptr : &found->second;
+}
+
 std::string_view EgressPlan::name_of(SourceId id) const {
     const auto number = static_cast<std::size_t>(id);
     return number < names_.size() ? std::string_view(names_[number]) : kDefault;
 }
 
 const SourcePool* EgressPlan::pool(std::string_view name) const {
-    const auto found = std::ranges::find(pools_, name, &SourcePool::name);
-    return found == pools_.end() ? nullptr : &*found;
+    const auto found = pool_places_.find(name);
+    return found == pool_places_.end() ? nullptr : &pools_[found->second];
 }
 
 // An exponential variable of rate `weight`, drawn from the key: the least of several is that of a

@@ -11,6 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,7 +45,7 @@ class EgressPlan {
     EgressPlan();
     // Every source that a pool names is there. before: the plan that this one replaces, or null.
     EgressPlan(const std::vector<EgressSource>& sources, const std::vector<EgressPool>& pools,
-               const EgressPlan* before);
+               const EgressPlan* before, const std::vector<Warmup>& warmups = {});
 
     // Null: the machine's choice of address and the node's name, or a source that is gone.
     const std::shared_ptr<const EgressSource>& source(SourceId id) const;
@@ -54,6 +56,9 @@ class EgressPlan {
     // Of mail that no other pool is named for: the pool "default", or the source of that name.
     const SourcePool& fallback() const { return *fallback_; }
     const std::vector<SourcePool>& pools() const { return pools_; }
+    // Null: it may send as much as it likes.
+    const Warmup* warmup(SourceId id) const;
+    const std::map<SourceId, Warmup>& warmups() const { return warmups_; }
     // Nothing but the source "default", without an address: there is nothing to choose.
     bool is_plain() const { return plain_; }
 
@@ -63,6 +68,8 @@ class EgressPlan {
     std::vector<std::string> names_;  // by number
     std::vector<std::shared_ptr<const EgressSource>> sources_;
     std::vector<SourcePool> pools_;
+    std::map<std::string, std::size_t, std::less<>> pool_places_;
+    std::map<SourceId, Warmup> warmups_;
     std::shared_ptr<const SourcePool> fallback_;
     bool plain_ = true;
 };

@@ -47,6 +47,24 @@ struct EgressPool {
     std::vector<PoolSource> sources;
 };
 
+// How much a source may send in its first days: messages a day and provider.
+struct Warmup {
+    std::string source;
+    std::int64_t start = 0;           // days since 1970, UTC; nothing is sent before
+    std::vector<std::uint32_t> plan;  // by day; no limit afterwards
+    std::string overflow;             // the pool that takes the rest; empty: others of the pool
+
+    // None: no limit any more.
+    std::optional<std::uint32_t> allowance(std::int64_t day) const {
+        if (day < start) return 0;
+        const auto place = static_cast<std::uint64_t>(day - start);
+        if (place >= plan.size()) return std::nullopt;
+        return plan[place];
+    }
+};
+
+inline constexpr std::size_t kMostWarmupDays = 366;
+inline constexpr std::uint32_t kMostWarmupMessages = 1'000'000'000;  // a day
 inline constexpr std::size_t kMostEgressSources = 4096;
 inline constexpr std::size_t kMostEgressPools = 1024;
 inline constexpr std::size_t kMostSourcesOfPool = 256;

@@ -1,8 +1,10 @@
 #include "relay/node/control_side.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/base/text_file.h"
 #include "core/file/replace_file.h"
 #include "core/runtime/next_turn.h"
 #include "core/runtime/slices.h"
@@ -10,6 +12,12 @@
 #include "relay/security/policy_file.h"
 
 namespace relay {
+
+namespace {
+
+constexpr std::size_t kMostWarmupOctets = 16U << 20;  // of the file; above it nothing is read
+
+}  // namespace
 
 ControlSide::ControlSide(core::Shard& shard, metrics::ShardMetrics& metrics, ControlParts parts)
     : shard_(shard),
@@ -21,6 +29,18 @@ ControlSide::ControlSide(core::Shard& shard, metrics::ShardMetrics& metrics, Con
 void ControlSide::open() {
     if (parts_.policies) {
         load_policies(parts_.policies->file, parts_.policies->store, shard_.wall());
+    }
+    if (parts_.warmup) {
+        std::error_code error;
+        if (std::filesystem::exists(parts_.warmup->file, error)) {
+            const auto text = core::read_text_file(parts_.warmup->file, kMostWarmupOctets);
+            if (text) {
+                parts_.warmup->ledger.read(*text, day_of(shard_.wall()));
+            } else {
+                core::log_warning("{} {}", parts_.warmup->file, text.error());
+            }
+        }
+        parts_.warmup->ledger.keep();
     }
     // /healthz may be asked as soon as one shard listens.
     if (parts_.probes) parts_.probes->liveness.stamp(shard_.id(), shard_.now());
@@ -42,6 +62,7 @@ void ControlSide::start() {
         }
     }
     if (parts_.policies) tasks_.spawn(keep_policies());
+    if (parts_.warmup) tasks_.spawn(keep_warmup());
     if (first() && parts_.space != nullptr) tasks_.spawn(watch_space());
     if (first() && parts_.back != nullptr) tasks_.spawn(watch_life());
     if (reporter_ != nullptr) reporter_->start();
@@ -52,6 +73,7 @@ core::Task<void> ControlSide::stop(StopPhase phase) {
     if (phase != StopPhase::end) co_return;
     if (reporter_ != nullptr) co_await reporter_->close(shard_.count());
     co_await tasks_.close();
+    if (parts_.warmup && parts_.warmup->ledger.was_used()) co_await write_warmup(true);
 }
 
 Probes ControlSide::probes(bool with_metrics) {
@@ -171,6 +193,27 @@ core::Task<void> ControlSide::keep_policies() {
             core::log_warning("cannot keep MTA-STS policies in {}: {}", policies.file,
                               saved.error().message());
         }
+    }
+}
+
+core::Task<void> ControlSide::keep_warmup() {
+    bool stopping = false;
+    while (!stopping) {
+        stopping = co_await stop_.wait(shard_.now() + kKeepWarmupEvery);
+        if (parts_.warmup->ledger.is_changed()) co_await write_warmup(false);
+    }
+}
+
+core::Task<void> ControlSide::write_warmup(bool clean) {
+    KeptWarmup& warmup = *parts_.warmup;
+    const auto saved =
+        co_await core::replace_file(shard_, warmup.disk, warmup.file, warmup.ledger.text(clean));
+    if (saved) {
+        warmup.ledger.written();
+    } else {
+        core::log_warning(
+            "cannot keep in {} what sources in warm-up sent, so they send no more: {}", warmup.file,
+            saved.error().message());
     }
 }
 

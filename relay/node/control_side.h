@@ -20,6 +20,7 @@
 #include "metrics/shard_metrics.h"
 #include "relay/admin/liveness.h"
 #include "relay/admin/probes.h"
+#include "relay/egress/warmup_ledger.h"
 #include "relay/node/origin_side.h"
 #include "relay/node/stop_phase.h"
 #include "relay/path/largest_sites.h"
@@ -31,6 +32,13 @@ namespace relay {
 // The policies that were fetched outlive the process.
 struct KeptPolicies {
     StsStore& store;
+    core::Disk& disk;
+    std::string file;
+};
+
+// What sources in warm-up sent today outlives it, too.
+struct KeptWarmup {
+    WarmupLedger& ledger;
     core::Disk& disk;
     std::string file;
 };
@@ -51,12 +59,14 @@ struct ControlParts {
     HeldBack* back = nullptr;
     const core::MappedFile* in_hand_file = nullptr;  // where back notes what is in hand
     std::optional<KeptPolicies> policies{};          // of shard 0
+    std::optional<KeptWarmup> warmup{};              // of shard 0
     std::optional<ProbeParts> probes{};
 };
 
 class ControlSide {
   public:
     static constexpr core::Duration kPublishEvery = std::chrono::milliseconds{250};
+    static constexpr core::Duration kKeepWarmupEvery = std::chrono::milliseconds{200};
     static constexpr core::Duration kKeepPoliciesEvery = std::chrono::seconds{10};
 
     ControlSide(core::Shard& shard, metrics::ShardMetrics& metrics, ControlParts parts);
@@ -78,6 +88,8 @@ class ControlSide {
     std::string unready() const;
     core::Task<void> keep_publishing();
     core::Task<void> watch_space();
+    core::Task<void> keep_warmup();
+    core::Task<void> write_warmup(bool clean);
     core::Task<void> watch_life();
     core::Task<void> keep_policies();
 

@@ -27,6 +27,7 @@
 #include "relay/automation/reactions.h"
 #include "relay/config/check.h"
 #include "relay/delivery/egress_context.h"
+#include "relay/egress/warmup_ledger.h"
 #include "relay/events/event_log.h"
 #include "relay/intake/admission.h"
 #include "relay/path/largest_sites.h"
@@ -118,6 +119,8 @@ class Node {
     const EgressOptions egress;
     const std::uint64_t memory_limit;
     TenantTable tenants;
+    WarmupLedger warmup;
+    const std::string warmup_file;  // with a spool
     Exchange exchange;
     core::PosixDisk disk;
     core::Descriptors descriptors;

@@ -52,16 +52,16 @@ core::Result<void> RelayShard::build() {
 }
 
 void RelayShard::build_origin() {
-    OriginParts parts{
-        .options = {.memory_limit =
-                        static_cast<std::size_t>(node_.memory_limit / node_.shard_count),
-                    .hostname = node_.config.node.hostname,
-                    .delay_warning = node_.config.retry.delay_warning},
-        .intervals = node_.schedule,
-        .tenants = node_.tenants,
-        .router = RouterParts{checked_, node_.rules, lookups_->resolver(), lookups_->sts()},
-        .exchange = node_.exchange,
-        .sink = event_lines_};
+    OriginParts parts{.options = {.memory_limit = static_cast<std::size_t>(node_.memory_limit /
+                                                                           node_.shard_count),
+                                  .hostname = node_.config.node.hostname,
+                                  .delay_warning = node_.config.retry.delay_warning},
+                      .intervals = node_.schedule,
+                      .tenants = node_.tenants,
+                      .router = RouterParts{checked_, node_.rules, lookups_->resolver(),
+                                            lookups_->sts(), &node_.warmup},
+                      .exchange = node_.exchange,
+                      .sink = event_lines_};
     if (node_.spool != nullptr) {
         parts.spool.emplace(node_.spool->disk, node_.spool->space, node_.spool->options,
                             node_.spool->back.get());
@@ -95,6 +95,9 @@ void RelayShard::build_control() {
         parts.space = &node_.spool->space;
         parts.back = node_.spool->back.get();
         parts.in_hand_file = node_.spool->in_hand_file.get();
+    }
+    if (first() && node_.spool != nullptr) {
+        parts.warmup.emplace(node_.warmup, node_.disk, node_.warmup_file);
     }
     if (first() && lookups_->sts() != nullptr) {
         parts.policies.emplace(node_.sts_store, node_.disk, node_.sts_file);

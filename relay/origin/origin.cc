@@ -281,7 +281,7 @@ void Origin::finish(Recipient& recipient, const BounceVerdict& verdict) {
 
 void Origin::tell_outcome(const Recipient& recipient, const BounceVerdict& verdict) {
     const SiteFacts* const facts = recipient.site == nullptr ? nullptr : &recipient.site->facts;
-    EventEgress egress{.pool = router_.pool_of(*recipient.message).name};
+    EventEgress egress{.pool = router_.pool_used(recipient).name};
     if (facts != nullptr) egress.source = router_.egress().name_of(facts->path.source);
     events_.outcome(recipient, facts == nullptr ? std::string_view{} : facts->name, verdict,
                     egress);

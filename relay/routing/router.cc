@@ -63,7 +63,9 @@ Router::Router(core::Shard& shard, RouterParts parts, RouteReceiver& receiver)
       receiver_(receiver),
       domains_(parts_.most_idle_domains),
       sites_(shard.count()),
-      lookups_(shard.reactor()) {}
+      lookups_(shard.reactor()) {
+    if (parts_.warmup != nullptr) warmup_.emplace(*parts_.warmup);
+}
 
 Router::~Router() {
     PH_ASSERT(waiting_ == 0);
@@ -383,8 +385,12 @@ void Router::answer(Domain& domain, Recipient& recipient) {
 
 // ---- egress sources
 
-const SourcePool& Router::pool_of(const Message& /*message*/) const {
-    return egress().fallback();
+const SourcePool& Router::pool_of(const Message& message) const {
+    const EgressPlan& plan = egress();
+    if (plan.is_plain()) return plan.fallback();
+    const std::string& name = parts_.checked->tenants->of(message.labels().tenant->name).pool;
+    const SourcePool* const own = name.empty() ? nullptr : plan.pool(name);
+    return own == nullptr ? plan.fallback() : *own;
 }
 
 Site* Router::choose_source(Site& site, Recipient& recipient) {
@@ -392,11 +398,46 @@ Site* Router::choose_source(Site& site, Recipient& recipient) {
     const auto usable = [&](SourceId source) {
         return by_source(site, source)->unfit_until <= now;
     };
-    const PoolMember* const member =
-        sources_.choose_for(recipient, site, pool_of(*recipient.message), now, usable);
-    if (member == nullptr) return nullptr;
-    recipient.source = member->source;
-    return by_source(site, member->source);
+    const SourcePool* pool = &pool_of(*recipient.message);
+    for (int overflows = 0; pool != nullptr && overflows <= kMostOverflows; ++overflows) {
+        const PoolMember* const member = sources_.choose_for(recipient, site, *pool, now, usable);
+        if (member == nullptr) return nullptr;
+        const Warmup* const warmup = egress().warmup(member->source);
+        if (warmup == nullptr || has_volume(*warmup, site)) {
+            recipient.source = member->source;
+            return by_source(site, member->source);
+        }
+        pool = egress().pool(warmup->overflow);
+    }
+    return nullptr;
+}
+
+bool Router::has_volume(const Warmup& warmup, const Site& site) {
+    if (!warmup_) return true;
+    const std::int64_t today = day_of(shard_.wall());
+    const auto allowance = warmup.allowance(today);
+    if (!allowance) return true;
+    const SiteFacts& facts = site.facts;
+    return warmup_->take(warmup.source,
+                         facts.provider.empty() ? facts.path.site.hosts : facts.provider, today,
+                         *allowance);
+}
+
+const SourcePool& Router::pool_used(const Recipient& recipient) const {
+    const SourcePool& own = pool_of(*recipient.message);
+    if (recipient.site == nullptr) return own;
+    const SourcePool* pool = &own;
+    const SourceId source = recipient.site->facts.path.source;
+    for (int overflows = 0; overflows <= kMostOverflows && !pool->has(source); ++overflows) {
+        const auto warm = std::ranges::find_if(pool->members, [this](const PoolMember& one) {
+            return egress().warmup(one.source) != nullptr;
+        });
+        if (warm == pool->members.end()) return own;
+        const SourcePool* const next = egress().pool(egress().warmup(warm->source)->overflow);
+        if (next == nullptr) return own;
+        pool = next;
+    }
+    return *pool;
 }
 
 Site* Router::by_source(Site& site, SourceId source) {

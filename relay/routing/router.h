@@ -25,6 +25,7 @@
 #include "core/runtime/task_group.h"
 #include "dns/mx.h"
 #include "relay/config/check.h"
+#include "relay/egress/warmup_ledger.h"
 #include "relay/message/message.h"
 #include "relay/routing/domain_queue.h"
 #include "relay/routing/domain_table.h"
@@ -50,6 +51,8 @@ struct RouterParts {
     const dns::RoutingRules& rules;
     dns::Resolver& resolver;
     MtaSts* sts = nullptr;  // null: no policies are looked for
+    WarmupLedger* warmup =
+        nullptr;  // what sources in warm-up sent today; null: no source is in one
     std::size_t most_sites = 50'000;
     std::size_t most_idle_domains = DomainTable::kMaxIdle;
 };
@@ -59,6 +62,8 @@ class Router {
     // More than the resolver lets wait for all its places together, so that slow lookups never
     // keep a domain from being asked for.
     static constexpr std::size_t kMostResolving = 8192;
+    // From one pool to the next, where sources in warm-up have sent what they may.
+    static constexpr int kMostOverflows = 3;
     // Of domains whose table holds for their whole site.
     static constexpr std::size_t kMostRollupsAtOnce = 16;
     // A site and, on its home shard, its path (tests/unit/routing).
@@ -78,6 +83,8 @@ class Router {
     const EgressPlan& egress() const { return parts_.checked->egress; }
     // By which the message goes.
     const SourcePool& pool_of(const Message& message) const;
+    // Which of the two it went by, where a warm-up sends mail to another pool.
+    const SourcePool& pool_used(const Recipient& recipient) const;
     // The recipient came back because its egress source cannot be used; before release().
     void source_failed(const Recipient& recipient);
     // The recipient no longer uses its site.
@@ -135,6 +142,8 @@ class Router {
     SiteFacts as_seen_by(SourceId source, const SiteFacts& site) const;
     // Null: none of its pool can be used.
     Site* choose_source(Site& site, Recipient& recipient);
+    // Of what the source may send there today, one message; true: it is taken.
+    bool has_volume(const Warmup& warmup, const Site& site);
     core::Task<void> answer_all(Domain* domain);
     core::Task<void> return_all();
     void rest(Domain& domain);
@@ -153,6 +162,7 @@ class Router {
     core::IntrusiveList<Domain, DomainTag> under_way_;  // resolving or answering
     SiteTable sites_;
     SourceChoice sources_;
+    std::optional<WarmupShare> warmup_;
     std::size_t resolving_ = 0;
     std::size_t waiting_ = 0;
     bool making_room_ = false;

@@ -1,1 +1,2 @@
 posthaste_fuzz_target(client_dialogue USES relay_smtp)
+posthaste_fuzz_target(socks5 USES relay_egress)

@@ -158,6 +158,33 @@ TEST(RelaySources, limits_hold_for_each_source_and_shaping_files_may_set_them_fo
     town.expect_clean();
 }
 
+TEST(RelaySources, mail_goes_by_the_pool_of_its_tenant) {
+    relay::TenantTable tenants;
+    RelayOptions options = with_sources({{1, 1}, {2, 1}});
+    options.sources.push_back(source(3));
+    options.pools.push_back({"vip", {{"ip-3", 1, 0}}});
+    relay::TenantPolicy& vip = options.tenants.emplace_back();
+    vip.name = vip.pool = "vip";
+    int number = 0;
+    options.prepare = [&](relay::Message& message) {
+        if (++number % 2 == 0) message.edit_labels().tenant = &tenants.intern("vip");
+    };
+    Town town(std::move(options));
+    town.zone.add_mx("one.example", 10, "mx1.example");
+    SimMx& server = town.add_server(1);
+    town.inject(100);
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+    auto counts = by_client(server);
+    EXPECT_EQ(counts["192.0.2.3"], 50U);
+    EXPECT_EQ(counts["192.0.2.1"] + counts["192.0.2.2"], 50U);
+    for (const Recorded& event : town.relay.events()) {
+        if (event.type != "Delivery") continue;
+        const bool is_vip = address_in(event) == "192.0.2.3";
+        EXPECT_EQ(field_of(event.line, "\"egress_pool\":\""), is_vip ? "vip" : "default");
+    }
+    town.expect_clean();
+}
+
 TEST(RelaySources, greylisted_mail_comes_back_from_the_same_address) {
     Town town(with_sources({{1, 1}, {2, 1}, {3, 1}}));
     town.zone.add_mx("one.example", 10, "mx1.example");
@@ -288,6 +315,48 @@ TEST(RelaySources, a_reload_moves_a_source_to_another_address) {
     EXPECT_EQ(by_client(server)["192.0.2.1"], 5U);
     EXPECT_EQ(by_client(server)["192.0.2.77"], 5U);
     town.expect_clean();
+}
+
+TEST(RelaySources, a_source_in_warm_up_sends_its_plan_a_day_and_the_pool_takes_the_rest) {
+    for (const std::size_t shards : {1U, 3U}) {
+        RelayOptions options = with_sources({{1, 1}});
+        options.sources.push_back(source(2));
+        options.pools.push_back({"old", {{"ip-2", 1, 0}}});
+        Town town(std::move(options), shards);
+        const std::int64_t today = relay::day_of(town.world.shard().wall());
+        town.relay.reload("", [today](relay::CheckedConfig& next) {
+            next.egress = {
+                {source(1), source(2)},
+                {pool_of({{1, 1}}), {"old", {{"ip-2", 1, 0}}}},
+                &next.egress,
+                {{.source = "ip-1", .start = today, .plan = {20, 50}, .overflow = "old"}}};
+        });
+        for (const char* domain : {"one.example", "two.example"})
+            town.zone.add_mx(domain, 10, std::string("mx1.") + domain);
+        town.zone.add_address("mx1.one.example", address_of(1).ip);
+        town.zone.add_address("mx1.two.example", address_of(1).ip);
+        SimMx& server = town.add_server(1);
+        std::size_t before = 0;
+        // Each site counts for itself, as it has no provider. The third day has no limit.
+        for (const std::size_t most : {40U, 100U, 600U}) {
+            town.inject(300, "one.example");
+            town.inject(300, "two.example");
+            EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
+            const std::size_t warm = by_client(server)["192.0.2.1"];
+            EXPECT_LE(warm - before, most);
+            // A shard may keep a lease that it has no mail for.
+            EXPECT_GE(warm - before + 2 * (shards - 1) * 2, most);
+            before = warm;
+            town.world.run_for(hours{24});
+        }
+        EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
+        for (const Recorded& event : town.relay.events()) {
+            if (event.type != "Delivery") continue;
+            const bool warm = address_in(event) == "192.0.2.1";
+            EXPECT_EQ(field_of(event.line, "\"egress_pool\":\""), warm ? "default" : "old");
+        }
+        town.expect_clean();
+    }
 }
 
 }  // namespace

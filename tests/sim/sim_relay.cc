@@ -56,7 +56,7 @@ std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
     relay::CheckedConfig checked{
         .config = relay::default_config(),
         .shaping = shaping_of(options.shaping, options.limits, options.sources),
-        .egress = {options.sources, options.pools, nullptr},
+        .egress = {options.sources, options.pools, nullptr, options.warmups},
         .bounce = relay::BounceRules::built_in(),
         .warnings = {},
         .tls_roots = std::move(options.tls_roots),
@@ -113,7 +113,7 @@ relay::OriginParts SimRelay::origin_parts(Place& place, const RelayOptions& opti
                     .delay_warning = delay_warning_},
         .intervals = schedule_,
         .tenants = tenants_,
-        .router = relay::RouterParts{checked_, rules_, place.resolver, place.sts.get()},
+        .router = relay::RouterParts{checked_, rules_, place.resolver, place.sts.get(), &warmup_},
         .exchange = exchange_,
         .sink = sink_};
     if (disk_ != nullptr) parts.spool.emplace(*disk_, *space_, on_disk, back_.get());
@@ -148,6 +148,7 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
       checked_(checked_of(options)),
       rules_(options.rules),
       schedule_(options.intervals, options.max_age),
+      warmup_(world.shards()),
       exchange_(world.shards()),
       automation_(world.shards()),
       learned_shards_(world.shards()) {

@@ -58,11 +58,12 @@ struct RelayOptions {
     dns::RoutingRules rules{};  // own hosts, prohibited ones
     std::size_t many_paths = 50'000;
     std::size_t many_idle = 20'000;
+    std::vector<relay::EgressSource> sources{};
+    std::vector<relay::EgressPool> pools{};
+    std::vector<relay::Warmup> warmups{};
     std::string shaping{};                // a shaping file
     relay::ActionSink* orders = nullptr;  // what automation orders about mail
     std::vector<relay::TenantPolicy> tenants{};
-    std::vector<relay::EgressSource> sources{};
-    std::vector<relay::EgressPool> pools{};
     std::string learned{};                // by a relay before this one
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
@@ -168,6 +169,7 @@ class SimRelay {
     relay::RetrySchedule schedule_;
     relay::EgressOptions egress_;
     relay::TenantTable tenants_;
+    relay::WarmupLedger warmup_;
     relay::Exchange exchange_;
     relay::AutomationShards automation_;
     relay::LearnedShards learned_shards_;

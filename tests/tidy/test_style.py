@@ -23,8 +23,8 @@ BANNED = [
      "take a core::Prng"),
     (r"\bstd::(recursive_)?mutex\b|\bstd::shared_mutex\b",
      ["core/runtime/", "core/io/", "core/base/log.cc", "relay/events/event_log", "bench/", "tests/",
-      # per connection, per message with a tenant, per lookup of a domain, and at start and end
-      "relay/intake/admission.h", "relay/security/sts_store.", "relay/node/", "relay/message/tenant.",
+      # per lease of a warm-up, per connection, per message with a tenant, per lookup of a domain, and at start and end
+      "relay/egress/warmup_ledger.", "relay/intake/admission.h", "relay/security/sts_store.", "relay/node/", "relay/message/tenant.",
       "dns/shared_answers.h", "core/net/listening_sockets.", "relay/path/largest_sites.h"],
      "shards share nothing"),
     (r"\bstd::thread\b|\bstd::jthread\b",

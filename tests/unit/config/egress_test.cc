@@ -120,6 +120,62 @@ TEST(EgressConfig, a_pool_names_sources_that_there_are) {
               Lines{"p:8: [[egress_pool]] name = \"p\" is there twice"});
 }
 
+TEST(EgressConfig, a_tenant_names_a_pool_that_there_is) {
+    EXPECT_EQ(problems_of("[[tenant]]\nname = \"t\"\npool = \"bulk\"\n"),
+              Lines{"p:5: [[tenant]] \"t\" pool = \"bulk\": there is no such [[egress_pool]]"});
+    EXPECT_EQ(problems_of("[[tenant]]\nname = \"t\"\npool = \"bulk\"\n[[egress_pool]]\n"
+                          "name = \"bulk\"\nsources = [{ name = \"default\" }]\n"),
+              Lines{});
+}
+
+TEST(EgressConfig, a_warm_up_is_read) {
+    const auto config =
+        parse_config(kListener +
+                         "[[egress_source]]\nname = \"a\"\n[[egress_pool]]\nname = \"old\"\n"
+                         "sources = [{ name = \"default\" }]\n"
+                         "[[warmup]]\nsource = \"a\"\nstart = 2026-12-01\nplan = [50, 100]\n"
+                         "overflow = \"old\"\n",
+                     "p");
+    ASSERT_TRUE(config.has_value()) << config.error()[0].to_string();
+    const EgressPlan plan = egress_plan(*config, nullptr);
+    EXPECT_FALSE(plan.is_plain());
+    const Warmup* const warmup = plan.warmup(static_cast<SourceId>(1));
+    ASSERT_NE(warmup, nullptr);
+    EXPECT_EQ(warmup->start, 20'788);
+    EXPECT_EQ(warmup->allowance(20'789), 100U);
+    EXPECT_EQ(plan.warmup(SourceId::any), nullptr);
+}
+
+TEST(EgressConfig, each_mistake_of_a_warm_up_has_its_sentence) {
+    const std::string a =
+        "[[egress_source]]\nname = \"a\"\n[[egress_pool]]\nname = \"p\"\n"
+        "sources = [{ name = \"a\" }]\n[[egress_pool]]\nname = \"old\"\n"
+        "sources = [{ name = \"default\" }]\n";  // up to line 10
+    const auto of = [&](const std::string& source, const std::string& start,
+                        const std::string& plan, const std::string& overflow) {
+        return problems_of(a + "[[warmup]]\nsource = \"" + source + "\"\nstart = " + start +
+                           "\nplan = " + plan + "\noverflow = \"" + overflow + "\"\n");
+    };
+    EXPECT_EQ(of("a", "2026-12-01", "[5]", "old"), Lines{});
+    EXPECT_EQ(of("b", "2026-12-01", "[5]", "old"),
+              Lines{"p:12: [[warmup]] of \"b\": there is no such [[egress_source]]"});
+    EXPECT_EQ(of("a", "\"2026-12-01\"", "[5]", "old"),
+              Lines{"p:13: [[warmup]] start must be a day such as 2026-12-01, without quotes"});
+    EXPECT_EQ(of("a", "2026-12-01T10:00:00Z", "[5]", "old"),
+              Lines{"p:13: [[warmup]] start must be a day such as 2026-12-01, without quotes"});
+    EXPECT_EQ(of("a", "2026-12-01", "[-5]", "old"),
+              Lines{"p:14: [[warmup]] plan must be a list of 1 to 366 numbers of messages such as "
+                    "[50, 100, 500]"});
+    EXPECT_EQ(of("a", "2026-12-01", "[5]", "new"),
+              Lines{"p:15: [[warmup]] of \"a\" overflow = \"new\": there is no such "
+                    "[[egress_pool]]"});
+    EXPECT_EQ(of("a", "2026-12-01", "[5]", "p"),
+              Lines{"p:15: [[warmup]] of \"a\" overflow = \"p\": has no other source"});
+    EXPECT_EQ(problems_of(a + "[[warmup]]\nsource = \"a\"\n"),
+              (Lines{"p:11: [[warmup]] needs overflow", "p:11: [[warmup]] needs plan",
+                     "p:11: [[warmup]] needs start"}));
+}
+
 TEST(EgressConfig, an_address_that_the_machine_lacks_is_a_warning) {
     const TemporaryDirectory directory;
     const std::string least =

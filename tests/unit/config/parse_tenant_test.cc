@@ -85,15 +85,15 @@ TEST(ParseTenant, mistakes_in_a_tenant_are_named) {
 
 TEST(ParseTenant, keys_of_a_tenant_without_effect_are_a_warning) {
     const std::string lines =
-        "[[tenant]]\nname = \"a\"\npool = \"p\"\nmax_message_rate = \"5/s\"\n"
+        "[[tenant]]\nname = \"a\"\npool = \"default\"\nmax_message_rate = \"5/s\"\n"
         "suppression = true\nreturn_domain = \"B.example\"\n";
     const ParsedConfig read = read_config(kLeast + lines, "t.toml");
     ASSERT_TRUE(read.problems.empty());
-    ASSERT_EQ(read.warnings.size(), 3U);
+    ASSERT_EQ(read.warnings.size(), 2U);
     EXPECT_EQ(read.warnings[0].to_string(),
-              "t.toml:7: [[tenant]] pool of \"a\" has no effect in this version");
+              "t.toml:9: [[tenant]] suppression of \"a\" has no effect in this version");
     const TenantPolicy& kept = read.config.tenants[0].policy;
-    EXPECT_EQ(kept.pool, "p");
+    EXPECT_EQ(kept.pool, "default");
     EXPECT_EQ(kept.max_message_rate->count, 5U);
     EXPECT_TRUE(kept.suppression);
     EXPECT_EQ(kept.return_domain, "b.example");

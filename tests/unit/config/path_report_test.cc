@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/config/egress.h"
 #include "relay/config/parse.h"
 #include "relay/shaping/built_in.h"
 
@@ -124,6 +125,39 @@ TEST(PathReport, names_the_line_that_set_each_limit) {
     const std::string slow = path_report(config, {.domain = "slow.example", .mx = {}});
     EXPECT_TRUE(line(slow, "connection_limit").ends_with("second.toml:2 [\"slow.example\"]"));
     EXPECT_TRUE(slow.contains("MX hosts:  not looked up"));
+}
+
+TEST(PathReport, names_the_sources_of_the_pool_and_their_own_limits) {
+    const auto config = parse_config(
+        kConfig +
+            "[[egress_source]]\nname = \"ip-1\"\naddress = \"192.0.2.1\"\nehlo = \"o.example\"\n"
+            "[[egress_source]]\nname = \"ip-2\"\nsocks5_proxy_server = \"192.0.2.9:1080\"\n"
+            "[[egress_pool]]\nname = \"default\"\n"
+            "sources = [{ name = \"ip-1\" }, { name = \"ip-2\", weight = 3 }]\n",
+        "posthaste.toml");
+    ASSERT_TRUE(config.has_value()) << config.error().front().to_string();
+    auto shaping = ShapingPolicy::parse(
+        {{"s.toml", "[\"a.example\".sources.\"ip-2\"]\nconnection_limit = 3\n"}},
+        config->shaping.defaults, {"ip-1", "ip-2"});
+    ASSERT_TRUE(shaping.has_value());
+    EXPECT_TRUE(shaping->warnings.empty());
+    CheckedConfig checked;
+    checked.config = *config;
+    checked.shaping = std::move(shaping->policy);
+    checked.egress = egress_plan(*config, nullptr);
+    const std::string report =
+        path_report(checked, {.domain = "a.example", .mx = {}, .source = "ip-1"});
+    EXPECT_NE(report.find("  pool:      default\n"
+                          "    ip-1                         1 of 4, 192.0.2.1, EHLO o.example\n"
+                          "    ip-2                         3 of 4 by a proxy\n"
+                          "      connection_limit           3                       s.toml:2 "
+                          "[\"a.example\".sources.\"ip-2\"]\n"
+                          "  source:    ip-1\n"),
+              std::string::npos)
+        << report;
+    EXPECT_NE(report.find("\"o.example\"             posthaste.toml:17 [[egress_source]]"),
+              std::string::npos)
+        << report;
 }
 
 }  // namespace
