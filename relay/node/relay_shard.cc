@@ -21,6 +21,23 @@ std::uint64_t new_seed() {
     return seed;
 }
 
+std::array<unsigned char, 32> new_key() {
+    std::array<unsigned char, 32> key{};
+    PH_ASSERT(::getentropy(key.data(), key.size()) == 0);
+    return key;
+}
+
+std::vector<Credential> credentials_of(const Config& config) {
+    std::vector<Credential> all;
+    for (const CredentialConfig& one : config.credentials) {
+        all.push_back({.name = one.name,
+                       .hash = one.secret,
+                       .tenant = one.tenant,
+                       .may = {.read = one.read, .inject = one.inject, .admin = one.admin}});
+    }
+    return all;
+}
+
 }  // namespace
 
 RelayShard::RelayShard(Node& node, core::Shard& shard)
@@ -29,7 +46,8 @@ RelayShard::RelayShard(Node& node, core::Shard& shard)
       metrics_(*node.metrics[shard.id()]),
       checked_(node.first),
       stop_(shard.reactor()),
-      event_lines_(*node.events, shard.reactor()) {
+      event_lines_(*node.events, shard.reactor()),
+      desk_(node, shard) {
     node.stop_events[shard.id()] = &stop_;
     node.relay_shards[shard.id()] = this;
 }
@@ -46,6 +64,7 @@ core::Result<void> RelayShard::build() {
     if (auto opened = origin_->open(); !opened) return opened;
     build_delivery();
     build_control();
+    build_orders();
     build_intake();
     node_.exchange.attach(shard_.id(), origin_->origin(), delivery_->dispatcher());
     return {};
@@ -112,6 +131,38 @@ void RelayShard::build_control() {
     if (first() && node_.config.tls_report.enabled) build_tls_reporter();
 }
 
+// What an earlier run ordered holds before any mail moves.
+void RelayShard::build_orders() {
+    use_orders(node_.orders.snapshot());
+    if (!first()) return;
+    order_desk_ = std::make_unique<OrderDesk>(
+        shard_, node_.disk, node_.config.node.data_dir.string(), node_.orders,
+        [this](const std::shared_ptr<const OrderSet>& orders) {
+            for (std::size_t i = 0; i < node_.shard_count; ++i) {
+                shard_.tell_owning(
+                    i, [relay = node_.relay_shards[i], orders] { relay->use_orders(orders); });
+            }
+        });
+    node_.order_desk = order_desk_.get();
+}
+
+void RelayShard::use_orders(std::shared_ptr<const OrderSet> orders) {
+    desk_.use_orders(orders);
+    if (first()) {
+        for (const OrderKind kind :
+             {OrderKind::suspend, OrderKind::suspend_path, OrderKind::bounce}) {
+            metrics_.orders().in_force[static_cast<std::size_t>(kind)].set(
+                static_cast<std::int64_t>(orders->count(kind)));
+        }
+    }
+    origin_->origin().use_orders(orders);
+    delivery_->dispatcher().use_orders(std::move(orders));
+}
+
+void RelayShard::retry_now(const Selection& selection) {
+    origin_->origin().retry_now(selection);
+}
+
 void RelayShard::build_tls_reporter() {
     const TlsReportConfig& config = node_.config.tls_report;
     std::unique_ptr<ReportDoor> web;
@@ -138,11 +189,14 @@ void RelayShard::build_intake() {
         IntakeParts{.hostname = node_.config.node.hostname,
                     .address_literals = node_.config.delivery.address_literals,
                     .durable = node_.spool != nullptr,
+                    .secret_key = new_key(),
                     .seed = new_seed(),
                     .acceptance = origin_->origin(),
                     .events = origin_->events(),
                     .probes = [this](bool metrics) { return control_->probes(metrics); },
-                    .sockets = &node_.sockets});
+                    .sockets = &node_.sockets,
+                    .credentials = credentials_of(node_.config),
+                    .desk = &desk_});
 }
 
 core::Result<void> RelayShard::listen() {
@@ -157,6 +211,7 @@ void RelayShard::start() {
     origin_->start();
     control_->start();
     delivery_->start();
+    if (order_desk_ != nullptr) order_desk_->start();
 }
 
 void RelayShard::announce() const {
@@ -225,6 +280,7 @@ core::Task<void> RelayShard::stop_all() {
 
 core::Task<void> RelayShard::stop(StopPhase phase, core::Instant until) {
     if (intake_ != nullptr) co_await intake_->stop(phase, until);
+    if (order_desk_ != nullptr && phase == StopPhase::end) co_await order_desk_->stop();
     if (control_ != nullptr) co_await control_->stop(phase);
     if (origin_ != nullptr) co_await origin_->stop(phase, until);
     // Before delivery: silent servers must not hold up connections that only opened.

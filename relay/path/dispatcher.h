@@ -33,6 +33,8 @@ class Dispatcher final : public PathEnd {
     // In one step; with ten thousand routes to look through for each.
     static constexpr std::size_t kAdoptedAtOnce = 32;
 
+    static constexpr std::size_t kStripesAtOnce = 16;
+
     explicit Dispatcher(EgressContext context);
     ~Dispatcher() override;
 
@@ -48,6 +50,10 @@ class Dispatcher final : public PathEnd {
     void use_orders(std::shared_ptr<const OrderSet> orders);
     // What is in force at the start. Before anything else, where there is automation.
     void begin_with(std::shared_ptr<const CheckedConfig> checked) { checked_ = std::move(checked); }
+    // What an operator sees: the paths of this shard with the most mail that have any, or
+    // connections; in slices. view_of: one of them; none: it is not here.
+    core::Task<PathsView> view(std::size_t most);
+    std::optional<LivePath> view_of(const PathKey& key);
     core::Task<void> close(core::Instant deadline);
 
     std::size_t paths() const { return paths_.size(); }

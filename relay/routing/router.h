@@ -72,6 +72,8 @@ class Router {
     // Where the recipient's mail went when that was asked last; null: it is not remembered. The
     // caller gets no reference.
     const Site* known_site(const Recipient& recipient) const;
+    // A copy of what is known about mail for a domain.
+    std::optional<SiteFacts> known_site(std::string_view domain) const;
     const ShapingPolicy& shaping() const { return parts_.checked->shaping; }
     // The recipient no longer uses its site.
     void release(Recipient& recipient);

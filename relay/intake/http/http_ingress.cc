@@ -120,13 +120,18 @@ HttpIngress::HttpIngress(core::Reactor& reactor, IntakePolicy policy, Acceptance
 
 HttpIngress::~HttpIngress() = default;
 
-void HttpIngress::add_routes(core::Router& router) {
+void HttpIngress::add_routes(core::Router& router, core::HttpGate first) {
     core::HttpRoute route;
     route.method = "POST";
     route.path = kPath;
     route.max_body = body_limit();
     route.handler = [this](core::HttpRequest request) { return inject(std::move(request)); };
-    route.gate = [this](const core::HttpRequest& head) { return gate(head); };
+    route.gate = [this, first = std::move(first)](const core::HttpRequest& head) {
+        if (first) {
+            if (auto refusal = first(head)) return refusal;
+        }
+        return gate(head);
+    };
     route.receiver = [this](const core::HttpRequest& head) {
         return std::make_shared<Body>(*this, head.peer.ip);
     };

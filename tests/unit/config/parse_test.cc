@@ -412,7 +412,6 @@ TEST(ParseConfig, refuses_what_this_version_cannot_do) {
         "auth = \"required\"\n",
         "certificate = \"/a.pem\"\n",
         "private_key = \"/a.pem\"\n",
-        "[[credential]]\nname = \"a\"\n",
         "[[egress_source]]\nname = \"a\"\n",
         "[[egress_pool]]\nname = \"a\"\n",
         "[[dkim]]\ndomain = \"a\"\n",
