@@ -38,7 +38,8 @@ TEST(QueueReport, says_what_waits_and_what_came_of_attempts) {
     EXPECT_EQ(
         report.line(shards, {}, now),
         "queue: 42 wait for a later attempt, 3 for a connection, 0 for a reply; the oldest for "
-        "3 h 5 min; since the last line 0 delivered, 0 deferred, 0 bounced, 0 expired; suspended 7");
+        "3 h 5 min; since the last line 0 delivered, 0 deferred, 0 bounced, 0 expired; suspended "
+        "7");
 }
 
 // U8: and for whom.
