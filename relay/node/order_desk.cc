@@ -25,6 +25,26 @@ std::string_view verb_of(OrderKind kind) {
     return kind == OrderKind::bounce ? "end-bounce" : "resume";
 }
 
+constexpr std::size_t kQuotedReply = 300;  // octets, in a reason
+
+core::Result<Order> order_of(const RunningAction& action, core::WallTime now) {
+    const bool bounces = action.verb == AutomationVerb::bounce ||
+                         action.verb == AutomationVerb::bounce_tenant ||
+                         action.verb == AutomationVerb::bounce_campaign;
+    std::string reason = action.place.substr(0, 100) + ": " + action.reply.substr(0, kQuotedReply);
+    for (char& c : reason) {
+        if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
+    }
+    return check_order({.kind = bounces ? OrderKind::bounce : OrderKind::suspend,
+                        .selection = {.tenant = action.tenant,
+                                      .campaign = action.campaign,
+                                      .domain = action.domain},
+                        .reason = std::move(reason),
+                        .who = "automation",
+                        .given = now,
+                        .expires = action.until});
+}
+
 }  // namespace
 
 core::Result<OrderBook> read_orders(const std::string& data_dir, core::WallTime now) {
@@ -133,6 +153,23 @@ core::Task<Controlled<Order>> OrderDesk::end(std::string id, OrderKind kind, std
     co_await write_audit(std::move(entry));
     end_turn();
     co_return answer;
+}
+
+void OrderDesk::order(const RunningAction& action) {
+    auto order = order_of(action, shard_.wall());
+    if (!order) return core::log_warning("automation: {}", order.error());
+    if (giving_ >= kMaxGiving) {
+        return core::log_warning("automation: too many orders at once, {} is not given",
+                                 order->selection.to_string());
+    }
+    ++giving_;
+    if (!tasks_.spawn(give_one(std::move(*order)))) --giving_;
+}
+
+core::Task<void> OrderDesk::give_one(Order order) {
+    const auto given = co_await give(std::move(order));
+    --giving_;
+    if (!given) core::log_warning("automation: {}", given.error().message);
 }
 
 core::Task<void> OrderDesk::note(AuditEntry entry) {

@@ -15,6 +15,7 @@
 #include "core/io/shard.h"
 #include "core/runtime/event.h"
 #include "core/runtime/task_group.h"
+#include "relay/automation/action_keeper.h"
 #include "relay/control/api/control_desk.h"
 #include "relay/control/audit_line.h"
 #include "relay/control/order_book.h"
@@ -27,10 +28,12 @@ inline constexpr const char* kAuditFile = "audit.jsonl";
 // The orders that an earlier run left, or nothing. Makes the directory. Before any shard runs.
 core::Result<OrderBook> read_orders(const std::string& data_dir, core::WallTime now);
 
-class OrderDesk {
+class OrderDesk final : public ActionSink {
   public:
     static constexpr std::uint64_t kMaxAuditFile = 8 << 20;
     static constexpr unsigned kAuditFiles = 4;
+    // Orders of automation at once; a further one is dropped with a warning: its reply comes again.
+    static constexpr std::size_t kMaxGiving = 100;
     // The wall clock may be set meanwhile.
     static constexpr core::Duration kLookAtClock = std::chrono::seconds{1};
 
@@ -43,6 +46,8 @@ class OrderDesk {
 
     core::Task<Controlled<Order>> give(Order order);
     core::Task<Controlled<Order>> end(std::string id, OrderKind kind, std::string who);
+    // ActionSink: what automation wants done with mail becomes an order like any other.
+    void order(const RunningAction& action) override;
     // Notes any other change.
     core::Task<void> note(AuditEntry entry);
 
@@ -51,6 +56,7 @@ class OrderDesk {
     core::Task<void> begin_turn();
     void end_turn();
     core::Task<core::Result<void>> keep();
+    core::Task<void> give_one(Order order);
     core::Task<void> write_audit(AuditEntry entry);
     bool open_audit();
     void rotate_audit();
@@ -62,6 +68,7 @@ class OrderDesk {
     OrderBook& book_;
     Broadcast broadcast_;
     MessageIdGenerator ids_;
+    std::size_t giving_ = 0;  // orders of automation
     bool busy_ = false;
     core::Event free_;
     core::Event stop_;

@@ -60,11 +60,13 @@ core::Result<void> RelayShard::build() {
                             node_.rules, node_.sts_store});
     if (!lookups) return std::unexpected(lookups.error());
     lookups_ = std::move(*lookups);
+    if (first()) build_order_desk();
     build_origin();
     if (auto opened = origin_->open(); !opened) return opened;
     build_delivery();
     build_control();
-    build_orders();
+    // What an earlier run ordered holds before any mail moves.
+    use_orders(node_.orders.snapshot());
     build_intake();
     node_.exchange.attach(shard_.id(), origin_->origin(), delivery_->dispatcher());
     return {};
@@ -93,17 +95,17 @@ void RelayShard::build_delivery() {
         node_.spool == nullptr ? nullptr : &node_.spool->back->in_hand(shard_.id());
     delivery_ = std::make_unique<DeliverySide>(
         shard_, metrics_,
-        DeliveryParts{
-            .checked = checked_,
-            .options = node_.egress,
-            .resolver = lookups_->resolver(),
-            .rules = node_.rules,
-            .route_rules = node_.route_rules,
-            .exchange = node_.exchange,
-            .counted_by = node_.config.tls_report.enabled ? &node_.sts_store : nullptr,
-            .in_hand = in_hand,
-            .largest = node_.largest[shard_.id()].get(),
-            .automation = AutomationParts{node_.automation, &node_.disk, node_.automation_file}});
+        DeliveryParts{.checked = checked_,
+                      .options = node_.egress,
+                      .resolver = lookups_->resolver(),
+                      .rules = node_.rules,
+                      .route_rules = node_.route_rules,
+                      .exchange = node_.exchange,
+                      .counted_by = node_.config.tls_report.enabled ? &node_.sts_store : nullptr,
+                      .in_hand = in_hand,
+                      .largest = node_.largest[shard_.id()].get(),
+                      .automation = AutomationParts{node_.automation, &node_.disk,
+                                                    node_.automation_file, order_desk_.get()}});
 }
 
 void RelayShard::build_control() {
@@ -131,10 +133,7 @@ void RelayShard::build_control() {
     if (first() && node_.config.tls_report.enabled) build_tls_reporter();
 }
 
-// What an earlier run ordered holds before any mail moves.
-void RelayShard::build_orders() {
-    use_orders(node_.orders.snapshot());
-    if (!first()) return;
+void RelayShard::build_order_desk() {
     order_desk_ = std::make_unique<OrderDesk>(
         shard_, node_.disk, node_.config.node.data_dir.string(), node_.orders,
         [this](const std::shared_ptr<const OrderSet>& orders) {

@@ -46,7 +46,7 @@ class RelayShard {
     void build_origin();
     void build_delivery();
     void build_control();
-    void build_orders();
+    void build_order_desk();
     void build_tls_reporter();
     void build_intake();
     core::Result<void> listen();

@@ -28,6 +28,8 @@ std::string_view words_of(Gate::Why why) {
             return "a connection asks whether the site is back";
         case Gate::Why::expiring:
             return "mail that is over leaves first";
+        case Gate::Why::suspended:
+            return "suspended by automation";
         case Gate::Why::closing:
             return "the relay is shutting down";
     }

@@ -294,3 +294,21 @@ def test_what_the_admin_api_refuses(relay_and_sink):
     (listed,) = json.loads(relay.get("/api/admin/suspend/v1")[1])
     assert listed["id"] == given["id"] and listed["domain"] == "x.test"
     assert listed["duration"] in ("4m", "5m") or listed["duration"].endswith("s")
+
+
+def test_a_rule_for_replies_gives_an_order_that_an_operator_can_end(make_relay, make_sink, tmp_path):
+    sink = make_sink("--rule", "RCPT@one.test: 450 4.7.1 you are on a list")
+    shaping = tmp_path / "shaping.toml"
+    shaping.write_text('[["default".automation]]\nregex = "you are on a list"\naction = "Bounce"\n'
+                       'duration = "1h"\n')
+    relay = make_relay({"*": sink.port}, http=ADMIN, config={
+        "retry": {"intervals": ["1h"]}, "shaping": {"files": [str(shaping)]}})
+    operator = Operator(relay)
+    inject(relay, 1, "one.test")
+    wait_until(lambda: relay.events("AdminBounce"), 20, "the bounce that the rule orders")
+    shown = operator.run("queue", "show")
+    assert "domain one.test" in shown and "by automation" in shown and "on a list" in shown
+    inject(relay, 1, "two.test")
+    wait_until(lambda: len(delivered(relay, "two.test")) == 1, 20, "mail to others")
+    operator.run("queue", "resume", "--domain", "one.test")
+    assert operator.ask("status")["bounces"] == 0
