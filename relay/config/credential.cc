@@ -76,7 +76,9 @@ const Keys<CredentialConfig>& credential_keys() {
         {"secret_file", &Credential::secret_file, File{}, InForce::restart,
          "holds that hash in one line; must not be readable by everybody", "none"},
         {"tenant", &Credential::tenant, Text{tenant_complaint}, InForce::restart,
-         "the tenant of whoever asks; it is kept, and has no effect yet", "none"},
+         "the tenant of all mail that comes with it, whatever a request or a header says",
+         "as the "
+         "mail says"},
         {"scopes", Scopes{}, InForce::restart,
          "`\"read\"`: views and `/metrics`; `\"inject\"`: mail; `\"admin\"`: changes, and what "
          "`\"read\"` may"},

@@ -129,6 +129,12 @@ core::HttpGate IntakeSide::gate_of(const HttpListener& http, Permission wanted) 
     };
 }
 
+HttpIngress::TenantOf IntakeSide::tenants_of(const HttpListener& http) {
+    if (!http.door->has_credentials()) return {};
+    return
+        [door = http.door.get()](const core::HttpRequest& head) { return door->tenant_of(head); };
+}
+
 core::Router IntakeSide::http_routes(const ListenerConfig& config, HttpListener& http) {
     core::Router router;
     std::vector<std::string> names = config.hosts;
@@ -136,7 +142,8 @@ core::Router IntakeSide::http_routes(const ListenerConfig& config, HttpListener&
     router.set_guard([guard = core::SiteGuard(names)](const core::HttpRequest& head) {
         return guard.check(head);
     });
-    if (config.serve_inject) http.ingress->add_routes(router, gate_of(http, Permission::inject));
+    if (config.serve_inject)
+        http.ingress->add_routes(router, gate_of(http, Permission::inject), tenants_of(http));
     if (http.admin != nullptr) http.admin->add_to(router);
     if (parts_.probes) {
         Probes probes = parts_.probes(config.serve_metrics);

@@ -70,6 +70,7 @@ class IntakeSide {
     template <typename Listener>
     core::Result<void> open_at_addresses(Listener& listener, const Door& door);
     core::HttpServerOptions server_options(const Door& door, HttpIngress& ingress);
+    static HttpIngress::TenantOf tenants_of(const HttpListener& http);
     static core::HttpGate gate_of(const HttpListener& http, Permission wanted);
     core::Router http_routes(const ListenerConfig& config, HttpListener& http);
     core::Task<void> leave_to_others(core::Instant until);

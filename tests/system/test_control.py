@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -235,7 +237,8 @@ def test_a_credential_decides_who_may_do_what(make_relay, make_sink):
     sink = make_sink()
     relay = make_relay({"*": sink.port}, http=ADMIN, config={"credential": [
         {"name": "boss", "secret": hashed("s3cret"), "scopes": ["admin"]},
-        {"name": "eye", "secret": hashed("look"), "scopes": ["read"]}]})
+        {"name": "eye", "secret": hashed("look"), "scopes": ["read"]},
+        {"name": "news", "secret": hashed("letter"), "scopes": ["inject"], "tenant": "news"}]})
     boss, eye = Operator(relay, "boss:s3cret"), Operator(relay, "eye:look")
     assert "a credential is needed" in Operator(relay).run("status", good=False)
     assert "secret is wrong" in Operator(relay, "boss:look").run("status", good=False)
@@ -243,6 +246,21 @@ def test_a_credential_decides_who_may_do_what(make_relay, make_sink):
     assert eye.ask("status")["state"] == "serving"
     assert "has not the scope" in eye.run("queue", "suspend", "--tenant", "a", good=False)
     boss.run("queue", "suspend", "--tenant", "a")
+    mail = json.dumps({"envelope_sender": "a@sender.test", "recipients": [{"email": "b@one.test"}],
+                       "tenant": "other", "content": "Subject: x\n\nhello\n"})
+
+    def post(secret):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{relay.http_port}/api/inject/v1", data=mail.encode(),
+            headers={"Content-Type": "application/json", "Authorization": "Bearer " + secret})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as reply:
+                return reply.status
+        except urllib.error.HTTPError as error:
+            return error.code
+    assert post("news:letter") == 200 and post("boss:s3cret") == 403 and post("news:x") == 401
+    wait_until(lambda: len(delivered(relay, "one.test")) == 1, 20, "mail with a credential")
+    assert relay.events("Delivery")[0]["tenant"] == "news"
     assert relay.get("/metrics")[0] == 401 and relay.get("/healthz")[0] == 200
     (line,) = (relay.folder / "data" / "audit.jsonl").read_text().splitlines()
     assert json.loads(line)["who"] == "boss"
@@ -260,8 +278,6 @@ def test_orders_that_cannot_be_read_stop_the_start(make_relay, make_sink):
 
 
 def test_what_the_admin_api_refuses(relay_and_sink):
-    import urllib.error
-    import urllib.request
     relay = relay_and_sink[0]
 
     def ask(method, path, body, kind="application/json"):
