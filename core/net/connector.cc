@@ -102,6 +102,7 @@ Task<IoResult<std::unique_ptr<TcpStream>>> connect(Shard& shard, SocketAddress p
     }
     if (result < 0) {
         shard.io().close(handle, false);
+        if (source && result == -EADDRNOTAVAIL) result = -EADDRINUSE;  // it was bound
         co_return io_error(-result);
     }
     const SocketAddress local = shard.io().local_address(handle).value_or(SocketAddress{});

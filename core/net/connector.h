@@ -1,5 +1,7 @@
 // connect: opens a TCP connection from an optional source address within a deadline.
-// Errors: ETIMEDOUT at the deadline, else what connect(2) says. No retries, no name lookups.
+// Errors: ETIMEDOUT at the deadline, else what connect(2) says. No retries, no name lookups. With a
+// source: EADDRNOTAVAIL if this machine does not have it, EADDRINUSE if no port of it is left
+// towards the peer.
 // Without a descriptor for it (Descriptors, EMFILE, ENFILE) it waits, up to kLongestWait, by which
 // the deadline moves: it is no fault of the peer. Then the error is EMFILE. Who may have to end it
 // early gives a ConnectStop, which outlives it: stop() ends it as the deadline does.

@@ -46,6 +46,7 @@ class Comparison {
     void listeners();
     void routes();
     void tenants();
+    void egress();
     void shaping(const ShapingPolicy& before, const ShapingPolicy& after);
 
   private:
@@ -175,6 +176,52 @@ void Comparison::routes() {
              "",
              InForce::reload});
     }
+}
+
+// Sources and pools are known by their names.
+void Comparison::egress() {
+    const auto compare = [this](const auto& before, const auto& after, const auto& table,
+                                const auto& compare_keys) {
+        for (const auto& was : before) {
+            const auto same = [&](const auto& one) { return table(one) == table(was); };
+            if (std::ranges::any_of(after, same)) continue;
+            add({table(was),
+                 {before_.file, was.line},
+                 table(was),
+                 {after_.file},
+                 "",
+                 InForce::reload});
+        }
+        for (const auto& is : after) {
+            const auto same = [&](const auto& one) { return table(one) == table(is); };
+            const auto was = std::ranges::find_if(before, same);
+            if (was == before.end()) {
+                add({table(is),
+                     {before_.file},
+                     "",
+                     {after_.file, is.line},
+                     table(is),
+                     InForce::reload});
+            } else {
+                compare_keys(table(is), *was, is);
+            }
+        }
+    };
+    compare(
+        before_.egress_sources, after_.egress_sources,
+        [](const EgressSourceConfig& one) {
+            return "[[egress_source]] " + toml_text(one.source.name);
+        },
+        [this](const std::string& table, const EgressSourceConfig& was,
+               const EgressSourceConfig& is) {
+            keys(table, egress_source_keys(), was.source, was.lines, is.source, is.lines);
+        });
+    compare(
+        before_.egress_pools, after_.egress_pools,
+        [](const EgressPoolConfig& one) { return "[[egress_pool]] " + toml_text(one.pool.name); },
+        [this](const std::string& table, const EgressPoolConfig& was, const EgressPoolConfig& is) {
+            keys(table, egress_pool_keys(), was.pool, was.lines, is.pool, is.lines);
+        });
 }
 
 // Only what a table states itself: what comes from the tables below it is their change.
@@ -346,6 +393,7 @@ void each_change(const CheckedConfig& before, const CheckedConfig& after,
     all.keys("[shaping]", shaping_keys(), was.shaping, is.shaping);
     all.keys("[shaping] default", default_limit_keys(), was.shaping.defaults,
              was.shaping.default_lines, is.shaping.defaults, is.shaping.default_lines);
+    all.egress();
     all.keys("[bounce]", bounce_keys(), was.bounce, is.bounce);
     all.keys("[tls_report]", tls_report_keys(), was.tls_report, is.tls_report);
     all.keys("[events]", events_keys(), was.events, is.events);

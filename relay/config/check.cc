@@ -16,6 +16,7 @@
 #include "core/base/result.h"
 #include "core/base/text_file.h"
 #include "relay/config/credential.h"
+#include "relay/config/egress.h"
 #include "relay/config/parse.h"
 #include "relay/config/tenant.h"
 #include "relay/shaping/built_in.h"
@@ -61,6 +62,7 @@ class NamedThings {
     std::optional<core::TlsRoots> roots();
     std::optional<ShapingPolicy::Loaded> shaping();
     std::shared_ptr<const BounceRules> bounce();
+    void warn_of_addresses(Problems& warnings) const;
     // Defaults that bind where nobody would expect it.
     void warn_of_defaults(const ShapingPolicy& shaping, Problems& warnings) const;
 
@@ -154,7 +156,10 @@ std::vector<Text> NamedThings::texts(std::string_view key, const std::vector<Nam
 std::optional<ShapingPolicy::Loaded> NamedThings::shaping() {
     auto named = texts<ShapingText>("[shaping] files", config_.shaping.files);
     if (config_.shaping.built_in) named.insert(named.begin(), built_in_shaping());
-    auto loaded = ShapingPolicy::parse(named, config_.shaping.defaults);
+    std::vector<std::string> sources;
+    for (const EgressSourceConfig& each : config_.egress_sources)
+        sources.push_back(each.source.name);
+    auto loaded = ShapingPolicy::parse(named, config_.shaping.defaults, sources);
     if (loaded) return std::move(*loaded);
     std::ranges::move(loaded.error(), std::back_inserter(problems_));
     return std::nullopt;
@@ -166,6 +171,20 @@ std::shared_ptr<const BounceRules> NamedThings::bounce() {
     if (rules) return *rules;
     std::ranges::move(rules.error(), std::back_inserter(problems_));
     return nullptr;
+}
+
+// It may come, or belong to another machine that has this file too: mail goes by others meanwhile.
+void NamedThings::warn_of_addresses(Problems& warnings) const {
+    for (const EgressSourceConfig& each : config_.egress_sources) {
+        for (const core::IpAddress& address : each.source.addresses) {
+            const std::string complaint = binding_complaint(address);
+            if (complaint.empty()) continue;
+            warnings.push_back({file_, each.lines.of("address"),
+                                "[[egress_source]] \"" + each.source.name + "\" address = \"" +
+                                    address.to_string() + "\": " + complaint +
+                                    ": no mail leaves by it until this machine has it"});
+        }
+    }
 }
 
 // A route for many domains sends all their mail to one host, whose rate is then the rate of all.
@@ -232,11 +251,18 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
         return std::unexpected(in_order(std::move(problems), file.string()));
     }
     named.warn_of_defaults(shaping->policy, parsed.warnings);
-    std::ranges::move(shaping->warnings, std::back_inserter(parsed.warnings));
+    named.warn_of_addresses(parsed.warnings);
+    EgressPlan egress = egress_plan(parsed.config, nullptr);
     auto tenants = tenant_policies(parsed.config);
-    return CheckedConfig{std::move(parsed.config),   std::move(shaping->policy), std::move(bounce),
-                         std::move(parsed.warnings), std::move(roots),           0,
-                         std::move(automation),      std::move(tenants)};
+    std::ranges::move(shaping->warnings, std::back_inserter(parsed.warnings));
+    return CheckedConfig{.config = std::move(parsed.config),
+                         .shaping = std::move(shaping->policy),
+                         .egress = std::move(egress),
+                         .bounce = std::move(bounce),
+                         .warnings = std::move(parsed.warnings),
+                         .tls_roots = std::move(roots),
+                         .automation = std::move(automation),
+                         .tenants = std::move(tenants)};
 }
 
 TlsPolicy CheckedConfig::tls_of(const ShapingLimits& limits, const RouteConfig* route) const {
@@ -249,6 +275,13 @@ std::expected<std::shared_ptr<const CheckedConfig>, Problems> recheck_config(
     auto checked = check_config(file, in_force.config.node.hostname);
     if (!checked) return std::unexpected(std::move(checked.error()));
     checked->generation = in_force.generation + 1;
+    checked->egress = egress_plan(checked->config, &in_force.egress);
+    if (checked->egress.numbers() > EgressPlan::kMostNumbers) {
+        return std::unexpected(
+            Problems{{file.string(), 0,
+                      "there were more than " + std::to_string(EgressPlan::kMostNumbers) +
+                          " names of egress sources since the start; restart to begin again"}});
+    }
     checked->shaping.keep_numbers(in_force.shaping.destination_names());
     if (!checked->tls_roots && in_force.tls_roots) {
         checked->warnings.push_back(

@@ -22,6 +22,7 @@ namespace relay {
 struct CheckedConfig {
     Config config;
     ShapingPolicy shaping;
+    EgressPlan egress{};
     std::shared_ptr<const BounceRules> bounce;
     Problems warnings;
     std::optional<core::TlsRoots> tls_roots;         // none: there is no bundle on this machine

@@ -23,6 +23,7 @@
 #include "relay/config/key_lines.h"
 #include "relay/config/named_file.h"
 #include "relay/config/smarthost.h"
+#include "relay/egress/plan.h"
 #include "relay/message/bounce_policy.h"
 #include "relay/message/tenant_policy.h"
 #include "relay/shaping/file_line.h"
@@ -166,6 +167,18 @@ struct ShapingConfig {
     KeyLines default_lines{};  // of the limits in `default`
 };
 
+struct EgressSourceConfig {
+    EgressSource source;
+    int line = 0;  // where the file has it
+    KeyLines lines{};
+};
+
+struct EgressPoolConfig {
+    EgressPool pool;
+    int line = 0;
+    KeyLines lines{};
+};
+
 struct BounceConfig {
     std::vector<NamedFile> files;  // rules, asked before the built-in ones
     KeyLines lines{};
@@ -204,6 +217,8 @@ struct Config {
     RetryConfig retry;
     std::vector<TenantConfig> tenants;
     ShapingConfig shaping;
+    std::vector<EgressSourceConfig> egress_sources;
+    std::vector<EgressPoolConfig> egress_pools;
     BounceConfig bounce;
     TlsReportConfig tls_report;
     EventsConfig events;
@@ -223,6 +238,9 @@ std::uint64_t memory_limit(const MemoryConfig& memory);
 
 // The addresses of the machine's interfaces, as of now; loopback among them.
 std::vector<core::IpAddress> machine_addresses();
+
+// Why this machine cannot make connections from the address; empty: it can.
+std::string binding_complaint(const core::IpAddress& address);
 
 // Addresses at which mail comes back to us (RFC 5321 section 5.1): those that SMTP listeners name,
 // and for a listener on all addresses that has the port of MX hosts those of the interfaces. A

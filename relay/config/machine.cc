@@ -1,6 +1,7 @@
 // What the configuration takes from the machine: its memory, its name and its addresses.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -91,6 +92,19 @@ std::vector<core::IpAddress> machine_addresses() {
     const auto repeated = std::ranges::unique(found);
     found.erase(repeated.begin(), repeated.end());
     return found;
+}
+
+std::string binding_complaint(const core::IpAddress& address) {
+    sockaddr_storage storage{};
+    const socklen_t length = core::SocketAddress{address, 0}.to_native(storage);
+    const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return core::error_from_errno(errno).message();
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0;
+    const int error = bound ? 0 : errno;
+    ::close(fd);
+    return bound ? "" : core::error_from_errno(error).message();
 }
 
 std::string machine_hostname() {

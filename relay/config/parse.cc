@@ -7,6 +7,7 @@
 
 #include "core/base/toml.h"
 #include "relay/config/credential.h"
+#include "relay/config/egress.h"
 #include "relay/config/listener.h"
 #include "relay/config/route.h"
 #include "relay/config/schema.h"
@@ -41,6 +42,7 @@ class ConfigParser {
         table("retry", retry_keys(), config_.retry);
         tenants();
         shaping();
+        egress();
         table("bounce", bounce_keys(), config_.bounce);
         tls_report();
         table("events", events_keys(), config_.events);
@@ -74,6 +76,7 @@ class ConfigParser {
     void tenants();
     void credentials();
     void shaping();
+    void egress();
     void tls_report();
     void later_features();
 
@@ -165,6 +168,18 @@ void ConfigParser::shaping() {
     from.finish();
 }
 
+void ConfigParser::egress() {
+    for (const TomlValue* table : tables("egress_source")) {
+        Section from = section(*table, "[[egress_source]]");
+        config_.egress_sources.push_back(read_egress_source(from));
+    }
+    for (const TomlValue* table : tables("egress_pool")) {
+        Section from = section(*table, "[[egress_pool]]");
+        config_.egress_pools.push_back(read_egress_pool(from));
+    }
+    check_egress(config_, top_);
+}
+
 void ConfigParser::tls_report() {
     Section from = table("tls_report");
     TlsReportConfig& report = config_.tls_report;
@@ -183,7 +198,7 @@ void ConfigParser::tls_report() {
 }
 
 void ConfigParser::later_features() {
-    for (const char* key : {"egress_source", "egress_pool", "dkim", "webhook"}) {
+    for (const char* key : {"dkim", "webhook"}) {
         const TomlValue* value = top_.take(key);
         if (value == nullptr || (value->kind == Kind::array && value->items.empty())) continue;
         const int line = value->items.empty() ? value->line : value->items.front().line;

@@ -37,5 +37,8 @@ const Keys<TenantPolicy>& tenant_keys();
 const Keys<CredentialConfig>& credential_keys();
 const Keys<RouteConfig>& route_keys();
 const Keys<Smarthost>& smarthost_keys();
+// relay/config/egress.cc
+const Keys<EgressSource>& egress_source_keys();
+const Keys<EgressPool>& egress_pool_keys();
 
 }  // namespace relay

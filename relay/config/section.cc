@@ -226,6 +226,15 @@ std::optional<Section> Section::table(std::string_view key, std::string_view exa
     return Section(*value, name_ + " " + std::string(key), file_, problems_);
 }
 
+std::optional<Section> Section::item(std::string_view key, const core::TomlValue& value,
+                                     std::string_view form) {
+    if (value.kind == Kind::table) {
+        return Section(value, name_ + " " + std::string(key), file_, problems_);
+    }
+    problem_with(key, value.line, form);
+    return std::nullopt;
+}
+
 void Section::not_available(std::string_view key, std::string_view instead) {
     const core::TomlValue* value = take(key);
     if (value == nullptr || is_empty(*value)) return;

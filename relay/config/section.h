@@ -78,6 +78,10 @@ class Section {
     // the value is none.
     std::optional<Section> table(std::string_view key, std::string_view example);
 
+    // A table that is an item of a list, the value of a key. form: what the list must be.
+    std::optional<Section> item(std::string_view key, const core::TomlValue& value,
+                                std::string_view form);
+
     // A key of a later feature: refused unless it is empty ("", [], {}) or absent.
     void not_available(std::string_view key, std::string_view instead = "");
 

@@ -16,11 +16,12 @@ std::string new_session_id(core::Prng& prng) {
     return text;
 }
 
-// Our network or machine, not the host: one without IPv6, or out of descriptors, is no fault of a
-// host that has it.
+// Our network or machine, not the host: one without IPv6, or out of descriptors or ports, is no
+// fault of a host that has it.
 bool is_no_route(const std::error_code& error) {
     return error.value() == ENETUNREACH || error.value() == EADDRNOTAVAIL ||
-           error.value() == EAFNOSUPPORT || error.value() == EMFILE || error.value() == ENFILE;
+           error.value() == EADDRINUSE || error.value() == EAFNOSUPPORT ||
+           error.value() == EMFILE || error.value() == ENFILE;
 }
 
 metrics::Connect metric_of(const std::error_code& error) {
@@ -122,9 +123,24 @@ core::Task<bool> Connection::try_target(HostTarget target) {
 // Null: the walk knows why.
 core::Task<std::unique_ptr<core::ByteStream>> Connection::connect(HostTarget target) {
     const core::Instant deadline = context_.shard.now() + times_.connect;
+    const std::shared_ptr<const EgressSource> egress = source_.site().source;
+    std::optional<core::SocketAddress> from;
+    if (egress != nullptr) {
+        const auto address = EgressSource::for_peer(egress->addresses, target.address);
+        if (address) from = core::SocketAddress{*address, 0};
+    }
+    if (egress != nullptr && egress->proxied()) {
+        walk_.failed(HostWalk::Failed::source, network_failure("proxies are not available"));
+        co_return nullptr;
+    }
     auto connected =
-        co_await core::connect(context_.shard, target.peer(), std::nullopt, deadline, &connecting_);
+        co_await core::connect(context_.shard, target.peer(), from, deadline, &connecting_);
     if (connected) co_return std::move(*connected);
+    if (from && connected.error().value() == EADDRNOTAVAIL) {
+        walk_.failed(HostWalk::Failed::source, network_failure("binding " + from->ip.to_string() +
+                                                               ": " + connected.error().message()));
+        co_return nullptr;
+    }
     context_.metrics.connect(source_.site().destination, metric_of(connected.error()));
     Disposition why =
         network_failure("connecting to " + target.host + " [" + target.peer().to_string() +
@@ -142,7 +158,7 @@ Approach Connection::approach_to(HostTarget target) {
     const std::string endpoint = target.endpoint();
     Approach approach;
     if (may_do_without_ehlo(target.demand)) {
-        HostMemory::Habits* known = context_.hosts.known_habits(endpoint);
+        HostMemory::Habits* known = context_.hosts.known_habits(source_.site().learned(endpoint));
         const bool helo_only = known != nullptr && known->helo_only.ask(now);
         approach.hello = helo_only ? Approach::Hello::helo : Approach::Hello::ehlo_or_helo;
     }
@@ -163,7 +179,7 @@ bool Connection::may_do_without_ehlo(const TlsDemand& demand) const {
 }
 
 void Connection::note_helo_only(const HostTarget& target) {
-    Belief& belief = context_.hosts.habits(target.endpoint()).helo_only;
+    Belief& belief = context_.hosts.habits(source_.site().learned(target.endpoint())).helo_only;
     const core::Duration hold = belief.learn(context_.shard.now());
     if (hold == core::Duration{}) return;
     core::log_info("{} [{}] does not take EHLO: HELO for {} min, then one session says EHLO again",

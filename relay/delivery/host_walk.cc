@@ -176,8 +176,13 @@ void HostWalk::demand_tls(const Candidate& candidate, const dns::HostTlsa& tlsa)
 // ---- what became of them
 
 bool HostWalk::may_try(const core::SocketAddress& peer) {
+    if (site_.source != nullptr && !site_.source->reaches(peer.ip)) {
+        without_family_ = true;
+        return false;
+    }
     const core::Instant now = context_.shard.now();
-    HostMemory::Rest rest = context_.hosts.ask(peer.to_string(), now, now + patience_);
+    HostMemory::Rest rest =
+        context_.hosts.ask(site_.learned(peer.to_string()), now, now + patience_);
     if (!rest.resting) return true;
     if (!resting_ || rest.until < resting_->until) resting_ = std::move(rest);
     return false;
@@ -186,7 +191,11 @@ bool HostWalk::may_try(const core::SocketAddress& peer) {
 void HostWalk::failed(Failed how, Disposition why) {
     PH_ASSERT(last_.has_value());
     how_ = how;
-    const std::string peer = last_->peer().to_string();
+    if (how == Failed::source) {
+        sourceless_ = source_failure(SourceFault::unusable, std::move(why.reply.text));
+        return stop();
+    }
+    const std::string peer = site_.learned(last_->peer().to_string());
     why.peer_name = last_->host;
     why.peer_address = last_->address.to_string();
     if (how == Failed::no_route) {
@@ -196,7 +205,7 @@ void HostWalk::failed(Failed how, Disposition why) {
     const bool by_host = how == Failed::host || how == Failed::refused;
     if (by_host && context_.hosts.failed(peer, context_.shard.now(), why)) {
         context_.log->note(core::LogLevel::kInfo, "host is not asked for a while",
-                           last_->host + " [" + peer + "]",
+                           last_->host + " [" + last_->peer().to_string() + "]",
                            fmt::format("{} {}", why.reply.code, why.reply.text));
     }
     keep(std::move(why));
@@ -236,7 +245,19 @@ NotOpened::Because HostWalk::reason_of(const Disposition& why) {
 // Mail is not returned while a host is left that may work later.
 NotOpened HostWalk::ending() {
     NotOpened end;
-    end.no_route = unrouted_.has_value();
+    if (!sourceless_ && without_family_ && detour_ == nullptr && !failure_ && !resting_ &&
+        !unrouted_) {
+        const bool v4 = site_.source->has_v4();
+        sourceless_ = source_failure(SourceFault::unfit, "no host of the site has an address of " +
+                                                             std::string(v4 ? "IPv4" : "IPv6") +
+                                                             ", as the egress source has");
+    }
+    if (sourceless_) {
+        end.because = NotOpened::Because::no_source;
+        end.why = *sourceless_;
+        return end;
+    }
+    end.no_route = unrouted_.has_value() || without_family_;
     // A family that this machine does not speak says nothing about the host.
     if (unrouted_ && !failure_ && !resting_) failure_ = unrouted_;
     if (detour_ != nullptr) {

@@ -8,7 +8,8 @@
 //   source.not_opened(worker, walk.ending());
 //
 // Owned by its connection; one shard. Limits: kMaxAddressesTried addresses, kMaxAddressesOfAHost of
-// one host; an address that this machine has no way to does not count.
+// one host; an address that this machine has no way to, or that the egress source has no address of
+// the family of, does not count.
 #pragma once
 
 #include <optional>
@@ -49,6 +50,7 @@ class HostWalk {
         this_try,  // for a reason that is not held against the host
         host,      // the host: nobody asks it for a while
         refused,   // the same, by 4yz instead of a greeting (see Reconnect in limits.h)
+        source,    // none of it: our egress source cannot be used. The walk is over
     };
 
     // detour: null for a connection that takes any mail of the site. All outlive the walk.
@@ -107,6 +109,8 @@ class HostWalk {
     std::optional<Disposition> unrouted_;      // of an address that we have no way to
     std::optional<HostMemory::Rest> resting_;  // the host passed over that may be asked first
     bool nowhere_ = false;                     // a detour that leads to nobody
+    bool without_family_ = false;              // addresses that our source has no family for
+    std::optional<Disposition> sourceless_;    // our source cannot be used
 };
 
 }  // namespace relay

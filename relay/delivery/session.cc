@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::size_t kHeadForMessageId = 8192;
 
+// As KumoMTA has it: what is said of the destination goes before what is said of the source.
+const std::string& ehlo_name(const SiteFacts& site, const EgressOptions& options) {
+    if (site.limits.ehlo_domain != nullptr) return *site.limits.ehlo_domain;
+    const bool own = site.source != nullptr && !site.source->ehlo.empty();
+    return own ? site.source->ehlo : options.ehlo_name;
+}
+
 }  // namespace
 
 Session::Session(const SessionParts& parts, Approach approach,
@@ -29,14 +36,13 @@ Session::Session(const SessionParts& parts, Approach approach,
       site_(parts.source.site()),
       approach_(std::move(approach)),
       endpoint_(approach_.target.endpoint()),
-      peer_(approach_.target.peer().to_string()),
+      learned_endpoint_(site_.learned(endpoint_)),
+      learned_peer_(site_.learned(approach_.target.peer().to_string())),
       peer_address_(approach_.target.address.to_string()),
       source_address_(stream->local().ip.to_string()),
       stream_(std::move(stream)),
       began_(source_.manners().choose(context_.shard.now())),
-      dialogue_(site_.limits.ehlo_domain == nullptr ? context_.options.ehlo_name
-                                                    : *site_.limits.ehlo_domain,
-                began_.pipelining, began_.chunking),
+      dialogue_(ehlo_name(site_, context_.options), began_.pipelining, began_.chunking),
       deliveries_left_(site_.limits.max_deliveries_per_connection) {}
 
 Session::~Session() {
@@ -172,7 +178,7 @@ void Session::keep_to_limits() {
                 static_cast<std::uint32_t>(std::min<std::size_t>(deliveries_left_, messages));
     };
     most(dialogue_.extensions().mail_max);
-    HostMemory::Habits* known = context_.hosts.known_habits(endpoint_);
+    HostMemory::Habits* known = context_.hosts.known_habits(learned_endpoint_);
     if (known != nullptr) most(known->cap.most(context_.shard.now()));
 }
 

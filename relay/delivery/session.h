@@ -145,7 +145,9 @@ class Session {
     const SiteFacts& site_;
     Approach approach_;
     const std::string endpoint_;  // host:port
-    const std::string peer_;      // address:port
+    // By which HostMemory knows the host, by name:port and address:port.
+    const std::string learned_endpoint_;
+    const std::string learned_peer_;
     const std::string peer_address_;
     const std::string source_address_;
     std::unique_ptr<core::ByteStream> stream_;

@@ -40,7 +40,7 @@ void Session::note_silent_close() {
     const core::Instant now = context_.shard.now();
     if (now - last_message_ > kAtOnce) return;  // it minds idling
     const std::size_t messages = dialogue_.completed();
-    SessionCap& cap = context_.hosts.habits(endpoint_).cap;
+    SessionCap& cap = context_.hosts.habits(learned_endpoint_).cap;
     if (source_.carries_more(endpoint_, messages)) return void(cap.carried(messages + 1));
     if (!cap.closed_silently(messages, established_at_, now)) return;
     core::log_info(
@@ -54,7 +54,7 @@ void Session::note_success() {
     const core::Instant now = context_.shard.now();
     if (answered_ && now - *answered_ < kTellEvery) return;
     answered_ = now;
-    context_.hosts.answers(peer_, now);
+    context_.hosts.answers(learned_peer_, now);
     if (dialogue_.followed_dot()) learn_from(true);
     const bool encrypted = encryption_ == Encryption::on && approach_.target.demand.may_go_clear();
     if (encrypted && context_.tls.memory().note_works(endpoint_, now)) {
@@ -66,8 +66,8 @@ void Session::note_success() {
 void Session::learn_from(bool replied) {
     const core::Instant now = context_.shard.now();
     if (const std::size_t completed = dialogue_.completed(); is_over() && completed > 0) {
-        context_.hosts.answers(peer_, now);
-        HostMemory::Habits* known = context_.hosts.known_habits(endpoint_);
+        context_.hosts.answers(learned_peer_, now);
+        HostMemory::Habits* known = context_.hosts.known_habits(learned_endpoint_);
         if (known != nullptr && !dialogue_.sparing_parameters()) {
             known->refuses_parameters.lift(now);
         }
@@ -91,7 +91,7 @@ void Session::learn_from(bool replied) {
 void Session::note_refused_parameters() {
     if (spares_parameters_ || !dialogue_.sparing_parameters()) return;
     spares_parameters_ = true;
-    Belief& belief = context_.hosts.habits(endpoint_).refuses_parameters;
+    Belief& belief = context_.hosts.habits(learned_endpoint_).refuses_parameters;
     const core::Duration hold = belief.learn(context_.shard.now());
     if (hold == core::Duration{}) return;
     core::log_info(

@@ -18,7 +18,7 @@ core::Task<std::expected<void, Session::Refusal>> Session::open() {
     dialogue_.keep_to(times_);
     dialogue_.want_tls(demand.wish());
     if (approach_.hello == Approach::Hello::helo) dialogue_.say_helo();
-    HostMemory::Habits* known = context_.hosts.known_habits(endpoint_);
+    HostMemory::Habits* known = context_.hosts.known_habits(learned_endpoint_);
     spares_parameters_ = known != nullptr && known->refuses_parameters.ask(now);
     if (spares_parameters_) dialogue_.spare_parameters();
     if (site_.tls_request == TlsRequest::required) dialogue_.require_tls();
@@ -134,7 +134,8 @@ Session::Refusal Session::refusal() {
                         core::escaped(why.reply.text));
     }
     if (approach_.hello == Approach::Hello::helo && why.command == "HELO") {
-        context_.hosts.habits(endpoint_).helo_only.lift(context_.shard.now());  // EHLO next time
+        context_.hosts.habits(learned_endpoint_)
+            .helo_only.lift(context_.shard.now());  // EHLO next time
     }
     why.scope = Scope::site;
     if (again_ == Again::no && refuses_ehlo(why)) again_ = Again::by_helo;
@@ -167,7 +168,8 @@ bool Session::refuses_ehlo(const Disposition& why) const {
         return false;
     }
     if (!why.local) return why.reply.code == 501 || why.reply.code == 503 || why.reply.code == 554;
-    return step_ == Step::lost && !context_.hosts.worked_lately(peer_, context_.shard.now());
+    return step_ == Step::lost &&
+           !context_.hosts.worked_lately(learned_peer_, context_.shard.now());
 }
 
 }  // namespace relay

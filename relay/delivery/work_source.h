@@ -22,6 +22,7 @@ struct NotOpened {
         unreachable,  // no connection
         hopeless,     // by policy, or as DNS says: another try would end like this one
         resting,      // nothing was tried: all hosts that were left failed lately
+        no_source,    // our egress source cannot be used, here or at all: see why.source_fault
     };
     Because because = Because::unreachable;
     Disposition why;            // of what was tried; resting: of what failed then

@@ -62,7 +62,7 @@ Event reception_event(const Message& message, std::size_t first, const EventPeer
 }
 
 Event outcome_event(const Recipient& recipient, std::string_view site, const BounceVerdict& bounce,
-                    core::WallTime now) {
+                    core::WallTime now, const EventEgress& egress) {
     const Disposition& done = recipient.disposition();
     Event event = event_of(*recipient.message, type_of(done), now);
     event.recipients = EventRecipients(recipient.address);
@@ -73,6 +73,7 @@ Event outcome_event(const Recipient& recipient, std::string_view site, const Bou
     event.attempts = recipient.attempts;
     event.bounce = bounce;
     event.local = done.local;
+    event.egress = egress;
     event.source_address = done.source_address;
     event.protocol = "ESMTP";
     event.session_id = done.session_id;

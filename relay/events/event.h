@@ -44,6 +44,12 @@ struct EventPeer {
     std::string_view address;  // "192.0.2.1:2525" or without a port
 };
 
+// Which pool a mail goes by, and which source of it was used.
+struct EventEgress {
+    std::string_view pool = "default";
+    std::string_view source = "default";
+};
+
 // A reply, theirs or ours.
 struct EventResponse {
     ReplyView reply;
@@ -83,6 +89,7 @@ struct Event {
     std::uint16_t attempts = 0;
     BounceVerdict bounce;  // what a failure means
     bool local = false;    // the response is our own
+    EventEgress egress;
     std::string_view source_address;
     std::string_view tenant;
     std::string_view campaign;
@@ -108,7 +115,7 @@ Event reception_event(const Message& message, std::size_t first, const EventPeer
                       const EventResponse& response, core::WallTime now);
 // By the recipient's disposition, whose outcome must not be none.
 Event outcome_event(const Recipient& recipient, std::string_view site, const BounceVerdict& bounce,
-                    core::WallTime now);
+                    core::WallTime now, const EventEgress& egress = {});
 Event rejection_event(const EventRejection& rejection, core::WallTime now);
 
 }  // namespace relay

@@ -135,9 +135,9 @@ void append_bounce(std::string& out, const BounceVerdict& bounce, bool local) {
     out += bounce.suppress ? "true}" : "false}";
 }
 
-// There is one source without a name of its own, as yet.
-void append_source(std::string& out, std::string_view address) {
-    out += R"(,"egress_pool":"default","egress_source":"default")";
+void append_source(std::string& out, const EventEgress& egress, std::string_view address) {
+    append_text(out, R"(,"egress_pool":)", egress.pool);
+    append_text(out, R"(,"egress_source":)", egress.source);
     if (address.empty()) {
         out += R"(,"source_address":null)";
         return;
@@ -168,7 +168,7 @@ void append_event(std::string& lines, const Event& event) {
     if (incoming) {
         lines += R"(,"egress_pool":null,"egress_source":null,"source_address":null)";
     } else {
-        append_source(lines, event.source_address);
+        append_source(lines, event.egress, event.source_address);
     }
     append_text_or_null(lines, R"(,"tenant":)", event.tenant);
     append_text_or_null(lines, R"(,"campaign":)", event.campaign);

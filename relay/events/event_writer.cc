@@ -18,8 +18,8 @@ std::size_t EventWriter::reception_record(const Message& message, std::size_t fi
 }
 
 void EventWriter::outcome(const Recipient& recipient, std::string_view site,
-                          const BounceVerdict& verdict) {
-    record(outcome_event(recipient, site, verdict, reactor_.wall()));
+                          const BounceVerdict& verdict, const EventEgress& egress) {
+    record(outcome_event(recipient, site, verdict, reactor_.wall(), egress));
 }
 
 void EventWriter::rejection(const EventRejection& rejection) {

@@ -27,7 +27,8 @@ class EventWriter {
     std::size_t reception_record(const Message& message, std::size_t first, const EventPeer& client,
                                  const EventResponse& response);
     // verdict: what a failure means; nothing for a delivery.
-    void outcome(const Recipient& recipient, std::string_view site, const BounceVerdict& verdict);
+    void outcome(const Recipient& recipient, std::string_view site, const BounceVerdict& verdict,
+                 const EventEgress& egress = {});
     void rejection(const EventRejection& rejection);
 
     EventPosition last() const { return last_; }

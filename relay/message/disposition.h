@@ -23,6 +23,14 @@ enum class Outcome : std::uint8_t {
 
 enum class Scope : std::uint8_t { session, site, message, recipient };
 
+// What keeps an egress source from being used: another one is tried, and the receiver has no part
+// in it.
+enum class SourceFault : std::uint8_t {
+    none,
+    unusable,  // its address cannot be bound, or its proxy does not work
+    unfit,     // it has no address of a family that the hosts have
+};
+
 inline constexpr std::size_t kMaxReplyText = 1024;  // octets kept of a remote reply
 
 // What stays of a deferral while the recipient waits: quoted when it expires.
@@ -47,10 +55,12 @@ struct Disposition {
     bool host_lacks = false;       // for want of an extension: another host may offer it
     bool dsn_passed = false;       // the peer was told what to report, and does it
     bool by_passed = false;        // the peer was told by when to deliver (RFC 2852)
-    bool ambiguous_end = false;    // the final dot was sent and no reply came (RFC 5321 3.8)
-    std::string peer_name;         // MX host
-    std::string peer_address;      // its IP
-    std::string source_address;    // our IP
+    bool untried = false;          // nobody was asked: it is no attempt
+    SourceFault source_fault = SourceFault::none;  // with Outcome::none
+    bool ambiguous_end = false;  // the final dot was sent and no reply came (RFC 5321 3.8)
+    std::string peer_name;       // MX host
+    std::string peer_address;    // its IP
+    std::string source_address;  // our IP
     std::string session_id;
     // Of the connection, when it was encrypted; names that live as long as the program.
     std::string_view tls_protocol;

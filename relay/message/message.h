@@ -24,6 +24,7 @@
 #include "relay/message/dsn_request.h"
 #include "relay/message/message_id.h"
 #include "relay/message/priority.h"
+#include "relay/message/source_id.h"
 #include "relay/message/tenant.h"
 
 namespace relay {
@@ -52,9 +53,10 @@ struct Recipient final : core::ListLink<RecipientQueueTag> {
     core::CompactText address;        // as it goes into RCPT TO, without <>
     std::string_view domain() const;  // after the last @, as written
     RecipientState state = RecipientState::receiving;
-    Notify notify;               // RFC 3461
-    bool delay_told = false;     // the sender was told that it takes longer
-    std::uint16_t attempts = 0;  // those that count: a connection was tried or used
+    Notify notify;                    // RFC 3461
+    bool delay_told = false;          // the sender was told that it takes longer
+    std::uint16_t attempts = 0;       // those that count: a connection was tried or used
+    SourceId source = SourceId::any;  // that it was given; a retry keeps it (greylists want that)
     core::WallTime next_attempt{};
     bool content_held = false;              // by whoever owns the recipient now; see ContentHolders
     bool settled = false;                   // final, as its origin knows

@@ -72,6 +72,21 @@ Disposition bounced_by_operator(const std::string& reason) {
     return result;
 }
 
+Disposition source_failure(SourceFault fault, std::string text) {
+    Disposition result = own(Outcome::none, Scope::session, {451, {4, 3, 5}, std::move(text)}, {});
+    result.source_fault = fault;
+    return result;
+}
+
+Disposition no_usable_source(std::string_view pool) {
+    std::string text = "no egress source of pool \"";
+    text.append(pool).append("\" can be used now");
+    Disposition result =
+        own(Outcome::deferred, Scope::session, {451, {4, 3, 5}, std::move(text)}, "connect");
+    result.untried = true;
+    return result;
+}
+
 Disposition content_unreadable() {
     return own(Outcome::deferred, Scope::message,
                {451, {4, 3, 0}, "the content cannot be read back from the spool"}, "spool");

@@ -32,6 +32,10 @@ Disposition without_required_tls(Disposition failed, bool unsupported);
 Disposition message_expired();
 // An operator, or a rule, gave it up: 551 5.7.1, with the reason.
 Disposition bounced_by_operator(const std::string& reason);
+// The egress source cannot be used; mail goes by another one. None of an outcome.
+Disposition source_failure(SourceFault fault, std::string text);
+// No source of the pool can be used now: 451 4.3.5, and no attempt.
+Disposition no_usable_source(std::string_view pool);
 // The spool does not give the content back.
 Disposition content_unreadable();
 

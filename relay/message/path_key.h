@@ -9,11 +9,9 @@
 #include <string>
 
 #include "relay/message/message.h"
+#include "relay/message/source_id.h"
 
 namespace relay {
-
-// An egress source (IP and EHLO name), by number. Zero: the machine's choice.
-enum class SourceId : std::uint16_t { any = 0 };
 
 struct SiteKey {
     bool routed = false;  // by a [[route]]: hosts in order, with ports; otherwise a set of MX hosts

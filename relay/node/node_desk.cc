@@ -148,7 +148,7 @@ core::Task<PathsView> NodeDesk::paths(std::size_t most) {
 
 // The first shard that knows where mail for the domain goes says it.
 core::Task<Controlled<std::string>> NodeDesk::path(std::string domain) {
-    std::optional<SiteFacts> site;
+    std::optional<Router::KnownSite> site;
     for (RelayShard* relay : node_.relay_shards) {
         auto known = co_await shard_.ask(
             relay->id(), [relay, domain] { return relay->origin().router().known_site(domain); });
@@ -158,19 +158,19 @@ core::Task<Controlled<std::string>> NodeDesk::path(std::string domain) {
     PathQuestion question{.domain = domain};
     PathsView live;
     if (site) {
-        for (const dns::MxGroup& group : site->plan.groups)
+        for (const dns::MxGroup& group : site->facts.plan.groups)
             question.mx.insert(question.mx.end(), group.hosts.begin(), group.hosts.end());
         for (RelayShard* relay : node_.relay_shards) {
-            auto part = co_await shard_.ask(relay->id(), [relay, key = site->path] {
-                return relay->dispatcher().view_of(key);
+            auto part = co_await shard_.ask(relay->id(), [relay, paths = site->paths] {
+                return relay->dispatcher().view_of(paths);
             });
-            if (part && *part) live.paths.push_back(std::move(**part));
+            if (part) live.add(std::move(*part));
         }
     }
     std::string body = "{\"domain\":";
     core::append_json_string(body, domain);
     body += ",\"site\":";
-    core::append_json_string(body, site ? std::string_view(site->name) : std::string_view());
+    core::append_json_string(body, site ? std::string_view(site->facts.name) : std::string_view());
     body += ",\"report\":";
     core::append_json_string(body,
                              path_report(node_.relay_shards[shard_.id()]->checked(), question));

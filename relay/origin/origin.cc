@@ -167,6 +167,10 @@ void Origin::settle(Recipient& recipient) {
             if (recipient.state != RecipientState::scheduled) {
                 recipient.move_to(RecipientState::scheduled);
             }
+            if (recipient.disposition().source_fault != SourceFault::none) {
+                router_.source_failed(recipient);
+                recipient.clear_disposition();
+            }
             router_.release(recipient);
             schedule_.add(recipient, closing_ ? kStayHome : core::Duration::zero());
             break;
@@ -218,17 +222,16 @@ std::shared_ptr<const RetryRule> Origin::rule_of(const Recipient& recipient) con
 }
 
 void Origin::defer(Recipient& recipient, const BounceVerdict& verdict) {
-    recipient.count_attempt();
+    const bool untried = recipient.disposition().untried;
+    if (!untried) recipient.count_attempt();
     const std::shared_ptr<const RetryRule> own_rule = rule_of(recipient);
     const RetryRule* const rule = own_rule.get();
-    const Schedule::NextTry next = schedule_.after_deferral(recipient, rule);
+    const Schedule::NextTry next = untried ? schedule_.after_no_try(recipient, rule)
+                                           : schedule_.after_deferral(recipient, rule);
     recipient.next_attempt = shard_.wall() + next.delay;
-    const std::string_view site = recipient.site != nullptr
-                                      ? std::string_view(recipient.site->facts.name)
-                                      : std::string_view{};
     const std::size_t destination =
         recipient.site != nullptr ? recipient.site->facts.destination : 0;
-    events_.outcome(recipient, site, verdict);
+    tell_outcome(recipient, verdict);
     metrics_.delivery(destination, metrics::Outcome::deferred);
     metrics_.tenants().count(number_of(*recipient.message), metrics::Outcome::deferred);
     if (next.too_late) {
@@ -263,9 +266,7 @@ void Origin::finish(Recipient& recipient, const BounceVerdict& verdict) {
     }
     if (tells != DeliveryReports::Tells::failure ||
         recipient.message->bounces != BouncePolicy::mail) {
-        events_.outcome(recipient,
-                        site != nullptr ? std::string_view(site->facts.name) : std::string_view{},
-                        verdict);
+        tell_outcome(recipient, verdict);
     }
     metrics_.delivery(site != nullptr ? site->facts.destination : metrics::kOtherDestination,
                       metric_of(recipient.disposition().outcome));
@@ -276,6 +277,14 @@ void Origin::finish(Recipient& recipient, const BounceVerdict& verdict) {
     replies_.release(std::exchange(recipient.last_reply, nullptr));
     recipient.clear_disposition();
     let_go(message);
+}
+
+void Origin::tell_outcome(const Recipient& recipient, const BounceVerdict& verdict) {
+    const SiteFacts* const facts = recipient.site == nullptr ? nullptr : &recipient.site->facts;
+    EventEgress egress{.pool = router_.pool_of(*recipient.message).name};
+    if (facts != nullptr) egress.source = router_.egress().name_of(facts->path.source);
+    events_.outcome(recipient, facts == nullptr ? std::string_view{} : facts->name, verdict,
+                    egress);
 }
 
 void Origin::record(Recipient& recipient, Outcome outcome) {

@@ -140,6 +140,7 @@ class Origin final : public Acceptance,
     std::shared_ptr<const RetryRule> rule_of(const Recipient& recipient) const;
     void quote_last_reply(Recipient& recipient);
     void finish(Recipient& recipient, const BounceVerdict& verdict);
+    void tell_outcome(const Recipient& recipient, const BounceVerdict& verdict);
     void free_message(Message& message);
     void note(Recipient& recipient, Outcome outcome);
     core::Task<void> read_back(Recipient* recipient);

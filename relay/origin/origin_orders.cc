@@ -87,7 +87,8 @@ core::Task<void> Origin::keep_looking() {
 
 Sifted Origin::look_at(Recipient& recipient, const std::vector<Selection>& retries,
                        const std::vector<QueueCount*>& counts) {
-    const MailFacts facts = facts_of(recipient, router_.known_site(recipient));
+    MailFacts facts = facts_of(recipient, router_.known_site(recipient));
+    facts.source = {};  // it is chosen when the mail goes
     const Order* const order = orders_ == nullptr ? nullptr : orders_->match(facts);
     if (order != nullptr && order->kind == OrderKind::bounce) {
         schedule_.give_up(recipient);

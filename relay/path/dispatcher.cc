@@ -236,10 +236,13 @@ core::Task<PathsView> Dispatcher::view(std::size_t most) {
     co_return view;
 }
 
-std::optional<LivePath> Dispatcher::view_of(const PathKey& key) {
-    auto* const found = paths_.find(key);
-    if (found == nullptr) return std::nullopt;
-    return found->second->view();
+PathsView Dispatcher::view_of(const std::vector<PathKey>& keys) {
+    PathsView view;
+    for (const PathKey& key : keys) {
+        auto* const found = paths_.find(key);
+        if (found != nullptr) view.paths.push_back(found->second->view());
+    }
+    return view;
 }
 
 void Dispatcher::sweep(Walk& walk) {

@@ -51,9 +51,9 @@ class Dispatcher final : public PathEnd {
     // What is in force at the start. Before anything else, where there is automation.
     void begin_with(std::shared_ptr<const CheckedConfig> checked) { checked_ = std::move(checked); }
     // What an operator sees: the paths of this shard with the most mail that have any, or
-    // connections; in slices. view_of: one of them; none: it is not here.
+    // connections; in slices. view_of: those of these that are here.
     core::Task<PathsView> view(std::size_t most);
-    std::optional<LivePath> view_of(const PathKey& key);
+    PathsView view_of(const std::vector<PathKey>& keys);
     core::Task<void> close(core::Instant deadline);
 
     std::size_t paths() const { return paths_.size(); }

@@ -20,6 +20,7 @@ Outage::Failure failure_of(NotOpened::Because because) {
             return Outage::Failure::not_opened;
         case NotOpened::Because::hopeless:
         case NotOpened::Because::resting:
+        case NotOpened::Because::no_source:
             break;
     }
     return Outage::Failure::hopeless;
@@ -195,6 +196,7 @@ bool Path::is_last_hope() const {
 }
 
 void Path::not_opened(Worker& worker, const NotOpened& end) {
+    if (end.because == NotOpened::Because::no_source) return send_all_home(end.why);
     if (end.because != NotOpened::Because::resting) react(end.why, nullptr);
     if (worker.detour() != nullptr) return detour_failed(*worker.detour(), end);
     if (end.because == NotOpened::Because::resting) {

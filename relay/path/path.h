@@ -162,6 +162,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool is_last_hope() const;
     void secure_by(TlsPolicy tls, std::shared_ptr<const Smarthost> smarthost);
     void limit_by(const ShapingLimits& limits);
+    void adopt_source(const std::shared_ptr<const EgressSource>& source);
 
     // ---- automation (path_automation.cc)
     void heed_actions(ShapingLimits& limits);

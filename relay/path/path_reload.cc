@@ -24,9 +24,20 @@ void Path::adopt(const CheckedConfig& checked) {
         site_.port = checked.port_of(limits);
         pool_.retire_all();
     }
+    adopt_source(checked.egress.source(site_.path.source));
     site_.generation = checked.generation;
     waiting_.use(checked.tenants);
     limit_by(limits);
+}
+
+// One that is gone gets no mail any more; what is here already goes as it was to.
+void Path::adopt_source(const std::shared_ptr<const EgressSource>& source) {
+    const bool gone = source == nullptr && site_.path.source != SourceId::any;
+    const bool same = source == site_.source ||
+                      (source != nullptr && site_.source != nullptr && *source == *site_.source);
+    if (gone || same) return;
+    site_.source = source;
+    pool_.retire_all();
 }
 
 // What is sent from now on goes over a connection that was made by these.

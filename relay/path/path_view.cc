@@ -49,7 +49,7 @@ LivePath Path::view() {
     const core::Instant now = context_.shard.now();
     LivePath view{.name = site_.name,
                   .provider = site_.provider,
-                  .source = site_.path.source == SourceId::any ? "default" : "",
+                  .source = std::string(site_.scope().source),
                   .shard = context_.shard.id(),
                   .lane = role_ == Role::lane,
                   .ready = ready(),

@@ -11,7 +11,7 @@ MailFacts facts_of(const Recipient& recipient, const Site* site) {
     facts.site = site->facts.name;
     facts.hosts = site->facts.path.site.hosts;
     facts.provider = site->facts.provider;
-    if (site->facts.path.source == SourceId::any) facts.source = "default";
+    facts.source = site->facts.scope().source;
     return facts;
 }
 

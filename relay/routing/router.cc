@@ -153,12 +153,15 @@ const Site* Router::known_site(const Recipient& recipient) const {
     return domain == nullptr ? nullptr : domain->site;
 }
 
-std::optional<SiteFacts> Router::known_site(std::string_view written) const {
+std::optional<Router::KnownSite> Router::known_site(std::string_view written) const {
     const PlainDomain plain(written);
     if (!plain.name()) return std::nullopt;
     const Domain* const domain = domains_.find(*plain.name());
     if (domain == nullptr || domain->site == nullptr) return std::nullopt;
-    return domain->site->facts;
+    KnownSite known{domain->site->facts, {domain->site->facts.path}};
+    for (const Site::BySource& one : domain->site->by_source)
+        known.paths.push_back(one.site->facts.path);
+    return known;
 }
 
 // Waived: no policy is looked for (RFC 8689 section 4.1).
@@ -353,6 +356,7 @@ void Router::apply_settings(const ShapingScope& scope, TlsRequest request, const
     facts.table = scope.table;
     facts.provider = scope.provider;
     facts.tls_request = request;
+    facts.source = egress().source(SourceId::any);
     facts.set_tls(parts_.checked->tls_of(facts.limits, route));
 }
 
@@ -379,8 +383,66 @@ void Router::answer(Domain& domain, Recipient& recipient) {
         recipient.set_disposition(*domain.failure);
         return receiver_.unroutable(recipient);
     }
-    recipient.site = SiteTable::refer(domain.site);
+    Site* const site = egress().is_plain() ? domain.site : choose_source(*domain.site, recipient);
+    if (site == nullptr) {
+        recipient.set_disposition(no_usable_source(pool_of(*recipient.message).name));
+        return receiver_.unroutable(recipient);
+    }
+    recipient.site = SiteTable::refer(site);
     receiver_.routed(recipient);
+}
+
+// ---- egress sources
+
+const SourcePool& Router::pool_of(const Message& /*message*/) const {
+    return egress().fallback();
+}
+
+Site* Router::choose_source(Site& site, Recipient& recipient) {
+    const core::Instant now = shard_.now();
+    const auto usable = [&](SourceId source) {
+        return by_source(site, source)->unfit_until <= now;
+    };
+    const PoolMember* const member =
+        sources_.choose_for(recipient, site, pool_of(*recipient.message), now, usable);
+    if (member == nullptr) return nullptr;
+    recipient.source = member->source;
+    return by_source(site, member->source);
+}
+
+Site* Router::by_source(Site& site, SourceId source) {
+    if (Site* const known = SiteTable::by_source(site, source)) return known;
+    return sites_.add_by_source(site, source, as_seen_by(source, site.facts));
+}
+
+// What DNS and policies said holds for every source.
+SiteFacts Router::as_seen_by(SourceId source, const SiteFacts& site) const {
+    SiteFacts facts = site;
+    facts.source = egress().source(source);
+    facts.limits = shaping().limits_for(facts.scope());
+    facts.limits.enable_dane = site.limits.enable_dane;
+    facts.limits.enable_mta_sts = site.limits.enable_mta_sts;
+    const auto& routes = parts_.checked->config.routes;
+    const auto route = std::ranges::find(routes, facts.route, &RouteConfig::domain);
+    facts.set_tls(parts_.checked->tls_of(facts.limits, route == routes.end() ? nullptr : &*route));
+    if (!facts.routed) facts.port = parts_.checked->port_of(facts.limits);
+    identify(facts, source);
+    return facts;
+}
+
+void Router::source_failed(const Recipient& recipient) {
+    if (recipient.site == nullptr) return;
+    const Disposition& why = recipient.disposition();
+    const SourceId source = recipient.site->facts.path.source;
+    if (why.source_fault == SourceFault::unfit) {
+        // The site is this shard's; only recipients see it as const.
+        const_cast<Site*>(recipient.site)->unfit_until = shard_.now() + SourceChoice::kUnfit;
+    } else if (sources_.rest(source, shard_.now())) {
+        core::log_warning(
+            "egress source \"{}\" is not used for {} s: {}", egress().name_of(source),
+            std::chrono::duration_cast<std::chrono::seconds>(SourceChoice::kRest).count(),
+            why.reply.text);
+    }
 }
 
 void Router::release(Recipient& recipient) {

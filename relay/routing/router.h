@@ -6,6 +6,7 @@
 // wait in a DomainQueue, where messages take turns; kMostResolving are under way at a time, and
 // none is begun while there are most_sites sites, so that what waits costs a DomainTable entry and
 // nothing else. Whoever waited for an answer is told in slices.
+// With egress sources to choose from, a recipient goes by the site as its source sees it.
 // takes_no_mail() answers from what is remembered and asks nobody. After stop_waiting() nothing is
 // routed any more; close() awaits the lookups under way, whose resolver must have been closed.
 // Limits: those of DomainTable; kMostResolving; RouterParts::most_sites. memory() says what domains
@@ -30,6 +31,7 @@
 #include "relay/routing/rollups.h"
 #include "relay/routing/route_index.h"
 #include "relay/routing/site_table.h"
+#include "relay/routing/source_choice.h"
 #include "relay/security/mta_sts.h"
 
 namespace relay {
@@ -72,9 +74,18 @@ class Router {
     // Where the recipient's mail went when that was asked last; null: it is not remembered. The
     // caller gets no reference.
     const Site* known_site(const Recipient& recipient) const;
-    // A copy of what is known about mail for a domain.
-    std::optional<SiteFacts> known_site(std::string_view domain) const;
+    // A copy of what is known about mail for a domain, and its paths, of every source.
+    struct KnownSite {
+        SiteFacts facts;
+        std::vector<PathKey> paths;
+    };
+    std::optional<KnownSite> known_site(std::string_view domain) const;
     const ShapingPolicy& shaping() const { return parts_.checked->shaping; }
+    const EgressPlan& egress() const { return parts_.checked->egress; }
+    // By which the message goes.
+    const SourcePool& pool_of(const Message& message) const;
+    // The recipient came back because its egress source cannot be used; before release().
+    void source_failed(const Recipient& recipient);
     // The recipient no longer uses its site.
     void release(Recipient& recipient);
     // A null MX of the domain is known, and its TTL has not ended. A route hides it.
@@ -126,6 +137,10 @@ class Router {
     void replace_site(Domain& domain, Site* site);
     void unreference(Site* site);
     void answer(Domain& domain, Recipient& recipient);
+    Site* by_source(Site& site, SourceId source);
+    SiteFacts as_seen_by(SourceId source, const SiteFacts& site) const;
+    // Null: none of its pool can be used.
+    Site* choose_source(Site& site, Recipient& recipient);
     core::Task<void> answer_all(Domain* domain);
     core::Task<void> return_all();
     void rest(Domain& domain);
@@ -143,6 +158,7 @@ class Router {
     DomainQueue queue_;
     core::IntrusiveList<Domain, DomainTag> under_way_;  // resolving or answering
     SiteTable sites_;
+    SourceChoice sources_;
     std::size_t resolving_ = 0;
     std::size_t waiting_ = 0;
     bool making_room_ = false;

@@ -56,8 +56,14 @@ std::string name_of(const SiteFacts& facts) {
 
 }  // namespace
 
-void identify(SiteFacts& facts) {
+std::string SiteFacts::learned(const std::string& endpoint) const {
+    if (path.source == SourceId::any) return endpoint;
+    return "#" + std::to_string(static_cast<unsigned>(path.source)) + " " + endpoint;
+}
+
+void identify(SiteFacts& facts, SourceId source) {
     facts.path = {};
+    facts.path.source = source;
     SiteKey& site = facts.path.site;
     site.routed = facts.routed;
     site.table = facts.table;

@@ -13,6 +13,7 @@
 
 #include "dns/mx.h"
 #include "relay/config/config.h"
+#include "relay/egress/source.h"
 #include "relay/message/message.h"
 #include "relay/message/path_key.h"
 #include "relay/routing/lane.h"
@@ -40,7 +41,9 @@ struct SiteFacts {
     std::vector<std::string> sts_hosts;
     std::vector<std::string> sts_bound;          // of a route
     std::shared_ptr<const Smarthost> smarthost;  // of a route; null: none
-    std::size_t destination = 0;                 // metrics label
+    // Where its mail leaves from; null: as the machine chooses. `path` has its number.
+    std::shared_ptr<const EgressSource> source;
+    std::size_t destination = 0;  // metrics label
     // Where that comes from: the domain whose shaping table holds (empty: the default), the
     // provider that the site belongs to (empty: none), the [[route]] by its domain if it says
     // something of its own about TLS or login (that holds for its mail alone), and which
@@ -51,7 +54,13 @@ struct SiteFacts {
     std::uint64_t generation = 0;
     std::uint64_t fingerprint = 0;  // of hosts and their order; the path leaves preferences out
 
-    ShapingScope scope() const { return {.table = table, .provider = provider}; }
+    ShapingScope scope() const {
+        return {.table = table,
+                .provider = provider,
+                .source = source == nullptr ? kDefaultSource : std::string_view(source->name)};
+    }
+    // By which HostMemory knows a host: what is learned holds for one source.
+    std::string learned(const std::string& endpoint) const;
     // By the configuration, raised by what the mail asks for.
     void set_tls(TlsPolicy configured) {
         const bool raised =
@@ -61,14 +70,22 @@ struct SiteFacts {
 };
 
 struct Site {
+    // The same site as another egress source sees it; holds a reference.
+    struct BySource {
+        SourceId source = SourceId::any;
+        Site* site = nullptr;
+    };
+
     SiteFacts facts;
-    std::size_t home = 0;           // shard that owns the path
-    std::size_t references = 0;     // recipients and domains; the origin's alone
-    mutable LaneTraffic traffic{};  // to the home; the origin's alone
+    std::size_t home = 0;               // shard that owns the path
+    std::size_t references = 0;         // recipients and domains; the origin's alone
+    mutable LaneTraffic traffic{};      // to the home; the origin's alone
+    std::vector<BySource> by_source{};  // of a site of the source "default"; the origin's alone
+    core::Instant unfit_until{};        // its source has no way to these hosts; the origin's alone
 };
 
-// Sets path, name and fingerprint by everything else.
-void identify(SiteFacts& facts);
+// Sets path, name and fingerprint by everything else, for paths of this source.
+void identify(SiteFacts& facts, SourceId source = SourceId::any);
 
 // Tells apart what one path's domains know of it at different times: the path, the order of its
 // hosts, the configuration.

@@ -29,14 +29,23 @@ Schedule::NextTry Schedule::after_deferral(const Recipient& recipient,
     const Message& message = *recipient.message;
     const core::WallTime now = shard_.wall();
     const core::Duration by_schedule = intervals_.delay(recipient.attempts, message.id, rule);
-    NextTry next;
-    next.delay = std::max(by_schedule, asked_pause(recipient.disposition(), now));
+    core::Duration delay = std::max(by_schedule, asked_pause(recipient.disposition(), now));
     // Who names a time after the end of the message asks for no further try; there is one.
-    if (now + next.delay >= end_of(message, rule)) next.delay = by_schedule;
+    if (now + delay >= end_of(message, rule)) delay = by_schedule;
     const DeliverBy& by = message.deliver_by();
     // The sender wants to know then (RFC 2852 section 4.1), so that is when it is tried.
-    if (by.asked() && by.deadline > now) next.delay = std::min(next.delay, by.deadline - now);
-    const core::WallTime then = now + next.delay;
+    if (by.asked() && by.deadline > now) delay = std::min(delay, by.deadline - now);
+    return try_in(delay, message, rule);
+}
+
+Schedule::NextTry Schedule::after_no_try(const Recipient& recipient, const RetryRule* rule) const {
+    return try_in(intervals_.delay(1, recipient.message->id, rule), *recipient.message, rule);
+}
+
+Schedule::NextTry Schedule::try_in(core::Duration delay, const Message& message,
+                                   const RetryRule* rule) const {
+    NextTry next{.delay = delay};
+    const core::WallTime then = shard_.wall() + delay;
     next.too_late = intervals_.expired(message.created, then, rule) || message.expires_by(then);
     return next;
 }

@@ -34,6 +34,8 @@ class Schedule {
     // Of a recipient whose attempt, counted already, was deferred. rule: its destination's, or
     // null.
     NextTry after_deferral(const Recipient& recipient, const RetryRule* rule) const;
+    // Of a recipient that nobody was asked for: after the first interval.
+    NextTry after_no_try(const Recipient& recipient, const RetryRule* rule) const;
     // When what is left of the message has expired.
     core::WallTime end_of(const Message& message, const RetryRule* rule) const;
 
@@ -55,6 +57,8 @@ class Schedule {
     core::Task<void> clear();
 
   private:
+    NextTry try_in(core::Duration delay, const Message& message, const RetryRule* rule) const;
+
     core::Shard& shard_;
     metrics::ShardMetrics& metrics_;
     const RetrySchedule& intervals_;

@@ -22,8 +22,9 @@ ShapingPolicy::ShapingPolicy(const ShapingLimits& defaults)
     : given_(defaults), defaults_{.table = {}, .limits = defaults} {}
 
 std::expected<ShapingPolicy::Loaded, Problems> ShapingPolicy::parse(
-    const std::vector<ShapingText>& texts, const ShapingLimits& defaults) {
-    ShapingReader reader;
+    const std::vector<ShapingText>& texts, const ShapingLimits& defaults,
+    const std::vector<std::string>& sources) {
+    ShapingReader reader(sources);
     for (const ShapingText& each : texts)
         reader.read(each);
     if (!reader.problems.empty()) return std::unexpected(std::move(reader.problems));

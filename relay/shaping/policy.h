@@ -54,8 +54,10 @@ class ShapingPolicy {
 
     // No files: the defaults for everybody.
     explicit ShapingPolicy(const ShapingLimits& defaults = {});
+    // sources: the egress sources that there are, beside "default".
     static std::expected<Loaded, Problems> parse(const std::vector<ShapingText>& texts,
-                                                 const ShapingLimits& defaults);
+                                                 const ShapingLimits& defaults,
+                                                 const std::vector<std::string>& sources = {});
 
     // ---- limits. Whatever the case of the domain, and with or without a final dot.
     // Of a domain whose site belongs to no provider.

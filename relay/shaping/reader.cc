@@ -21,7 +21,6 @@ using TomlKind = core::TomlValue::Kind;
 constexpr std::string_view kDefaultTable = "default";
 constexpr std::string_view kProviderTable = "provider";
 constexpr std::array kReservedTables{kDefaultTable, kProviderTable};
-constexpr std::size_t kMostNameOctets = 80;  // of a provider or a source
 
 std::string normalized(std::string_view domain) {
     if (domain.ends_with('.')) domain.remove_suffix(1);
@@ -51,12 +50,6 @@ std::vector<const TomlMember*> by_line(const TomlValue& table) {
 bool replaces_base(const TomlValue& table) {
     const TomlMember* replace = table.find("replace_base");
     return replace != nullptr && replace->value.kind == TomlKind::boolean && replace->value.boolean;
-}
-
-// Of providers and sources: they are labels, and parts of keys.
-bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= kMostNameOctets &&
-           std::ranges::none_of(text, [](unsigned char c) { return c < ' ' || c == 127; });
 }
 
 bool is_domain_name(std::string_view name) {
@@ -117,7 +110,7 @@ void ShapingReader::provider(const TomlMember& member) {
         return problem(member.line, "[provider] " + quoted(member.key) +
                                         " must be a table: [provider.\"NAME\"]");
     }
-    if (!is_name(member.key)) {
+    if (!is_shaping_name(member.key)) {
         return problem(member.line, place.name + " must have a name of 1 to " +
                                         std::to_string(kMostNameOctets) + " printable octets");
     }
@@ -284,14 +277,15 @@ void ShapingReader::sources(const Place& place, const TomlMember& member, Shapin
     for (const TomlMember& each : member.value.members) {
         const Place source{std::string(prefix) + ".sources." + quoted(each.key) + "]",
                            Kind::source};
-        if (each.value.kind != TomlKind::table || !is_name(each.key)) {
+        if (each.value.kind != TomlKind::table || !is_shaping_name(each.key)) {
             problem(each.line, source.name + " must be a table with the name of an egress source");
             continue;
         }
-        if (each.key != kDefaultSource) {
+        if (each.key != kDefaultSource && std::ranges::find(known_, each.key) == known_.end()) {
+            const std::string instead =
+                known_.empty() ? "; all mail leaves by " + quoted(kDefaultSource) : std::string();
             warning(each.line, source.name + " has no effect: there is no egress source " +
-                                   quoted(each.key) + "; all mail leaves by \"" +
-                                   std::string(kDefaultSource) + "\"");
+                                   quoted(each.key) + instead);
         }
         StatedOptions& stated = find_or_add(into.sources, each.key).stated;
         for (const TomlMember& one : each.value.members)

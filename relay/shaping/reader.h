@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/toml.h"
@@ -20,6 +21,9 @@ namespace relay {
 
 class ShapingReader {
   public:
+    // sources: those that there are, beside "default".
+    explicit ShapingReader(std::vector<std::string> sources) : known_(std::move(sources)) {}
+
     void read(const ShapingText& source);
 
     Problems problems;
@@ -52,6 +56,7 @@ class ShapingReader {
     void match_rule(const Place& place, const core::TomlValue& value, ShapingProvider& into);
     void add_match(const Place& place, ProviderMatch rule, ShapingProvider& into);
 
+    std::vector<std::string> known_;  // egress sources
     std::size_t patterns_ = 0;
     std::size_t matches_ = 0;
 };

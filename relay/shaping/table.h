@@ -21,6 +21,14 @@ struct ShapingOption;
 // The egress source of a node that has no others.
 inline constexpr std::string_view kDefaultSource = "default";
 
+inline constexpr std::size_t kMostNameOctets = 80;  // of a provider or a source
+
+// Of providers, sources and pools: they are labels, and parts of keys.
+inline bool is_shaping_name(std::string_view text) {
+    return !text.empty() && text.size() <= kMostNameOctets &&
+           std::ranges::none_of(text, [](unsigned char c) { return c < ' ' || c == 127; });
+}
+
 // An option that a table states, and where.
 struct StatedOption {
     const ShapingOption* option = nullptr;

@@ -73,6 +73,9 @@ core::IoResult<core::Handle> SimBackend::listen(const core::SocketAddress& addre
 
 core::IoResult<core::Handle> SimBackend::open_socket(const core::SocketAddress& /*peer*/,
                                                      const core::SocketAddress* source) {
+    if (source != nullptr && options_.lacks && options_.lacks(source->ip)) {
+        return core::io_error(EADDRNOTAVAIL);
+    }
     const core::Handle handle = network_.add_end(*this);
     SimNetwork::End& end = network_.end(handle);
     end.local = source != nullptr ? *source : core::SocketAddress{options_.address, 0};

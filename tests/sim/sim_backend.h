@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -21,7 +22,8 @@ struct BackendOptions {
     std::size_t receive_buffers = 256;
     std::size_t receive_buffer_size = 1024;
     core::IpAddress address = core::IpAddress::v4(0x0a000001);  // of sockets without a source
-    SimDisk* disk = nullptr;                                    // outlives the world
+    std::function<bool(const core::IpAddress&)> lacks{};  // a source address; none: it has any
+    SimDisk* disk = nullptr;                              // outlives the world
 };
 
 class SimBackend final : public core::IoBackend {

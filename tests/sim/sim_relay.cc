@@ -40,8 +40,12 @@ bool is_copy(std::string_view arrived, std::string_view sent, bool traced) {
            arrived.find("Received: ", 1) == std::string_view::npos;
 }
 
-relay::ShapingPolicy shaping_of(const std::string& text, const relay::ShapingLimits& limits) {
-    auto loaded = relay::ShapingPolicy::parse({{"shaping.toml", text}}, limits);
+relay::ShapingPolicy shaping_of(const std::string& text, const relay::ShapingLimits& limits,
+                                const std::vector<relay::EgressSource>& sources) {
+    std::vector<std::string> names;
+    for (const relay::EgressSource& each : sources)
+        names.push_back(each.name);
+    auto loaded = relay::ShapingPolicy::parse({{"shaping.toml", text}}, limits, names);
     PH_ASSERT(loaded.has_value());
     for (const relay::Problem& warning : loaded->warnings)
         PH_ASSERT(!warning.sentence.contains("no effect"));
@@ -51,7 +55,8 @@ relay::ShapingPolicy shaping_of(const std::string& text, const relay::ShapingLim
 std::shared_ptr<const relay::CheckedConfig> checked_of(RelayOptions& options) {
     relay::CheckedConfig checked{
         .config = relay::default_config(),
-        .shaping = shaping_of(options.shaping, options.limits),
+        .shaping = shaping_of(options.shaping, options.limits, options.sources),
+        .egress = {options.sources, options.pools, nullptr},
         .bounce = relay::BounceRules::built_in(),
         .warnings = {},
         .tls_roots = std::move(options.tls_roots),
@@ -138,6 +143,7 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
       prepare_(std::move(options.prepare)),
       delay_warning_(options.delay_warning),
       limits_(options.limits),
+      sources_(options.sources),
       checked_(checked_of(options)),
       rules_(options.rules),
       schedule_(options.intervals, options.max_age),
@@ -302,7 +308,7 @@ void SimRelay::reload(const std::string& shaping,
                       const std::function<void(relay::CheckedConfig&)>& change) {
     relay::CheckedConfig next = *checked_;
     ++next.generation;
-    next.shaping = shaping_of(shaping, limits_);
+    next.shaping = shaping_of(shaping, limits_, sources_);
     next.automation = *relay::ReplyRules::compile(next.shaping);
     next.shaping.keep_numbers(checked_->shaping.destination_names());
     if (change) change(next);

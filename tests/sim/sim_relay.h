@@ -61,6 +61,8 @@ struct RelayOptions {
     std::string shaping{};                // a shaping file
     relay::ActionSink* orders = nullptr;  // what automation orders about mail
     std::vector<relay::TenantPolicy> tenants{};
+    std::vector<relay::EgressSource> sources{};
+    std::vector<relay::EgressPool> pools{};
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
@@ -157,6 +159,7 @@ class SimRelay {
     std::function<void(relay::Message&)> prepare_;
     core::Duration delay_warning_{};
     relay::ShapingLimits limits_;
+    std::vector<relay::EgressSource> sources_;  // as of the start
     std::shared_ptr<const relay::CheckedConfig> checked_;
     dns::RoutingRules rules_;
     dns::RoutingRules route_rules_;

@@ -213,7 +213,7 @@ AdminRoutes::Answer AdminRoutes::retry(core::HttpRequest request, std::string wh
 
 AdminRoutes::Answer AdminRoutes::rebind(core::HttpRequest, std::string) {
     co_return core::error_response(
-        501, "mail cannot be moved to another pool in this version: there is one pool only");
+        501, "mail that is queued cannot be moved to another pool in this version");
 }
 
 AdminRoutes::Answer AdminRoutes::reload(core::HttpRequest, std::string who) {

@@ -80,6 +80,8 @@ std::map<std::string, std::string> tables() {
         {"[retry]", rows(retry_keys(), defaults.retry)},
         {"[shaping]", rows(shaping_keys(), defaults.shaping) +
                           rows(default_limit_keys(), defaults.shaping.defaults, "default.")},
+        {"[[egress_source]]", rows(egress_source_keys(), EgressSource{})},
+        {"[[egress_pool]]", rows(egress_pool_keys(), EgressPool{})},
         {"[bounce]", rows(bounce_keys(), defaults.bounce)},
         {"[tls_report]", rows(tls_report_keys(), defaults.tls_report)},
         {"[events]", rows(events_keys(), defaults.events)},
