@@ -205,7 +205,7 @@ inline constexpr std::array<std::string_view, 4> kSpoolStateWords{
 inline constexpr std::array<std::string_view, 2> kHeldWords{"suspect", "set_aside"};
 inline constexpr std::array<std::string_view, kThrottles> kThrottleWords{
     "message_rate", "connection_rate", "connection_limit", "provider_message_rate",
-    "provider_connection_limit"};
+    "provider_connection_limit", "tenant_message_rate"};
 inline constexpr std::array<std::string_view, kAutomationActions> kAutomationWords{
     "suspend", "suspend_tenant", "suspend_campaign", "set_config", "set_domain_config",
     "bounce", "bounce_tenant", "bounce_campaign", "reduce"};

@@ -100,8 +100,9 @@ enum class Throttle : std::uint8_t {
     connection_limit,
     provider_message_rate,
     provider_connection_limit,
+    tenant_message_rate,
 };
-inline constexpr std::size_t kThrottles = 5;
+inline constexpr std::size_t kThrottles = 6;
 
 enum class DnsType : std::uint8_t { a, aaaa, mx, txt, tlsa, other };
 inline constexpr std::size_t kDnsTypes = 6;

@@ -1,6 +1,7 @@
 #include "core/base/toml.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -97,8 +98,10 @@ std::expected<TomlValue, TomlError> parse_toml(std::string_view text) {
     const toml::parse_result result = toml::parse(text);
     if (!result) {
         const toml::parse_error& error = result.error();
+        const auto column = error.source().begin.column;
         return std::unexpected(
-            TomlError{line_of(error.source()), std::string(error.description())});
+            TomlError{line_of(error.source()), std::string(error.description()) + " (column " +
+                                                   std::to_string(column) + ")"});
     }
     return convert(result.table());
 }

@@ -63,7 +63,10 @@ const Keys<TenantPolicy>& tenant_keys() {
         {"pool", &Policy::pool, Text{pool_complaint}, InForce::reload,
          "egress pool; no effect in this version", "none"},
         {"max_message_rate", &Policy::max_message_rate, MaybeRate{}, InForce::reload,
-         "how much of its mail may leave; no effect in this version", "none"},
+         "messages that may leave in a time, over all destinations and shards: excess waits, "
+         "counts no attempt, and keeps nobody else's place. Tenants without a table have the rate "
+         "of `\"default\"` together",
+         "none"},
         {"retry_intervals", &Policy::retry_intervals, Times{std::chrono::seconds{1}},
          InForce::reload,
          "in place of `[retry] intervals`; intervals of a destination, in a shaping file, go "
@@ -116,7 +119,6 @@ void warn_of_keys_without_effect(const TenantConfig& tenant, const std::string& 
                                 " has no effect in this version"});
     };
     warn("pool", !policy.pool.empty());
-    warn("max_message_rate", policy.max_message_rate.has_value());
     warn("suppression", policy.suppression);
     warn("return_domain", !policy.return_domain.empty());
 }

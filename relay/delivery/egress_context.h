@@ -23,7 +23,9 @@ namespace relay {
 
 class LargestSites;    // relay/path
 class ProviderLimits;  // relay/path
+class SharedRates;     // relay/path
 class Reactions;       // relay/automation
+class Learned;         // relay/limits
 
 struct EgressOptions {
     std::string ehlo_name;
@@ -57,7 +59,9 @@ struct EgressContext {
     std::size_t idle = 0;                 // connections that wait for mail
     core::ShardLog* log = nullptr;        // the dispatcher's: what an operator asks why mail waits
     ProviderLimits* providers = nullptr;  // the dispatcher's
+    SharedRates* rates = nullptr;         // the dispatcher's
     Reactions* reactions = nullptr;       // to replies; null: there is no automation
+    const Learned* learned = nullptr;     // by an earlier process; null: nothing
     std::shared_ptr<const OrderSet> orders{};  // in force; null: there are none
 
     InHand::Note take_in_hand(const Message& message) const {

@@ -59,6 +59,13 @@ class HostMemory {
     // Null: nothing is known.
     Habits* known_habits(const std::string& host);
 
+    // Of the hosts touched last, so many of them, what outlives the process.
+    void add_learned(Learned& learned, std::size_t most, core::Instant now, core::WallTime wall) {
+        hosts_.each_of(most, [&](const std::string& host, const Known& known) {
+            learned.add(host, known.habits.cap.learned(now), wall);
+        });
+    }
+
     std::size_t size() const { return hosts_.size(); }
 
   private:

@@ -17,6 +17,12 @@ class RecentHosts {
     std::size_t size() const { return hosts_.size(); }
     // Null: nothing is known. It keeps its place.
     Known* find(const std::string& host) { return hosts_.find(host); }
+    // The hosts touched last, so many of them: visit(name, known).
+    template <typename Visit>
+    void each_of(std::size_t most, const Visit& visit) {
+        for (auto entry = hosts_.begin(); entry != hosts_.end() && most > 0; ++entry, --most)
+            visit(entry->name, entry->value);
+    }
     // Made if need be. Valid until the next call.
     Known& touch(const std::string& host) {
         Known& known = hosts_.touch(host)->value;

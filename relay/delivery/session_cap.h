@@ -8,10 +8,12 @@
 // host, one shard.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "core/base/time.h"
 #include "relay/delivery/single_probe.h"
+#include "relay/limits/learned.h"
 
 namespace relay {
 
@@ -27,6 +29,16 @@ class SessionCap {
     bool carried(std::size_t messages);
     // Messages to give a session that begins; 0: no limit is known, or this session tries more.
     std::size_t most(core::Instant now);
+    // What outlives the process, and what an earlier one learned.
+    LearnedCap learned(core::Instant now) const {
+        const core::Instant end = hold_until_ + kHold;
+        return {limit_, limit_ > 0 && end > now ? end - now : core::Duration{}};
+    }
+    void restore(const LearnedCap& learned, core::Instant now) {
+        if (learned.messages == 0 || learned.left <= core::Duration{}) return;
+        limit_ = learned.messages;
+        hold_until_ = now + std::min<core::Duration>(learned.left, 2 * kHold) - kHold;
+    }
 
   private:
     std::size_t limit_ = 0;  // 0: none

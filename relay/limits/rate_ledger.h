@@ -30,6 +30,8 @@ struct RateGrant {
 
 class RateLedger {
   public:
+    static constexpr core::Duration kBatch = std::chrono::milliseconds{40};  // of a turn
+
     explicit RateLedger(core::Rate rate) : rate_(rate), bucket_(rate) {}
 
     const core::Rate& rate() const { return rate_; }
@@ -50,8 +52,7 @@ class RateLedger {
             ++grant.permits;
         if (grant.permits == question.wanted) return grant;
         // A little before the bucket is full: who comes late must not cost a part of the rate.
-        const core::Duration batch =
-            std::max<core::Duration>(rate_.interval(), std::chrono::milliseconds(40));
+        const core::Duration batch = std::max<core::Duration>(rate_.interval(), kBatch);
         const bool one_by_one = batch == rate_.interval();
         turns_until_ = std::max(turns_until_ + batch, one_by_one ? bucket_.next_at() : now + batch);
         grant.turn = true;

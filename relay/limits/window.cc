@@ -153,6 +153,34 @@ void Window::restart() {
     pace_ = Pace::usual;
 }
 
+// ---- over a restart
+
+LearnedWindow Window::learned(core::Instant now) const {
+    const auto left = [now](core::Instant when) {
+        return when > now ? when - now : core::Duration{};
+    };
+    LearnedWindow learned{.proven = proven_, .left = kLongest};
+    if (!cap_.there()) return learned;
+    learned.cap = cap_.level;
+    learned.refusals = cap_.refusals;
+    learned.left += left(cap_.latest);
+    learned.ask_in = left(cap_.ask_at);
+    return learned;
+}
+
+void Window::restore(const LearnedWindow& learned, core::Instant now) {
+    if (learned.left <= core::Duration{}) return;
+    if (learned.cap > 1) {
+        cap_ = {.level = learned.cap, .refusals = std::max(learned.refusals, kEnough)};
+        cap_.ask_at = now + learned.ask_in;
+        cap_.latest = now + std::min<core::Duration>(learned.left, kLongest);
+        proven_ = std::min(learned.proven, learned.cap - 1);
+        reach_ = learned.cap;
+    } else {
+        reach_ = std::max(reach_, std::min(learned.proven, limit_));
+    }
+}
+
 // ---- the brake
 
 void Window::brake(core::Instant now, std::size_t open) {

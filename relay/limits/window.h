@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "core/base/time.h"
+#include "relay/limits/learned.h"
 
 namespace relay {
 
@@ -68,6 +69,10 @@ class Window {
     // Nothing works any more: what was learned is forgotten.
     void restart();
     void limit_by(std::size_t limit) { limit_ = limit; }
+    // What outlives the process, and what an earlier one learned. A cap stays so long beyond its
+    // time; a count that was open once is reached at once, but proves nothing.
+    LearnedWindow learned(core::Instant now) const;
+    void restore(const LearnedWindow& learned, core::Instant now);
     // So many at once from the start, as several shards serve it.
     void reach(std::size_t count) { reach_ = reach_ < count ? count : reach_; }
 

@@ -8,6 +8,7 @@ TenantPolicies::TenantPolicies(std::vector<TenantPolicy> tables) : tables_(std::
     for (const TenantPolicy& each : tables_) {
         by_name_.emplace(each.name, &each);
         if (each.name == kDefaultTenant) default_ = &each;
+        if (each.max_message_rate) limit_rates_ = true;
     }
 }
 

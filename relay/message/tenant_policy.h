@@ -51,6 +51,8 @@ class TenantPolicies {
         const auto found = by_name_.find(tenant);
         return found == by_name_.end() ? *default_ : *found->second;
     }
+    // One of them has a rate.
+    bool limit_rates() const { return limit_rates_; }
     // In the order of the file.
     const std::vector<TenantPolicy>& tables() const { return tables_; }
 
@@ -58,6 +60,7 @@ class TenantPolicies {
     const std::vector<TenantPolicy> tables_;
     const TenantPolicy without_{};
     const TenantPolicy* default_ = &without_;
+    bool limit_rates_ = false;
     std::unordered_map<std::string_view, const TenantPolicy*> by_name_;
 };
 

@@ -26,15 +26,35 @@ DeliverySide::DeliverySide(core::Shard& shard, metrics::ShardMetrics& metrics, D
       reactions_(parts.automation ? std::make_unique<Reactions>(shard, parts.automation->shards,
                                                                 parts.checked->automation)
                                   : nullptr),
-      dispatcher_(EgressContext{shard, parts.options, parts.resolver, parts.rules,
-                                parts.route_rules, parts.exchange, metrics, tls_, hosts_,
-                                sessions_.get(), parts.in_hand, parts.largest,
-                                parts.checked->tenants, 0, nullptr, nullptr, reactions_.get()}) {
+      dispatcher_(EgressContext{.shard = shard,
+                                .options = parts.options,
+                                .resolver = parts.resolver,
+                                .rules = parts.rules,
+                                .route_rules = parts.route_rules,
+                                .exchange = parts.exchange,
+                                .metrics = metrics,
+                                .tls = tls_,
+                                .hosts = hosts_,
+                                .sessions = sessions_.get(),
+                                .in_hand = parts.in_hand,
+                                .largest = parts.largest,
+                                .tenants = parts.checked->tenants,
+                                .reactions = reactions_.get(),
+                                .learned = parts.learned ? &parts.learned->first : nullptr}) {
     dispatcher_.begin_with(parts.checked);
+    if (!parts.learned) return;
+    parts.learned->shards.dispatchers[shard.id()] = &dispatcher_;
+    parts.learned->first.each_cap(shard.wall(),
+                                  [&](const std::string& host, const LearnedCap& cap) {
+                                      hosts_.habits(host).cap.restore(cap, shard.now());
+                                  });
+    if (shard.id() == 0 && parts.learned->disk != nullptr)
+        learned_ = std::make_unique<LearnedKeeper>(shard, *parts.learned);
 }
 
 void DeliverySide::start() {
     if (keeper_ != nullptr) keeper_->start();
+    if (learned_ != nullptr) tasks_.spawn(learned_->keep(&stop_));
     if (sessions_ == nullptr || reporter_ == nullptr) return;
     tasks_.spawn(sessions_->keep_handing_over(0, reporter_, &stop_));
 }

@@ -15,6 +15,7 @@
 #include "relay/config/check.h"
 #include "relay/node/stop_phase.h"
 #include "relay/path/dispatcher.h"
+#include "relay/path/learned_keeper.h"
 #include "relay/security/session_counts.h"
 
 namespace relay {
@@ -30,6 +31,7 @@ struct DeliveryParts {
     InHand* in_hand = nullptr;       // null: nothing is noted
     LargestSites* largest = nullptr;
     std::optional<AutomationParts> automation{};
+    std::optional<LearnedParts> learned{};
 };
 
 class DeliverySide {
@@ -55,8 +57,9 @@ class DeliverySide {
     HostMemory hosts_;
     std::unique_ptr<SessionCounts> sessions_;  // null: nobody reports
     TallyTaker* reporter_ = nullptr;
-    std::unique_ptr<ActionKeeper> keeper_;  // of shard 0
-    std::unique_ptr<Reactions> reactions_;  // null: no automation
+    std::unique_ptr<ActionKeeper> keeper_;    // of shard 0
+    std::unique_ptr<LearnedKeeper> learned_;  // of shard 0
+    std::unique_ptr<Reactions> reactions_;    // null: no automation
     Dispatcher dispatcher_;
 };
 

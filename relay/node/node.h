@@ -31,6 +31,7 @@
 #include "relay/events/event_log.h"
 #include "relay/intake/admission.h"
 #include "relay/path/largest_sites.h"
+#include "relay/path/learned_keeper.h"
 #include "relay/routing/exchange.h"
 #include "relay/schedule/retry_schedule.h"
 #include "relay/security/sts_store.h"
@@ -126,6 +127,9 @@ class Node {
     const std::string sts_file;
     AutomationShards automation;
     const std::string automation_file;
+    LearnedShards learned_shards;
+    const std::string learned_file;
+    const std::unique_ptr<const Learned> learned;  // by the process before
     StsStore sts_store;
     dns::SharedAnswers dns_answers;
     OrderBook orders;                 // shard 0's, once the shards run

@@ -105,7 +105,9 @@ void RelayShard::build_delivery() {
                       .in_hand = in_hand,
                       .largest = node_.largest[shard_.id()].get(),
                       .automation = AutomationParts{node_.automation, &node_.disk,
-                                                    node_.automation_file, order_desk_.get()}});
+                                                    node_.automation_file, order_desk_.get()},
+                      .learned = LearnedParts{node_.learned_shards, *node_.learned, &node_.disk,
+                                              node_.learned_file}});
 }
 
 void RelayShard::build_control() {

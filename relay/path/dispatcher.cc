@@ -9,10 +9,22 @@
 
 namespace relay {
 
+namespace {
+
+constexpr std::size_t kMostLearnedHosts = 1000;  // those that were used last
+
+}  // namespace
+
 Dispatcher::Dispatcher(EgressContext context)
-    : context_(context), renewals_(context.shard.reactor()) {
+    : rates_(context.shard,
+             [&all = context.exchange](std::size_t shard) -> SharedRates& {
+                 return all.paths(shard).rates();
+             }),
+      context_(context),
+      renewals_(context.shard.reactor()) {
     context_.log = &log_.emplace(context_.shard.reactor());
     context_.providers = &providers_;
+    context_.rates = &rates_;
     arm(sweep_, context_.shard.now() + kSweepEvery);
     if (context_.reactions == nullptr) return;
     context_.reactions->on_change([this] {
@@ -263,7 +275,22 @@ void Dispatcher::sweep(Walk& walk) {
     if (walk.stripe < Paths::kStripes) return arm(walk, core::kAtOnce);
     walk.stripe = 0;
     if (context_.largest != nullptr) context_.largest->publish();
+    rates_.sweep();
     arm(walk, now + kSweepEvery);
+}
+
+core::Task<std::optional<std::string>> Dispatcher::learned() {
+    Learned learned(Learned::kMostLearned / context_.exchange.shards());
+    core::Slices slices(context_.shard.reactor());
+    context_.hosts.add_learned(learned, kMostLearnedHosts, context_.shard.now(),
+                               context_.shard.wall());
+    for (std::size_t i = 0; i < Paths::kStripes && !closed_ && !learned.is_full(); ++i) {
+        for (const auto& [key, path] : paths_.stripe(i))
+            path->add_learned(learned);
+        co_await slices.next();
+    }
+    if (closed_) co_return std::nullopt;
+    co_return learned.take_text();
 }
 
 core::Task<void> Dispatcher::close(core::Instant deadline) {
@@ -290,6 +317,7 @@ core::Task<void> Dispatcher::close(core::Instant deadline) {
         co_await renew_lane(path);
     }
     sharing_.clear();
+    co_await rates_.close();
     for (std::size_t i = 0; i < Paths::kStripes; ++i) {
         paths_.erase_if(i, [](const auto&) { return true; });
         co_await slices.next();

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "relay/delivery/egress_context.h"
 #include "relay/path/path.h"
 #include "relay/path/provider_limits.h"
+#include "relay/path/shared_rates.h"
 
 namespace relay {
 
@@ -44,6 +46,7 @@ class Dispatcher final : public PathEnd {
     bool take_by_lane(Recipient& recipient) override;
     LaneTerms renew(const SiteFacts& site, std::size_t shard, const LaneReport& report) override;
     void recall(const PathKey& path) override;
+    SharedRates& rates() override { return rates_; }
     // A reload: every path adopts it, in slices, and paths that are made from sites of before.
     void use(std::shared_ptr<const CheckedConfig> checked);
     // Orders in force from now on: every path obeys them, in slices.
@@ -55,7 +58,10 @@ class Dispatcher final : public PathEnd {
     core::Task<PathsView> view(std::size_t most);
     PathsView view_of(const std::vector<PathKey>& keys);
     core::Task<void> close(core::Instant deadline);
+    // What its paths and hosts learned that outlives the process, as lines; nothing when it closes.
+    core::Task<std::optional<std::string>> learned();
 
+    std::size_t shard() const { return context_.shard.id(); }
     std::size_t paths() const { return paths_.size(); }
 
   private:
@@ -99,6 +105,7 @@ class Dispatcher final : public PathEnd {
 
     std::optional<core::ShardLog> log_;
     ProviderLimits providers_;
+    SharedRates rates_;
     EgressContext context_;
     Paths paths_;
     std::shared_ptr<const CheckedConfig> checked_;  // null: as of the start

@@ -155,6 +155,15 @@ std::size_t FairQueue::backlog(TenantId tenant, Priority priority) const {
     return goes ? found->second.waiting : 0;
 }
 
+std::size_t FairQueue::waiting_of(TenantId tenant) const {
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < kPriorities; ++i) {
+        const auto found = tenants_.find(key_of(tenant, static_cast<Priority>(i)));
+        if (found != tenants_.end()) sum += found->second.waiting;
+    }
+    return sum;
+}
+
 Recipient& FairQueue::pop_front_of(TenantId tenant, Priority priority) {
     const auto found = tenants_.find(key_of(tenant, priority));
     PH_ASSERT(found != tenants_.end() && found->second.on_ring());

@@ -75,6 +75,8 @@ class FairQueue {
     // Of those that may go, the next ones, so many.
     std::vector<FlowBacklog> backlogs(std::size_t most);
     std::size_t backlog(TenantId tenant, Priority priority) const;
+    // Of one that rests, too.
+    std::size_t waiting_of(TenantId tenant) const;
     // Out of turn, and charged to nobody; there must be one.
     Recipient& pop_front_of(TenantId tenant, Priority priority);
 

@@ -40,6 +40,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       places_(role == Role::home ? site.limits.connection_limit : 0),
       limit_(site.limits.connection_limit),
       waiting_(context.tenants),
+      tenant_rates_(*this, context.rates, context.tenants),
       detours_(site_),
       gate_(gate_limits(site.limits), context.options.pauses()),
       provider_(role == Role::home && context.providers != nullptr
@@ -51,6 +52,7 @@ Path::Path(EgressContext& context, const SiteFacts& site, Role role)
       leaving_(context.shard.reactor(), [this] { maintain(); }),
       tasks_(context.shard.reactor()) {
     if (provider_ != nullptr) provider_->limit_by(site.limits);
+    restore_window();
     if (context.reactions != nullptr) rules_ = context.reactions->rules_for(site_.scope());
     show_window();
 }
@@ -197,7 +199,7 @@ bool Path::is_last_hope() const {
 
 void Path::not_opened(Worker& worker, const NotOpened& end) {
     if (end.because == NotOpened::Because::no_source) return send_all_home(end.why);
-    if (end.because != NotOpened::Because::resting) react(end.why, nullptr);
+    if (end.because != NotOpened::Because::resting) react(end.why, subject_of(nullptr));
     if (worker.detour() != nullptr) return detour_failed(*worker.detour(), end);
     if (end.because == NotOpened::Because::resting) {
         gate_.hosts_rest(end.ask_again);
@@ -218,6 +220,7 @@ void Path::not_opened(Worker& worker, const NotOpened& end) {
 
 void Path::ended(Worker& worker, SessionEnd how) {
     pool_.remove(worker);
+    left_over_.reset();
     const bool detour = worker.detour() != nullptr;
     if (detour) detours_.ended();
     if (how == SessionEnd::fruitless && !detour) {
@@ -244,6 +247,7 @@ bool Path::unused_since(core::Instant instant) const {
 
 core::Task<void> Path::close(core::Instant deadline) {
     gate_.close();
+    tenant_rates_.clear();
     // Millions that a failed site defers take longer than there is time: nothing is said of those
     // that are left, and the next run tries them.
     leaving_.handle_all([this](Recipient& recipient) {

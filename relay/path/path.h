@@ -34,13 +34,14 @@
 #include "relay/path/provider_limits.h"
 #include "relay/path/ready_walk.h"
 #include "relay/path/sharing.h"
+#include "relay/path/tenant_rates.h"
 #include "relay/routing/site.h"
 
 namespace relay {
 
 class Connection;
 
-class Path final : public WorkSource, private ProviderShare::Member {
+class Path final : public WorkSource, private ProviderShare::Member, private TenantRates::Mail {
   public:
     static constexpr std::size_t kMaxWaitingDomains = 16;
     static constexpr std::size_t kMaxLookedThrough = 1000;  // recipients, for these domains
@@ -105,6 +106,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     };
     Sharing sharing() const { return sharing_; }
     void move_to(Sharing next);
+    // What of it outlives the process; of a home.
+    void add_learned(Learned& learned) const;
     // Nothing is left to share.
     bool is_alone() const;
     // A home has all of its limits again.
@@ -166,8 +169,9 @@ class Path final : public WorkSource, private ProviderShare::Member {
 
     // ---- automation (path_automation.cc)
     void heed_actions(ShapingLimits& limits);
-    void react(const Disposition& said, const Recipient* recipient);
-    void react_to(const Delivery& delivery);
+    void react(const Disposition& said, ReactionSubject subject);
+    void react_to(const Worker& worker, const Delivery& delivery);
+    ReactionSubject subject_of(const Recipient* recipient) const;
 
     // ---- what its connections teach the window (path_window.cc)
     bool shares() const { return role_ == Role::lane || ledger_ != nullptr; }
@@ -177,6 +181,8 @@ class Path final : public WorkSource, private ProviderShare::Member {
     void note_ended(bool fruitless);
     void note_completed(const Delivery& delivery);
     void show_window();
+    std::string learned_name() const;
+    void restore_window();
 
     // ---- what it shares with the paths of its provider
     bool finds_place();
@@ -185,6 +191,12 @@ class Path final : public WorkSource, private ProviderShare::Member {
     Gate::Answer may_begin();
     void place_is_free() override { maintain(); }
     bool give_up_idle() override { return pool_.retire_idle(); }
+
+    // ---- rates of tenants (path_rates.cc)
+    bool finds_tenant();
+    void rest(const Tenant& tenant);
+    std::uint64_t waiting_of(TenantId tenant) override;
+    void may_go_again(TenantId tenant) override;
 
     // ---- sharing (path_sharing.cc)
     bool may_be_shared() const;
@@ -233,6 +245,7 @@ class Path final : public WorkSource, private ProviderShare::Member {
     bool trial_ = false;       // by its terms
     unsigned refused_ = 0;     // in a row, while it shares
     FairQueue waiting_;
+    TenantRates tenant_rates_;
     Preparation preparation_;
     Detours detours_;
     Gate gate_;
@@ -241,6 +254,12 @@ class Path final : public WorkSource, private ProviderShare::Member {
     Manners manners_;
     ReplyRules::Of rules_;   // of automation
     bool acted_on_ = false;  // by automation
+    // Whose mail a session had that ended without a word about it.
+    struct LeftOver {
+        const Worker* worker;
+        ReactionSubject subject;
+    };
+    std::unique_ptr<LeftOver> left_over_;
     core::Instant last_used_{};
     std::uint64_t deferred_ = 0;  // since take_backlog()
     WakeTimer timer_;

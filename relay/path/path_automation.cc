@@ -1,6 +1,7 @@
 // Path: what it tells automation, and what automation asks of it (relay/automation).
-#include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "core/base/ascii.h"
 #include "relay/path/path.h"
@@ -11,36 +12,50 @@ namespace relay {
 
 // Replies that ended the session come by turned_away(), once for all of it. Recipients that were
 // refused by the same words are one reply, too.
-void Path::react_to(const Delivery& delivery) {
+void Path::react_to(const Worker& worker, const Delivery& delivery) {
     const Disposition* last = nullptr;
     for (std::size_t i = 0; i < delivery.recipients.size(); ++i) {
         const Disposition& said = delivery.transaction.results[i];
-        const bool refused = said.outcome == Outcome::deferred || said.outcome == Outcome::bounced;
-        if (!refused || (said.scope == Scope::session && !said.local)) continue;
+        if (said.outcome == Outcome::delivered) continue;
+        if (said.outcome == Outcome::none || (said.scope == Scope::session && !said.local)) {
+            if (left_over_ == nullptr || left_over_->worker != &worker) {
+                left_over_ = std::make_unique<LeftOver>(
+                    LeftOver{&worker, subject_of(delivery.recipients[i])});
+            }
+            continue;
+        }
         if (last != nullptr && last->reply == said.reply) continue;
         last = &said;
-        react(said, delivery.recipients[i]);
+        react(said, subject_of(delivery.recipients[i]));
     }
 }
 
-void Path::turned_away(Worker&, const Disposition& why) {
-    react(why, nullptr);
+void Path::turned_away(Worker& worker, const Disposition& why) {
+    if (rules_.empty()) return;
+    const bool known = left_over_ != nullptr && left_over_->worker == &worker;
+    react(why, known ? std::move(left_over_->subject) : subject_of(nullptr));
 }
 
 // recipient: whose mail it was; null: that of whoever came next.
-void Path::react(const Disposition& said, const Recipient* recipient) {
-    if (rules_.empty() || gate_.closing()) return;
+ReactionSubject Path::subject_of(const Recipient* recipient) const {
+    if (rules_.empty()) return {};
     const ShapingScope scope = site_.scope();
     ReactionSubject subject{.source = std::string(scope.source),
                             .provider = std::string(scope.provider),
                             .site = site_of(site_.path)};
     if (recipient != nullptr) {
-        subject.tenant = recipient->message->labels().tenant->name;
-        subject.campaign = recipient->message->labels().campaign;
+        const Labels& labels = recipient->message->labels();
+        subject.tenant = labels.tenant->name;
+        subject.campaign = labels.campaign;
         subject.domain = core::to_lower(recipient->domain());
     } else if (!site_.table.empty()) {
         subject.domain = site_.table;
     }
+    return subject;
+}
+
+void Path::react(const Disposition& said, ReactionSubject subject) {
+    if (rules_.empty() || gate_.closing()) return;
     context_.reactions->said(rules_, said, subject);
 }
 

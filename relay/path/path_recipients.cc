@@ -57,6 +57,7 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
     preparation_.begin_ahead(waiting_, [this](Recipient& recipient) {
         context_.exchange.to_prepare(context_.shard, recipient);
     });
+    if (!finds_tenant()) return Taken::nothing;
     ReadyQueue* const held = preparation_.first();
     const bool waits = !waiting_.empty() &&
                        (held == nullptr || preparation_.passes(waiting_.front(), *held)) &&
@@ -76,6 +77,9 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
         held->take_transaction(delivery.recipients, allowance.recipients);
     }
     preparation_.note(waits && held != nullptr);
+    if (tenant_rates_.any()) {
+        tenant_rates_.take(*delivery.recipients.front()->message->labels().tenant);
+    }
     begin(delivery);
     return Taken::taken;
 }
@@ -103,7 +107,7 @@ void Path::settle(Worker& worker, Delivery& delivery) {
             return result.outcome != Outcome::none && result.scope != Scope::session;
         });
     if (reached) note_completed(delivery);
-    if (!rules_.empty()) react_to(delivery);
+    if (!rules_.empty()) react_to(worker, delivery);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
         if (delivery.transaction.results[i].outcome == Outcome::none) {
             put_back(*delivery.recipients[i]);

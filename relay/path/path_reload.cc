@@ -27,6 +27,7 @@ void Path::adopt(const CheckedConfig& checked) {
     adopt_source(checked.egress.source(site_.path.source));
     site_.generation = checked.generation;
     waiting_.use(checked.tenants);
+    tenant_rates_.use(checked.tenants);
     limit_by(limits);
 }
 

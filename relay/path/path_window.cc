@@ -66,6 +66,26 @@ void Path::note_completed(const Delivery& delivery) {
     show_window();
 }
 
+// ---- over a restart
+
+// Two paths of one name would learn the same.
+std::string Path::learned_name() const {
+    return std::string(site_.scope().source) + " " + site_.name;
+}
+
+void Path::add_learned(Learned& learned) const {
+    if (role_ == Role::lane) return;
+    const LearnedWindow window = window_.learned(context_.shard.now());
+    if (window.cap == 0 && window.proven <= Window::kStart) return;  // as one that begins
+    learned.add(learned_name(), window, context_.shard.wall());
+}
+
+void Path::restore_window() {
+    if (context_.learned == nullptr || role_ == Role::lane) return;
+    window_.restore(context_.learned->window(learned_name(), context_.shard.wall()),
+                    context_.shard.now());
+}
+
 void Path::show_window() {
     if (role_ == Role::lane || window_.size() == shown_window_) return;
     const std::size_t before = std::exchange(shown_window_, window_.size());

@@ -16,9 +16,9 @@
 #include <utility>
 
 #include "core/base/intrusive_list.h"
+#include "relay/limits/token_bucket.h"
 #include "relay/message/path_key.h"
 #include "relay/shaping/limits.h"
-#include "relay/limits/token_bucket.h"
 
 namespace relay {
 

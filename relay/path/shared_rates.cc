@@ -8,17 +8,13 @@
 
 namespace relay {
 
-namespace {
-
-bool is_waiting(const SharedRate::Waiter& waiter) {
-    return static_cast<const core::ListLink<WaitsForPermitTag>&>(waiter).linked();
-}
-
-}  // namespace
-
 SharedRate::~SharedRate() {
     PH_ASSERT(waiting_.empty());
     if (alarm_.armed()) all_.shard_.reactor().timers().disarm(alarm_);
+}
+
+bool SharedRate::is_waiting(const Waiter& waiter) {
+    return static_cast<const core::ListLink<WaitsForPermitTag>&>(waiter).linked();
 }
 
 bool SharedRate::try_take() {
@@ -92,7 +88,7 @@ std::uint64_t SharedRate::held_up() {
     const std::uint64_t most = TokenBucket::default_burst(rate_);
     std::uint64_t events = 0;
     waiting_.for_each_while([&](Waiter& waiter) {
-        events += waiter.held_up();
+        events += std::max<std::uint64_t>(1, waiter.held_up());
         return events < most;
     });
     return std::min(events, most + 1);  // one more than there is: it wants a turn

@@ -45,7 +45,9 @@ class SharedRate final : public std::enable_shared_from_this<SharedRate> {
         : all_(all), name_(std::move(name)), rate_(rate) {}
     ~SharedRate();
 
-    // One event may happen now. False: wait().
+    // One event may happen now: try_take() answers true.
+    bool may_take() const { return permits_.left() > 0; }
+    // Takes a permit. False: wait().
     bool try_take();
     // An event did not happen after all.
     void put_back() {
@@ -55,6 +57,7 @@ class SharedRate final : public std::enable_shared_from_this<SharedRate> {
     // Who waits already stays where it is.
     void wait(Waiter& waiter);
     void leave(Waiter& waiter);
+    static bool is_waiting(const Waiter& waiter);
     // Not before that; kNever: an answer is on its way.
     core::Instant again_at() const { return permits_.again_at(); }
 

@@ -21,6 +21,7 @@ namespace relay {
 
 struct PathKey;
 struct SiteFacts;
+class SharedRates;
 
 class RecipientTaker {
   public:
@@ -44,6 +45,8 @@ class PathEnd : public RecipientTaker {
     virtual bool take_by_lane(Recipient& recipient) = 0;
     // At the home of the path: a lane of that shard reports.
     virtual LaneTerms renew(const SiteFacts& site, std::size_t shard, const LaneReport& report) = 0;
+    // What this shard has of rates that are wider than a path.
+    virtual SharedRates& rates() = 0;
     // At a lane: it is to report at once, as others wait for some of its places.
     virtual void recall(const PathKey& path) = 0;
 };

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "relay/control/order_book.h"
 #include "relay/limits/token_bucket.h"
 #include "relay/shaping/built_in.h"
 #include "tests/sim/sim_town.h"
@@ -311,22 +312,75 @@ TEST_P(RelayAutomation, a_rate_that_a_receiver_shows_is_learned_by_the_built_in_
     }
 }
 
+// As shard 0 of a node does it.
 struct Orders final : relay::ActionSink {
-    void order(const relay::RunningAction& action) override { all.push_back(action); }
-    std::vector<relay::RunningAction> all;
+    void order(const relay::RunningAction& action) override {
+        ASSERT_FALSE(action.is_of_path());
+        auto order = relay::check_order({.id = std::to_string(all.size() + 1),
+                                         .kind = action.verb == relay::AutomationVerb::bounce
+                                                     ? relay::OrderKind::bounce
+                                                     : relay::OrderKind::suspend,
+                                         .selection = {.tenant = action.tenant,
+                                                       .campaign = action.campaign,
+                                                       .domain = action.domain},
+                                         .given = action.triggered,
+                                         .expires = action.until});
+        ASSERT_TRUE(order.has_value());
+        all.push_back(std::move(*order));
+    }
+    std::vector<relay::Order> all;
 };
 
-TEST_P(RelayAutomation, orders_about_mail_say_whose_it_is) {
+TEST_P(RelayAutomation, a_suspended_tenant_waits_whose_reply_it_was) {
+    for (const Stage stage : {Stage::content, Stage::mail}) {
+        Orders orders;
+        relay::TenantTable tenants;
+        int number = 0;
+        RelayOptions options = Receivers::with(rule("default", "\"SuspendTenant\""), &orders);
+        options.prepare = [&](relay::Message& message) {
+            message.edit_labels().tenant = &tenants.intern(++number == 11 ? "noisy" : "quiet");
+        };
+        Town town(std::move(options), GetParam());
+        town.zone.add_mx("one.example", 10, "mx1.example");
+        SimMx& server = town.add_server(1);
+        town.inject(10, "one.example");  // so that a session has completed something
+        EXPECT_TRUE(town.relay.run_until_drained(seconds{5}));
+        server.options().script = [stage](const Moment& moment) -> Verdict {
+            if (moment.stage != stage) return {};
+            return {.reply = "421 4.7.1 slow down", .ending = Verdict::Ending::close};
+        };
+        town.inject(1, "one.example");
+        town.world.run_for(seconds{5});
+        server.options().script = {};
+        ASSERT_EQ(orders.all.size(), 1U);
+        EXPECT_EQ(orders.all[0].selection,
+                  (relay::Selection{.tenant = "noisy", .domain = "one.example"}));
+        town.relay.use_orders(std::move(orders.all));
+        town.inject(20, "one.example");
+        town.world.run_for(minutes{30});
+        EXPECT_EQ(town.relay.suspended(), 1U);
+        EXPECT_EQ(server.ledger().size(), 30U);
+        town.relay.use_orders({});
+        EXPECT_TRUE(town.relay.run_until_drained(minutes{1}));
+        town.expect_clean();
+    }
+}
+
+TEST_P(RelayAutomation, mail_to_the_domain_of_the_reply_is_bounced) {
     Orders orders;
-    Receivers town(rule("default", "[\"Bounce\", \"SuspendTenant\"]"), GetParam(), {}, &orders);
-    town.refusals = 3;
-    town.inject(100, "one.example");
-    EXPECT_TRUE(town.relay.run_until_drained(minutes{10}));
-    ASSERT_GE(orders.all.size(), 1U);
-    EXPECT_EQ(orders.all[0].verb, relay::AutomationVerb::bounce);
-    EXPECT_EQ(orders.all[0].domain, "one.example");
-    EXPECT_EQ(orders.all[0].duration(), hours{1});
-    town.expect_clean();
+    Receivers town(rule("default", "\"Bounce\""), GetParam(), {}, &orders);
+    town.refusals = 1;
+    town.inject(1, "one.example");
+    town.world.run_for(seconds{5});
+    ASSERT_EQ(orders.all.size(), 1U);
+    EXPECT_EQ(orders.all[0].kind, relay::OrderKind::bounce);
+    EXPECT_EQ(orders.all[0].expires - orders.all[0].given, hours{1});
+    town.relay.use_orders(std::move(orders.all));
+    town.inject(20, "one.example");
+    town.inject(20, "two.example");
+    EXPECT_TRUE(town.relay.run_until_drained(minutes{5}));
+    EXPECT_EQ(town.relay.count("Delivery"), 20U);
+    EXPECT_EQ(town.taken(0), 0U);
 }
 
 }  // namespace

@@ -193,5 +193,101 @@ TEST(RelayFairnessRetry, a_tenant_has_a_schedule_of_its_own) {
     EXPECT_GT(waited(other), minutes{17});
 }
 
+// ---- rates of tenants
+
+relay::TenantPolicy limited(const std::string& name, core::Rate rate) {
+    relay::TenantPolicy policy = tenant(name, 1);
+    policy.max_message_rate = rate;
+    return policy;
+}
+
+// Messages of a tenant that the servers took in each second.
+std::vector<int> by_second(Fair& town, const std::string& name) {
+    std::vector<int> counts(600);
+    for (const auto& server : town.servers) {
+        const auto& ledger = server->ledger();
+        const auto& times = server->content_times();
+        for (std::size_t i = 0; i < ledger.size() && i < times.size(); ++i) {
+            const auto second = times[i].time_since_epoch() / seconds{1};
+            if (Fair::split(ledger[i].recipient)[0] == name && second < 600) {
+                ++counts[static_cast<std::size_t>(second)];
+            }
+        }
+    }
+    return counts;
+}
+
+TEST_P(RelayFairness, the_rate_of_a_tenant_holds_over_all_lanes_and_holds_up_nobody_else) {
+    RelayOptions options = wide();
+    options.tenants = {limited("slow", {50, seconds{1}}), tenant("fast", 1)};
+    Fair town(std::move(options), GetParam(), {.content_delay = milliseconds{5}});
+    constexpr int kSlow = 1000;
+    constexpr int kFast = 8000;
+    for (int i = 0; i < kFast; ++i) {
+        if (i < kSlow) town.add(static_cast<std::size_t>(i) % GetParam(), "slow-x-normal");
+        town.add(static_cast<std::size_t>(i) % GetParam(), "fast-x-normal");
+    }
+    town.drain();
+    const std::vector<int> slow = by_second(town, "slow");
+    for (std::size_t i = 0; i < 18; ++i)  // every window of two seconds, but for the first burst
+        EXPECT_NEAR(slow[i] + slow[i + 1], 100, i == 0 ? 8 : 5) << "second " << i;
+    const std::vector<int> fast = by_second(town, "fast");
+    int early = 0;
+    for (std::size_t i = 0; i < 5; ++i)
+        early += fast[i];
+    EXPECT_EQ(early, kFast) << "it does not wait";
+    EXPECT_EQ(town.relay.count("TransientFailure"), 0U);
+    std::uint64_t throttled = 0;
+    for (std::size_t i = 0; i < GetParam(); ++i) {
+        throttled +=
+            town.relay.metrics(i).throttled_count(metrics::Throttle::tenant_message_rate).value();
+    }
+    EXPECT_GT(throttled, 0U);
+}
+
+TEST_P(RelayFairness, tenants_without_a_table_share_the_rate_of_the_default_one) {
+    RelayOptions options = wide();
+    options.tenants = {limited("default", {20, seconds{1}})};
+    Fair town(std::move(options), GetParam(), {.content_delay = milliseconds{5}});
+    for (int i = 0; i < 200; ++i) {
+        town.add(static_cast<std::size_t>(i) % GetParam(), "a-x-normal");
+        town.add(static_cast<std::size_t>(i) % GetParam(), "b-x-normal");
+    }
+    town.drain();
+    const std::vector<int> a = by_second(town, "a");
+    const std::vector<int> b = by_second(town, "b");
+    for (std::size_t i = 1; i < 18; ++i)
+        EXPECT_NEAR(a[i] + b[i], 20, 3) << "second " << i;
+}
+
+TEST_P(RelayFairness, a_reload_changes_the_rate_of_a_tenant_and_lets_it_go) {
+    RelayOptions options = wide();
+    options.tenants = {limited("a", {1, hours{1}})};
+    Fair town(std::move(options), GetParam(), {.content_delay = milliseconds{5}});
+    for (int i = 0; i < 100; ++i)
+        town.add(static_cast<std::size_t>(i) % GetParam(), "a-x-normal");
+    town.world.run_for(minutes{1});
+    EXPECT_LE(town.servers[0]->ledger().size(), 1U);
+    town.relay.reload("", [](relay::CheckedConfig& next) {
+        next.tenants = std::make_shared<const relay::TenantPolicies>(
+            std::vector<relay::TenantPolicy>{tenant("a", 1)});
+    });
+    town.world.run_for(minutes{1});
+    EXPECT_EQ(town.servers[0]->ledger().size(), 100U);
+    town.drain();
+}
+
+TEST_P(RelayFairness, mail_that_waits_for_a_rate_leaves_when_its_time_is_over) {
+    RelayOptions options = wide();
+    options.tenants = {limited("a", {1, hours{100}})};
+    options.max_age = hours{1};
+    Fair town(std::move(options), GetParam(), {.content_delay = milliseconds{5}});
+    for (int i = 0; i < 20; ++i)
+        town.add(static_cast<std::size_t>(i) % GetParam(), "a-x-normal");
+    town.drain();
+    EXPECT_EQ(town.servers[0]->ledger().size(), 1U);
+    EXPECT_EQ(town.relay.count("Expiration"), 19U);
+}
+
 }  // namespace
 }  // namespace sim

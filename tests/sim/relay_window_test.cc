@@ -199,6 +199,37 @@ TEST_P(RelayWindow, a_small_window_has_the_whole_rate) {
     }
 }
 
+// A second relay goes on where the first one ended: no connection is refused until a trial.
+TEST(RelayWindowMixed, what_was_learned_is_there_after_a_restart) {
+    for (const std::size_t shards : {1U, 8U}) {
+        const Scene scene{.name = "421 above 10", .shards = shards, .server = capped(10)};
+        std::string learned;
+        const auto run = [&](int messages, core::Duration looked_at) {
+            RelayOptions options = options_for(scene, scene.limit);
+            options.learned = learned;
+            Town town(std::move(options), shards);
+            Receiver receiver(town, scene);
+            town.inject(messages);
+            town.world.run_for(looked_at);
+            learned = town.relay.learned();
+            EXPECT_TRUE(town.relay.run_until_drained(hours{1}));
+            town.expect_clean();
+            std::uint64_t refused = 0;
+            for (std::size_t i = 0; i < shards; ++i) {
+                const metrics::ShardMetrics& all = town.relay.metrics(i);
+                for (std::size_t c = 0; c < metrics::kConnects; ++c) {
+                    if (c != static_cast<std::size_t>(metrics::Connect::ready))
+                        refused += all.destination(0).connects[c].value();
+                }
+            }
+            return refused;
+        };
+        EXPECT_GE(run(4000, seconds{24}), 3U);  // a cap is known after twenty-one
+        EXPECT_TRUE(learned.contains("w 11 ")) << learned;
+        EXPECT_LE(run(300, seconds{1}), 1U);  // sixty sessions
+    }
+}
+
 TEST(RelayWindowMixed, a_cap_is_learned_among_refusals_by_chance) {
     compare({.name = "421 above 10, 3 % refused, 3 % dropped",
              .server = capped(10),

@@ -131,7 +131,8 @@ relay::DeliveryParts SimRelay::delivery_parts(Place& place, const RelayOptions& 
             .counted_by = options.reports != nullptr ? known : nullptr,
             .in_hand = back_ == nullptr ? nullptr : &back_->in_hand(place.shard.id()),
             .largest = &place.largest,
-            .automation = relay::AutomationParts{automation_, nullptr, {}, options.orders}};
+            .automation = relay::AutomationParts{automation_, nullptr, {}, options.orders},
+            .learned = relay::LearnedParts{learned_shards_, learned_, nullptr, {}}};
 }
 
 relay::ControlParts SimRelay::control_parts(Place& place) {
@@ -148,7 +149,9 @@ SimRelay::SimRelay(SimWorld& world, SimZone& zone, RelayOptions options)
       rules_(options.rules),
       schedule_(options.intervals, options.max_age),
       exchange_(world.shards()),
-      automation_(world.shards()) {
+      automation_(world.shards()),
+      learned_shards_(world.shards()) {
+    PH_ASSERT(learned_.read(options.learned));
     // Thousands of failures are provoked on purpose; POSTHASTE_SIM_LOG=1 shows them.
     core::set_log_level(std::getenv("POSTHASTE_SIM_LOG") != nullptr ? core::LogLevel::kDebug
                                                                     : core::LogLevel::kError);
@@ -456,6 +459,22 @@ relay::EgressTls& SimRelay::tls(std::size_t shard) {
 
 relay::ActionKeeper& SimRelay::actions() {
     return *places_.front()->delivery.actions();
+}
+
+std::string SimRelay::learned() {
+    std::string all;
+    std::size_t left = places_.size();
+    const auto add = [](relay::Dispatcher* paths, std::string* to,
+                        std::size_t* open) -> core::Task<void> {
+        const auto text = co_await paths->learned();
+        PH_ASSERT(text.has_value());
+        *to += *text;
+        --*open;
+    };
+    for (auto& place : places_)
+        world_.spawn(place->shard, add(&place->delivery.dispatcher(), &all, &left));
+    PH_ASSERT(world_.run_until([&left] { return left == 0; }, std::chrono::seconds{1}));
+    return all;
 }
 
 std::size_t SimRelay::paths() const {

@@ -63,6 +63,7 @@ struct RelayOptions {
     std::vector<relay::TenantPolicy> tenants{};
     std::vector<relay::EgressSource> sources{};
     std::vector<relay::EgressPool> pools{};
+    std::string learned{};                // by a relay before this one
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
@@ -130,6 +131,7 @@ class SimRelay {
     relay::EgressTls& tls(std::size_t shard = 0);
     std::size_t paths() const;  // of all shards
     relay::ActionKeeper& actions();
+    std::string learned();  // as it would be kept
     const relay::LargestSites& largest(std::size_t shard = 0) const;
     const relay::Router& router(std::size_t shard = 0) const;
     const relay::TlsReporter& reporter() const;
@@ -168,6 +170,8 @@ class SimRelay {
     relay::TenantTable tenants_;
     relay::Exchange exchange_;
     relay::AutomationShards automation_;
+    relay::LearnedShards learned_shards_;
+    relay::Learned learned_;
     relay::MemoryEventSink sink_;
     SimDisk* disk_ = nullptr;
     core::Handle lock_ = core::kNoHandle;

@@ -121,6 +121,23 @@ TEST(ReplyRules, what_is_no_refusal_matches_nothing) {
     EXPECT_EQ(rules->of({}).match(said(0, {}, "")).size(), 0U);
 }
 
+TEST(ReplyRules, patterns_that_need_too_much_memory_are_refused) {
+    std::string text;
+    for (int i = 0; i < 300; ++i)
+        text += rule("\"d" + std::to_string(i) + ".example\"", "x");
+    std::string big;
+    for (int i = 0; i < 20; ++i)
+        big += "a{1000}";
+    text += rule("\"big.example\"", big);
+    const auto loaded = ShapingPolicy::parse({{"s.toml", text}}, {});
+    ASSERT_TRUE(loaded.has_value()) << loaded.error().front().to_string();
+    const auto rules = ReplyRules::compile(loaded->policy);
+    ASSERT_FALSE(rules.has_value());
+    EXPECT_EQ(rules.error().front().to_string(),
+              "s.toml:1201: the patterns of automation of \"big.example\" together need too much "
+              "memory");
+}
+
 TEST(ReplyRules, hostile_text_costs_time_in_proportion_to_its_length) {
     const auto rules =
         rules_of(rule("default", "(a+)+(a|b)*.*(x+x+)+y") + rule("default", "(.*)*\\d{1,50}$"));

@@ -89,7 +89,7 @@ TEST(ParseTenant, keys_of_a_tenant_without_effect_are_a_warning) {
         "suppression = true\nreturn_domain = \"B.example\"\n";
     const ParsedConfig read = read_config(kLeast + lines, "t.toml");
     ASSERT_TRUE(read.problems.empty());
-    ASSERT_EQ(read.warnings.size(), 4U);
+    ASSERT_EQ(read.warnings.size(), 3U);
     EXPECT_EQ(read.warnings[0].to_string(),
               "t.toml:7: [[tenant]] pool of \"a\" has no effect in this version");
     const TenantPolicy& kept = read.config.tenants[0].policy;
