@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/base/spelling.h"
+#include "relay/control/cli/commands.h"
 #include "relay/node/node.h"
 #include "relay/node/serve.h"
 #include "relay/node/show_path.h"
@@ -80,25 +81,29 @@ class PathCommand {
         show_ = path->add_subcommand(
             "show",
             "Print what the configuration says about mail to a domain: its provider and each limit "
-            "with the file and line that set it. Asks no network.");
+            "with the file and line that set it. Asks no network, unless --admin names a relay: "
+            "then that says it, with what it learned.");
         show_->add_option("DOMAIN", question_.domain, "Domain of recipients");
         show_->add_option("--config", config_file, "Configuration file (TOML)")
             ->capture_default_str();
         show_->add_option("--mx", question_.mx, "MX host to assume; may be given several times")
             ->allow_extra_args(false);
         show_->add_option("--source", question_.source, "Egress source")->capture_default_str();
+        admin_.add_to(*show_);
         show_->add_flag("--built-in", built_in_, "Print the built-in shaping file instead.");
     }
     bool parsed() const { return show_->parsed(); }
     int run() const {
         if (built_in_) return relay::show_built_in_shaping();
         if (question_.domain.empty()) return misused(*show_, "path show needs a DOMAIN");
+        if (show_->count("--admin") > 0) return relay::show_live_path(admin_, question_.domain);
         return relay::show_path(config_file_, question_);
     }
 
   private:
     std::string& config_file_;
     relay::PathQuestion question_;
+    relay::AdminOptions admin_;
     bool built_in_ = false;
     CLI::App* show_ = nullptr;
 };
@@ -131,6 +136,7 @@ int run(int argc, char** argv) {
         "dump", "Print every record as a line of JSON; exit 1 if something is damaged.");
     dump->add_option("DIR", directory, "DATA_DIR, DATA_DIR/spool, or a copy of it")->required();
     PathCommand path(app, config_file);
+    const relay::RemoteCommands remote(app);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {
@@ -140,6 +146,7 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return explain(app, error);
     }
+    if (relay::RemoteCommand* command = remote.named()) return command->run();
     if (dump->parsed()) return relay::dump_spool(directory, stdout);
     if (path.parsed()) return path.run();
     if (check->parsed()) return relay::check(config_file, against);

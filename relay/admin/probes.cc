@@ -36,12 +36,14 @@ core::Task<core::HttpResponse> scrape(std::function<core::Task<std::string>()> p
 
 // guarded: for pages of our own and programs that know our name (core/http/site_guard.h). Probes
 // come by any name, and learn nothing but whether we are well.
-void add_get(core::Router& router, std::string path, core::HttpHandler handler, bool guarded) {
+void add_get(core::Router& router, std::string path, core::HttpHandler handler, bool guarded,
+             core::HttpGate gate = {}) {
     core::HttpRoute route;
     route.method = "GET";
     route.path = std::move(path);
     route.handler = std::move(handler);
     route.guarded = guarded;
+    route.gate = std::move(gate);
     router.add(std::move(route));
 }
 
@@ -60,7 +62,7 @@ void add_probe_routes(core::Router& router, Probes probes) {
     add_get(
         router, "/metrics",
         [provider = std::move(probes.metrics)](core::HttpRequest) { return scrape(provider); },
-        true);
+        true, std::move(probes.may_scrape));
 }
 
 }  // namespace relay

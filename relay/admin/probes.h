@@ -19,6 +19,7 @@ struct Probes {
     std::function<std::string()> unready;
     // The whole exposition, counters of all shards summed; may await other shards. Empty: no route.
     std::function<core::Task<std::string>()> metrics;
+    core::HttpGate may_scrape{};  // who may read the metrics; empty: everybody
 };
 
 void add_probe_routes(core::Router& router, Probes probes);

@@ -74,6 +74,7 @@ QueueReport::Totals QueueReport::read(std::span<const metrics::ShardMetrics* con
     Totals totals;
     for (const metrics::ShardMetrics* shard : shards) {
         totals.scheduled += shard->queue(Queue::scheduled).value();
+        totals.suspended += shard->orders().suspended.value();
         totals.ready += shard->queue(Queue::ready).value();
         totals.in_flight += shard->queue(Queue::in_flight).value();
         const core::WallTime oldest = shard->oldest();
@@ -124,6 +125,7 @@ std::optional<std::string> QueueReport::line(std::span<const metrics::ShardMetri
         std::max<std::int64_t>(totals.in_flight, 0), age_text(age),
         totals.delivered - before.delivered, totals.deferred - before.deferred,
         totals.bounced - before.bounced, totals.expired - before.expired);
+    if (totals.suspended > 0) text += fmt::format("; suspended {}", totals.suspended);
     append_sites(text, largest);
     append_counts(text, "; failed: ",
                   {{"connections", totals.connects_failed - before.connects_failed},

@@ -32,6 +32,7 @@ class QueueReport {
   private:
     struct Totals {
         std::int64_t scheduled = 0;
+        std::int64_t suspended = 0;  // of these
         std::int64_t ready = 0;
         std::int64_t in_flight = 0;
         core::WallTime oldest{};  // none: WallTime{}

@@ -15,6 +15,7 @@
 
 #include "core/base/result.h"
 #include "core/base/text_file.h"
+#include "relay/config/credential.h"
 #include "relay/config/egress.h"
 #include "relay/config/parse.h"
 #include "relay/config/tenant.h"
@@ -57,6 +58,7 @@ class NamedThings {
     void directories();
     void name_servers();
     void smarthosts();
+    void credentials();
     std::optional<core::TlsRoots> roots();
     std::optional<ShapingPolicy::Loaded> shaping();
     std::shared_ptr<const BounceRules> bounce();
@@ -118,6 +120,11 @@ void NamedThings::smarthosts() {
         load_smarthost(loaded, file_, problems_);
         route.smarthost = std::make_shared<const Smarthost>(std::move(loaded));
     }
+}
+
+void NamedThings::credentials() {
+    for (CredentialConfig& credential : config_.credentials)
+        load_credential(credential, file_, problems_);
 }
 
 // Without a bundle nothing is ever verified, which only a policy that asks for it minds.
@@ -231,6 +238,7 @@ std::expected<CheckedConfig, Problems> check_config(const std::filesystem::path&
     named.name_servers();
     auto roots = named.roots();
     named.smarthosts();
+    named.credentials();
     auto shaping = named.shaping();
     auto bounce = named.bounce();
     std::shared_ptr<const ReplyRules> automation;

@@ -85,12 +85,26 @@ struct ListenerConfig {
     std::string campaign_header;
     std::string priority_header;
     bool serve_inject = true;        // http
+    bool serve_admin = true;         // http
     std::vector<std::string> hosts;  // http: further names that requests may use in Host
     bool serve_metrics = true;       // http; /healthz and /readyz are always there
     int line = 0;                    // where the file has it
     KeyLines lines{};
 
     bool allows(const core::IpAddress& client) const;
+};
+
+// Who asks over HTTP with a secret, and what for (relay/config/credential.h).
+struct CredentialConfig {
+    std::string name{};
+    std::string secret{};  // its hash; of secret_file, if that is set, once that was read
+    NamedFile secret_file{};
+    std::string tenant{};
+    bool read = false;
+    bool inject = false;
+    bool admin = false;
+    int line = 0;
+    KeyLines lines{};
 };
 
 struct DnsConfig {
@@ -202,6 +216,7 @@ struct Config {
     SpoolConfig spool;
     MemoryConfig memory;
     std::vector<ListenerConfig> listeners;  // at least one
+    std::vector<CredentialConfig> credentials;
     DnsConfig dns;
     std::vector<RouteConfig> routes;  // in order: the first match wins
     DeliveryConfig delivery;

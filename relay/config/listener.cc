@@ -60,24 +60,26 @@ struct HostNames {
 };
 
 struct Services {
-    static std::string type() { return "list of `\"inject\"`, `\"metrics\"`"; }
+    static std::string type() { return "list of `\"inject\"`, `\"admin\"`, `\"metrics\"`"; }
     static bool read(Section& from, std::string_view key, ListenerConfig& into) {
         std::vector<TextAtLine> served;
         if (!from.texts(key, served)) return false;
-        into.serve_inject = into.serve_metrics = false;
+        into.serve_inject = into.serve_admin = into.serve_metrics = false;
         for (const TextAtLine& item : served) {
             if (item.text == "inject") {
                 into.serve_inject = true;
             } else if (item.text == "metrics") {
                 into.serve_metrics = true;
-            } else if (item.text == "admin" || item.text == "console") {
+            } else if (item.text == "admin") {
+                into.serve_admin = true;
+            } else if (item.text == "console") {
                 from.problem_with(key, item.line,
                                   "= \"" + item.text + "\" is not available in this version; " +
-                                      "\"inject\" and \"metrics\" are");
+                                      "\"inject\", \"admin\" and \"metrics\" are");
             } else {
                 from.problem_with(key, item.line,
                                   "has no service " + toml_text(item.text.substr(0, 80)) +
-                                      "; there are \"inject\" and \"metrics\"");
+                                      "; there are \"inject\", \"admin\" and \"metrics\"");
             }
         }
         return true;
@@ -85,6 +87,7 @@ struct Services {
     static std::string write(const ListenerConfig& listener) {
         std::vector<std::string> served;
         if (listener.serve_inject) served.emplace_back("inject");
+        if (listener.serve_admin) served.emplace_back("admin");
         if (listener.serve_metrics) served.emplace_back("metrics");
         return toml_text(served);
     }

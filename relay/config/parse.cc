@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/toml.h"
+#include "relay/config/credential.h"
 #include "relay/config/egress.h"
 #include "relay/config/listener.h"
 #include "relay/config/route.h"
@@ -36,6 +37,7 @@ class ConfigParser {
         listeners();
         table("dns", dns_keys(), config_.dns);
         routes();
+        credentials();
         table("delivery", delivery_keys(), config_.delivery);
         table("retry", retry_keys(), config_.retry);
         tenants();
@@ -72,6 +74,7 @@ class ConfigParser {
     void listeners();
     void routes();
     void tenants();
+    void credentials();
     void shaping();
     void egress();
     void tls_report();
@@ -146,6 +149,14 @@ void ConfigParser::tenants() {
     check_distinct(config_.tenants, top_);
 }
 
+void ConfigParser::credentials() {
+    for (const TomlValue* table : tables("credential")) {
+        Section from = section(*table, "[[credential]]");
+        config_.credentials.push_back(read_credential(from));
+    }
+    check_distinct(config_.credentials, top_);
+}
+
 void ConfigParser::shaping() {
     Section from = table("shaping");
     ShapingConfig& shaping = config_.shaping;
@@ -193,7 +204,7 @@ void ConfigParser::tls_report() {
 }
 
 void ConfigParser::later_features() {
-    for (const char* key : {"credential", "dkim", "webhook"}) {
+    for (const char* key : {"dkim", "webhook"}) {
         const TomlValue* value = top_.take(key);
         if (value == nullptr || (value->kind == Kind::array && value->items.empty())) continue;
         const int line = value->items.empty() ? value->line : value->items.front().line;

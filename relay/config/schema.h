@@ -34,6 +34,7 @@ const Keys<ListenerConfig>& http_listener_keys();
 // relay/config/tenant.cc
 const Keys<TenantPolicy>& tenant_keys();
 // relay/config/route.cc
+const Keys<CredentialConfig>& credential_keys();
 const Keys<RouteConfig>& route_keys();
 const Keys<Smarthost>& smarthost_keys();
 // relay/config/egress.cc

@@ -77,7 +77,7 @@ std::string json_of(const QueueView& queue) {
         .done();
 }
 
-std::string json_of(const PathView& path) {
+std::string json_of(const LivePath& path) {
     return Fields()
         .text("name", path.name)
         .text("provider", path.provider)
@@ -185,7 +185,7 @@ void PathsView::add(PathsView other) {
 }
 
 void PathsView::cut(std::size_t most) {
-    std::ranges::sort(paths, std::greater(), &PathView::ready);
+    std::ranges::sort(paths, std::greater(), &LivePath::ready);
     if (paths.size() <= most) return;
     left_out += paths.size() - most;
     paths.resize(most);
@@ -193,7 +193,7 @@ void PathsView::cut(std::size_t most) {
 
 std::string to_json(const PathsView& view) {
     return Fields()
-        .list("paths", view.paths, [](const PathView& one) { return json_of(one); })
+        .list("paths", view.paths, [](const LivePath& one) { return json_of(one); })
         .number("paths_left_out", view.left_out)
         .done();
 }

@@ -40,7 +40,7 @@ struct StatusView {
 };
 std::string to_json(const StatusView& status);
 
-// Mail that waits for a time, or for the end of an order; what is ready is in a PathView.
+// Mail that waits for a time, or for the end of an order; what is ready is in a LivePath.
 struct QueueView {
     std::string domain{};
     std::string tenant{};
@@ -63,7 +63,7 @@ struct QueuesView {
 };
 std::string to_json(const QueuesView& view);
 
-struct PathView {
+struct LivePath {
     std::string name{};
     std::string provider{};
     std::string source{};
@@ -79,7 +79,7 @@ struct PathView {
 };
 
 struct PathsView {
-    std::vector<PathView> paths{};  // the longest queue first
+    std::vector<LivePath> paths{};  // the longest queue first
     std::uint64_t left_out = 0;
     void add(PathsView other);
     void cut(std::size_t most);

@@ -15,6 +15,11 @@ std::string cannot_listen(const core::SocketAddress& address, const std::error_c
     return sentence + "; another program, perhaps another Posthaste, listens there";
 }
 
+// With credentials it is these that decide who may inject over HTTP.
+std::vector<core::IpNetwork> everybody() {
+    return {*core::IpNetwork::parse("0.0.0.0/0"), *core::IpNetwork::parse("::/0")};
+}
+
 }  // namespace
 
 IntakeSide::IntakeSide(core::Shard& shard, metrics::ShardMetrics& metrics, IntakeParts parts)
@@ -74,10 +79,17 @@ core::Result<void> IntakeSide::open_smtp(const Door& door) {
 core::Result<void> IntakeSide::open_http(const Door& door) {
     const ListenerConfig& config = door.config;
     HttpListener http;
-    http.ingress = std::make_unique<HttpIngress>(shard_.reactor(), policy_of(config),
+    IntakePolicy policy = policy_of(config);
+    if (!parts_.credentials.empty()) policy.allow = everybody();
+    http.ingress = std::make_unique<HttpIngress>(shard_.reactor(), std::move(policy),
                                                  parts_.acceptance, metrics_, parts_.events);
+    http.door = std::make_unique<AdminDoor>(shard_.reactor(), config.allow,
+                                            CredentialCheck(parts_.credentials, parts_.secret_key));
+    if (config.serve_admin && parts_.desk != nullptr) {
+        http.admin = std::make_unique<AdminRoutes>(*parts_.desk, *http.door);
+    }
     http.server = std::make_unique<core::HttpServer>(shard_, server_options(door, *http.ingress),
-                                                     http_routes(config, *http.ingress));
+                                                     http_routes(config, http));
     if (auto opened = open_at_addresses(*http.server, door); !opened) return opened;
     http.server->start();
     http_.push_back(std::move(http));
@@ -109,15 +121,35 @@ core::HttpServerOptions IntakeSide::server_options(const Door& door, HttpIngress
     return options;
 }
 
-core::Router IntakeSide::http_routes(const ListenerConfig& config, HttpIngress& ingress) {
+// Without credentials nobody is asked who they are: `allow`, or nothing, decides.
+core::HttpGate IntakeSide::gate_of(const HttpListener& http, Permission wanted) {
+    if (!http.door->has_credentials()) return {};
+    return [door = http.door.get(), wanted](const core::HttpRequest& head) {
+        return door->refuse(head, wanted);
+    };
+}
+
+HttpIngress::TenantOf IntakeSide::tenants_of(const HttpListener& http) {
+    if (!http.door->has_credentials()) return {};
+    return
+        [door = http.door.get()](const core::HttpRequest& head) { return door->tenant_of(head); };
+}
+
+core::Router IntakeSide::http_routes(const ListenerConfig& config, HttpListener& http) {
     core::Router router;
     std::vector<std::string> names = config.hosts;
     names.push_back(parts_.hostname);
     router.set_guard([guard = core::SiteGuard(names)](const core::HttpRequest& head) {
         return guard.check(head);
     });
-    if (config.serve_inject) ingress.add_routes(router);
-    if (parts_.probes) add_probe_routes(router, parts_.probes(config.serve_metrics));
+    if (config.serve_inject)
+        http.ingress->add_routes(router, gate_of(http, Permission::inject), tenants_of(http));
+    if (http.admin != nullptr) http.admin->add_to(router);
+    if (parts_.probes) {
+        Probes probes = parts_.probes(config.serve_metrics);
+        probes.may_scrape = gate_of(http, Permission::read);
+        add_probe_routes(router, std::move(probes));
+    }
     return router;
 }
 

@@ -4,6 +4,7 @@
 // chose is then everybody's. Limits: those of each listener.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "metrics/shard_metrics.h"
 #include "relay/admin/probes.h"
 #include "relay/config/config.h"
+#include "relay/control/api/admin_routes.h"
 #include "relay/events/event_writer.h"
 #include "relay/intake/http/http_ingress.h"
 #include "relay/intake/smtp/smtp_ingress.h"
@@ -28,12 +30,15 @@ namespace relay {
 struct IntakeParts {
     std::string hostname;
     bool address_literals = false;
-    bool durable = false;    // a 250 means that the message is on disk
+    bool durable = false;                        // a 250 means that the message is on disk
+    std::array<unsigned char, 32> secret_key{};  // digests of secrets; nobody outside knows it
     std::uint64_t seed = 0;  // keeps chosen names from clashing: nobody outside may know it
     Acceptance& acceptance;
     EventWriter& events;
     std::function<Probes(bool with_metrics)> probes{};  // for listeners of HTTP
     core::ListeningSockets* sockets = nullptr;          // that outlive the process; null: none
+    std::vector<Credential> credentials{};              // of HTTP; none: `allow` decides
+    ControlDesk* desk = nullptr;                        // for the admin API; null: there is none
 };
 
 // One listener, as all shards know it.
@@ -54,6 +59,8 @@ class IntakeSide {
   private:
     struct HttpListener {
         std::unique_ptr<HttpIngress> ingress;
+        std::unique_ptr<AdminDoor> door;
+        std::unique_ptr<AdminRoutes> admin;  // null: it is not served
         std::unique_ptr<core::HttpServer> server;
     };
 
@@ -63,7 +70,9 @@ class IntakeSide {
     template <typename Listener>
     core::Result<void> open_at_addresses(Listener& listener, const Door& door);
     core::HttpServerOptions server_options(const Door& door, HttpIngress& ingress);
-    core::Router http_routes(const ListenerConfig& config, HttpIngress& ingress);
+    static HttpIngress::TenantOf tenants_of(const HttpListener& http);
+    static core::HttpGate gate_of(const HttpListener& http, Permission wanted);
+    core::Router http_routes(const ListenerConfig& config, HttpListener& http);
     core::Task<void> leave_to_others(core::Instant until);
     core::Task<void> close_http();
 

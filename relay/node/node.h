@@ -26,6 +26,7 @@
 #include "relay/admin/liveness.h"
 #include "relay/automation/reactions.h"
 #include "relay/config/check.h"
+#include "relay/control/order_book.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/egress/warmup_ledger.h"
 #include "relay/events/event_log.h"
@@ -42,6 +43,7 @@ namespace relay {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
+class OrderDesk;
 class RelayShard;
 class TlsReporter;
 
@@ -133,6 +135,10 @@ class Node {
     const std::unique_ptr<const Learned> learned;  // by the process before
     StsStore sts_store;
     dns::SharedAnswers dns_answers;
+    OrderBook orders;                 // shard 0's, once the shards run
+    OrderDesk* order_desk = nullptr;  // shard 0's, from Step::built
+    bool reloading = false;           // shard 0's
+    core::WallTime started{};
     TlsReporter* tls_reporter = nullptr;  // shard 0's, from Step::built; null: no reports are sent
     Liveness liveness;
     std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics;

@@ -21,6 +21,23 @@ std::uint64_t new_seed() {
     return seed;
 }
 
+std::array<unsigned char, 32> new_key() {
+    std::array<unsigned char, 32> key{};
+    PH_ASSERT(::getentropy(key.data(), key.size()) == 0);
+    return key;
+}
+
+std::vector<Credential> credentials_of(const Config& config) {
+    std::vector<Credential> all;
+    for (const CredentialConfig& one : config.credentials) {
+        all.push_back({.name = one.name,
+                       .hash = one.secret,
+                       .tenant = one.tenant,
+                       .may = {.read = one.read, .inject = one.inject, .admin = one.admin}});
+    }
+    return all;
+}
+
 }  // namespace
 
 RelayShard::RelayShard(Node& node, core::Shard& shard)
@@ -29,7 +46,8 @@ RelayShard::RelayShard(Node& node, core::Shard& shard)
       metrics_(*node.metrics[shard.id()]),
       checked_(node.first),
       stop_(shard.reactor()),
-      event_lines_(*node.events, shard.reactor()) {
+      event_lines_(*node.events, shard.reactor()),
+      desk_(node, shard) {
     node.stop_events[shard.id()] = &stop_;
     node.relay_shards[shard.id()] = this;
 }
@@ -42,10 +60,13 @@ core::Result<void> RelayShard::build() {
                             node_.rules, node_.sts_store});
     if (!lookups) return std::unexpected(lookups.error());
     lookups_ = std::move(*lookups);
+    if (first()) build_order_desk();
     build_origin();
     if (auto opened = origin_->open(); !opened) return opened;
     build_delivery();
     build_control();
+    // What an earlier run ordered holds before any mail moves.
+    use_orders(node_.orders.snapshot());
     build_intake();
     node_.exchange.attach(shard_.id(), origin_->origin(), delivery_->dispatcher());
     return {};
@@ -74,19 +95,19 @@ void RelayShard::build_delivery() {
         node_.spool == nullptr ? nullptr : &node_.spool->back->in_hand(shard_.id());
     delivery_ = std::make_unique<DeliverySide>(
         shard_, metrics_,
-        DeliveryParts{
-            .checked = checked_,
-            .options = node_.egress,
-            .resolver = lookups_->resolver(),
-            .rules = node_.rules,
-            .route_rules = node_.route_rules,
-            .exchange = node_.exchange,
-            .counted_by = node_.config.tls_report.enabled ? &node_.sts_store : nullptr,
-            .in_hand = in_hand,
-            .largest = node_.largest[shard_.id()].get(),
-            .automation = AutomationParts{node_.automation, &node_.disk, node_.automation_file},
-            .learned = LearnedParts{node_.learned_shards, *node_.learned, &node_.disk,
-                                    node_.learned_file}});
+        DeliveryParts{.checked = checked_,
+                      .options = node_.egress,
+                      .resolver = lookups_->resolver(),
+                      .rules = node_.rules,
+                      .route_rules = node_.route_rules,
+                      .exchange = node_.exchange,
+                      .counted_by = node_.config.tls_report.enabled ? &node_.sts_store : nullptr,
+                      .in_hand = in_hand,
+                      .largest = node_.largest[shard_.id()].get(),
+                      .automation = AutomationParts{node_.automation, &node_.disk,
+                                                    node_.automation_file, order_desk_.get()},
+                      .learned = LearnedParts{node_.learned_shards, *node_.learned, &node_.disk,
+                                              node_.learned_file}});
 }
 
 void RelayShard::build_control() {
@@ -117,6 +138,35 @@ void RelayShard::build_control() {
     if (first() && node_.config.tls_report.enabled) build_tls_reporter();
 }
 
+void RelayShard::build_order_desk() {
+    order_desk_ = std::make_unique<OrderDesk>(
+        shard_, node_.disk, node_.config.node.data_dir.string(), node_.orders,
+        [this](const std::shared_ptr<const OrderSet>& orders) {
+            for (std::size_t i = 0; i < node_.shard_count; ++i) {
+                shard_.tell_owning(
+                    i, [relay = node_.relay_shards[i], orders] { relay->use_orders(orders); });
+            }
+        });
+    node_.order_desk = order_desk_.get();
+}
+
+void RelayShard::use_orders(std::shared_ptr<const OrderSet> orders) {
+    desk_.use_orders(orders);
+    if (first()) {
+        for (const OrderKind kind :
+             {OrderKind::suspend, OrderKind::suspend_path, OrderKind::bounce}) {
+            metrics_.orders().in_force[static_cast<std::size_t>(kind)].set(
+                static_cast<std::int64_t>(orders->count(kind)));
+        }
+    }
+    origin_->origin().use_orders(orders);
+    delivery_->dispatcher().use_orders(std::move(orders));
+}
+
+void RelayShard::retry_now(const Selection& selection) {
+    origin_->origin().retry_now(selection);
+}
+
 void RelayShard::build_tls_reporter() {
     const TlsReportConfig& config = node_.config.tls_report;
     std::unique_ptr<ReportDoor> web;
@@ -143,11 +193,14 @@ void RelayShard::build_intake() {
         IntakeParts{.hostname = node_.config.node.hostname,
                     .address_literals = node_.config.delivery.address_literals,
                     .durable = node_.spool != nullptr,
+                    .secret_key = new_key(),
                     .seed = new_seed(),
                     .acceptance = origin_->origin(),
                     .events = origin_->events(),
                     .probes = [this](bool metrics) { return control_->probes(metrics); },
-                    .sockets = &node_.sockets});
+                    .sockets = &node_.sockets,
+                    .credentials = credentials_of(node_.config),
+                    .desk = &desk_});
 }
 
 core::Result<void> RelayShard::listen() {
@@ -162,6 +215,7 @@ void RelayShard::start() {
     origin_->start();
     control_->start();
     delivery_->start();
+    if (order_desk_ != nullptr) order_desk_->start();
 }
 
 void RelayShard::announce() const {
@@ -230,6 +284,7 @@ core::Task<void> RelayShard::stop_all() {
 
 core::Task<void> RelayShard::stop(StopPhase phase, core::Instant until) {
     if (intake_ != nullptr) co_await intake_->stop(phase, until);
+    if (order_desk_ != nullptr && phase == StopPhase::end) co_await order_desk_->stop();
     if (control_ != nullptr) co_await control_->stop(phase);
     if (origin_ != nullptr) co_await origin_->stop(phase, until);
     // Before delivery: silent servers must not hold up connections that only opened.

@@ -15,6 +15,8 @@
 #include "relay/node/intake_side.h"
 #include "relay/node/lookups.h"
 #include "relay/node/node.h"
+#include "relay/node/node_desk.h"
+#include "relay/node/order_desk.h"
 #include "relay/node/origin_side.h"
 
 namespace relay {
@@ -27,6 +29,16 @@ class RelayShard {
     core::Task<void> run();
     // A reload, all of it in one turn: bounce rules, shaping, routes, TLS.
     void use(std::shared_ptr<const CheckedConfig> checked);
+    // Orders of operators, in force from now on.
+    void use_orders(std::shared_ptr<const OrderSet> orders);
+    void retry_now(const Selection& selection);
+
+    // ---- for those who look at it, on its shard
+    std::size_t id() const { return shard_.id(); }
+    core::Shard& shard() { return shard_; }
+    Origin& origin() { return origin_->origin(); }
+    Dispatcher& dispatcher() { return delivery_->dispatcher(); }
+    const CheckedConfig& checked() const { return *checked_; }
 
   private:
     bool first() const { return shard_.id() == 0; }
@@ -34,6 +46,7 @@ class RelayShard {
     void build_origin();
     void build_delivery();
     void build_control();
+    void build_order_desk();
     void build_tls_reporter();
     void build_intake();
     core::Result<void> listen();
@@ -48,6 +61,8 @@ class RelayShard {
     std::shared_ptr<const CheckedConfig> checked_;  // in force
     core::Event stop_;
     EventLines event_lines_;
+    NodeDesk desk_;
+    std::unique_ptr<OrderDesk> order_desk_;  // of shard 0
     // Null after a start that failed before them.
     std::unique_ptr<Lookups> lookups_;
     std::unique_ptr<OriginSide> origin_;

@@ -77,13 +77,13 @@ Checking begin(std::filesystem::path file, Checked first, Checked in_force) {
     }
 }
 
-}  // namespace
-
-core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path config_file) {
+core::Task<ReloadOutcome> reload_now(Node* node, core::Shard* shard,
+                                     std::filesystem::path config_file) {
     auto checking = begin(std::move(config_file), node->first, node->latest);
     if (!checking.valid()) {
-        core::log_error("reload: no thread to read the configuration; what is in force stays");
-        co_return;
+        const std::string sentence = "no thread to read the configuration; what is in force stays";
+        core::log_error("reload: {}", sentence);
+        co_return ReloadOutcome{.problems = {sentence}};
     }
     core::Event never(shard->reactor());
     const auto checked_it = [&checking] {
@@ -94,15 +94,20 @@ core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path co
         co_await never.wait(shard->now() + kPoll);
     const auto reloaded = checking.get();
     if (!reloaded) {
-        for (const Problem& problem : reloaded.error())
+        ReloadOutcome refused;
+        for (const Problem& problem : reloaded.error()) {
             core::log_error("reload: {}", problem.to_string());
+            if (refused.problems.size() < kMaxChangesLogged) {
+                refused.problems.push_back(problem.to_string());
+            }
+        }
         core::log_error("reload: refused; what is in force stays");
-        co_return;
+        co_return refused;
     }
     const Checked& checked = reloaded->checked;
     for (const Problem& warning : checked->warnings)
         core::log_warning("reload: {}", warning.to_string());
-    if (node->draining() || node->failed()) co_return;
+    if (node->draining() || node->failed()) co_return ReloadOutcome{.problems = {"shutting down"}};
     for (const std::string& change : reloaded->in_force)
         core::log_info("reload: {}", change);
     for (const std::string& change : reloaded->waiting)
@@ -114,6 +119,21 @@ core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path co
     }
     core::log_info(
         "reloaded: bounce rules, shaping, routes and TLS files; other keys are as of the start");
+    co_return ReloadOutcome{.changes = reloaded->in_force};
+}
+
+}  // namespace
+
+core::Task<ReloadOutcome> reload(Node* node, core::Shard* shard,
+                                 std::filesystem::path config_file) {
+    core::Event never(shard->reactor());
+    // A signal and an operator's command may come together.
+    while (node->reloading)
+        co_await never.wait(shard->now() + kPoll);
+    node->reloading = true;
+    ReloadOutcome outcome = co_await reload_now(node, shard, std::move(config_file));
+    node->reloading = false;
+    co_return outcome;
 }
 
 }  // namespace relay

@@ -11,6 +11,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "core/io/shard.h"
 #include "core/runtime/task.h"
@@ -18,6 +20,12 @@
 
 namespace relay {
 
-core::Task<void> reload(Node* node, core::Shard* shard, std::filesystem::path config_file);
+// What a reload came to: changes that are in force now and, if it was refused, only problems.
+struct ReloadOutcome {
+    std::vector<std::string> changes{};
+    std::vector<std::string> problems{};
+};
+
+core::Task<ReloadOutcome> reload(Node* node, core::Shard* shard, std::filesystem::path config_file);
 
 }  // namespace relay

@@ -13,6 +13,7 @@
 #include "relay/events/event_room.h"
 #include "relay/node/handover.h"
 #include "relay/node/node.h"
+#include "relay/node/order_desk.h"
 #include "relay/node/relay_shard.h"
 #include "relay/node/reload.h"
 
@@ -186,8 +187,13 @@ int serve(const std::filesystem::path& config_file, Start start) {
     options.shards = shards_of(checked->config);
     auto spool = open_spool(checked->config, options.shards);
     if (!spool) return refuse(spool.error());
+    core::SystemClock clock;
+    auto orders = read_orders(checked->config.node.data_dir.string(), clock.wall());
+    if (!orders) return refuse(orders.error());
     Node node(std::move(*checked), options.shards, *engine, std::move(*log), std::move(*spool),
               std::move(*sockets));
+    node.orders = std::move(*orders);
+    node.started = clock.wall();
     options.descriptors = &node.descriptors;
     options.engine = engine->engine;
     core::Runtime runtime(options);

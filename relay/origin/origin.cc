@@ -332,8 +332,8 @@ core::Task<std::size_t> Origin::close() {
     co_await preparing_.close();
     co_await walks_.close();
     co_await router_.close();
+    co_await suspended_.clear();  // whom it frees goes to the schedule
     co_await schedule_.clear();
-    co_await suspended_.clear();
     std::size_t left = 0;
     core::Slices slices(shard_.reactor());
     while (Message* message = store_.any()) {

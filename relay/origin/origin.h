@@ -20,6 +20,7 @@
 #include "metrics/shard_metrics.h"
 #include "relay/bounce/classifier.h"
 #include "relay/control/order_set.h"
+#include "relay/control/views.h"
 #include "relay/events/event_writer.h"
 #include "relay/intake/acceptance.h"
 #include "relay/message/reply_pool.h"
@@ -39,6 +40,8 @@ struct OriginOptions {
     std::string hostname = "localhost";               // in notifications
     core::Duration delay_warning{};                   // zero: senders are not told of delays
 };
+
+class QueueCount;
 
 class Origin final : public Acceptance,
                      public OriginEnd,
@@ -78,6 +81,12 @@ class Origin final : public Acceptance,
     void use_orders(std::shared_ptr<const OrderSet> orders);
     // What waits for a time, and matches, goes now; in slices. What is suspended stays.
     void retry_now(Selection selection);
+
+    // ---- for operators (origin_views.cc)
+    // What waits for a time or an order and is selected, by domain, tenant and campaign; in slices.
+    core::Task<QueuesView> count_queues(Selection selection);
+    // None: it is not queued here.
+    core::Task<std::optional<MessageView>> view_message(MessageId id);
 
     // RecoveredMail: what an earlier run accepted.
     void recovered(std::unique_ptr<Message> message) override;
@@ -119,7 +128,8 @@ class Origin final : public Acceptance,
     void bounce_by(const Order& order, Recipient& recipient);
     void look_through_scheduled();
     core::Task<void> keep_looking();
-    Sifted look_at(Recipient& recipient, const std::vector<Selection>& retries);
+    Sifted look_at(Recipient& recipient, const std::vector<Selection>& retries,
+                   const std::vector<QueueCount*>& counts);
 
     void settle(Recipient& recipient);
     void came_home(Recipient& recipient);
@@ -157,6 +167,7 @@ class Origin final : public Acceptance,
     SuspendedMail suspended_;
     std::shared_ptr<const OrderSet> orders_;  // null: there are none
     std::vector<Selection> retries_;          // for the next walk
+    std::vector<QueueCount*> counts_;         // likewise
     bool looking_ = false;                    // a walk through the schedule is under way
     bool look_again_ = false;
     ReplyPool replies_;

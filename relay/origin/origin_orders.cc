@@ -8,11 +8,13 @@
 #include "core/runtime/slices.h"
 #include "relay/message/own_disposition.h"
 #include "relay/origin/origin.h"
+#include "relay/origin/queue_count.h"
 #include "relay/routing/mail_facts.h"
 
 namespace relay {
 
 void Origin::use_orders(std::shared_ptr<const OrderSet> orders) {
+    if (closing_) return;  // nobody is sent out any more
     const std::shared_ptr<const OrderSet> before =
         std::exchange(orders_, orders->empty() ? nullptr : std::move(orders));
     suspended_.release_all_but(orders_.get());
@@ -71,21 +73,30 @@ void Origin::look_through_scheduled() {
 core::Task<void> Origin::keep_looking() {
     while (std::exchange(look_again_, false) && !closing_) {
         const std::vector<Selection> retries = std::exchange(retries_, {});
-        co_await schedule_.sift([this, &retries](Recipient& recipient) {
-            return closing_ ? Sifted::stop : look_at(recipient, retries);
+        const std::vector<QueueCount*> counts = std::exchange(counts_, {});
+        co_await schedule_.sift([this, &retries, &counts](Recipient& recipient) {
+            return closing_ ? Sifted::stop : look_at(recipient, retries, counts);
         });
+        for (QueueCount* count : counts)
+            count->done();
     }
     looking_ = false;
+    for (QueueCount* count : std::exchange(counts_, {}))
+        count->done();  // closing: it sees nothing
 }
 
-Sifted Origin::look_at(Recipient& recipient, const std::vector<Selection>& retries) {
-    const MailFacts facts = facts_of(recipient, router_.known_site(recipient));
+Sifted Origin::look_at(Recipient& recipient, const std::vector<Selection>& retries,
+                       const std::vector<QueueCount*>& counts) {
+    MailFacts facts = facts_of(recipient, router_.known_site(recipient));
+    facts.source = {};  // it is chosen when the mail goes
     const Order* const order = orders_ == nullptr ? nullptr : orders_->match(facts);
     if (order != nullptr && order->kind == OrderKind::bounce) {
         schedule_.give_up(recipient);
         bounce_by(*order, recipient);
         return Sifted::taken;
     }
+    for (QueueCount* count : counts)
+        count->add(recipient, facts, {});
     const auto matches = [&facts](const Selection& one) { return one.matches(facts); };
     if (std::ranges::none_of(retries, matches)) return Sifted::stays;
     schedule_.give_up(recipient);

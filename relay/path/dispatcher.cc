@@ -231,6 +231,32 @@ void Dispatcher::heed_actions(Walk& walk) {
         path->adopt(*checked_);
 }
 
+core::Task<PathsView> Dispatcher::view(std::size_t most) {
+    PathsView view;
+    for (std::size_t stripe = 0; stripe < Paths::kStripes; ++stripe) {
+        std::size_t seen = 1;
+        for (const auto& [key, path] : paths_.stripe(stripe)) {
+            ++seen;
+            if (path->ready() > 0 || path->connections() > 0) view.paths.push_back(path->view());
+        }
+        if (view.paths.size() > 4 * most) view.cut(most);
+        if (stripe % kStripesAtOnce == 0 || seen > kAdoptedAtOnce) {
+            co_await core::NextTurn{context_.shard.reactor()};
+        }
+    }
+    view.cut(most);
+    co_return view;
+}
+
+PathsView Dispatcher::view_of(const std::vector<PathKey>& keys) {
+    PathsView view;
+    for (const PathKey& key : keys) {
+        auto* const found = paths_.find(key);
+        if (found != nullptr) view.paths.push_back(found->second->view());
+    }
+    return view;
+}
+
 void Dispatcher::sweep(Walk& walk) {
     const core::Instant now = context_.shard.now();
     const core::Duration keep =

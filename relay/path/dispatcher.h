@@ -35,6 +35,8 @@ class Dispatcher final : public PathEnd {
     // In one step; with ten thousand routes to look through for each.
     static constexpr std::size_t kAdoptedAtOnce = 32;
 
+    static constexpr std::size_t kStripesAtOnce = 16;
+
     explicit Dispatcher(EgressContext context);
     ~Dispatcher() override;
 
@@ -51,6 +53,10 @@ class Dispatcher final : public PathEnd {
     void use_orders(std::shared_ptr<const OrderSet> orders);
     // What is in force at the start. Before anything else, where there is automation.
     void begin_with(std::shared_ptr<const CheckedConfig> checked) { checked_ = std::move(checked); }
+    // What an operator sees: the paths of this shard with the most mail that have any, or
+    // connections; in slices. view_of: those of these that are here.
+    core::Task<PathsView> view(std::size_t most);
+    PathsView view_of(const std::vector<PathKey>& keys);
     core::Task<void> close(core::Instant deadline);
     // What its paths and hosts learned that outlives the process, as lines; nothing when it closes.
     core::Task<std::optional<std::string>> learned();

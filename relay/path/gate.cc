@@ -50,6 +50,17 @@ Gate::Answer Gate::pass() const {
     return {Why::closing, core::kNever};
 }
 
+Gate::Answer Gate::why_not(core::Instant now) const {
+    if (const Answer answer = pass(); !answer.go()) return answer;
+    if (outage_.paused_until() > now && outage_.paused_until() >= hosts_rest_until_) {
+        return {Why::outage, outage_.paused_until()};
+    }
+    if (hosts_rest_until_ > now) return {Why::hosts_rest, hosts_rest_until_};
+    if (const Answer answer = wake(now); !answer.go()) return answer;
+    if (connection_rate_.next_at() > now) return {Why::connection_rate, connection_rate_.next_at()};
+    return {};
+}
+
 Gate::Answer Gate::wake(core::Instant now) const {
     if (message_rate_.next_at() > now) return {Why::message_rate, message_rate_.next_at()};
     return {};

@@ -77,6 +77,8 @@ class Gate {
     bool closing() const { return phase_ == Phase::closing; }
 
     // ---- may it
+    // Why no connection would open now; takes nothing of any rate.
+    Answer why_not(core::Instant now) const;
     // Anything at all.
     Answer pass() const;
     // A connection that is idle look for work.

@@ -22,6 +22,7 @@
 #include "core/runtime/task_group.h"
 #include "relay/automation/reactions.h"
 #include "relay/config/check.h"
+#include "relay/control/views.h"
 #include "relay/delivery/egress_context.h"
 #include "relay/delivery/work_source.h"
 #include "relay/limits/window.h"
@@ -111,6 +112,9 @@ class Path final : public WorkSource, private ProviderShare::Member, private Ten
     bool is_alone() const;
     // A home has all of its limits again.
     void end_sharing();
+
+    // What an operator sees of it (path_view.cc).
+    LivePath view();
 
     // Recipients at the front whose time is over leave, though no connection takes any.
     void expire_waiting();
@@ -207,6 +211,8 @@ class Path final : public WorkSource, private ProviderShare::Member, private Ten
     void hand_over(const LaneTerms& terms);
     template <typename Next>
     void hand_to(const Move& move, Next next);
+
+    Gate::Answer why_waiting() const;
 
     // ---- recipients (path_recipients.cc)
     Taken take_waiting(Delivery& delivery, const Allowance& allowance);

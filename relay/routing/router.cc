@@ -155,6 +155,17 @@ const Site* Router::known_site(const Recipient& recipient) const {
     return domain == nullptr ? nullptr : domain->site;
 }
 
+std::optional<Router::KnownSite> Router::known_site(std::string_view written) const {
+    const PlainDomain plain(written);
+    if (!plain.name()) return std::nullopt;
+    const Domain* const domain = domains_.find(*plain.name());
+    if (domain == nullptr || domain->site == nullptr) return std::nullopt;
+    KnownSite known{domain->site->facts, {domain->site->facts.path}};
+    for (const Site::BySource& one : domain->site->by_source)
+        known.paths.push_back(one.site->facts.path);
+    return known;
+}
+
 // Waived: no policy is looked for (RFC 8689 section 4.1).
 bool Router::minds_policies(const ShapingLimits& limits, TlsRequest request,
                             const RouteConfig* route) const {

@@ -79,6 +79,12 @@ class Router {
     // Where the recipient's mail went when that was asked last; null: it is not remembered. The
     // caller gets no reference.
     const Site* known_site(const Recipient& recipient) const;
+    // A copy of what is known about mail for a domain, and its paths, of every source.
+    struct KnownSite {
+        SiteFacts facts;
+        std::vector<PathKey> paths;
+    };
+    std::optional<KnownSite> known_site(std::string_view domain) const;
     const ShapingPolicy& shaping() const { return parts_.checked->shaping; }
     const EgressPlan& egress() const { return parts_.checked->egress; }
     // By which the message goes.

@@ -1,6 +1,7 @@
 #include "relay/schedule/suspended_mail.h"
 
 #include <utility>
+#include <vector>
 
 #include "core/base/assert.h"
 #include "core/runtime/slices.h"
@@ -56,6 +57,26 @@ void SuspendedMail::free_some() {
 std::size_t SuspendedMail::size_of(const std::string& order) const {
     const auto found = waiting_.find(order);
     return found == waiting_.end() ? 0 : found->second.size;
+}
+
+// Each goes once from the front to the back of its list, which is in its order again afterwards.
+core::Task<void> SuspendedMail::visit_all(
+    std::function<void(const std::string&, Recipient&)> visit) {
+    std::vector<std::string> ids;
+    for (const auto& [id, waiting] : waiting_)
+        ids.push_back(id);
+    core::Slices slices(reactor_);
+    for (const std::string& id : ids) {
+        auto found = waiting_.find(id);
+        std::size_t left = found == waiting_.end() ? 0 : found->second.size;
+        for (; left > 0 && found != waiting_.end(); --left) {
+            Recipient& recipient = found->second.recipients.pop_front();
+            found->second.recipients.push_back(recipient);
+            visit(id, recipient);
+            co_await slices.next();
+            found = waiting_.find(id);
+        }
+    }
 }
 
 core::Task<void> SuspendedMail::clear() {

@@ -31,6 +31,9 @@ class SuspendedMail {
     void release_all_but(const OrderSet* orders);
     void release_all() { release_all_but(nullptr); }
 
+    // Shows each recipient that waits, in slices, with the id of its order; those that leave or
+    // come meanwhile may be left out. It must have ended before clear().
+    core::Task<void> visit_all(std::function<void(const std::string&, Recipient&)> visit);
     // Gives up all, in slices, at the end. Nothing may be added meanwhile.
     core::Task<void> clear();
     std::size_t size() const { return size_; }

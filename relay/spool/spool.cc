@@ -124,6 +124,21 @@ Message* Spool::any_message() {
     return nullptr;
 }
 
+std::size_t Spool::segments() const {
+    std::size_t all = 0;
+    for (const auto& journal : journals_)
+        all += journal->store().segments().size();
+    return all;
+}
+
+void Spool::look_at_segment(std::size_t number, const std::function<bool(Message&)>& look) {
+    for (const auto& journal : journals_) {
+        const auto& segments = journal->store().segments();
+        if (number < segments.size()) return segments[number]->live.for_each_while(look);
+        number -= segments.size();
+    }
+}
+
 core::WallTime Spool::oldest() {
     core::WallTime oldest{};
     for (const auto& journal : journals_) {

@@ -3,6 +3,7 @@
 // directory with an exclusive lock. One per shard, on its thread; format: docs/spool-format.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,7 +41,10 @@ class Spool {
     static bool forget(Message& message);
     static core::Task<std::unique_ptr<char[]>> read_content(Message& message);
 
-    Message* any_message();   // a live one; null: none
+    Message* any_message();  // a live one; null: none
+    // Live messages of one segment, until look() answers false.
+    std::size_t segments() const;
+    void look_at_segment(std::size_t number, const std::function<bool(Message&)>& look);
     core::WallTime oldest();  // creation of the oldest live one, as near as segments tell
 
     bool full() const { return space_.full(); }

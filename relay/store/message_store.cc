@@ -101,6 +101,26 @@ Message* MessageStore::any() {
     return unspooled_.empty() ? nullptr : &unspooled_.front();
 }
 
+core::Task<Message*> MessageStore::find(MessageId id) {
+    Message* found = nullptr;
+    std::size_t looked = 0;
+    const auto look = [&](Message& message) {
+        if (message.id == id) found = &message;
+        return found == nullptr && ++looked < kMostLookedFor;
+    };
+    if (spool_ == nullptr) {
+        unspooled_.for_each_while(look);
+        co_return found;
+    }
+    // From the newest: the oldest may be given up meanwhile.
+    for (std::size_t left = spool_->segments(); left > 0 && found == nullptr;) {
+        looked = 0;
+        spool_->look_at_segment(--left, look);
+        if (found == nullptr) co_await core::NextTurn{shard_.reactor()};
+    }
+    co_return found;
+}
+
 core::WallTime MessageStore::oldest() {
     if (spool_ != nullptr) return spool_->oldest();
     return unspooled_.empty() ? core::WallTime{} : unspooled_.front().created;

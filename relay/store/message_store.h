@@ -43,6 +43,9 @@ class MessageStore {
     core::Task<void> free_in_slices(std::unique_ptr<Message> message);
     std::size_t size() const { return size_; }
     Message* any();  // null: there is none
+    // Null: it is not queued here. Looks through one segment of the spool in each step; without a
+    // spool through the oldest. At most kMostLookedFor messages of each.
+    core::Task<Message*> find(MessageId id);
     // When the oldest one was made, as near as the spool can tell; WallTime{}: there is none.
     core::WallTime oldest();
     // Awaits what is being freed.
@@ -63,7 +66,8 @@ class MessageStore {
     // Percent of the limit; the rest is for what is not counted: buffers, and the allocator's
     // slack.
     static constexpr std::size_t kFull = 75;
-    static constexpr std::size_t kMostLookedAt = 64;  // contents, in one search
+    static constexpr std::size_t kMostLookedFor = 100'000;  // messages of a segment
+    static constexpr std::size_t kMostLookedAt = 64;        // contents, in one search
 
     std::size_t full() const { return limit_ / 100 * kFull; }
     void make_room();

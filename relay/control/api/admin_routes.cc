@@ -92,6 +92,13 @@ std::optional<core::HttpResponse> AdminDoor::refuse(const core::HttpRequest& hea
     return response;
 }
 
+std::string AdminDoor::tenant_of(const core::HttpRequest& head) {
+    const std::string* header = head.field("Authorization");
+    if (check_.empty() || header == nullptr) return {};
+    const auto answer = check_.check(*header, Permission::inject, reactor_.now());
+    return answer.who == nullptr ? std::string() : answer.who->tenant;
+}
+
 void AdminRoutes::add_to(core::Router& router) {
     add_orders(router, OrderKind::suspend, "/api/admin/suspend/v1");
     add_orders(router, OrderKind::suspend_path, "/api/admin/suspend-path/v1");
@@ -206,7 +213,7 @@ AdminRoutes::Answer AdminRoutes::retry(core::HttpRequest request, std::string wh
 
 AdminRoutes::Answer AdminRoutes::rebind(core::HttpRequest, std::string) {
     co_return core::error_response(
-        501, "mail cannot be moved to another pool in this version: there is one pool only");
+        501, "mail that is queued cannot be moved to another pool in this version");
 }
 
 AdminRoutes::Answer AdminRoutes::reload(core::HttpRequest, std::string who) {

@@ -35,6 +35,9 @@ class AdminDoor {
         return refuse(head, wanted, who);
     }
 
+    // Whose the mail is that this request brings; empty: its credential says nothing.
+    std::string tenant_of(const core::HttpRequest& head);
+
   private:
     core::Reactor& reactor_;
     std::vector<core::IpNetwork> allow_;

@@ -96,6 +96,7 @@ class HttpIngress::Body final : public core::HttpBodySink {
     InjectRequestParser parser;
     IntakeRoom room;
     std::string sender;  // for events
+    std::string tenant;  // of the credential; empty: as the request says
 
   private:
     HttpIngress& ingress_;
@@ -120,15 +121,22 @@ HttpIngress::HttpIngress(core::Reactor& reactor, IntakePolicy policy, Acceptance
 
 HttpIngress::~HttpIngress() = default;
 
-void HttpIngress::add_routes(core::Router& router) {
+void HttpIngress::add_routes(core::Router& router, core::HttpGate first, TenantOf tenant_of) {
     core::HttpRoute route;
     route.method = "POST";
     route.path = kPath;
     route.max_body = body_limit();
     route.handler = [this](core::HttpRequest request) { return inject(std::move(request)); };
-    route.gate = [this](const core::HttpRequest& head) { return gate(head); };
-    route.receiver = [this](const core::HttpRequest& head) {
-        return std::make_shared<Body>(*this, head.peer.ip);
+    route.gate = [this, first = std::move(first)](const core::HttpRequest& head) {
+        if (first) {
+            if (auto refusal = first(head)) return refusal;
+        }
+        return gate(head);
+    };
+    route.receiver = [this, tenant_of = std::move(tenant_of)](const core::HttpRequest& head) {
+        auto body = std::make_shared<Body>(*this, head.peer.ip);
+        if (tenant_of) body->tenant = tenant_of(head);
+        return body;
     };
     router.add(std::move(route));
 }
@@ -168,6 +176,7 @@ core::Task<core::HttpResponse> HttpIngress::inject(core::HttpRequest request) {
     auto parsed = body.parser.finish();
     if (!parsed) co_return refuse(body, fault_of(std::move(parsed.error())));
     body.sender = parsed->sender.substr(0, kShownAddress);
+    if (!body.tenant.empty()) parsed->tenant = body.tenant;
     const std::size_t queued = parsed->recipients.size() * kRecipientMemory;
     if (const auto full = intake_.room_for(queued)) co_return unavailable(*full);
     Refused refused(*this, body);

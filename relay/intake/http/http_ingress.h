@@ -38,7 +38,10 @@ class HttpIngress {
                 metrics::ShardMetrics& metrics, EventWriter& events);
     ~HttpIngress();
 
-    void add_routes(core::Router& router);
+    // first: asked before anything else of a request; empty: nobody is. tenant_of: whose all mail
+    // of a request is, whatever it says; empty, or no name: as it says.
+    using TenantOf = std::function<std::string(const core::HttpRequest& head)>;
+    void add_routes(core::Router& router, core::HttpGate first = {}, TenantOf tenant_of = {});
     // Escapes may double the content; the rest is room for a million recipients.
     std::size_t body_limit() const { return 2 * intake_.policy().max_message_size + (32U << 20); }
     RejectionLog& rejections() { return intake_.rejections(); }

@@ -33,11 +33,13 @@ TEST(QueueReport, says_what_waits_and_what_came_of_attempts) {
         "queue: 42 wait for a later attempt, 3 for a connection, 0 for a reply; the oldest for "
         "3 h 5 min; since the last line 1 delivered, 1 deferred, 0 bounced, 0 expired; failed: "
         "connections (1); held back by connection_limit (1)");
-    // Only what is new counts.
+    // Only what is new counts, and what is suspended now.
+    one.orders().suspended.add(7);
     EXPECT_EQ(
         report.line(shards, {}, now),
         "queue: 42 wait for a later attempt, 3 for a connection, 0 for a reply; the oldest for "
-        "3 h 5 min; since the last line 0 delivered, 0 deferred, 0 bounced, 0 expired");
+        "3 h 5 min; since the last line 0 delivered, 0 deferred, 0 bounced, 0 expired; suspended "
+        "7");
 }
 
 // U8: and for whom.

@@ -67,7 +67,7 @@ TEST(Changes, listeners_are_known_by_their_names) {
     const std::string web = "[[listener]]\nprotocol = \"http\"\naddress = [\"127.0.0.1:8025\"]\n";
     EXPECT_EQ(changes("verp = true\n" + web, web + "serve = [\"metrics\"]\n"),
               (Lines{"new: [[listener]] \"smtp\" verp: true (old:3) → false, restart",
-                     "new:6: [[listener]] \"http\" serve: [\"inject\", \"metrics\"] → "
+                     "new:6: [[listener]] \"http\" serve: [\"inject\", \"admin\", \"metrics\"] → "
                      "[\"metrics\"], restart"}));
     EXPECT_EQ(changes("", web), Lines{"new:3: [[listener]] \"http\" is new, restart"});
     EXPECT_EQ(changes(web, ""), Lines{"new: [[listener]] \"http\" (old:3) is gone, restart"});

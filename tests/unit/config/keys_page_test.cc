@@ -74,6 +74,7 @@ std::map<std::string, std::string> tables() {
                              rows(http_listener_keys(), default_listener(ListenerProtocol::http))},
         {"[dns]", rows(dns_keys(), defaults.dns)},
         {"[[route]]", rows(route_keys(), RouteConfig{}) + rows(smarthost_keys(), Smarthost{})},
+        {"[[credential]]", rows(credential_keys(), CredentialConfig{})},
         {"[delivery]", rows(delivery_keys(), defaults.delivery)},
         {"[[tenant]]", rows(tenant_keys(), TenantPolicy{})},
         {"[retry]", rows(retry_keys(), defaults.retry)},
@@ -146,6 +147,7 @@ TEST(ConfigurationPage, every_key_is_in_the_example) {
     expect(dns_keys());
     expect(route_keys());
     expect(smarthost_keys());
+    expect(credential_keys());
     expect(delivery_keys());
     expect(retry_keys());
     expect(shaping_keys());

@@ -412,7 +412,6 @@ TEST(ParseConfig, refuses_what_this_version_cannot_do) {
         "auth = \"required\"\n",
         "certificate = \"/a.pem\"\n",
         "private_key = \"/a.pem\"\n",
-        "[[credential]]\nname = \"a\"\n",
         "[[dkim]]\ndomain = \"a\"\n",
         "[[webhook]]\nurl = \"a\"\n",
         "[[listener]]\nname = \"h\"\nprotocol = \"http\"\naddress = [\"127.0.0.1:1\"]\n"
