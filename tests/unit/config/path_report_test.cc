@@ -155,7 +155,7 @@ TEST(PathReport, names_the_sources_of_the_pool_and_their_own_limits) {
                           "  source:    ip-1\n"),
               std::string::npos)
         << report;
-    EXPECT_NE(report.find("\"o.example\"             posthaste.toml:17 [[egress_source]]"),
+    EXPECT_NE(report.find("\"o.example\"             posthaste.toml:18 [[egress_source]]"),
               std::string::npos)
         << report;
 }
