@@ -72,7 +72,6 @@ Router::~Router() {
 }
 
 void Router::route(Recipient& recipient) {
-    if (std::exchange(rollups_wanted_, false) && !stopped_) look_up_rollups();
     const PlainDomain plain(recipient.domain());
     if (!plain.name()) {
         recipient.set_disposition(no_domain_name());
@@ -85,6 +84,10 @@ void Router::route(Recipient& recipient) {
     if (domain.state != DomainState::idle) return ask(domain, recipient);
     if (!known(domain)) {
         const RouteConfig* route = routes_.route_for(name);
+        // Not for a relay that sends by routes alone: it may have no DNS.
+        if (route == nullptr && std::exchange(rollups_wanted_, false) && !stopped_) {
+            look_up_rollups();
+        }
         if (route == nullptr || asks_for_policies(name, request, *route)) {
             return ask(domain, recipient);
         }

@@ -160,7 +160,7 @@ class Router {
     RouteIndex routes_;
     RouteReceiver& receiver_;
     Rollups rollups_;
-    bool rollups_wanted_ = true;  // with the next mail
+    bool rollups_wanted_ = true;  // with the next mail that goes by MX records
     std::uint64_t generation_of_rollups_ = 0;
     std::uint64_t generation_ = 1;  // grows with each reload, and as rollups are learned
     DomainTable domains_;

@@ -116,7 +116,7 @@ def test_errors_name_status_field_and_reason(make_relay):
         ({**good, "content": "x" * 999}, 422, "content"),
         ({**good, "content": "Hello {{ name }}"}, 422, "content"),
         ({**good, "substitutions": {"a": 1}}, 422, "substitutions"),
-        ({**good, "tenant": "x"}, 422, "tenant"),
+        ({**good, "tenant": "x" * 129}, 422, "tenant"),
         ({**good, "content": "a: b\n\n" + ("x" * 70 + "\n") * 300}, 413, "content"),
     ]
     for body, status, field in cases:
