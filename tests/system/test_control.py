@@ -41,7 +41,7 @@ class Operator:
 @pytest.fixture
 def relay_and_sink(make_relay, make_sink):
     sink = make_sink()
-    relay = make_relay({"*": sink.port}, http=ADMIN, config={"retry": {"intervals": ["1h"]}})
+    relay = make_relay({"*": sink.port}, http=ADMIN, config={"retry": {"intervals": ["30m"]}})
     return relay, sink, Operator(relay)
 
 
@@ -108,7 +108,7 @@ def test_a_suspension_expires_by_itself(relay_and_sink):
 
 
 def test_a_bounce_ends_old_and_new_mail(make_relay, make_sink):
-    relay = make_relay({"*": 1}, http=ADMIN, config={"retry": {"intervals": ["1h"]}})
+    relay = make_relay({"*": 1}, http=ADMIN, config={"retry": {"intervals": ["30m"]}})
     operator = Operator(relay)
     inject(relay, 4, "one.test")
     inject(relay, 2, "two.test", "n")
@@ -146,7 +146,7 @@ def test_a_path_is_suspended_by_its_site(relay_and_sink):
 
 
 def test_retry_now_and_message_show(make_relay, make_sink):
-    relay = make_relay({"*": 1}, http=ADMIN, config={"retry": {"intervals": ["1h"]}})
+    relay = make_relay({"*": 1}, http=ADMIN, config={"retry": {"intervals": ["30m"]}})
     operator = Operator(relay)
     inject(relay, 1, "one.test")
 
@@ -318,7 +318,7 @@ def test_a_rule_for_replies_gives_an_order_that_an_operator_can_end(make_relay, 
     shaping.write_text('[["default".automation]]\nregex = "you are on a list"\naction = "Bounce"\n'
                        'duration = "1h"\n')
     relay = make_relay({"*": sink.port}, http=ADMIN, config={
-        "retry": {"intervals": ["1h"]}, "shaping": {"files": [str(shaping)]}})
+        "retry": {"intervals": ["30m"]}, "shaping": {"files": [str(shaping)]}})
     operator = Operator(relay)
     inject(relay, 1, "one.test")
     wait_until(lambda: relay.events("AdminBounce"), 20, "the bounce that the rule orders")

@@ -199,7 +199,7 @@ def test_a_warm_up_stays_within_its_plan_over_restarts_and_kill_9(make_relay, re
         warm.append(receiver.by_address()[SOURCES[0]])
         getattr(relay.process if end == "kill" else relay, end)()
         if len(warm) < 3:
-            relay.start()
+            relay.start(log=f"relay{len(warm)}.log")
     assert 0 < warm[0] <= warm[1] <= warm[2] <= 40, warm
     assert set(receiver.by_address()) == set(SOURCES[:2])
     assert (relay.folder / "data/warmup").read_text().splitlines()[1] == f"{(today - datetime.date(1970, 1, 1)).days} clean"
