@@ -108,9 +108,9 @@ std::expected<TomlValue, TomlError> parse_toml(std::string_view text) {
     if (!result) {
         const toml::parse_error& error = result.error();
         const auto column = error.source().begin.column;
-        return std::unexpected(
-            TomlError{line_of(error.source()), std::string(error.description()) + " (column " +
-                                                   std::to_string(column) + ")"});
+        return std::unexpected(TomlError{
+            line_of(error.source()),
+            std::string(error.description()) + " (column " + std::to_string(column) + ")"});
     }
     return convert(result.table());
 }

@@ -64,7 +64,7 @@ struct RelayOptions {
     std::string shaping{};                // a shaping file
     relay::ActionSink* orders = nullptr;  // what automation orders about mail
     std::vector<relay::TenantPolicy> tenants{};
-    std::string learned{};                // by a relay before this one
+    std::string learned{};  // by a relay before this one
     // As the relay has it: answers are remembered, and lookups take turns.
     bool cached_dns = false;
 };
