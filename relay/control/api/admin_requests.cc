@@ -29,10 +29,10 @@ Selection selection_of(const FlatJson& fields) {
 
 // The sentences of check_order() begin with the field that they are about.
 std::string field_in(const std::string& sentence) {
-    const std::string word = sentence.substr(0, sentence.find(' '));
+    const std::string_view word = std::string_view(sentence).substr(0, sentence.find(' '));
     for (const std::string_view field :
          {"tenant", "campaign", "domain", "site", "provider", "source", "reason", "duration"}) {
-        if (word == field) return word;
+        if (word == field) return std::string(field);
     }
     return {};
 }
