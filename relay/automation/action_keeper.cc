@@ -158,7 +158,7 @@ void ActionKeeper::arm() {
 // ---- the file
 
 core::Task<void> ActionKeeper::keep() {
-    while (kept_ != changes_) {
+    for (bool last = false; kept_ != changes_;) {
         const std::uint64_t changes = changes_;
         const auto saved =
             co_await core::replace_file(shard_, *parts_.disk, parts_.file, running_.text());
@@ -168,7 +168,8 @@ core::Task<void> ActionKeeper::keep() {
             log_.note(core::LogLevel::kWarning, "automation: actions cannot be kept", parts_.file,
                       saved.error().message());
         }
-        if (co_await stop_.wait(shard_.now() + kKeptApart)) break;
+        if (last) break;
+        last = co_await stop_.wait(shard_.now() + kKeptApart);  // what came meanwhile is kept too
     }
     keeping_ = false;
 }

@@ -204,6 +204,9 @@ std::string RunningActions::text() const {
 
 namespace {
 
+// In a file, from one trigger to the end: whatever is longer is no action of ours.
+constexpr core::Duration kLongestAction = std::chrono::days{3650};
+
 std::string text_of(const core::TomlValue& table, std::string_view name) {
     const core::TomlMember* const found = table.find(name);
     return found == nullptr ? std::string() : found->value.text;
@@ -256,7 +259,10 @@ bool read_action(const core::TomlValue& table, RunningAction& action) {
     action.triggered = time_of(table, "triggered");
     action.until = time_of(table, "until");
     action.times = static_cast<std::uint64_t>(number_of(table, "times"));
-    return action.low > 0 && action.low <= 1 && read_option(action);
+    const bool in_order = action.began > core::WallTime{} && action.began <= action.triggered &&
+                          action.triggered < action.until &&
+                          action.until - action.triggered <= kLongestAction;
+    return in_order && action.low > 0 && action.low <= 1 && read_option(action);
 }
 
 }  // namespace

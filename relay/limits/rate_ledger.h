@@ -35,11 +35,15 @@ class RateLedger {
     explicit RateLedger(core::Rate rate) : rate_(rate), bucket_(rate) {}
 
     const core::Rate& rate() const { return rate_; }
-    // Another rate of the configuration. Permits that were given stay good.
+    // Another rate of the configuration. Permits that were given stay good; turns that are later
+    // than the new rate asks for do not.
     void change(core::Rate rate, core::Instant now) {
         if (rate == rate_) return;
         rate_ = rate;
-        bucket_.change(rate, TokenBucket::default_burst(rate), now);
+        const core::Instant next = std::max(bucket_.next_at(), now);
+        bucket_.begin_again(rate, TokenBucket::default_burst(rate),
+                            std::min(next, now + rate.interval()));
+        turns_until_ = std::min(turns_until_, now + batch());
     }
 
     RateGrant grant(const RateQuestion& question, core::Instant now) {
@@ -52,15 +56,17 @@ class RateLedger {
             ++grant.permits;
         if (grant.permits == question.wanted) return grant;
         // A little before the bucket is full: who comes late must not cost a part of the rate.
-        const core::Duration batch = std::max<core::Duration>(rate_.interval(), kBatch);
-        const bool one_by_one = batch == rate_.interval();
-        turns_until_ = std::max(turns_until_ + batch, one_by_one ? bucket_.next_at() : now + batch);
+        const bool one_by_one = batch() == rate_.interval();
+        turns_until_ =
+            std::max(turns_until_ + batch(), one_by_one ? bucket_.next_at() : now + batch());
         grant.turn = true;
         grant.again_at = turns_until_;
         return grant;
     }
 
   private:
+    core::Duration batch() const { return std::max<core::Duration>(rate_.interval(), kBatch); }
+
     core::Rate rate_;
     TokenBucket bucket_;
     core::Instant turns_until_{};  // the last one that was given

@@ -49,8 +49,15 @@ class RatePermits {
         PH_ASSERT(asking_);
         asking_ = false;
         left_ += grant.permits;
+        if (std::exchange(outdated_, false)) return;
         has_turn_ = grant.turn;
         again_at_ = grant.again_at;
+    }
+    // The rate is another one: it is asked for anew, whatever the answer to an earlier question.
+    void ask_anew() {
+        outdated_ = asking_;
+        has_turn_ = false;
+        again_at_ = {};
     }
     // Nothing waits, and what is left is old: it goes back.
     bool is_stale(core::Instant now) const {
@@ -62,6 +69,7 @@ class RatePermits {
     std::uint64_t used_ = 0;  // since the last question
     bool asking_ = false;
     bool has_turn_ = false;
+    bool outdated_ = false;  // the question that was asked
     core::Instant asked_at_{};
     core::Instant again_at_{};
 };

@@ -61,6 +61,11 @@ class TokenBucket {
         *this = TokenBucket(rate, burst);
         arrival_ = next + tolerance_;
     }
+    // The same, and the next event is let pass then.
+    void begin_again(core::Rate rate, std::uint64_t burst, core::Instant next) {
+        *this = TokenBucket(rate, burst);
+        arrival_ = next + tolerance_;
+    }
     // Gives back what was taken for an event that did not happen.
     void give_back() {
         arrival_ -= core::Duration(period_ / count_);

@@ -85,7 +85,7 @@ void Content::seal() {
 }
 
 void Content::cut(std::size_t begin, std::size_t octets) {
-    PH_ASSERT(begin + octets < size_);
+    PH_ASSERT(begin + octets <= size_);
     Body& whole = body();
     std::size_t chunk_begin = 0;
     std::size_t left = octets;
@@ -105,6 +105,7 @@ void Content::cut(std::size_t begin, std::size_t octets) {
     whole.leading_dots.cut(static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(octets));
     leading_dots_ = static_cast<std::uint32_t>(whole.leading_dots.size());
     size_ -= static_cast<std::uint32_t>(octets);
+    if (size_ == 0) append("\r\n");  // a content is never empty
 }
 
 DotSearch::DotSearch(std::string_view text) : text_(text) {

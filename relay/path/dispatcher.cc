@@ -29,8 +29,8 @@ Dispatcher::Dispatcher(EgressContext context)
     if (context_.reactions == nullptr) return;
     context_.reactions->on_change([this] {
         acted_ = true;
-        heeding_.stripe = 0;
-        if (!closed_) heed_actions(heeding_);
+        unheeded_ = Paths::kStripes;  // from where it is, so that frequent changes reach all
+        if (!closed_ && !heeding_.armed()) heed_actions(heeding_);
     });
 }
 
@@ -218,15 +218,16 @@ void Dispatcher::obey(Walk& walk) {
 // Actions of automation began, changed or ended; few paths mind.
 void Dispatcher::heed_actions(Walk& walk) {
     std::vector<Path*> some;
-    for (std::size_t seen = 0;
-         walk.stripe < Paths::kStripes && seen < core::kSlice && some.size() < kAdoptedAtOnce;) {
-        const auto& stripe = paths_.stripe(walk.stripe++);
+    for (std::size_t seen = 0; unheeded_ > 0 && seen < core::kSlice && some.size() < kAdoptedAtOnce;
+         --unheeded_) {
+        const auto& stripe = paths_.stripe(walk.stripe);
+        walk.stripe = (walk.stripe + 1) % Paths::kStripes;
         seen += 1 + stripe.size();
         for (const auto& [key, path] : stripe) {
             if (path->minds_actions()) some.push_back(path.get());
         }
     }
-    if (walk.stripe < Paths::kStripes) arm(walk, core::kAtOnce);
+    if (unheeded_ > 0) arm(walk, core::kAtOnce);
     for (Path* path : some)
         path->adopt(*checked_);
 }

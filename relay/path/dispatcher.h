@@ -113,7 +113,8 @@ class Dispatcher final : public PathEnd {
     Walk adoption_{*this, &Dispatcher::adopt};
     Walk obedience_{*this, &Dispatcher::obey};
     Walk heeding_{*this, &Dispatcher::heed_actions};
-    bool acted_ = false;  // automation has changed something
+    std::size_t unheeded_ = 0;  // stripes whose paths have not heard of the last change
+    bool acted_ = false;        // automation has changed something
     std::vector<Path*> sharing_;
     std::size_t renewed_ = 0;  // of sharing_, in this round
     unsigned renewal_round_ = 0;

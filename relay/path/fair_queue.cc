@@ -19,6 +19,7 @@ FairQueue::~FairQueue() {
 }
 
 void FairQueue::use(std::shared_ptr<const TenantPolicies> policies) {
+    if (policies == policies_) return;
     policies_ = std::move(policies);
     ++generation_;
 }

@@ -208,7 +208,11 @@ bool FairQueue::expire(IsOver is_over, Leave leave, core::SliceCount& slice) {
         all_.push_back(flow);
         std::size_t waiting = flow.queue.size();  // the flow is gone with the last of them
         while (waiting > 0 && is_over(*flow.queue.front().message)) {
-            if (!expire_front(flow)) return false;
+            if (!expire_front(flow)) {  // the next slice goes on here
+                core::IntrusiveList<CampaignFlow, AllFlowsTag>::remove(flow);
+                all_.push_front(flow);
+                return false;
+            }
             --waiting;
         }
     }

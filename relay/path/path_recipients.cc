@@ -54,6 +54,7 @@ Path::Taken Path::take_work(Worker& worker, Delivery& delivery, const Allowance&
 }
 
 Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
+    if (!finds_tenant()) return Taken::nothing;  // contents of others are not wanted yet
     preparation_.begin_ahead(waiting_, [this](Recipient& recipient) {
         context_.exchange.to_prepare(context_.shard, recipient);
     });
@@ -107,6 +108,12 @@ void Path::settle(Worker& worker, Delivery& delivery) {
             return result.outcome != Outcome::none && result.scope != Scope::session;
         });
     if (reached) note_completed(delivery);
+    const bool begun = std::ranges::any_of(
+        delivery.transaction.results,
+        [](const Disposition& result) { return result.outcome != Outcome::none; });
+    if (!begun && tenant_rates_.any() && worker.detour() == nullptr) {
+        tenant_rates_.put_back(*delivery.recipients.front()->message->labels().tenant);
+    }
     if (!rules_.empty()) react_to(worker, delivery);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
         if (delivery.transaction.results[i].outcome == Outcome::none) {

@@ -19,8 +19,8 @@ bool SharedRate::is_waiting(const Waiter& waiter) {
 
 bool SharedRate::try_take() {
     if (!permits_.try_take()) return false;
-    // What is left is given back when it is old.
-    if (permits_.left() > 0 && !alarm_.armed()) look_at(all_.now() + RatePermits::kKept);
+    if (told_ > 0) --told_;
+    if (permits_.left() == 0 || !alarm_.armed()) look_later();
     return true;
 }
 
@@ -44,8 +44,10 @@ bool SharedRate::at_rest() const {
 // In a turn of its own: who waits is in the middle of its queue.
 void SharedRate::look_later() {
     if (waiters_ > 0) {
-        if (permits_.left() > 0) {
+        if (permits_.left() > told_) {
             look_at(core::kAtOnce);
+        } else if (permits_.left() > 0) {
+            look_at(all_.now() + kTaken);
         } else if (permits_.again_at() != core::kNever) {
             look_at(permits_.again_at());
         }
@@ -65,6 +67,7 @@ void SharedRate::look_at(core::Instant when) {
 
 void SharedRate::look() {
     const core::Instant now = all_.now();
+    if (now >= told_at_ + kTaken) told_ = 0;
     if (waiters_ > 0) {
         wake();
         if (waiters_ > 0 && permits_.left() == 0 && permits_.may_ask(now)) return ask();
@@ -74,12 +77,17 @@ void SharedRate::look() {
     look_later();
 }
 
-// Who cannot use a permit after all does not wait again; then it is the next one's turn.
+// As many as there are permits for, that others were not told of just now. They take them in place
+// or soon after; who cannot use one after all does not wait again, and it is the next one's turn.
 void SharedRate::wake() {
     for (std::size_t woken = 0; woken < kWokenAtOnce; ++woken) {
-        if (permits_.left() == 0 || waiters_ == 0) return;
+        if (permits_.left() <= told_ || waiters_ == 0) return;
+        const std::uint64_t before = permits_.left();
         --waiters_;
         waiting_.pop_front().rate_allows();
+        if (permits_.left() < before) continue;
+        ++told_;
+        told_at_ = all_.now();
     }
 }
 

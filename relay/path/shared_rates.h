@@ -62,13 +62,20 @@ class SharedRate final : public std::enable_shared_from_this<SharedRate> {
     core::Instant again_at() const { return permits_.again_at(); }
 
     const std::string& name() const { return name_; }
-    void change(core::Rate rate) { rate_ = rate; }
+    void change(core::Rate rate) {
+        if (rate == rate_) return;
+        rate_ = rate;
+        permits_.ask_anew();
+        look_later();
+    }
     // Nobody waits and nothing is kept.
     bool at_rest() const;
 
   private:
     friend class SharedRates;
     static constexpr std::size_t kWokenAtOnce = 256;
+    // Who was told of a permit and did not take it by then does not need it.
+    static constexpr core::Duration kTaken = std::chrono::milliseconds{50};
 
     class Alarm final : public core::Timer {
       public:
@@ -93,6 +100,8 @@ class SharedRate final : public std::enable_shared_from_this<SharedRate> {
     RatePermits permits_;
     core::IntrusiveList<Waiter, WaitsForPermitTag> waiting_;
     std::size_t waiters_ = 0;
+    std::size_t told_ = 0;  // of permits that they did not take yet
+    core::Instant told_at_{};
     Alarm alarm_{*this};
 };
 

@@ -8,6 +8,7 @@
 namespace relay {
 
 void TenantRates::use(std::shared_ptr<const TenantPolicies> policies) {
+    if (policies == policies_) return;
     policies_ = std::move(policies);
     std::vector<TenantId> waited;
     for (auto& [tenant, turn] : turns_) {
@@ -36,6 +37,11 @@ bool TenantRates::may_go(const Tenant& tenant) {
     if (turn.rate() == nullptr || turn.rate()->may_take()) return true;
     turn.rate()->wait(turn);
     return false;
+}
+
+void TenantRates::put_back(const Tenant& tenant) {
+    Turn& turn = turn_of(tenant);
+    if (turn.rate() != nullptr) turn.rate()->put_back();
 }
 
 void TenantRates::take(const Tenant& tenant) {

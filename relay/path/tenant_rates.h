@@ -44,6 +44,8 @@ class TenantRates {
     bool may_go(const Tenant& tenant);
     // Of a tenant that may go.
     void take(const Tenant& tenant);
+    // What it took for came to nothing: no transaction was begun.
+    void put_back(const Tenant& tenant);
 
   private:
     class Turn final : public SharedRate::Waiter {

@@ -160,6 +160,53 @@ TEST_P(SharedRatesTest, another_rate_holds_from_then_on) {
     EXPECT_NEAR(static_cast<double>(sender.sent.size() - before), 100, 10);
 }
 
+// A turn that was given at one a day must not outlast a rate of a thousand a second.
+TEST_P(SharedRatesTest, a_rate_that_is_raised_holds_at_once) {
+    Node node(GetParam());
+    std::vector<std::unique_ptr<Sender>> senders;
+    for (std::size_t i = 0; i < GetParam(); ++i) {
+        senders.push_back(std::make_unique<Sender>(node, i, "tenant a", core::Rate{1, hours{24}}));
+        senders.back()->add(100);
+    }
+    node.world.run_for(minutes{1});
+    for (std::size_t i = 0; i < GetParam(); ++i)
+        static_cast<void>(node.rates[i]->share_of("tenant a", {1000, seconds{1}}));
+    node.world.run_for(seconds{5});
+    for (const auto& sender : senders)
+        EXPECT_EQ(sender->waiting, 0U);
+}
+
+// It takes a permit a little later, as a session does.
+class Slow final : public SharedRate::Waiter {
+  public:
+    Slow(Node& node, std::size_t& told)
+        : rate_(node.rates[0]->share_of("tenant a", {10, seconds{1}})), told_(told) {
+        rate_->wait(*this);
+    }
+    ~Slow() override { rate_->leave(*this); }
+    Slow(const Slow&) = delete;
+    Slow& operator=(const Slow&) = delete;
+    void rate_allows() override { ++told_; }
+    std::uint64_t held_up() override { return 1; }
+
+  private:
+    std::shared_ptr<SharedRate> rate_;
+    std::size_t& told_;
+};
+
+TEST_P(SharedRatesTest, a_permit_wakes_one_who_waits_and_the_next_one_where_it_is_not_taken) {
+    Node node(GetParam());
+    std::size_t told = 0;
+    std::vector<std::unique_ptr<Slow>> all;
+    for (int i = 0; i < 100; ++i)
+        all.push_back(std::make_unique<Slow>(node, told));
+    node.world.run_for(milliseconds{20});
+    EXPECT_EQ(told, 1U);
+    node.world.run_for(milliseconds{500});
+    EXPECT_GE(told, 5U);
+    EXPECT_LE(told, 20U);
+}
+
 TEST_P(SharedRatesTest, who_left_holds_up_nobody) {
     Node node(GetParam());
     Sender stays(node, 0, "tenant a", {10, seconds{1}});

@@ -81,6 +81,17 @@ TEST(LabelFields, what_is_left_is_what_was_there_without_them) {
     }
 }
 
+// RFC 5322 section 2.1: a body is not required. Such a message ended the process.
+TEST(LabelFields, the_last_field_of_a_message_without_a_body_is_taken) {
+    Content content = content_of("Received: us\r\nX-Campaign: c\r\n");
+    EXPECT_EQ(take_label_fields(content, kNames).campaign, "c");
+    EXPECT_EQ(content.to_string(), "Received: us\r\n");
+    Content nothing_else = content_of("X-Campaign: c\r\n");
+    EXPECT_EQ(take_label_fields(nothing_else, kNames).campaign, "c");
+    EXPECT_EQ(nothing_else.to_string(), "\r\n");
+    EXPECT_EQ(nothing_else.size(), 2U);
+}
+
 TEST(LabelFields, names_have_a_limit_and_no_control_characters) {
     EXPECT_EQ(label_complaint("acme"), "");
     EXPECT_EQ(label_complaint("Frühling 1"), "");
