@@ -47,6 +47,7 @@ class Comparison {
     void routes();
     void egress();
     void tenants();
+    void credentials();
     void shaping(const ShapingPolicy& before, const ShapingPolicy& after);
 
   private:
@@ -109,6 +110,40 @@ void Comparison::listeners() {
         keys(table, listener_keys(), *was, is);
         const bool http = is.protocol == ListenerProtocol::http;
         keys(table, http ? http_listener_keys() : smtp_listener_keys(), *was, is);
+    }
+}
+
+// Of a secret it is said only that it changed.
+void Comparison::credentials() {
+    const auto title = [](const CredentialConfig& each) {
+        return "[[credential]] " + toml_text(each.name);
+    };
+    const auto of_name = [](const std::vector<CredentialConfig>& all, const std::string& name) {
+        return std::ranges::find(all, name, &CredentialConfig::name);
+    };
+    for (const CredentialConfig& was : before_.credentials) {
+        if (of_name(after_.credentials, was.name) != after_.credentials.end()) continue;
+        add({title(was),
+             {before_.file, was.line},
+             title(was),
+             {after_.file},
+             "",
+             InForce::restart});
+    }
+    for (const CredentialConfig& is : after_.credentials) {
+        const FileLine place{after_.file, is.line};
+        const auto was = of_name(before_.credentials, is.name);
+        if (was == before_.credentials.end()) {
+            add({title(is), {before_.file}, "", place, title(is), InForce::restart});
+        } else if (was->secret != is.secret || was->tenant != is.tenant || was->read != is.read ||
+                   was->inject != is.inject || was->admin != is.admin) {
+            add({title(is),
+                 {before_.file, was->line},
+                 "as before",
+                 place,
+                 "changed",
+                 InForce::restart});
+        }
     }
 }
 
@@ -391,6 +426,7 @@ void each_change(const CheckedConfig& before, const CheckedConfig& after,
     all.keys("[spool]", spool_keys(), was.spool, is.spool);
     all.keys("[memory]", memory_keys(), was.memory, is.memory);
     all.listeners();
+    all.credentials();
     all.keys("[dns]", dns_keys(), was.dns, is.dns);
     all.routes();
     all.keys("[delivery]", delivery_keys(), was.delivery, is.delivery);

@@ -21,6 +21,9 @@ enum class OrderKind : std::uint8_t {
 
 std::string_view to_string(OrderKind kind);
 
+// Who gives the orders of rules for replies (relay/automation).
+inline constexpr std::string_view kAutomation = "automation";
+
 struct Order {
     static constexpr std::size_t kMaxReason = 500;
     static constexpr core::Duration kLongest = std::chrono::days{366};

@@ -49,6 +49,11 @@ core::Result<Order> OrderBook::give(Order order) {
         return entry.second.kind == order.kind && entry.second.selection == order.selection;
     });
     if (same != orders_.end()) {
+        // What an operator ordered, a rule may prolong and not change.
+        if (order.who == kAutomation && same->second.who != kAutomation) {
+            same->second.expires = std::max(same->second.expires, order.expires);
+            return same->second;
+        }
         order.id = same->first;
         return same->second = std::move(order);
     }

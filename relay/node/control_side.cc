@@ -198,13 +198,15 @@ core::Task<void> ControlSide::keep_policies() {
 
 core::Task<void> ControlSide::keep_warmup() {
     bool stopping = false;
+    core::Duration pause = kKeepWarmupEvery;
     while (!stopping) {
-        stopping = co_await stop_.wait(shard_.now() + kKeepWarmupEvery);
-        if (parts_.warmup->ledger.is_changed()) co_await write_warmup(false);
+        stopping = co_await stop_.wait(shard_.now() + pause);
+        if (!parts_.warmup->ledger.is_changed()) continue;
+        pause = co_await write_warmup(false) ? kKeepWarmupEvery : kKeepWarmupAfterFailure;
     }
 }
 
-core::Task<void> ControlSide::write_warmup(bool clean) {
+core::Task<bool> ControlSide::write_warmup(bool clean) {
     KeptWarmup& warmup = *parts_.warmup;
     const auto saved =
         co_await core::replace_file(shard_, warmup.disk, warmup.file, warmup.ledger.text(clean));
@@ -215,6 +217,7 @@ core::Task<void> ControlSide::write_warmup(bool clean) {
             "cannot keep in {} what sources in warm-up sent, so they send no more: {}", warmup.file,
             saved.error().message());
     }
+    co_return saved.has_value();
 }
 
 }  // namespace relay

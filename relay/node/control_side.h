@@ -67,6 +67,7 @@ class ControlSide {
   public:
     static constexpr core::Duration kPublishEvery = std::chrono::milliseconds{250};
     static constexpr core::Duration kKeepWarmupEvery = std::chrono::milliseconds{200};
+    static constexpr core::Duration kKeepWarmupAfterFailure = std::chrono::seconds{10};
     static constexpr core::Duration kKeepPoliciesEvery = std::chrono::seconds{10};
 
     ControlSide(core::Shard& shard, metrics::ShardMetrics& metrics, ControlParts parts);
@@ -89,7 +90,7 @@ class ControlSide {
     core::Task<void> keep_publishing();
     core::Task<void> watch_space();
     core::Task<void> keep_warmup();
-    core::Task<void> write_warmup(bool clean);
+    core::Task<bool> write_warmup(bool clean);
     core::Task<void> watch_life();
     core::Task<void> keep_policies();
 

@@ -40,7 +40,7 @@ core::Result<Order> order_of(const RunningAction& action, core::WallTime now) {
                                       .campaign = action.campaign,
                                       .domain = action.domain},
                         .reason = std::move(reason),
-                        .who = "automation",
+                        .who = std::string(kAutomation),
                         .given = now,
                         .expires = action.until});
 }
@@ -202,8 +202,9 @@ void OrderDesk::rotate_audit() {
 // A line that cannot be written is in the log at least: the change itself is in force.
 core::Task<void> OrderDesk::write_audit(AuditEntry entry) {
     entry.when = shard_.wall();
-    core::log_info("{} by {}: {}{}{}: {}", entry.action, entry.who, entry.what,
-                   entry.reason.empty() ? "" : ", because ", entry.reason, entry.result);
+    core::log_info("{} by {}: {}{}{}: {}", entry.action, core::escaped(entry.who),
+                   core::escaped(entry.what), entry.reason.empty() ? "" : ", because ",
+                   core::escaped(entry.reason), core::escaped(entry.result));
     const std::string line = audit_line(entry);
     if (open_audit() && audit_octets_ + line.size() > kMaxAuditFile) rotate_audit();
     if (!open_audit()) {

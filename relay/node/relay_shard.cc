@@ -284,7 +284,8 @@ core::Task<void> RelayShard::stop_all() {
 
 core::Task<void> RelayShard::stop(StopPhase phase, core::Instant until) {
     if (intake_ != nullptr) co_await intake_->stop(phase, until);
-    if (order_desk_ != nullptr && phase == StopPhase::end) co_await order_desk_->stop();
+    // While all shards still take what it broadcasts; nobody gives orders any more.
+    if (order_desk_ != nullptr && phase == StopPhase::home) co_await order_desk_->stop();
     if (control_ != nullptr) co_await control_->stop(phase);
     if (origin_ != nullptr) co_await origin_->stop(phase, until);
     // Before delivery: silent servers must not hold up connections that only opened.

@@ -111,14 +111,22 @@ Controlled<RetryRequest> read_retry(std::string_view body) {
     if (!fields) return std::unexpected(fields.error());
     auto selection = checked(selection_of(*fields));
     if (!selection) return fault(selection.error(), field_in(selection.error()));
-    return RetryRequest{std::move(*selection), fields->text("reason")};
+    std::string reason = fields->text("reason");
+    if (reason.size() > Order::kMaxReason) {
+        return fault("reason has more than " + std::to_string(Order::kMaxReason) + " octets",
+                     "reason");
+    }
+    return RetryRequest{std::move(*selection), std::move(reason)};
 }
 
 Controlled<std::string> read_id(std::string_view body) {
     const auto fields = read_body(body, {"id"});
     if (!fields) return std::unexpected(fields.error());
     if (!fields->has("id")) return fault("id is missing: which one is to end", "id");
-    return fields->text("id");
+    constexpr std::size_t kMostId = 64;
+    std::string id = fields->text("id");
+    if (id.size() > kMostId) return fault("id is none that was given: it is too long", "id");
+    return id;
 }
 
 std::string query_value(std::string_view query, std::string_view name) {

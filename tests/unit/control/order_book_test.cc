@@ -64,6 +64,21 @@ TEST(OrderBook, to_give_an_order_again_prolongs_it) {
     EXPECT_EQ(book.give(bounce)->id, "3");
 }
 
+// A reply that came just after an operator's command cut a day to ten minutes.
+TEST(OrderBook, a_rule_prolongs_what_an_operator_ordered_and_does_not_shorten_it) {
+    OrderBook book;
+    ASSERT_TRUE(book.give(order("1", {.tenant = "a"}, hours{24})));
+    Order by_rule = order("2", {.tenant = "a"}, minutes{10});
+    by_rule.who = kAutomation;
+    const auto still = book.give(by_rule);
+    ASSERT_TRUE(still);
+    EXPECT_EQ(still->id, "1");
+    EXPECT_EQ(still->who, "me");
+    EXPECT_EQ(still->expires, kNow + hours{24});
+    by_rule.expires = kNow + hours{48};
+    EXPECT_EQ(book.give(by_rule)->expires, kNow + hours{48});
+}
+
 TEST(OrderBook, a_full_book_takes_no_more_and_says_so) {
     OrderBook book;
     for (std::size_t i = 0; i < OrderBook::kMaxOrders; ++i)

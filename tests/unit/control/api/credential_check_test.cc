@@ -44,6 +44,15 @@ TEST(CredentialCheck, a_wrong_secret_or_none_opens_nothing) {
     EXPECT_EQ(check.check("Bearer boss:wrong", Permission::read, kNow).verdict, Verdict::unknown);
 }
 
+TEST(CredentialCheck, a_hash_that_is_none_lets_nobody_in) {
+    for (const std::string hash : {"", "x", "$6$", "*"}) {
+        CredentialCheck check = check_of(hash);
+        EXPECT_NE(check.check("Bearer boss:anything", Permission::read, kNow).verdict,
+                  Verdict::fine)
+            << hash;
+    }
+}
+
 TEST(CredentialCheck, many_wrong_secrets_are_told_to_come_later_and_right_ones_are_not) {
     CredentialCheck check = check_of(hash_secret("right"));
     ASSERT_EQ(check.check("Bearer boss:right", Permission::read, kNow).verdict, Verdict::fine);
