@@ -37,12 +37,14 @@ void WarmupLedger::begin_day(std::int64_t day) {
 }
 
 // "warmup 1", "DAY clean|open", then lines of count, source and provider with tabs between them.
-void WarmupLedger::read(std::string_view text, std::int64_t today) {
+bool WarmupLedger::read(std::string_view text, std::int64_t today) {
     const std::scoped_lock lock(mutex_);
-    if (cut_off(text, '\n') != kFormat) return;
+    const bool ours = cut_off(text, '\n') == kFormat;
     std::string_view head = cut_off(text, '\n');
     std::int64_t day = 0;
-    if (!number_of(cut_off(head, ' '), day) || day != today) return;
+    const bool dated = number_of(cut_off(head, ' '), day);
+    if (!ours || !dated || day > today) unknown_day_ = today;
+    if (unknown_day_ == today || day != today) return unknown_day_ != today;
     day_ = day;
     unclean_ = head != "clean";
     while (!text.empty() && keys_.size() < kMostKeys) {
@@ -53,12 +55,13 @@ void WarmupLedger::read(std::string_view text, std::int64_t today) {
         Key& key = keys_[{source, std::string(line)}];
         key.taken = key.mark = taken;
     }
+    return true;
 }
 
 std::uint32_t WarmupLedger::lease(const std::string& source, const std::string& provider,
                                   std::int64_t day, std::uint32_t allowance) {
     const std::scoped_lock lock(mutex_);
-    if (day < day_) return 0;  // a clock that was set back
+    if (day < day_ || day == unknown_day_) return 0;  // a clock that was set back
     begin_day(day);
     if (kept_ && open_day_ != day) {  // a kill now would be taken for a day without mail
         changed_ = true;

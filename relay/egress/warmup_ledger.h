@@ -40,7 +40,9 @@ class WarmupLedger {
     // From now on what is given is bounded by what was written.
     void keep() { kept_ = true; }
     // What an earlier run left; lines that make no sense are left out. Before the shards serve.
-    void read(std::string_view text, std::int64_t today);
+    // False: it is not what we wrote, or of a later day, so it is not known what was sent today,
+    // and nothing more is given on that day.
+    bool read(std::string_view text, std::int64_t today);
     // Messages that the caller may send; 0: none now.
     std::uint32_t lease(const std::string& source, const std::string& provider, std::int64_t day,
                         std::uint32_t allowance);
@@ -69,7 +71,8 @@ class WarmupLedger {
     std::int64_t open_day_ = 0;  // the file says that something may be given on this day
     std::int64_t next_open_day_ = 0;
     bool kept_ = false;
-    bool unclean_ = false;  // the earlier run of this day ended so
+    std::int64_t unknown_day_ = -1;  // what was sent on it is not known
+    bool unclean_ = false;           // the earlier run of this day ended so
     bool changed_ = false;
     std::map<std::pair<std::string, std::string>, Key> keys_;
 };

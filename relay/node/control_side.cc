@@ -34,10 +34,10 @@ void ControlSide::open() {
         std::error_code error;
         if (std::filesystem::exists(parts_.warmup->file, error)) {
             const auto text = core::read_text_file(parts_.warmup->file, kMostWarmupOctets);
-            if (text) {
-                parts_.warmup->ledger.read(*text, day_of(shard_.wall()));
-            } else {
-                core::log_warning("{} {}", parts_.warmup->file, text.error());
+            if (!parts_.warmup->ledger.read(text ? *text : "", day_of(shard_.wall()))) {
+                core::log_warning("{} {}; sources in warm-up send nothing more today (UTC)",
+                                  parts_.warmup->file,
+                                  text ? "is not as it was written" : text.error());
             }
         }
         parts_.warmup->ledger.keep();

@@ -125,15 +125,28 @@ TEST(Warmup, a_kill_never_leads_above_the_plan) {
     }
 }
 
-TEST(Warmup, a_file_of_another_day_or_of_nonsense_says_nothing) {
-    for (const std::string& text :
-         {std::string("warmup 1\n19999 clean\n50\tip-1\tp\n"), std::string("warmup 2\n"),
-          std::string("warmup 1\nx clean\n"), std::string("warmup 1\n20000 clean\nx\tip-1\tp\n"),
-          std::string()}) {
+TEST(Warmup, a_file_of_an_earlier_day_says_nothing) {
+    for (const std::string& text : {std::string("warmup 1\n19999 clean\n50\tip-1\tp\n"),
+                                    std::string("warmup 1\n20000 clean\nx\tip-1\tp\n")}) {
         WarmupLedger ledger(1);
         ledger.read(text, kDay);
         EXPECT_EQ(take_all(ledger, 50), 50U) << text;
     }
+}
+
+TEST(Warmup, a_file_that_cannot_be_understood_gives_nothing_more_that_day) {
+    const std::string later = "warmup 1\n" + std::to_string(kDay + 1) + " clean\n";
+    for (const std::string& text :
+         {std::string(), std::string("warmup 2\nx\n"), std::string("warmup 1\nx clean\n"), later}) {
+        WarmupLedger ledger(2);
+        EXPECT_FALSE(ledger.read(text, kDay)) << text;
+        EXPECT_EQ(ledger.lease("ip-1", "other", kDay, 100), 0U) << text;
+        EXPECT_GT(ledger.lease("ip-1", "other", kDay + 1, 100), 0U) << text;
+    }
+    WarmupLedger ledger(2);
+    EXPECT_TRUE(
+        ledger.read("warmup 1\n" + std::to_string(kDay - 1) + " clean\n40\tip-1\tother\n", kDay));
+    EXPECT_GT(ledger.lease("ip-1", "other", kDay, 100), 0U);
 }
 
 }  // namespace
