@@ -41,6 +41,7 @@ class Orders : public ::testing::TestWithParam<std::size_t> {
             count += one.type == "Delivery" && one.recipient.ends_with("@" + domain);
         return count;
     }
+    relay::TenantTable tenants;  // outlives the mail
     std::optional<Town> town;
 };
 
@@ -68,7 +69,6 @@ TEST_P(Orders, suspended_mail_waits_and_goes_at_once_when_the_order_ends) {
 }
 
 TEST_P(Orders, a_suspended_tenant_waits_and_the_others_go) {
-    relay::TenantTable tenants;
     int number = 0;
     open({.prepare = [&](relay::Message& message) {
         message.edit_labels().tenant = &tenants.intern(++number % 2 == 0 ? "even" : "odd");
