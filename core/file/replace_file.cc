@@ -19,16 +19,7 @@ Task<IoResult<void>> replace_file(Shard& shard, Disk& disk, std::string path, st
         shard, *file, std::span<const char>(text.data(), text.size()), 0, true);
     disk.close(*file);
     if (!written) co_return std::unexpected(written.error());
-    if (const auto renamed = disk.rename(beside, path); !renamed) {
-        co_return std::unexpected(renamed.error());
-    }
-    const std::size_t slash = path.rfind('/');
-    const auto directory =
-        disk.open(slash == std::string::npos ? "." : path.substr(0, slash + 1), Access::directory);
-    if (!directory) co_return std::unexpected(directory.error());
-    const auto synced = co_await sync(shard, *directory);
-    disk.close(*directory);
-    co_return synced;
+    co_return disk.rename(beside, path);
 }
 
 }  // namespace core

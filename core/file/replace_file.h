@@ -1,7 +1,6 @@
 // replace_file(): replaces a small file as a whole. It writes the new text to "<path>.new", syncs
-// it, renames it over the old file and syncs the directory, so that a reader always finds a whole
-// one, and after a loss of power the new one once this has returned. One call at a time for a path.
-// What is half written when the process dies stays as "<path>.new".
+// it and renames it over the old file, so that a reader always finds a whole one. One call at a
+// time for a path. What is half written when the process dies stays as "<path>.new".
 #pragma once
 
 #include <string>
