@@ -25,18 +25,9 @@ std::shared_ptr<const TenantPolicies> weights(
     return std::make_shared<const TenantPolicies>(std::move(tables));
 }
 
-class FairnessTest : public testing::Test {
+class FairnessTest : public QueuedMail {
   protected:
-    void TearDown() override {
-        ReadyQueue all;
-        queue_.give_up(all);
-        drained(all);
-    }
-    void add(std::size_t count, std::string_view tenant, const std::string& campaign = {},
-             Priority priority = Priority::normal) {
-        for (; count > 0; --count)
-            queue_.add(mail_.of(tenant, campaign, priority));
-    }
+    FairnessTest() : QueuedMail(weights({{"a", 5}, {"b", 2}, {"default", 1}})) {}
     // How many of the next ones each tenant has.
     std::map<std::string, std::size_t> next(std::size_t count) {
         std::map<std::string, std::size_t> sent;
@@ -44,9 +35,6 @@ class FairnessTest : public testing::Test {
             ++sent[queue_.pop_front().message->labels().tenant->name];
         return sent;
     }
-
-    Mail mail_;
-    FairQueue queue_{weights({{"a", 5}, {"b", 2}, {"default", 1}})};
 };
 
 TEST_F(FairnessTest, tenants_share_by_weight) {

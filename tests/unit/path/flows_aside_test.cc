@@ -14,18 +14,8 @@ namespace {
 
 using std::chrono::seconds;
 
-class FlowsAside : public testing::Test {
+class FlowsAside : public QueuedMail {
   protected:
-    void TearDown() override {
-        ReadyQueue all;
-        queue_.give_up(all);
-        drained(all);
-    }
-    void add(std::size_t count, std::string_view tenant, const std::string& campaign = {},
-             Priority priority = Priority::normal) {
-        for (; count > 0; --count)
-            queue_.add(mail_.of(tenant, campaign, priority));
-    }
     std::size_t sent_of(std::string_view tenant, std::size_t among) {
         std::size_t count = 0;
         for (; among > 0; --among)
@@ -33,8 +23,6 @@ class FlowsAside : public testing::Test {
         return count;
     }
 
-    Mail mail_;
-    FairQueue queue_;
     const core::Instant now_{seconds{1000}};
 };
 

@@ -5,7 +5,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "relay/path/fair_queue.h"
 
@@ -56,5 +59,25 @@ std::vector<std::string> drained(Queue& queue) {
         addresses.emplace_back(std::string_view(queue.pop_front().address));
     return addresses;
 }
+
+// A FairQueue with mail, which gives it back at the end.
+class QueuedMail : public testing::Test {
+  protected:
+    explicit QueuedMail(std::shared_ptr<const TenantPolicies> policies = TenantPolicies::none())
+        : queue_(std::move(policies)) {}
+    void TearDown() override {
+        ReadyQueue all;
+        queue_.give_up(all);
+        drained(all);
+    }
+    void add(std::size_t count, std::string_view tenant, const std::string& campaign = {},
+             Priority priority = Priority::normal) {
+        for (; count > 0; --count)
+            queue_.add(mail_.of(tenant, campaign, priority));
+    }
+
+    Mail mail_;
+    FairQueue queue_;
+};
 
 }  // namespace relay
