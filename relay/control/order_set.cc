@@ -58,7 +58,7 @@ const Order* OrderSet::match(const MailFacts& mail) const {
     };
     if (!by_[by_domain].empty()) look(by_domain, core::to_lower(mail.domain));
     look(by_campaign, mail.campaign);
-    look(by_tenant, mail.tenant.empty() ? kDefaultTenantName : mail.tenant);
+    look(by_tenant, mail.tenant.empty() ? kDefaultTenant : mail.tenant);
     if (!mail.routed) return found;
     if (!by_[by_site].empty()) {
         look(by_site, core::to_lower(mail.site));

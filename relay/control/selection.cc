@@ -27,7 +27,7 @@ std::string complaint(std::string_view name, std::string_view text) {
 
 bool Selection::matches(const MailFacts& mail) const {
     if (!domain.empty() && !core::equals_ignoring_case(domain, mail.domain)) return false;
-    if (!tenant.empty() && tenant != (mail.tenant.empty() ? kDefaultTenantName : mail.tenant)) {
+    if (!tenant.empty() && tenant != (mail.tenant.empty() ? kDefaultTenant : mail.tenant)) {
         return false;
     }
     if (!campaign.empty() && campaign != mail.campaign) return false;

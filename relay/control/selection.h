@@ -8,14 +8,12 @@
 #include <string_view>
 
 #include "core/base/result.h"
+#include "relay/message/tenant_policy.h"
 
 namespace relay {
 
-// Mail of no tenant belongs to this one.
-inline constexpr std::string_view kDefaultTenantName = "default";
-
 struct MailFacts {
-    std::string_view tenant{};  // empty: kDefaultTenantName
+    std::string_view tenant{};  // empty: kDefaultTenant
     std::string_view campaign{};
     std::string_view domain{};  // of the recipient, in any case
     bool routed = false;        // the following are known

@@ -9,11 +9,10 @@
 #include "core/base/assert.h"
 #include "core/base/json_text.h"
 #include "relay/events/json_text.h"
+#include "relay/message/tenant_policy.h"
 
 namespace relay {
 namespace {
-
-constexpr std::string_view kDefaultTenant = "default";
 
 template <typename Number>
 void append_number(std::string& out, Number number) {
