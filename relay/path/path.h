@@ -194,6 +194,8 @@ class Path final : public WorkSource, private ProviderShare::Member, private Ten
 
     // ---- rates of tenants (path_rates.cc)
     bool finds_tenant();
+    void take_permit(const Delivery& delivery);
+    void return_unused_permit(const Delivery& delivery);
     void rest(const Tenant& tenant);
     std::uint64_t waiting_of(TenantId tenant) override;
     void may_go_again(TenantId tenant) override;

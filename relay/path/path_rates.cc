@@ -1,4 +1,6 @@
 // Path: what waits for the rates of tenants.
+#include <algorithm>
+
 #include "relay/path/path.h"
 
 namespace relay {
@@ -19,8 +21,7 @@ bool Path::finds_tenant() {
         ReadyQueue* const held = preparation_.first();
         if (held != nullptr && !tenant_rates_.may_go(tenant_of(held->front()))) {
             Recipient& recipient = held->pop_front();
-            recipient.content_held = false;
-            recipient.message->place.holders.let_go();
+            Preparation::let_go(recipient);
             waiting_.put_back(recipient);
             rest(tenant_of(recipient));
             continue;
@@ -32,6 +33,19 @@ bool Path::finds_tenant() {
     }
     wake_at(core::kAtOnce);
     return false;
+}
+
+// A detour is the same transaction again, and needs none.
+void Path::take_permit(const Delivery& delivery) {
+    if (tenant_rates_.any()) tenant_rates_.take(tenant_of(*delivery.recipients.front()));
+}
+
+void Path::return_unused_permit(const Delivery& delivery) {
+    if (!tenant_rates_.any()) return;
+    const bool unused = std::ranges::all_of(
+        delivery.transaction.results,
+        [](const Disposition& result) { return result.outcome == Outcome::none; });
+    if (unused) tenant_rates_.put_back(tenant_of(*delivery.recipients.front()));
 }
 
 void Path::rest(const Tenant& tenant) {

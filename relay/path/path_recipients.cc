@@ -78,9 +78,7 @@ Path::Taken Path::take_waiting(Delivery& delivery, const Allowance& allowance) {
         held->take_transaction(delivery.recipients, allowance.recipients);
     }
     preparation_.note(waits && held != nullptr);
-    if (tenant_rates_.any()) {
-        tenant_rates_.take(*delivery.recipients.front()->message->labels().tenant);
-    }
+    take_permit(delivery);
     begin(delivery);
     return Taken::taken;
 }
@@ -108,12 +106,7 @@ void Path::settle(Worker& worker, Delivery& delivery) {
             return result.outcome != Outcome::none && result.scope != Scope::session;
         });
     if (reached) note_completed(delivery);
-    const bool begun = std::ranges::any_of(
-        delivery.transaction.results,
-        [](const Disposition& result) { return result.outcome != Outcome::none; });
-    if (!begun && tenant_rates_.any() && worker.detour() == nullptr) {
-        tenant_rates_.put_back(*delivery.recipients.front()->message->labels().tenant);
-    }
+    if (worker.detour() == nullptr) return_unused_permit(delivery);
     if (!rules_.empty()) react_to(worker, delivery);
     for (std::size_t i = delivery.recipients.size(); i-- > 0;) {  // back to front keeps the order
         if (delivery.transaction.results[i].outcome == Outcome::none) {
@@ -146,7 +139,7 @@ void Path::put_back(Recipient& recipient) {
     recipient.move_to(RecipientState::ready);
     context_.metrics.entered(metrics::Queue::ready);
     if (is_stopped(recipient)) return send_home_untried(recipient);
-    if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
+    Preparation::let_go(recipient);
     waiting_.put_back(recipient);
 }
 

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstddef>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "relay/path/fair_queue.h"
@@ -48,6 +49,10 @@ class Preparation {
         recipient.content_held =
             recipient.content_held || recipient.message->place.holders.try_hold();
         return recipient.content_held;
+    }
+
+    static void let_go(Recipient& recipient) {
+        if (std::exchange(recipient.content_held, false)) recipient.message->place.holders.let_go();
     }
 
     std::size_t away() const {
